@@ -1,0 +1,33 @@
+import { type Blame, BuilderError } from '../core/errors.ts';
+
+export type ContainerErrorCode =
+  | 'runtime-down'
+  | 'image-missing'
+  | 'image-denied'
+  | 'image-unreachable'
+  | 'bad-spec'
+  | 'start-failed'
+  | 'no-such-path'
+  | 'no-such-container'
+  | 'engine-failed';
+
+const blameOf: Record<ContainerErrorCode, Blame> = {
+  'runtime-down': 'builder',
+  'image-missing': 'request',
+  'image-denied': 'request',
+  'image-unreachable': 'external',
+  'bad-spec': 'builder',
+  'start-failed': 'builder',
+  'no-such-path': 'package',
+  'no-such-container': 'builder',
+  'engine-failed': 'builder',
+};
+
+/** A failure of the container engine, or of something asked of it. */
+export class ContainerError extends BuilderError {
+  declare readonly code: ContainerErrorCode;
+
+  constructor(code: ContainerErrorCode, message: string, options?: ErrorOptions) {
+    super(code, blameOf[code], message, options);
+  }
+}

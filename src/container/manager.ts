@@ -1,0 +1,91 @@
+import type { Readable } from 'node:stream';
+import type { ContainerId, ContainerSpec, ExitStatus, Owner, PullPolicy } from './spec.ts';
+
+/**
+ * The port to a container engine. Podman is the first back end, the in-memory fake the second; all of
+ * them pass `test/contract/container-manager.contract.ts`.
+ *
+ * Safe for concurrent use. Every method that takes a signal gives up when it is aborted and rejects
+ * with the signal's reason; what was created until then is removed by the back end itself. Every
+ * failure of the engine is a `ContainerError` whose code says whose fault it is.
+ */
+export interface ContainerManager {
+  readonly backend: string;
+
+  /** Asks the engine who it is and what it can do. Rejects with `runtime-down` when nobody answers. */
+  probe(signal: AbortSignal): Promise<BackendInfo>;
+
+  /**
+   * Makes sure the image is there, pulling as the policy says; calls for the same image at the same
+   * time share one pull. Rejects with `image-missing`, `image-denied` or `image-unreachable`.
+   */
+  ensureImage(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo>;
+
+  /** Creates a container; nothing runs yet. A `root` mount of it may be used by others until it starts. */
+  create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
+
+  /** All containers of this worker, running or not, left-overs of earlier lives included. */
+  list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
+
+  /** Kills and removes a container whatever its state; fine when it is gone already. */
+  remove(id: ContainerId): Promise<void>;
+}
+
+/**
+ * One container: created, started at most once, waited for, removed. Disposing removes it, running or
+ * not, with every process in it, and may be repeated.
+ */
+export interface Container extends AsyncDisposable {
+  readonly id: ContainerId;
+  readonly name: string;
+
+  /** Starts the main process. Rejects with `start-failed` when the command cannot be run. A second call is a bug and throws. */
+  start(signal: AbortSignal): Promise<void>;
+
+  /** Resolves when the main process and with it every process of the container has ended. A non-zero code is a value, not an error. */
+  wait(signal: AbortSignal): Promise<ExitStatus>;
+
+  /**
+   * Everything the main process wrote to stdout and stderr, in order and byte by byte, from byte
+   * `from` on; follows a running container and ends once it has ended and all was delivered. Written
+   * outside the container's reach, it outlives daemon and engine service, and may be read again.
+   */
+  output(signal: AbortSignal, from?: number): AsyncIterable<Uint8Array>;
+
+  /**
+   * A tar stream of the file or directory at `path`, from a container that is not running. Rejects
+   * with `no-such-path`. The content is the package's: trust neither names nor types.
+   */
+  copyOut(path: string, signal: AbortSignal): Promise<Readable>;
+
+  /** Asks the main process to end, kills it after `graceMs`; fine when it has ended already. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface BackendInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly rootless: boolean;
+  readonly storageDriver: string;
+  readonly cgroupVersion: 'v1' | 'v2';
+  /** False where the engine accepts limits and ignores them (rootless on cgroup v1). */
+  readonly limitsEnforced: boolean;
+  /** Directory with images and container layers: what `minspace` has to look at. Null when it is not on this host. */
+  readonly storagePath: string | null;
+}
+
+export interface ImageInfo {
+  readonly id: string;
+  /** `sha256:...` of the manifest where the engine knows it, else of the image's configuration. */
+  readonly digest: string;
+  /** Koji-style machine name (`x86_64`, `aarch64`). */
+  readonly arch: string;
+}
+
+export interface ContainerSummary {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly owner: Owner;
+  readonly state: 'created' | 'running' | 'exited' | 'other';
+  readonly createdMs: number;
+}

@@ -1,0 +1,94 @@
+/**
+ * What a container is, said without any back end's words: plain data, made by the task code, turned
+ * into an engine's create call by the back end.
+ */
+
+/** Engine's name of a container; unique for a worker, task, phase and attempt. */
+export type ContainerId = string;
+
+/** Linux capabilities a phase may keep; everything that is not listed is dropped. There is no way to ask for all. */
+export type Capability =
+  | 'CHOWN'
+  | 'DAC_OVERRIDE'
+  | 'FOWNER'
+  | 'FSETID'
+  | 'KILL'
+  | 'MKNOD'
+  | 'SETFCAP'
+  | 'SETGID'
+  | 'SETUID'
+  | 'SYS_CHROOT';
+
+/** Where the root file system comes from. */
+export type ContainerRoot =
+  /** A fresh writable layer on an image that `ensureImage` has seen. */
+  | { readonly kind: 'image'; readonly image: string }
+  /** Nothing at all: another container fills it through a `root` mount before this one starts. */
+  | { readonly kind: 'empty' }
+  /** A throw-away writable layer on the root of a container that is not running. */
+  | { readonly kind: 'overlay'; readonly base: ContainerId };
+
+/** Mounts by meaning, not by host path: a cluster has no host paths. `target` is absolute, inside. */
+export type Mount =
+  /** A file or directory of the worker's own area; `path` is relative to it (`tasks/12/fetch`). It must exist. */
+  | { readonly kind: 'work'; readonly path: string; readonly target: string; readonly readOnly: boolean }
+  /** The hub's file tree (`topdir`), always read-only; `path` is relative to it. */
+  | { readonly kind: 'koji'; readonly path: string; readonly target: string }
+  /** An empty memory file system. */
+  | { readonly kind: 'scratch'; readonly target: string; readonly sizeBytes?: number }
+  /** The root file system of another container that is not running, writable or as a throw-away copy. */
+  | { readonly kind: 'root'; readonly container: ContainerId; readonly path: string; readonly target: string; readonly access: 'write' | 'copy' }
+  /** The operator's own mounts and the few device files an install phase needs. */
+  | { readonly kind: 'host'; readonly source: string; readonly target: string; readonly readOnly: boolean; readonly relabel?: 'z' | 'Z' };
+
+export interface ResourceLimits {
+  /** Most processes and threads in the container. */
+  readonly pids: number;
+  /** Memory and swap together, in bytes; left out: the host's. */
+  readonly memoryBytes?: number;
+  /** Processors, may be a fraction; left out: all. */
+  readonly cpus?: number;
+  /** Size of /dev/shm in bytes. */
+  readonly shmBytes?: number;
+  /** Soft and hard limits by `ulimit` name in lower case (`nofile`); the back end adds what its engine insists on. */
+  readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
+}
+
+/** Who a container belongs to; becomes labels `io.koji.adjutant.*`, by which strays are found. */
+export interface Owner {
+  /** Host name of the worker on the hub. */
+  readonly workerId: string;
+  readonly taskId: number;
+  readonly phase: string;
+  readonly attempt: number;
+  readonly buildrootId?: number;
+}
+
+export interface ContainerSpec {
+  readonly name: string;
+  readonly root: ContainerRoot;
+  /** Main process: absolute program and arguments. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workdir: string;
+  /** Numeric, so that nothing depends on the root's passwd. */
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly capabilities: readonly Capability[];
+  /** `none`: only lo, in a namespace of its own. `host`: the host's network, for phases that run no package code. */
+  readonly network: 'none' | 'host';
+  readonly hostname: string;
+  readonly mounts: readonly Mount[];
+  readonly limits: ResourceLimits;
+  readonly owner: Owner;
+  /** Further labels, as the operator's configuration says. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ExitStatus {
+  /** 0 to 255; 128 + signal when a signal ended the main process. */
+  readonly code: number;
+  /** What the engine says; false does not prove that memory was enough (podman on cgroup v1). */
+  readonly oomKilled: boolean;
+}
+
+export type PullPolicy = 'if-not-present' | 'always' | 'never';

@@ -1,0 +1,20 @@
+import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+
+export type Logger = PinoLogger;
+
+/** Names of members that must never reach a log, at any depth a log call uses. */
+const secrets = ['password', 'session-key', 'sessionKey', 'session_key', 'smtp_pass', 'key', 'krbcc'];
+
+/**
+ * A pino logger with secrets cut out. Every task logs through a child that carries `taskId` and
+ * `method`.
+ */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: secrets.flatMap((name) => [`["${name}"]`, `*["${name}"]`]), censor: '[secret]' },
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
+}

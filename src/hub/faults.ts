@@ -1,0 +1,96 @@
+import { BuilderError } from '../core/errors.ts';
+
+/** Koji's fault codes that a builder meets (`koji/__init__.py`, the subclasses of `GenericError`). */
+export const faultCodes = {
+  unhandled: 1,
+  generic: 1000,
+  lock: 1001,
+  auth: 1002,
+  tag: 1003,
+  actionNotAllowed: 1004,
+  build: 1005,
+  authLock: 1006,
+  authExpired: 1007,
+  sequence: 1008,
+  retry: 1009,
+  preBuild: 1010,
+  postBuild: 1011,
+  buildroot: 1012,
+  serverOffline: 1014,
+  parameter: 1019,
+} as const;
+
+/** The hub understood the request and answered with a fault; `faultCode` is one of Koji's numbers. */
+export class HubFault extends BuilderError {
+  readonly faultCode: number;
+  readonly faultString: string;
+
+  constructor(faultCode: number, faultString: string, options?: ErrorOptions) {
+    super('hub-fault', 'external', `the hub answered with fault ${faultCode}: ${faultString}`, options);
+    this.faultCode = faultCode;
+    this.faultString = faultString;
+  }
+}
+
+/** Why a request brought no usable answer. */
+export type TransportReason =
+  /** Name not resolved, connection refused, no route: the request was not delivered. */
+  | 'unreachable'
+  /** The connection broke after it was made: whether the hub acted on the request is unknown. */
+  | 'dropped'
+  | 'timeout'
+  /** The certificates do not fit; trying again cannot help. */
+  | 'tls'
+  /** An HTTP status other than 200, usually from a proxy or web server in front of the hub. */
+  | 'status'
+  /** HTTP 200 with a body that is no XML-RPC document, such as the page of a proxy. */
+  | 'not-xmlrpc'
+  | 'too-large';
+
+/** No usable answer came from the hub. `status` is the HTTP status, when there was one. */
+export class HubTransportError extends BuilderError {
+  readonly reason: TransportReason;
+  readonly status: number | null;
+
+  constructor(
+    reason: TransportReason,
+    message: string,
+    options: ErrorOptions & { readonly status?: number } = {},
+  ) {
+    super(`hub-${reason}`, 'external', message, options);
+    this.reason = reason;
+    this.status = options.status ?? null;
+  }
+}
+
+/** An answer that breaks the protocol: no XML-RPC, or a value of another shape than Koji promises. */
+export class HubProtocolError extends BuilderError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('hub-protocol', 'external', message, options);
+  }
+}
+
+/**
+ * The session is gone for good (closed, or another builder took the exclusive lock): the daemon has to
+ * stop, as every further call would fail too.
+ */
+export class SessionLost extends BuilderError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('session-lost', 'external', message, options);
+  }
+}
+
+/** Whether `error` is a fault of the hub with one of these codes. */
+export function isFault(error: unknown, ...codes: readonly number[]): error is HubFault {
+  return error instanceof HubFault && codes.includes(error.faultCode);
+}
+
+/** Whether the hub said that this call had been carried out before (its first answer was lost). */
+export function isRetryFault(error: unknown): error is HubFault {
+  return isFault(error, faultCodes.retry);
+}
+
+/** Whether the thing asked about is in another state, unknown, or not ours (1000, 1004). */
+export function isRefusedFault(error: unknown): error is HubFault {
+  return isFault(error, faultCodes.generic, faultCodes.actionNotAllowed);
+}

@@ -23,10 +23,21 @@ export type Capability =
 export type ContainerRoot =
   /** A fresh writable layer on an image that `ensureImage` has seen. */
   | { readonly kind: 'image'; readonly image: string }
-  /** Nothing at all: another container fills it through a `root` mount before this one starts. */
-  | { readonly kind: 'empty' }
+  /**
+   * Nothing but these directories: another container fills it through a `root` mount before this one
+   * starts, or it never starts and lends its disk to others.
+   */
+  | { readonly kind: 'empty'; readonly directories: readonly EmptyDirectory[] }
   /** A throw-away writable layer on the root of a container that is not running. */
   | { readonly kind: 'overlay'; readonly base: ContainerId };
+
+/** A directory of an `empty` root; `path` is absolute, ids are the container's. */
+export interface EmptyDirectory {
+  readonly path: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
 
 /** Mounts by meaning, not by host path: a cluster has no host paths. `target` is absolute, inside. */
 export type Mount =

@@ -94,3 +94,12 @@ export function isRetryFault(error: unknown): error is HubFault {
 export function isRefusedFault(error: unknown): error is HubFault {
   return isFault(error, faultCodes.generic, faultCodes.actionNotAllowed);
 }
+
+/**
+ * Whether the hub may have acted on a request that ended in this error. A fault is an answer, a refused
+ * connection delivered nothing, and an HTTP status below 500 was given before the hub did anything.
+ */
+export function mayHaveBeenCarriedOut(error: HubFault | HubTransportError): boolean {
+  if (error instanceof HubFault || error.reason === 'unreachable' || error.reason === 'tls') return false;
+  return error.reason !== 'status' || (error.status ?? 0) >= 500;
+}

@@ -1,0 +1,196 @@
+#!/bin/bash
+# setup.sh - prepares a machine and this checkout; may be run again at any time and then does what is missing.
+#
+#   setup.sh [--quiet] [--with-test-tools] [--with-test-user]
+#     --quiet            print nothing but errors
+#     --with-test-tools  also what the tests and the demo need: rpmbuild, createrepo_c, gawk, a static busybox
+#     --with-test-user   (root only) an ordinary user `kojiadj` with subordinate ids, with the bootstrap image in
+#                        its own storage, for tests of rootless Podman
+#
+# What it makes: system packages (apt-get or dnf; an ordinary user is told what to ask the administrator
+# for), node packages, the build, Podman's configuration for this host, a private Podman service
+# (scripts/engine.sh), the bootstrap image localhost/koji-adjutant-bootstrap:<arch>. Everything but
+# packages and images lies in this checkout and in the state directory (scripts/environment.sh); nothing
+# is written into /etc or the user's own configuration, the test user's account aside.
+set -euo pipefail
+quiet=0 test_tools=0 test_user=0
+for option; do
+  case $option in
+    --quiet) quiet=1 ;;
+    --with-test-tools) test_tools=1 ;;
+    --with-test-user) test_user=1 ;;
+    *) sed -n '2,14s/^# \?//p' "$0"; exit 2 ;;
+  esac
+done
+# shellcheck source=scripts/environment.sh
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+cd "$root"
+readonly test_user_name=kojiadj
+is_root() { [ "$(id -u)" = 0 ]; }
+[ $test_user = 0 ] || is_root || die "--with-test-user: only root can make a user"
+
+# Two set-ups at once would step on each other's feet. The lock is passed on to nobody (9>&-).
+exec 9> "$state/setup.lock"
+flock -n 9 || { say "waiting for another setup.sh"; flock 9; }
+
+# -------------------------------------------------------------- system packages
+is_hybrid_cgroup() { [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ] && [ -e /sys/fs/cgroup/unified/cgroup.procs ]; }
+has_static_busybox() { have busybox && ! ldd "$(command -v busybox)" > /dev/null 2>&1; }
+
+# need COMMAND DEB-PACKAGE RPM-PACKAGE - the package joins the list when the command is missing
+missing=()
+need() {
+  have "$1" || missing+=("$([ "$packager" = apt-get ] && echo "$2" || echo "$3")")
+}
+
+find_missing() {
+  missing=()
+  need podman podman podman
+  need npm npm nodejs-npm
+  # crun, the usual choice, cannot work with cgroup v1 in hybrid mode.
+  ! is_hybrid_cgroup || need runc runc runc
+  if ! is_root || [ $test_user = 1 ]; then need newuidmap uidmap shadow-utils; fi
+  [ $test_tools = 1 ] || return 0
+  need rpmbuild rpm rpm-build
+  need createrepo_c createrepo-c createrepo_c
+  need gawk gawk gawk
+  has_static_busybox || missing+=("$([ "$packager" = apt-get ] && echo busybox-static || echo busybox)")
+}
+
+install_packages() {
+  local install=(dnf -y install)
+  if [ "$packager" = apt-get ]; then
+    install=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install)
+    # What a fresh machine knows of its sources may be nothing, or no longer true.
+    "${install[@]}" "$@" || { apt-get -q update && "${install[@]}" "$@"; }
+  else
+    "${install[@]}" "$@"
+  fi
+}
+
+system_packages() {
+  packager=apt-get
+  have apt-get || packager=dnf
+  find_missing
+  [ ${#missing[@]} -gt 0 ] || return 0
+  have $packager || die "missing: ${missing[*]}; neither apt-get nor dnf is here to install them"
+  is_root || die "missing system packages; ask the administrator for: $packager install ${missing[*]}"
+  say "system packages: ${missing[*]}"
+  run_logged system-packages install_packages "${missing[@]}" 9>&-
+  find_missing
+  [ ${#missing[@]} -eq 0 ] || die "still missing after their installation: ${missing[*]}"
+}
+
+subordinate_ids() {
+  is_root && return 0
+  local name file
+  name=$(id -un)
+  for file in /etc/subuid /etc/subgid; do
+    grep -qE "^($name|$(id -u)):" $file 2> /dev/null ||
+      die "$name has no range in $file; ask the administrator for: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $name"
+  done
+}
+
+# --------------------------------------------------------------------- checkout
+# A step is done again when the digest of what goes into it differs from the one kept in its stamp.
+is_done() { [ "$(cat "$1" 2> /dev/null)" = "$2" ]; }
+
+node_packages() {
+  local digest
+  digest=$(sha256sum package-lock.json)-$arch
+  is_done node_modules/.setup-stamp "$digest" && return 0
+  # What a developer installed by hand is left alone when it is right.
+  if [ ! -d node_modules ] || ! npm ls --all > "$state/log/npm-ls.log" 2>&1 9>&-; then
+    say "node packages"
+    run_logged npm-ci npm ci 9>&-
+  fi
+  echo "$digest" > node_modules/.setup-stamp
+}
+
+build() {
+  local digest
+  digest=$(find src tsconfig.json tsconfig.build.json package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  is_done dist/.setup-stamp "$digest" && return 0
+  say "build"
+  # A failed build leaves the old one as it is.
+  rm -rf dist.new
+  run_logged build npm run build -- --outDir dist.new 9>&-
+  echo "$digest" > dist.new/.setup-stamp
+  rm -rf dist
+  mv dist.new dist
+}
+
+# ------------------------------------------------------------- engine and image
+# podman_here COMMAND... - the engine of this set-up, without going through its service
+podman_here() {
+  local vars
+  mapfile -t vars < "$state/engine/env"
+  env "${vars[@]}" podman "$@" 9>&-
+}
+
+engine() {
+  scripts/engine.sh configure 9>&-
+  podman_here info > "$state/log/podman-info.log" 2>&1 ||
+    { tail -n 5 "$state/log/podman-info.log" >&2; die "Podman does not work on this host"; }
+  scripts/engine.sh status > /dev/null 2>&1 9>&- || say "Podman service on $(scripts/engine.sh socket 9>&-)"
+  scripts/engine.sh start 9>&-
+}
+
+recipe_of() { "$@" image inspect --format '{{ index .Labels "io.koji.adjutant.recipe" }}' "$image" 2> /dev/null; }
+
+# The image must do what it is for; a distribution that is put together differently shows here.
+check_image() {
+  podman_here run --rm --network none "$1" \
+    bash -c 'dnf --version && dnf builddep --help && rpm --version && createrepo_c --version && mergerepo_c --version && useradd --help'
+}
+
+bootstrap_image() {
+  local recipe tar=$state/cache/bootstrap-$arch.tar fresh=$image-new
+  recipe=$(scripts/build-images/bootstrap-from-host.sh --recipe)
+  [ "$(recipe_of podman_here)" != "$recipe" ] || return 0
+  say "bootstrap image: packages of this host's distribution"
+  mkdir -p "$state/cache/packages"
+  run_logged bootstrap-image scripts/build-images/bootstrap-from-host.sh -c "$state/cache/packages" "$tar" 9>&-
+  say "bootstrap image: import as $image"
+  run_logged bootstrap-import podman_here import --change 'CMD ["/bin/bash"]' \
+    --change "LABEL io.koji.adjutant.recipe=$recipe" "$tar" "$fresh"
+  rm "$tar"
+  run_logged bootstrap-check check_image "$fresh"
+  podman_here tag "$fresh" "$image"
+  podman_here untag "$fresh" "$fresh"
+}
+
+# -------------------------------------------------------------------- test user
+# The first range of 65536 ids after all that are given away.
+free_ids() { cat /etc/sub[ug]id 2> /dev/null | awk -F: '$2 + $3 > top { top = $2 + $3 } END { print top > 100000 ? top : 100000 }'; }
+
+test_user() {
+  local name=$test_user_name option=(scripts/engine.sh --user "$test_user_name") first
+  if ! id "$name" > /dev/null 2>&1; then
+    say "user $name"
+    run_logged test-user useradd --create-home --shell /usr/sbin/nologin "$name" 9>&-
+  fi
+  if ! grep -qs "^$name:" /etc/subuid || ! grep -qs "^$name:" /etc/subgid; then
+    first=$(free_ids)
+    usermod --add-subuids "$first-$((first + 65535))" --add-subgids "$first-$((first + 65535))" "$name"
+  fi
+  "${option[@]}" start 9>&-
+  local podman_there=(podman --url "unix://$("${option[@]}" socket)")
+  [ "$(recipe_of "${podman_there[@]}")" = "$(recipe_of podman_here)" ] ||
+    { say "bootstrap image for $name"
+      run_logged test-user-image copy_image "${podman_there[@]}"; }
+}
+
+copy_image() { podman_here save "$image" | "$@" load 9>&-; }
+
+system_packages
+subordinate_ids
+# The two halves do not need each other.
+trap wait EXIT
+{ node_packages; build; } &
+checkout=$!
+engine
+bootstrap_image
+[ $test_user = 0 ] || test_user
+wait $checkout || die "the checkout could not be built"
+say "ready; state in $state"

@@ -1,0 +1,243 @@
+import { rmSync } from 'node:fs';
+import { z } from 'zod';
+import { faultCodes } from '../hub/faults.ts';
+import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+import { type Call, double, type MethodTable, method, NameOrId, timeText } from './call.ts';
+import { generic, Refusal, required } from './faults.ts';
+import type { Hub } from './hub.ts';
+import { assertPolicy } from './policy.ts';
+import { type BuildRow, buildState, stateName } from './rows.ts';
+import { assertHost } from './sessions.ts';
+import { packageConfig } from './tag-content.ts';
+import { mustFindTag } from './tags.ts';
+import { assertTaskOfHost } from './tasks.ts';
+
+const BuildReference = z.union([
+  z.int(),
+  z.string(),
+  z.looseObject({ name: z.string(), version: z.string(), release: z.string() }),
+]);
+type BuildReference = z.output<typeof BuildReference>;
+
+export function nameOf(hub: Hub, build: BuildRow): string {
+  return hub.state.tables.packages.mustGet(build.package_id).name;
+}
+
+export function nvrOf(hub: Hub, build: BuildRow): string {
+  return `${nameOf(hub, build)}-${build.version}-${build.release}`;
+}
+
+function findBuild(hub: Hub, wanted: BuildReference): BuildRow | undefined {
+  const { builds } = hub.state.tables;
+  if (typeof wanted === 'number') return builds.get(wanted);
+  const nvr = typeof wanted === 'string' ? wanted : `${wanted.name}-${wanted.version}-${wanted.release}`;
+  return builds.find((row) => nvrOf(hub, row) === nvr);
+}
+
+export function mustFindBuild(hub: Hub, wanted: BuildReference): BuildRow {
+  const shown = typeof wanted === 'object' ? JSON.stringify(wanted) : wanted;
+  return required(findBuild(hub, wanted), `No such build: ${shown}`);
+}
+
+/** A build as getBuild and completeBuild show it. */
+export function toBuildInfo(hub: Hub, build: BuildRow): Record<string, RpcValue> {
+  const name = nameOf(hub, build);
+  const created = hub.state.tables.events.mustGet(build.create_event);
+  return {
+    id: build.id,
+    build_id: build.id,
+    package_id: build.package_id,
+    package_name: name,
+    name,
+    version: build.version,
+    release: build.release,
+    epoch: build.epoch,
+    nvr: nvrOf(hub, build),
+    draft: false,
+    state: build.state,
+    task_id: build.task_id,
+    owner_id: build.owner_id,
+    owner_name: hub.state.tables.users.mustGet(build.owner_id).name,
+    volume_id: 0,
+    volume_name: 'DEFAULT',
+    creation_event_id: created.id,
+    creation_time: timeText(created.time),
+    creation_ts: double(created.time),
+    start_time: timeText(build.start_time),
+    start_ts: double(build.start_time),
+    completion_time: timeText(build.completion_time),
+    completion_ts: double(build.completion_time),
+    source: build.source,
+    // What JSON can hold, XML-RPC can carry.
+    extra: build.extra as RpcValue,
+    cg_id: null,
+    cg_name: null,
+  };
+}
+
+const BuildData = z.looseObject({
+  task_id: z.int(),
+  name: z.string().optional(),
+  version: z.string().optional(),
+  release: z.string().optional(),
+  epoch: z.int().nullish(),
+  source: z.string().nullish(),
+  extra: z.json().optional(),
+});
+
+/** Makes a build that is BUILDING, or takes up again one that failed or was cancelled (`new_build`, `recycle_build`). */
+function initBuild(call: Call, data: z.output<typeof BuildData>, owner: number): number {
+  const { builds } = call.hub.state.tables;
+  const name = required(data.name, 'No name or package id provided for build');
+  const version = required(data.version, 'No version value for build');
+  const release = required(data.release, 'No release value for build');
+  if (data.epoch === undefined) throw generic('No epoch value for build');
+  const columns = {
+    epoch: data.epoch,
+    state: buildState.BUILDING,
+    task_id: data.task_id,
+    owner_id: owner,
+    source: data.source ?? null,
+    extra: data.extra ?? null,
+    start_time: call.now,
+    completion_time: null,
+  };
+  const existing = findBuild(call.hub, { name, version, release });
+  if (existing === undefined) {
+    const package_id = ensurePackage(call.hub, name);
+    return builds.insert({ package_id, version, release, ...columns, create_event: call.event() }).id;
+  }
+  if (existing.state === buildState.BUILDING) {
+    if (existing.task_id === data.task_id) return existing.id;
+    throw generic(`Build already in progress (task ${existing.task_id})`);
+  }
+  assertRecyclable(call, existing);
+  builds.update(existing.id, { ...columns, create_event: call.event() });
+  rmSync(call.hub.paths.build({ name, version, release }), { recursive: true, force: true });
+  return existing.id;
+}
+
+function assertRecyclable(call: Call, build: BuildRow): void {
+  const { tagListing, rpms } = call.hub.state.tables;
+  if (build.state !== buildState.FAILED && build.state !== buildState.CANCELED)
+    throw generic(`Build already exists (id=${build.id}, state=${stateName(buildState, build.state)})`);
+  if (tagListing.find((row) => row.build_id === build.id) !== undefined)
+    throw generic('Build already exists. Unable to recycle, has tag history');
+  if (rpms.find((row) => row.build_id === build.id) !== undefined)
+    throw generic('Build already exists. Unable to recycle, has rpm data');
+}
+
+/** The id of a package name, new or known. */
+export function ensurePackage(hub: Hub, name: string): number {
+  const { packages } = hub.state.tables;
+  return (packages.find((row) => row.name === name) ?? packages.insert({ name })).id;
+}
+
+const tagError = (message: string) => new Refusal(faultCodes.tag, message);
+
+/** Puts a build into a tag: it must be complete, allowed in the tag, and not be there yet. */
+function tagBuild(call: Call, tagName: string | number, build: BuildRow, force: boolean): void {
+  const tag = mustFindTag(call.hub, tagName);
+  const config = packageConfig(call.hub, tag, build.package_id);
+  const name = nameOf(call.hub, build);
+  if (config === undefined) throw tagError(`Package ${name} not in list for ${tag.name}`);
+  if (config.row.blocked) throw tagError(`Package ${name} blocked in ${tag.name}`);
+  const nvr = nvrOf(call.hub, build);
+  if (build.state !== buildState.COMPLETE)
+    throw tagError(`build ${nvr} not complete: state ${stateName(buildState, build.state)}`);
+  const { tagListing } = call.hub.state.tables;
+  const listed = activeListing(call, tag.id, build.id);
+  if (listed !== undefined) {
+    if (!force) throw tagError(`build ${nvr} already tagged (${tag.name})`);
+    tagListing.update(listed.id, { revoke_event: call.event() });
+  }
+  tagListing.insert({ tag_id: tag.id, build_id: build.id, create_event: call.event(), revoke_event: null });
+}
+
+function activeListing(call: Call, tagId: number, buildId: number) {
+  return call.hub.state.tables.tagListing.find(
+    (row) => row.tag_id === tagId && row.build_id === buildId && row.revoke_event === null,
+  );
+}
+
+function untagBuild(call: Call, tagName: string | number, build: BuildRow): void {
+  const tag = mustFindTag(call.hub, tagName);
+  const listed = activeListing(call, tag.id, build.id);
+  if (listed === undefined) throw tagError(`build ${nvrOf(call.hub, build)} not in tag ${tag.name}`);
+  call.hub.state.tables.tagListing.update(listed.id, { revoke_event: call.event() });
+}
+
+/** The average of a package's builds that ran as tasks, in seconds; months count 30 days. */
+function averageDuration(call: Call, packageName: string | number, months: number | null): number | null {
+  const { builds, events, packages } = call.hub.state.tables;
+  const wanted = packages.find((row) => row.name === packageName || row.id === packageName);
+  const since = months === null ? 0 : call.now - months * 30 * 24 * 3600;
+  const durations = builds
+    .filter(
+      (row) => row.package_id === wanted?.id && row.state === buildState.COMPLETE && row.task_id !== null,
+    )
+    .flatMap((row) => (row.completion_time === null ? [] : [{ row, end: row.completion_time }]))
+    .filter(({ end }) => end > since)
+    .map(({ row, end }) => end - events.mustGet(row.create_event).time);
+  return durations.length === 0 ? null : durations.reduce((sum, value) => sum + value, 0) / durations.length;
+}
+
+/** The records of builds, and tagging them. */
+export const buildMethods: MethodTable = {
+  'host.initBuild': method({ data: BuildData }, (call, { data }) => {
+    const task = assertTaskOfHost(call, data.task_id, assertHost(call).id);
+    return initBuild(call, data, task.owner);
+  }),
+  'host.failBuild': method({ task_id: z.int(), build_id: z.int() }, (call, { task_id, build_id }) => {
+    assertTaskOfHost(call, task_id, assertHost(call).id);
+    const build = mustFindBuild(call.hub, build_id);
+    if (build.state !== buildState.BUILDING)
+      throw generic(`cannot update build ${build.id}, state: ${stateName(buildState, build.state)}`);
+    call.hub.state.tables.builds.update(build.id, { state: buildState.FAILED, completion_time: call.now });
+    return null;
+  }),
+  'host.tagBuild': method(
+    {
+      task_id: z.int(),
+      tag: NameOrId,
+      build: BuildReference,
+      force: z.boolean().nullish(),
+      fromtag: NameOrId.nullish(),
+    },
+    (call, { task_id, tag, build, force, fromtag }) => {
+      assertTaskOfHost(call, task_id, assertHost(call).id);
+      const row = mustFindBuild(call.hub, build);
+      mustFindTag(call.hub, tag);
+      assertPolicy(call, 'tag');
+      if (fromtag !== undefined && fromtag !== null) untagBuild(call, fromtag, row);
+      tagBuild(call, tag, row, force ?? false);
+      return null;
+    },
+  ),
+  // Nobody wants mail from a development hub, so this makes no task.
+  'host.tagNotification': method(
+    {
+      is_successful: z.boolean(),
+      tag_id: NameOrId.nullable(),
+      from_id: NameOrId.nullable(),
+      build_id: BuildReference,
+      user_id: z.int().nullable(),
+      ignore_success: z.boolean().nullish(),
+      failure_msg: z.string().optional(),
+    },
+    (call) => {
+      assertHost(call);
+      return null;
+    },
+  ),
+  getBuild: method(
+    { buildInfo: BuildReference, strict: z.boolean().default(false) },
+    (call, { buildInfo, strict }) => {
+      const build = strict ? mustFindBuild(call.hub, buildInfo) : findBuild(call.hub, buildInfo);
+      return build === undefined ? null : toBuildInfo(call.hub, build);
+    },
+  ),
+  getAverageBuildDuration: method({ package: NameOrId, age: z.int().nullish() }, (call, args) =>
+    double(averageDuration(call, args.package, args.age ?? null)),
+  ),
+};

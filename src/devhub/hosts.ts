@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+import { double, type MethodTable, method, parameterError } from './call.ts';
+import type { HostRow } from './rows.ts';
+import { assertHost } from './sessions.ts';
+
+/** What a host says about itself for the scheduler; only `maxjobs` is used. */
+const HostData = z.looseObject({ maxjobs: z.int().optional() });
+
+function toHostInfo(host: HostRow): RpcValue {
+  return {
+    id: host.id,
+    user_id: host.user_id,
+    name: host.name,
+    update_ts: double(host.update_time),
+    ready: host.ready,
+    task_load: double(host.task_load),
+    arches: host.arches,
+    capacity: double(host.capacity),
+    description: null,
+    comment: null,
+    enabled: host.enabled,
+  };
+}
+
+/** What a builder asks and says about itself. */
+export const hostMethods: MethodTable = {
+  'host.getID': method({}, (call) => assertHost(call).id),
+  'host.getHost': method({}, (call) => toHostInfo(assertHost(call))),
+  'host.updateHost': method(
+    { task_load: z.number(), ready: z.boolean(), data: z.unknown().optional() },
+    (call, { task_load, ready, data }) => {
+      const host = assertHost(call);
+      const { hosts } = call.hub.state.tables;
+      hosts.update(host.id, { task_load, ready, update_time: call.now });
+      if (data !== undefined && data !== null) {
+        const parsed = HostData.safeParse(data);
+        if (!parsed.success) throw parameterError('Host data should be a dictionary');
+        hosts.update(host.id, { maxjobs: parsed.data.maxjobs ?? null });
+      }
+      return null;
+    },
+  ),
+};

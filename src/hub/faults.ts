@@ -90,9 +90,9 @@ export function isRetryFault(error: unknown): error is HubFault {
   return isFault(error, faultCodes.retry);
 }
 
-/** Whether the thing asked about is in another state, unknown, or not ours (1000, 1004). */
+/** Whether the thing asked about is in another state, tagged already, unknown, or not ours (1000, 1003, 1004). */
 export function isRefusedFault(error: unknown): error is HubFault {
-  return isFault(error, faultCodes.generic, faultCodes.actionNotAllowed);
+  return isFault(error, faultCodes.generic, faultCodes.tag, faultCodes.actionNotAllowed);
 }
 
 /**

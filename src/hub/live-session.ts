@@ -89,7 +89,10 @@ export class LiveSession implements HubSession {
     return value;
   }
 
-  async upload(chunk: UploadChunk, options: { readonly signal?: AbortSignal } = {}): Promise<UploadedChunk> {
+  async upload(
+    chunk: UploadChunk,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<UploadedChunk> {
     const { signal } = options;
     const query = new URLSearchParams({
       filename: chunk.name,
@@ -107,11 +110,10 @@ export class LiveSession implements HubSession {
   }
 
   async subsession(signal?: AbortSignal): Promise<HubSession> {
-    const options = signal === undefined ? {} : { signal };
     const info = await this.call('subsession', [], SessionInfo, {
-      ...options,
+      signal,
       // The one whose answer was lost ends with its master.
-      retryError: () => this.call('subsession', [], SessionInfo, options),
+      retryError: () => this.call('subsession', [], SessionInfo, { signal }),
     });
     const state = toState(info, this.#state.master ?? this.#state.id);
     return new LiveSession(state, this.#settings, this.#auth, this.#journal);
@@ -119,17 +121,13 @@ export class LiveSession implements HubSession {
 
   async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {
     if (this.#state.exclusive) return;
-    const options = signal === undefined ? {} : { signal };
     await this.call('exclusiveSession', [], z.unknown(), {
-      ...options,
+      signal,
       keywords: { force },
       retryError: async (reason) => {
-        const info = await this.call(
-          'getSessionInfo',
-          [],
-          z.object({ exclusive: z.boolean().nullable() }),
-          options,
-        );
+        const info = await this.call('getSessionInfo', [], z.object({ exclusive: z.boolean().nullable() }), {
+          signal,
+        });
         if (info.exclusive !== true) throw reason;
       },
     });

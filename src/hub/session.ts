@@ -35,12 +35,12 @@ export interface SessionOptions extends RetryOptions {
 }
 
 export interface CallOptions<T> {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Keyword arguments of the hub's method. */
   readonly keywords?: Readonly<Record<string, RpcValue>>;
   /**
    * What to do when an earlier attempt of this very call seems to have been carried out while its answer was
-   * lost: the hub says so (1009), or the request was sent more than once and is now refused (1000, 1004)
+   * lost: the hub says so (1009), or the request was sent more than once and is now refused (1000, 1003, 1004)
    * or answered in a way that `doubtful` picks out; hubs up to 1.35 do not recognise a repeated call. The
    * look-up reads the state, and gives the answer or throws. It is given the reason. Default: throw that.
    */
@@ -84,7 +84,7 @@ export interface HubSession {
     options?: CallOptions<T>,
   ): Promise<T>;
   /** Writes one chunk of a file; what is there at and behind its offset is replaced. */
-  upload(chunk: UploadChunk, options?: { readonly signal?: AbortSignal }): Promise<UploadedChunk>;
+  upload(chunk: UploadChunk, options?: { readonly signal?: AbortSignal | undefined }): Promise<UploadedChunk>;
   /** A session of its own for one task, with the rights and the lock of this one. */
   subsession(signal?: AbortSignal): Promise<HubSession>;
   /**

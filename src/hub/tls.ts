@@ -12,19 +12,25 @@ export interface TlsMaterial {
   readonly skipVerify: boolean;
 }
 
+/** Where the certificates are; left out: no client certificate, the system's authorities. */
+export interface TlsFiles {
+  /** kojid's `cert`. */
+  readonly certPath?: string;
+  /** kojid's `serverca`. */
+  readonly caPath?: string;
+  /** False for kojid's `no_ssl_verify`. */
+  readonly verify: boolean;
+}
+
 /**
  * Reads the files that kojid's options `cert` and `serverca` name. Throws BuilderError `tls-config`, which
  * names the option, the file and what is wrong with it, before anything is sent to the hub.
  */
-export async function loadTls(options: {
-  readonly cert: string | null;
-  readonly serverca: string | null;
-  readonly noSslVerify: boolean;
-}): Promise<TlsMaterial> {
-  const clientPem = options.cert === null ? null : await readPem('cert', options.cert);
-  if (clientPem !== null && options.cert !== null) checkClientPem(clientPem, options.cert);
-  const serverCaPem = options.serverca === null ? null : await readPem('serverca', options.serverca);
-  return { clientPem, serverCaPem, skipVerify: options.noSslVerify && serverCaPem === null };
+export async function loadTls({ certPath, caPath, verify }: TlsFiles): Promise<TlsMaterial> {
+  const clientPem = certPath === undefined ? null : await readPem('cert', certPath);
+  if (clientPem !== null && certPath !== undefined) checkClientPem(clientPem, certPath);
+  const serverCaPem = caPath === undefined ? null : await readPem('serverca', caPath);
+  return { clientPem, serverCaPem, skipVerify: !verify && serverCaPem === null };
 }
 
 async function readPem(option: string, file: string): Promise<string> {

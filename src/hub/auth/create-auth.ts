@@ -1,0 +1,32 @@
+import { BuilderError } from '../../core/errors.ts';
+import type { HubAuth } from './auth.ts';
+import { certificateAuth } from './certificate.ts';
+import { passwordAuth } from './password.ts';
+
+/** The way to log in that the configuration chose. */
+export type AuthChoice =
+  | { readonly kind: 'certificate' }
+  | { readonly kind: 'password'; readonly user: string; readonly password: string }
+  | { readonly kind: 'kerberos' };
+
+/** Throws BuilderError `auth-config` for what cannot work: no password, or Kerberos, which is not there yet. */
+export function createAuth(choice: AuthChoice): HubAuth {
+  switch (choice.kind) {
+    case 'certificate':
+      return certificateAuth();
+    case 'password':
+      if (choice.password === '')
+        throw new BuilderError(
+          'auth-config',
+          'builder',
+          `option "password" is missing for user ${choice.user}`,
+        );
+      return passwordAuth(choice.user, choice.password);
+    case 'kerberos':
+      throw new BuilderError(
+        'auth-config',
+        'builder',
+        'login by Kerberos is not supported yet; set option "cert" (a client certificate), or "user" and "password"',
+      );
+  }
+}

@@ -1,0 +1,107 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { BuilderError, describeError } from '../core/errors.ts';
+
+/** A file of the hub's tree could not be had; `missing` when it is not there. */
+export class HubFileError extends BuilderError {
+  readonly missing: boolean;
+
+  constructor(message: string, missing: boolean, options?: ErrorOptions) {
+    super(
+      missing ? 'hub-file-missing' : 'hub-file-unreachable',
+      missing ? 'request' : 'external',
+      message,
+      options,
+    );
+    this.missing = missing;
+  }
+}
+
+/**
+ * Reads files of the hub's tree (`work/...`, `repos/...`) over the first `topurl` that has them, or from
+ * `topdir` when there is no URL (`koji/__init__.py openRemoteFile`).
+ */
+export class HubFiles {
+  readonly #bases: readonly string[];
+
+  constructor(topUrls: readonly string[], topDir: string) {
+    this.#bases = topUrls.length > 0 ? topUrls.map((url) => url.replace(/\/+$/, '')) : [`file://${topDir}`];
+  }
+
+  /** URLs of a path, one per base. */
+  urls(path: string): readonly string[] {
+    return this.#bases.map((base) => `${base}/${path.split('/').map(encodeURIComponent).join('/')}`);
+  }
+
+  /** The file's content as a stream. Ends with an error when less arrives than was announced. */
+  async open(path: string, signal: AbortSignal): Promise<Readable> {
+    const failures: HubFileError[] = [];
+    for (const url of this.urls(path)) {
+      try {
+        return url.startsWith('file:') ? await openLocal(url) : await openRemote(url, signal);
+      } catch (error) {
+        if (!(error instanceof HubFileError)) throw error;
+        failures.push(error);
+      }
+    }
+    throw (
+      failures.find((failure) => !failure.missing) ??
+      failures[0] ??
+      new HubFileError(`no place to read ${path} from`, true)
+    );
+  }
+
+  /** Writes the file to `target`; nothing stays behind when it does not arrive whole. */
+  async download(path: string, target: string, signal: AbortSignal): Promise<void> {
+    const source = await this.open(path, signal);
+    try {
+      await pipeline(source, createWriteStream(target), { signal });
+    } catch (error) {
+      await rm(target, { force: true });
+      signal.throwIfAborted();
+      throw new HubFileError(`${path} did not arrive whole: ${describeError(error)}`, false, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The whole file as text. */
+  async text(path: string, signal: AbortSignal): Promise<string> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of await this.open(path, signal)) chunks.push(Buffer.from(chunk));
+    return Buffer.concat(chunks).toString('utf8');
+  }
+}
+
+async function openLocal(url: string): Promise<Readable> {
+  const path = fileURLToPath(url);
+  try {
+    await access(path);
+  } catch (error) {
+    throw new HubFileError(`${path} is not there (topurl or topdir in kojid.conf)`, true, { cause: error });
+  }
+  return createReadStream(path);
+}
+
+async function openRemote(url: string, signal: AbortSignal): Promise<Readable> {
+  let response: Response;
+  try {
+    response = await fetch(url, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new HubFileError(`cannot read ${url}: ${describeError(error)}`, false, { cause: error });
+  }
+  if (response.status === 404) throw new HubFileError(`${url} is not there`, true);
+  if (!response.ok || response.body === null)
+    throw new HubFileError(`${url} answers ${response.status} ${response.statusText}`, false);
+  return Readable.fromWeb(response.body as import('node:stream/web').ReadableStream);
+}
+
+/** Joins path parts of the hub's tree. */
+export function hubPath(...parts: readonly (string | number)[]): string {
+  return join(...parts.map(String));
+}

@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import { BuilderError } from '../core/errors.ts';
+import { faultCodes, isFault } from './faults.ts';
+import { doneBefore } from './look-ups.ts';
+import {
+  AssignedTask,
+  HeldTask,
+  HostInfo,
+  Ignored,
+  OpenTask,
+  SessionRow,
+  TaskInfo,
+  taskStates,
+} from './schema.ts';
+import type { HubSession } from './session.ts';
+import { encodeFault, encodeResponse, RpcDouble, type RpcValue } from './xmlrpc/codec.ts';
+
+/** What the scheduler is told about this host; of these it uses `maxjobs` only. */
+export interface HostData {
+  readonly methods: readonly string[];
+  readonly maxjobs: number;
+}
+
+/** Why a task failed: one of Koji's fault codes and a message for people. */
+export interface TaskFault {
+  readonly code: number;
+  readonly message: string;
+}
+
+/**
+ * This host and its tasks, for the poll loop and for ending tasks. Errors are those of
+ * {@link HubSession}; a fault 1004 of a call about a task says that it is not OPEN on this host (any more):
+ * it was cancelled, freed or given to another.
+ */
+export class HostApi {
+  readonly #session: HubSession;
+  #hostId: number | null = null;
+
+  constructor(session: HubSession) {
+    this.#session = session;
+  }
+
+  /** `host.getID`, asked once. A user that is no host gets SessionLost. */
+  async hostId(signal?: AbortSignal): Promise<number> {
+    this.#hostId ??= await this.#session.call('host.getID', [], z.int(), { signal });
+    return this.#hostId;
+  }
+
+  /** `host.getHost`. */
+  async host(signal?: AbortSignal): Promise<HostInfo> {
+    return this.#session.call('host.getHost', [], HostInfo, { signal });
+  }
+
+  /** `host.updateHost`: the check-in, needed every 180 seconds. `load` is the weight of the running tasks. */
+  async updateHost(load: number, ready: boolean, data?: HostData, signal?: AbortSignal): Promise<void> {
+    const keywords = data === undefined ? {} : { data: { methods: data.methods, maxjobs: data.maxjobs } };
+    await this.#session.call('host.updateHost', [new RpcDouble(load), ready], Ignored, {
+      signal,
+      keywords,
+      retryError: doneBefore,
+    });
+  }
+
+  /** `host.getHostTasks`: the tasks that are OPEN on this host. */
+  async heldTasks(signal?: AbortSignal): Promise<readonly HeldTask[]> {
+    return this.#session.call('host.getHostTasks', [], z.array(HeldTask), { signal });
+  }
+
+  /**
+   * `host.getTasks`: the tasks that the scheduler gave to this host; asking lets the scheduler run. Called
+   * again when an answer was lost. Throws BuilderError `hub-too-old` on hubs before 1.34.
+   */
+  async assignedTasks(signal?: AbortSignal): Promise<readonly AssignedTask[]> {
+    const ask = (): Promise<readonly AssignedTask[]> =>
+      this.#session.call('host.getTasks', [], z.array(AssignedTask), { signal, retryError: ask });
+    try {
+      return await ask();
+    } catch (error) {
+      if (isFault(error, faultCodes.generic) && error.faultString.includes('Invalid method'))
+        throw new BuilderError(
+          'hub-too-old',
+          'external',
+          'the hub does not know host.getTasks; this builder needs a hub of version 1.34 or newer, which assigns tasks itself',
+          { cause: error },
+        );
+      throw error;
+    }
+  }
+
+  /**
+   * `host.openTask`: takes a task that is assigned to this host or FREE. Null when it is neither. After a
+   * lost answer, `getTaskInfo` tells: OPEN on this host is ours.
+   */
+  async openTask(id: number, signal?: AbortSignal): Promise<OpenTask | null> {
+    return this.#session.call('host.openTask', [id], OpenTask.nullable(), {
+      signal,
+      doubtful: (answer) => answer === null,
+      retryError: async () => {
+        const task = await this.taskInfo(id, { request: true, signal });
+        if (task === null || task.request === null || !(await this.#isMine(task, signal))) return null;
+        return task.state === taskStates.open ? { ...task, request: task.request } : null;
+      },
+    });
+  }
+
+  /** `host.closeTask`: the task succeeded. After a lost answer, `getTaskInfo` CLOSED counts as done. */
+  async closeTask(id: number, result: RpcValue, signal?: AbortSignal): Promise<void> {
+    await this.#endTask('host.closeTask', id, encodeResponse(result), taskStates.closed, signal);
+  }
+
+  /** `host.failTask`: the task failed. After a lost answer, `getTaskInfo` FAILED counts as done. */
+  async failTask(id: number, fault: TaskFault, signal?: AbortSignal): Promise<void> {
+    await this.#endTask(
+      'host.failTask',
+      id,
+      encodeFault(fault.code, fault.message),
+      taskStates.failed,
+      signal,
+    );
+  }
+
+  /**
+   * `host.refuseTask`: gives an assigned or open task back. `soft`: this host may get it again later (after
+   * 15 minutes); otherwise never. Without effect on tasks that are not this host's.
+   */
+  async refuseTask(
+    id: number,
+    reason: { readonly soft: boolean; readonly msg: string },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#session.call('host.refuseTask', [id], Ignored, {
+      signal,
+      keywords: { soft: reason.soft, msg: reason.msg },
+      retryError: doneBefore,
+    });
+  }
+
+  /** `host.freeTasks`: puts tasks back into the queue; those that are not OPEN on this host are left alone. */
+  async freeTasks(ids: readonly number[], signal?: AbortSignal): Promise<void> {
+    await this.#session.call('host.freeTasks', [ids], Ignored, { signal, retryError: doneBefore });
+  }
+
+  /** `host.setTaskWeight`. */
+  async setTaskWeight(id: number, weight: number, signal?: AbortSignal): Promise<void> {
+    await this.#session.call('host.setTaskWeight', [id, new RpcDouble(weight)], Ignored, {
+      signal,
+      retryError: doneBefore,
+    });
+  }
+
+  /** `getTaskInfo`; null when there is no such task. The parameters are read only with `request`. */
+  async taskInfo(
+    id: number,
+    options: { readonly request?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<TaskInfo | null> {
+    const keywords = options.request === true ? { request: true } : {};
+    return this.#session.call('getTaskInfo', [id], TaskInfo.nullable(), { signal: options.signal, keywords });
+  }
+
+  /** `getSessionInfo`. */
+  async sessionInfo(signal?: AbortSignal): Promise<SessionRow> {
+    return this.#session.call('getSessionInfo', [], SessionRow, { signal });
+  }
+
+  /** The hub's version, `1.35.3`: what its answers say, else `getKojiVersion`. */
+  async hubVersion(signal?: AbortSignal): Promise<string> {
+    return (
+      this.#session.hubVersion ?? (await this.#session.call('getKojiVersion', [], z.string(), { signal }))
+    );
+  }
+
+  /** `logoutChild`: closes a subsession of this session, such as one of a task that was stopped. Repeatable. */
+  async closeSubsession(id: number, signal?: AbortSignal): Promise<void> {
+    await this.#session.call('logoutChild', [id], Ignored, { signal, retryError: doneBefore });
+  }
+
+  async #isMine(task: TaskInfo, signal?: AbortSignal): Promise<boolean> {
+    return task.hostId === (await this.hostId(signal));
+  }
+
+  async #endTask(
+    method: string,
+    id: number,
+    document: string,
+    wanted: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#session.call(method, [id, document], Ignored, {
+      signal,
+      retryError: async (reason) => {
+        const task = await this.taskInfo(id, { signal });
+        if (task === null || task.state !== wanted || !(await this.#isMine(task, signal))) throw reason;
+      },
+    });
+  }
+}

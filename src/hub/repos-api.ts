@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import type { Clock } from '../core/clock.ts';
+import { Ignored, RepoInfo, RepoRequest, repoStates } from './schema.ts';
+import type { HubSession } from './session.ts';
+import type { RpcValue } from './xmlrpc/codec.ts';
+
+export type RepoState = keyof typeof repoStates;
+
+/** Options of a repo, such as `debuginfo` and `src`; null for the tag's own. */
+export type RepoOptions = Readonly<Record<string, RpcValue>> | null;
+
+/** How long to wait for a repo to become READY after the answer of `repoDone` was lost, and how often to look. */
+export const repoDoneDeadlineMs = 10 * 60_000;
+const repoDonePollMs = 5_000;
+
+/** Repos: what there is, making one, asking for one. */
+export class ReposApi {
+  readonly #session: HubSession;
+  readonly #clock: Clock;
+
+  constructor(session: HubSession, clock: Clock) {
+    this.#session = session;
+    this.#clock = clock;
+  }
+
+  /** `repoInfo`; null when there is no such repo, or HubFault 1000 with `strict`. */
+  async repoInfo(
+    id: number,
+    { strict = false, signal }: { readonly strict?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<RepoInfo | null> {
+    const keywords = strict ? { strict } : {};
+    return this.#session.call('repoInfo', [id], RepoInfo.nullable(), { signal, keywords });
+  }
+
+  /** `getRepo`: the newest repo of a tag, READY unless another state is asked for; null when there is none. */
+  async getRepo(
+    tag: number | string,
+    options: {
+      readonly state?: RepoState;
+      readonly event?: number;
+      readonly minEvent?: number;
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<RepoInfo | null> {
+    const { state, event, minEvent, signal } = options;
+    return this.#session.call('getRepo', [tag], RepoInfo.nullable(), {
+      signal,
+      keywords: {
+        ...(state !== undefined && { state: repoStates[state] }),
+        ...(event !== undefined && { event }),
+        ...(minEvent !== undefined && { min_event: minEvent }),
+      },
+    });
+  }
+
+  /**
+   * `host.repoInit`: a new repo in state INIT, whose directory with the package lists the hub makes. After
+   * a lost answer, the tag's newest repo in INIT is taken if it belongs to the task.
+   */
+  async repoInit(
+    tag: number,
+    options: { readonly taskId: number; readonly event?: number | null; readonly opts: RepoOptions },
+    signal?: AbortSignal,
+  ): Promise<{ readonly repoId: number; readonly eventId: number }> {
+    const { taskId, event, opts } = options;
+    const [repoId, eventId] = await this.#session.call('host.repoInit', [tag], z.tuple([z.int(), z.int()]), {
+      signal,
+      keywords: { opts, task_id: taskId, ...(event !== null && event !== undefined && { event }) },
+      retryError: async (reason): Promise<[number, number]> => {
+        const repo = await this.getRepo(tag, { state: 'init', signal });
+        if (repo === null || repo.taskId !== taskId) throw reason;
+        return [repo.id, repo.createEvent];
+      },
+    });
+    return { repoId, eventId };
+  }
+
+  /**
+   * `host.repoDone`: the hub moves the uploaded files into the repo and makes it READY. `data` maps an arch to
+   * its upload directory and the files in it, which must all be there. Not atomic, so never repeated: after
+   * a lost answer the repo is watched until it is READY, for {@link repoDoneDeadlineMs} at most.
+   */
+  async repoDone(
+    repoId: number,
+    data: ReadonlyMap<string, { readonly uploadPath: string; readonly files: readonly string[] }>,
+    options: { readonly repoJsonUpdates?: Readonly<Record<string, RpcValue>> } = {},
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const byArch = Object.fromEntries(
+      [...data].map(([arch, { uploadPath, files }]) => [arch, [uploadPath, files]]),
+    );
+    const updates = options.repoJsonUpdates;
+    await this.#session.call('host.repoDone', [repoId, byArch], Ignored, {
+      signal,
+      keywords: updates === undefined ? {} : { repo_json_updates: updates },
+      once: true,
+      retryError: async (reason) => {
+        const deadline = this.#clock.now() + repoDoneDeadlineMs;
+        for (;;) {
+          const repo = await this.repoInfo(repoId, { strict: true, signal });
+          if (repo?.state === repoStates.ready) return;
+          if (repo?.state !== repoStates.init || this.#clock.now() >= deadline) throw reason;
+          await this.#clock.sleep(repoDonePollMs, signal);
+        }
+      },
+    });
+  }
+
+  /**
+   * `repo.request` (hub 1.35 or newer): asks for a repo as new as `minEvent`, or of exactly `atEvent`. Gives
+   * the repo if it is there, else the request; asking again finds the same request.
+   */
+  async requestRepo(
+    tag: number | string,
+    options: {
+      readonly minEvent?: number | 'last' | null;
+      readonly atEvent?: number | null;
+      readonly opts?: RepoOptions;
+    } = {},
+    signal?: AbortSignal,
+  ): Promise<RepoRequest> {
+    const { minEvent = null, atEvent = null, opts = null } = options;
+    return this.#session.call('repo.request', [tag], RepoRequest, {
+      signal,
+      keywords: { min_event: minEvent, at_event: atEvent, opts },
+      retryError: () => this.requestRepo(tag, options, signal),
+    });
+  }
+
+  /** `repo.checkRequest` (hub 1.35 or newer): how a request fares. HubFault 1000 when there is none. */
+  async checkRequest(id: number, signal?: AbortSignal): Promise<RepoRequest> {
+    return this.#session.call('repo.checkRequest', [id], RepoRequest, { signal });
+  }
+}

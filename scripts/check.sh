@@ -21,7 +21,7 @@ step() {
   names+=("$name") pids+=($!)
 }
 
-[ -t 1 ] || export NO_COLOR=1
+[ -t 1 ] || { export NO_COLOR=1; unset FORCE_COLOR; }
 step format-and-style biome ci --colors="$([ -t 1 ] && echo force || echo off)" .
 step lint eslint --no-error-on-unmatched-pattern src test
 step types tsc --noEmit

@@ -129,7 +129,7 @@ socket=$engine/podman.sock
 running_pid() {
   local pid
   pid=$(cat "$engine/podman.pid" 2> /dev/null) || return 1
-  tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep -qF "system service --time=0 unix://$socket" || return 1
+  { tr '\0' ' ' < "/proc/$pid/cmdline"; } 2> /dev/null | grep -qF "system service --time=0 unix://$socket" || return 1
   echo "$pid"
 }
 

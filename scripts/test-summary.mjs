@@ -1,0 +1,22 @@
+// test-summary.mjs COUNTS-FILE... - adds up what scripts/test-counts.mjs wrote, one file for each vitest run: the
+// skipped tests with their reasons, then `N passed, N failed, N skipped`. Exit code 1 for a run that executed nothing.
+import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+const sum = { passed: 0, failed: 0, skipped: 0 };
+for (const file of process.argv.slice(2)) {
+  const runs = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').map(JSON.parse) : [];
+  let executed = 0;
+  for (const { passed, failed, skipped } of runs) {
+    sum.passed += passed;
+    sum.failed += failed;
+    sum.skipped += skipped.length;
+    executed += passed + failed;
+    for (const { test, reason } of skipped) console.log(`skipped: ${test} (${reason})`);
+  }
+  if (executed === 0) {
+    console.log(`${basename(file)}: no test was executed, which counts as a failure`);
+    process.exitCode = 1;
+  }
+}
+console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);

@@ -1,0 +1,89 @@
+import { option, unset } from './option.ts';
+import {
+  boolean,
+  choice,
+  containerLabels,
+  containerMounts,
+  containerTimeouts,
+  hostAndPort,
+  integer,
+  positiveDecimal,
+  requiredDirectory,
+  seconds,
+  size,
+  text,
+  unixSocket,
+} from './option-types.ts';
+
+/** Stands for Koji's name of the architecture in `task_image_default`. */
+export const ARCH_PLACEHOLDER = '<arch>';
+
+/** Stands for kojid's `workdir` in the default of `state_dir`. */
+export const WORKDIR_PLACEHOLDER = '<workdir>';
+
+/** The keys that kojid does not have: section `[adjutant]` of adjutant.conf. */
+export const adjutantOptions = {
+  podman_socket: unset(
+    unixSocket,
+    'Socket of the container engine. Not set: $CONTAINER_HOST, /run/podman/podman.sock (as root), $XDG_RUNTIME_DIR/podman/podman.sock; with none of them a private service is started.',
+  ),
+  state_dir: option(
+    requiredDirectory,
+    `${WORKDIR_PLACEHOLDER}/adjutant`,
+    'Where the daemon remembers sessions and running tasks from one start to the next.',
+  ),
+  task_image_default: option(
+    text,
+    `localhost/koji-adjutant-bootstrap:${ARCH_PLACEHOLDER}`,
+    `Image when no policy of the hub names one; ${ARCH_PLACEHOLDER} stands for the architecture.`,
+  ),
+  image_pull_policy: option(
+    choice('if-not-present', 'always', 'never'),
+    'if-not-present',
+    'When images are pulled.',
+  ),
+  policy_enabled: option(boolean, 'yes', "Heed the tags' adjutant_image_policy."),
+  policy_cache_ttl: option(seconds(0), '300', 'How long the policy of a tag is remembered.'),
+  buildroot_enabled: option(
+    boolean,
+    'yes',
+    'no: rpmbuild runs in the image itself, without a buildroot of its own.',
+  ),
+  network_enabled: option(
+    boolean,
+    'yes',
+    'Permit task types and policies that ask for network; a build has none unless they do.',
+  ),
+  container_mounts: option(containerMounts, '', 'Mounts added to every container.'),
+  container_labels: option(
+    containerLabels,
+    '',
+    'Labels added to every container; io.koji.adjutant.worker_id and the like are always there.',
+  ),
+  container_timeouts: option(
+    containerTimeouts({ pullMs: 300_000, startMs: 60_000, stopGraceMs: 20_000 }),
+    'pull=300,start=60,stop_grace=20',
+    'How long the container engine may take.',
+  ),
+  build_pids: option(integer(1), '16384', 'Most processes and threads in a container.'),
+  build_memory: unset(size, 'Most memory of a container, swap included. Not set: no limit.'),
+  build_cpus: unset(positiveDecimal, 'Processors of a container. Not set: all.'),
+  shm_size: unset(size, "Size of /dev/shm. Not set: half of the host's memory, as under mock."),
+  shutdown_grace: option(
+    seconds(1),
+    '60',
+    'How long stopping and freeing the running tasks may take after SIGTERM.',
+  ),
+  monitoring_enabled: option(boolean, 'no', 'Run the status server.', {
+    ignored: 'the status server is not there yet',
+  }),
+  monitoring_bind: option(hostAndPort, '127.0.0.1:8080', 'Where it listens.', {
+    ignored: 'the status server is not there yet',
+  }),
+  monitoring_container_history_ttl: option(seconds(0), '3600', 'How long ended containers are shown.', {
+    ignored: 'the status server is not there yet',
+  }),
+  monitoring_task_history_ttl: option(seconds(0), '3600', 'How long ended tasks are shown.', {
+    ignored: 'the status server is not there yet',
+  }),
+};

@@ -1,0 +1,168 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { BuilderError } from '../core/errors.ts';
+import type { Override, Overrides } from './load.ts';
+import type { Config, KojidValues } from './schema.ts';
+import { DEFAULT_CONFIG_PATH } from './settings.ts';
+
+/** What the daemon's command line says; what it does not say is not there, so that the files decide. */
+export interface DaemonArguments {
+  /** `-c`: a file or a folder. */
+  readonly configPath?: string;
+  readonly adjutantPath?: string;
+  /** `-f`. The daemon never detaches; the flag is kojid's. */
+  readonly foreground: boolean;
+  readonly forceLock: boolean;
+  readonly verbose: boolean;
+  readonly debug: boolean;
+  readonly debugTask: boolean;
+  readonly debugXmlrpc: boolean;
+  /** Log in and end, without looking for tasks. */
+  readonly skipMain: boolean;
+  /** Take one task and end after it (`--single` of Koji 1.36). */
+  readonly single: boolean;
+  /** Flags that win over the files' keys. */
+  readonly overrides: Overrides;
+}
+
+/** The command line ends the program: it asked for help (exit code 0), or it is wrong (2, as kojid's). */
+export class CommandLineError extends BuilderError {
+  readonly exitCode: 0 | 2;
+
+  constructor(exitCode: 0 | 2, message: string) {
+    super(exitCode === 0 ? 'command-line-help' : 'command-line-invalid', 'builder', message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** kojid's flags with a value that win over a key of its file: flag, placeholder, key, meaning. */
+const valueFlags: readonly (readonly [flag: string, value: string, key: keyof KojidValues, help: string])[] =
+  [
+    ['--user', 'NAME', 'user', 'user name for a login with password'],
+    ['--password', 'PASSWORD', 'password', 'password (everybody on the host can read it here)'],
+    ['--maxjobs', 'N', 'maxjobs', 'most tasks at a time'],
+    ['--minspace', 'MIB', 'minspace', 'free disk space below which no new task is taken'],
+    ['--sleeptime', 'SECONDS', 'sleeptime', 'longest pause between two looks at the hub'],
+    ['--admin-emails', 'EMAILS', 'admin_emails', 'comma separated addresses for error messages'],
+    ['--topdir', 'DIR', 'topdir', "the hub's file tree"],
+    ['--topurl', 'URL', 'topurl', "where the hub's files can be downloaded"],
+    ['--workdir', 'DIR', 'workdir', 'where tasks keep their files'],
+    ['--chroot-tmpdir', 'DIR', 'chroot_tmpdir', 'directory for temporary files inside a buildroot'],
+    ['--pluginpath', 'DIRS', 'pluginpath', 'directories with plugins'],
+    ['--mockdir', 'DIR', 'mockdir', "mock's directory"],
+    ['--mockuser', 'USER', 'mockuser', 'user that runs mock'],
+    ['-s, --server', 'URL', 'server', "the hub's XML-RPC address"],
+  ];
+
+/** The keys among them that kojid's parser takes as whole numbers. */
+const integerKeys: ReadonlySet<keyof KojidValues> = new Set(['maxjobs', 'minspace', 'sleeptime']);
+
+/**
+ * Reads the arguments behind the program's name as kojid does (`builder/kojid get_options`). Throws
+ * `CommandLineError`, whose message is to be printed: to stdout when it is help, else to stderr.
+ */
+export function parseDaemonArguments(argv: readonly string[]): DaemonArguments {
+  const overrides: Partial<Record<keyof KojidValues, Override>> = {};
+  const command = daemonCommand((key, override) => {
+    overrides[key] = override;
+  });
+  const output: string[] = [];
+  command.exitOverride().configureOutput({
+    writeOut: (text) => output.push(text),
+    writeErr: (text) => output.push(text),
+  });
+  try {
+    command.parse([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
+  }
+  const isGiven = (name: string): boolean => command.getOptionValue(name) === true;
+  const configPath: unknown = command.getOptionValue('config');
+  const adjutantPath: unknown = command.getOptionValue('adjutantConfig');
+  return {
+    ...(typeof configPath === 'string' ? { configPath } : {}),
+    ...(typeof adjutantPath === 'string' ? { adjutantPath } : {}),
+    foreground: isGiven('fg'),
+    forceLock: isGiven('forceLock'),
+    verbose: isGiven('verbose'),
+    debug: isGiven('debug'),
+    debugTask: isGiven('debugTask'),
+    debugXmlrpc: isGiven('debugXmlrpc'),
+    skipMain: isGiven('skipMain'),
+    single: isGiven('single'),
+    overrides,
+  };
+}
+
+function daemonCommand(override: (key: keyof KojidValues, override: Override) => void): Command {
+  const command = new Command('koji-adjutant')
+    .description("Koji builder daemon that runs every task in Podman containers; takes kojid's flags")
+    .allowExcessArguments(false)
+    .option(
+      '-c, --config <FILE>',
+      `configuration file, or a folder of *.conf files (default: ${DEFAULT_CONFIG_PATH})`,
+    )
+    .option('--adjutant-config <FILE>', 'our own file (default: adjutant.conf beside the other)')
+    .option('-f, --fg', 'stay in the foreground, as is always done')
+    .option('--force-lock', 'take over the exclusive session of another daemon')
+    .option('-v, --verbose', 'log what is done')
+    .option('-d, --debug', 'log everything')
+    .option('--debug-task', 'log everything about tasks')
+    .option('--debug-xmlrpc', 'log the calls to the hub')
+    .option('--skip-main', 'log in and end')
+    .option('--single', 'take one task and end after it')
+    .addOption(new Option('--debug-mock').hideHelp());
+  for (const [flags, value, key, help] of valueFlags) {
+    const option = new Option(`${flags} <${value}>`, help);
+    const flag = option.long ?? flags;
+    command.addOption(
+      option.argParser((text) =>
+        override(key, { flag, text: integerKeys.has(key) ? integerText(text) : text }),
+      ),
+    );
+  }
+  const plugins: string[] = [];
+  const collect = (name: string): void => {
+    plugins.push(name);
+    override('plugin', { flag: '--plugin', text: plugins.join(' ') });
+  };
+  command.addOption(new Option('--plugin <NAME>', 'plugin to load, may be repeated').argParser(collect));
+  const obsolete = new Option('--pkgurl <URL>').hideHelp();
+  return command.addOption(obsolete.argParser((text) => override('pkgurl', { flag: '--pkgurl', text })));
+}
+
+/** A whole number as Python's optparse reads it (`0x10`, `0b10`, `010` is eight), in digits. */
+function integerText(text: string): string {
+  const [, hexadecimal, binary, octal, decimal] =
+    /^(?:0x([0-9a-f]+)|0b([01]+)|0([0-7]*)|([+-]?[1-9]\d*))$/i.exec(text) ?? [];
+  if (hexadecimal !== undefined) return String(Number.parseInt(hexadecimal, 16));
+  if (binary !== undefined) return String(Number.parseInt(binary, 2));
+  if (octal !== undefined) return String(Number.parseInt(`0${octal}`, 8));
+  if (decimal === undefined) throw new InvalidArgumentError('Write a whole number.');
+  return decimal;
+}
+
+/**
+ * The least level that is logged, in pino's words: `-d`, then `-v`, then `log_level`, then kojid's
+ * default, warnings (`builder/kojid`, main).
+ */
+export function logLevelOf(
+  { verbose, debug }: Pick<DaemonArguments, 'verbose' | 'debug'>,
+  { kojid }: Pick<Config, 'kojid'>,
+): 'fatal' | 'error' | 'warn' | 'info' | 'debug' {
+  if (debug) return 'debug';
+  if (verbose) return 'info';
+  switch (kojid.log_level) {
+    case 'CRITICAL':
+    case 'FATAL':
+      return 'fatal';
+    case 'ERROR':
+      return 'error';
+    case 'INFO':
+      return 'info';
+    case 'DEBUG':
+      return 'debug';
+    default:
+      return 'warn';
+  }
+}

@@ -1,0 +1,4 @@
+import { renderReference } from './reference.ts';
+
+// `npm run docs` sends this to docs/config-reference.md.
+process.stdout.write(renderReference());

@@ -1,0 +1,42 @@
+import { adjutantOptions } from './adjutant-options.ts';
+import { kojidOptions } from './kojid-options.ts';
+import type { Option, Values } from './option.ts';
+import type { ConfigProblem } from './problem.ts';
+import type { Rlimits } from './rlimits.ts';
+
+/** All options of both sections; types, defaults, checks and the reference page come from here. */
+export const configSchema = { kojid: kojidOptions, adjutant: adjutantOptions };
+
+export type SectionName = keyof typeof configSchema;
+
+/** kojid's options by kojid's names; times in seconds, `minspace` in MiB, null where kojid has None. */
+export type KojidValues = Values<typeof kojidOptions>;
+
+/** Our options by the names of adjutant.conf; plain numbers are seconds or counts, other units are in the member's name. */
+export type AdjutantValues = Values<typeof adjutantOptions>;
+
+/** Where a value comes from. */
+export type Source =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'file'; readonly file: string; readonly line: number }
+  | { readonly kind: 'environment'; readonly name: string }
+  | { readonly kind: 'command-line'; readonly flag: string }
+  /** kojid's certificate files, used because they are there. */
+  | { readonly kind: 'found' };
+
+/** The whole configuration, checked. */
+export interface Config {
+  readonly kojid: KojidValues;
+  readonly adjutant: AdjutantValues;
+  /** The `RLIMIT_*` keys of kojid's section. */
+  readonly rlimits: Rlimits;
+  /** By section and key: `kojid.sleeptime`. */
+  readonly sources: ReadonlyMap<string, Source>;
+  /** What works, but not as somebody may expect. */
+  readonly warnings: readonly ConfigProblem[];
+}
+
+/** The rows of a section by their names, for code that walks over all of them. */
+export function optionsOf(section: SectionName): ReadonlyMap<string, Option<unknown>> {
+  return new Map(Object.entries(configSchema[section]));
+}

@@ -15,7 +15,6 @@ export const rpmTag = {
   packager: 1015,
   group: 1016,
   url: 1020,
-  os: 1021,
   arch: 1022,
   preIn: 1023,
   postIn: 1024,
@@ -64,7 +63,7 @@ export const rpmTag = {
 } as const;
 
 /** Numbers in the signature header, a name space of its own (rpm's `rpmtag.h`, RPMSIGTAG). */
-export const signatureTag = { sha1: 269, sha256: 273, md5: 1004 } as const;
+export const signatureTag = { md5: 1004 } as const;
 
 /** Tags of the 16-byte entry that marks how much of a header is signed; never data (`hdrblobVerifyRegion`). */
 export const regionTags: ReadonlySet<number> = new Set([62, 63]);

@@ -333,6 +333,10 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it('is silent about an option without effect that is set to its default', () => {
+    expect(warnings({ kojid: 'mockuser = kojibuilder\nsmtphost = example.com\n' })).toEqual([]);
+  });
+
   it('needs no file tree: an empty topdir is no warning', () => {
     expect(warnings({ kojid: 'topdir =\n', files: {} })).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { WORKDIR_PLACEHOLDER } from './adjutant-options.ts';
 import { certificateFallbacks } from './auth.ts';
 import { checkAcross } from './checks.ts';
@@ -165,8 +166,11 @@ function evaluate(
       notes.problems.push(...parsed.error.issues.map(({ message }) => at(candidate, message)));
       continue;
     }
+    const isDefault = isDeepStrictEqual(parsed.data, values[name]);
     values[name] = parsed.data;
-    if (option.effect !== 'used') warnOfNoEffect(candidate, option.effect.ignored, notes);
+    if (option.effect !== 'used' && !isDefault) {
+      notes.warnings.push(at(candidate, `has no effect: ${option.effect.ignored}`));
+    }
     if (name === 'plugin') warnOfPlugins(candidate, notes);
     if (name === 'mock_bootstrap_image' && parsed.data === false && candidate.text !== '') {
       notes.warnings.push(
@@ -175,10 +179,6 @@ function evaluate(
     }
   }
   return values;
-}
-
-function warnOfNoEffect(candidate: Candidate, reason: string, notes: Notes): void {
-  if (candidate.source.kind !== 'found') notes.warnings.push(at(candidate, `has no effect: ${reason}`));
 }
 
 function warnOfPlugins(candidate: Candidate, notes: Notes): void {

@@ -11,7 +11,7 @@ const exceptions: Readonly<Record<IniProblem['kind'], string>> = {
 
 /** What our reader makes of a file, in the words of the corpus. */
 export function outcomeOfIni(content: string | Uint8Array): IniOutcome {
-  const text = typeof content === 'string' ? content : decodeUtf8(content);
+  const text = decodeUtf8(Buffer.from(content));
   if (typeof text !== 'string') return { error: 'UnicodeDecodeError', lines: [] };
   const { sections, defaults, problems } = parseIni(text);
   // Python collects lines that are no option until the end, and raises at once for all else.

@@ -69,6 +69,17 @@ export class HubFiles {
     }
   }
 
+  /** Whether the file is there, at the first base that answers. */
+  async exists(path: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      (await this.open(path, signal)).destroy();
+      return true;
+    } catch (error) {
+      if (error instanceof HubFileError && error.missing) return false;
+      throw error;
+    }
+  }
+
   /** The whole file as text. */
   async text(path: string, signal: AbortSignal): Promise<string> {
     const chunks: Buffer[] = [];

@@ -13,6 +13,12 @@ export const buildStates = { building: 0, complete: 1, deleted: 2, failed: 3, ca
 /** `koji.REPO_STATES`. */
 export const repoStates = { init: 0, ready: 1, expired: 2, deleted: 3, problem: 4 } as const;
 
+/** Koji's word for the state of a repo: `READY`. */
+export function repoStateName(state: number): string {
+  const [name] = Object.entries(repoStates).find(([, number]) => number === state) ?? [String(state)];
+  return name.toUpperCase();
+}
+
 /** An answer nobody looks at. */
 export const Ignored = z.unknown().transform(() => undefined);
 

@@ -12,6 +12,8 @@ export interface TransportOptions {
   readonly tls: TlsMaterial;
   /** How long a connection may stay silent before a request is given up; kojid's `timeout`, 12 hours. */
   readonly timeoutMs: number;
+  /** Longer answers are given up; the codec's limit when left out. */
+  readonly maxAnswerBytes?: number;
 }
 
 export interface HubRequest {
@@ -93,10 +95,13 @@ export function createTransport(options: TransportOptions): HubTransport {
       reject(signal?.aborted ? signal.reason : toTransportError(error, url));
     outgoing.on('error', fail);
     outgoing.on('response', (incoming) => {
-      readAnswer(incoming, url).then(resolve, (error: unknown) => {
-        outgoing.destroy();
-        fail(error);
-      });
+      readAnswer(incoming, url, options.maxAnswerBytes ?? maxDocumentLength).then(
+        resolve,
+        (error: unknown) => {
+          outgoing.destroy();
+          fail(error);
+        },
+      );
     });
     outgoing.end(request.body);
     return promise;
@@ -122,15 +127,15 @@ function parseServer(options: TransportOptions): URL {
   return base;
 }
 
-async function readAnswer(incoming: http.IncomingMessage, url: string): Promise<HubAnswer> {
+async function readAnswer(incoming: http.IncomingMessage, url: string, maxBytes: number): Promise<HubAnswer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of incoming) {
     // An IncomingMessage without an encoding yields Buffers; its type says any.
     chunks.push(chunk as Buffer);
     length += chunks.at(-1)?.byteLength ?? 0;
-    if (length > maxDocumentLength)
-      throw new HubTransportError('too-large', `${url} answered with more than ${maxDocumentLength} bytes`);
+    if (length > maxBytes)
+      throw new HubTransportError('too-large', `${url} answered with more than ${maxBytes} bytes`);
   }
   const body = Buffer.concat(chunks);
   const status = incoming.statusCode ?? 0;

@@ -1,0 +1,32 @@
+import type { Clock } from '../core/clock.ts';
+import { BuildrootsApi } from './buildroots-api.ts';
+import { BuildsApi } from './builds-api.ts';
+import { HostApi } from './host-api.ts';
+import { ReposApi } from './repos-api.ts';
+import type { HubSession } from './session.ts';
+import { SubtasksApi } from './subtasks-api.ts';
+import { TagHistoryApi } from './tag-history-api.ts';
+import { TagsApi } from './tags-api.ts';
+
+/** The hub's methods, by subject, through one session. */
+export interface HubApis {
+  readonly host: HostApi;
+  readonly subtasks: SubtasksApi;
+  readonly buildroots: BuildrootsApi;
+  readonly tags: TagsApi;
+  readonly tagHistory: TagHistoryApi;
+  readonly repos: ReposApi;
+  readonly builds: BuildsApi;
+}
+
+export function hubApis(session: HubSession, clock: Clock): HubApis {
+  return {
+    host: new HostApi(session),
+    subtasks: new SubtasksApi(session),
+    buildroots: new BuildrootsApi(session),
+    tags: new TagsApi(session),
+    tagHistory: new TagHistoryApi(session),
+    repos: new ReposApi(session, clock),
+    builds: new BuildsApi(session),
+  };
+}

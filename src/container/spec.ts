@@ -48,9 +48,21 @@ export type Mount =
   /** An empty memory file system. */
   | { readonly kind: 'scratch'; readonly target: string; readonly sizeBytes?: number }
   /** The root file system of another container that is not running, writable or as a throw-away copy. */
-  | { readonly kind: 'root'; readonly container: ContainerId; readonly path: string; readonly target: string; readonly access: 'write' | 'copy' }
+  | {
+      readonly kind: 'root';
+      readonly container: ContainerId;
+      readonly path: string;
+      readonly target: string;
+      readonly access: 'write' | 'copy';
+    }
   /** The operator's own mounts and the few device files an install phase needs. */
-  | { readonly kind: 'host'; readonly source: string; readonly target: string; readonly readOnly: boolean; readonly relabel?: 'z' | 'Z' };
+  | {
+      readonly kind: 'host';
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly relabel?: 'z' | 'Z';
+    };
 
 export interface ResourceLimits {
   /** Most processes and threads in the container. */

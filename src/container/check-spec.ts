@@ -1,0 +1,67 @@
+import { posix } from 'node:path';
+import { ContainerError } from './errors.ts';
+import type { ContainerSpec, Mount } from './spec.ts';
+
+/**
+ * Refuses what no back end can run, with `bad-spec` and a message that names the container and the
+ * member. Pure: whether sources and images exist is for the back end to find out.
+ */
+export function checkSpec(spec: ContainerSpec): void {
+  const refuse = (why: string): never => {
+    throw new ContainerError('bad-spec', `container ${JSON.stringify(spec.name)}: ${why}`);
+  };
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,199}$/.test(spec.name))
+    refuse('the name has to match [a-zA-Z0-9][a-zA-Z0-9_.-]*');
+  const [program] = spec.command;
+  if (program === undefined || !isPlain(program)) refuse('the command has to begin with an absolute path');
+  if (!isPlain(spec.workdir)) refuse(`workdir ${JSON.stringify(spec.workdir)} has to be an absolute path`);
+  for (const id of [spec.user.uid, spec.user.gid]) {
+    if (!Number.isInteger(id) || id < 0)
+      refuse(`user ${spec.user.uid}:${spec.user.gid} has to be two whole numbers`);
+  }
+  if (!Number.isInteger(spec.limits.pids) || spec.limits.pids < 1) refuse('limits.pids has to be at least 1');
+  const directories = spec.root.kind === 'empty' ? spec.root.directories : [];
+  for (const { path } of directories) {
+    if (!isPlain(path) || path === '/')
+      refuse(`directory ${JSON.stringify(path)} has to be an absolute path below /`);
+  }
+  const targets = new Set<string>();
+  for (const mount of spec.mounts) {
+    const { target } = mount;
+    if (!isPlain(target) || target === '/')
+      refuse(`mount target ${JSON.stringify(target)} has to be an absolute path below /`);
+    if (targets.has(target)) refuse(`two mounts have the target ${target}`);
+    targets.add(target);
+    const problem = problemOfSource(mount);
+    if (problem !== undefined) refuse(`mount on ${target}: ${problem}`);
+  }
+}
+
+function problemOfSource(mount: Mount): string | undefined {
+  switch (mount.kind) {
+    case 'work':
+    case 'koji':
+      return isBelow(mount.path)
+        ? undefined
+        : `path ${JSON.stringify(mount.path)} has to be relative and without ".."`;
+    case 'root':
+      return isPlain(mount.path)
+        ? undefined
+        : `path ${JSON.stringify(mount.path)} has to be absolute inside the root`;
+    case 'host':
+      return isPlain(mount.source)
+        ? undefined
+        : `source ${JSON.stringify(mount.source)} has to be an absolute path`;
+    case 'scratch':
+      return undefined;
+  }
+}
+
+/** An absolute path in its shortest form: no `..`, no `//`, no NUL. */
+function isPlain(path: string): boolean {
+  return posix.isAbsolute(path) && posix.resolve(path) === path && !path.includes('\0');
+}
+
+function isBelow(path: string): boolean {
+  return path === '' || path === '.' || (isPlain(`/${path}`) && !posix.isAbsolute(path));
+}

@@ -1,0 +1,122 @@
+import type { Clock } from '../../core/clock.ts';
+import { checkSpec } from '../check-spec.ts';
+import { ContainerError, type ContainerErrorCode } from '../errors.ts';
+import type { BackendInfo, Container, ContainerManager, ContainerSummary, ImageInfo } from '../manager.ts';
+import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
+import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
+import { FakeContainer } from './fake-container.ts';
+
+export interface FakeManagerOptions {
+  readonly clock: Clock;
+  /** Images by name: there, or the code with which `ensureImage` rejects. Others are missing. */
+  readonly images: Readonly<Record<string, ImageInfo | ContainerErrorCode>>;
+  /** Decides how a container behaves; left out: the spec's environment does (`behaviourOf`). */
+  readonly behave?: (spec: ContainerSpec) => FakeBehaviour;
+}
+
+/**
+ * A container engine in memory, for tests of what uses one. It keeps every spec and call, and what a
+ * real engine would not stand (a second start, a wait before it, an image that nobody ensured) throws
+ * and is kept in `misuses`, so that a test sees it even when the error was caught.
+ */
+export class FakeManager implements ContainerManager {
+  readonly backend = 'fake';
+  /** All specs that were created, in order. */
+  readonly created: ContainerSpec[] = [];
+  /** All calls with the name of their container, in order: `create a`, `start a`, `copyOut /x a`. */
+  readonly calls: string[] = [];
+  readonly misuses: string[] = [];
+  readonly #options: FakeManagerOptions;
+  readonly #containers = new Map<ContainerId, FakeContainer>();
+  readonly #ensured = new Set<string>();
+
+  constructor(options: FakeManagerOptions) {
+    this.#options = options;
+  }
+
+  /** Throws when something was used wrongly, or a container was not removed. */
+  assertClean(): void {
+    const left = [...this.#containers.values()].map(({ name }) => `container ${name} is left over`);
+    const complaints = [...this.misuses, ...left];
+    if (complaints.length > 0) throw new Error(complaints.join('; '));
+  }
+
+  async probe(signal: AbortSignal): Promise<BackendInfo> {
+    signal.throwIfAborted();
+    return {
+      name: this.backend,
+      version: '0',
+      rootless: false,
+      storageDriver: 'memory',
+      cgroupVersion: 'v2',
+      limitsEnforced: true,
+      storagePath: null,
+    };
+  }
+
+  async ensureImage(image: string, _policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
+    signal.throwIfAborted();
+    this.calls.push(`ensureImage ${image}`);
+    const found = this.#options.images[image] ?? 'image-missing';
+    if (typeof found === 'string') throw new ContainerError(found, `cannot get image ${image}`);
+    this.#ensured.add(image);
+    return found;
+  }
+
+  async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    signal.throwIfAborted();
+    this.calls.push(`create ${spec.name}`);
+    checkSpec(spec);
+    for (const { name } of this.#containers.values()) {
+      if (name === spec.name) throw new ContainerError('bad-spec', `the name ${name} is in use`);
+    }
+    if (spec.root.kind === 'image' && !this.#ensured.has(spec.root.image)) {
+      const complaint = `container ${spec.name} has image ${spec.root.image}, which nobody ensured`;
+      this.misuses.push(complaint);
+      throw new ContainerError('image-missing', complaint);
+    }
+    for (const base of basesOf(spec)) this.#refuseUnlessIdle(spec, base);
+    const { clock, behave = behaviourOf } = this.#options;
+    const id = `fake-${this.created.length + 1}`;
+    const container = new FakeContainer({
+      id,
+      spec,
+      behaviour: behave(spec),
+      clock,
+      createdMs: clock.now(),
+      record: (call) => this.calls.push(call),
+      misuse: (complaint) => {
+        this.misuses.push(complaint);
+        return new Error(complaint);
+      },
+      forget: () => this.#containers.delete(id),
+    });
+    this.created.push(spec);
+    this.#containers.set(id, container);
+    return container;
+  }
+
+  async list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]> {
+    signal.throwIfAborted();
+    return [...this.#containers.values()]
+      .map(({ summary }) => summary)
+      .filter(({ owner }) => owner.workerId === workerId);
+  }
+
+  async remove(id: ContainerId): Promise<void> {
+    await this.#containers.get(id)?.[Symbol.asyncDispose]();
+  }
+
+  #refuseUnlessIdle(spec: ContainerSpec, base: ContainerId): void {
+    const state = this.#containers.get(base)?.summary.state;
+    if (state === undefined) throw new ContainerError('no-such-container', `there is no container ${base}`);
+    if (state === 'running') {
+      throw new ContainerError('bad-spec', `container ${spec.name} uses the root of ${base}, which runs`);
+    }
+  }
+}
+
+function basesOf(spec: ContainerSpec): readonly ContainerId[] {
+  const mounted = spec.mounts.flatMap((mount) => (mount.kind === 'root' ? [mount.container] : []));
+  return spec.root.kind === 'overlay' ? [spec.root.base, ...mounted] : mounted;
+}

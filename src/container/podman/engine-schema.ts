@@ -1,0 +1,55 @@
+import { z } from 'zod';
+
+/** The parts of podman's answers that are used; all of them of its own (libpod) API. */
+
+export const Info = z.object({
+  host: z.object({
+    arch: z.string(),
+    cgroupVersion: z.enum(['v1', 'v2']),
+    cgroupControllers: z.array(z.string()).nullish(),
+    security: z.object({ rootless: z.boolean() }),
+  }),
+  store: z.object({ graphDriverName: z.string(), graphRoot: z.string() }),
+  version: z.object({ Version: z.string() }),
+});
+
+export const Created = z.object({ Id: z.string().min(1) });
+
+export const ContainerState = z.object({
+  Status: z.string(),
+  ExitCode: z.number().int(),
+  OOMKilled: z.boolean(),
+});
+export type ContainerState = z.infer<typeof ContainerState>;
+
+export const InspectedContainer = z.object({
+  Id: z.string(),
+  Name: z.string(),
+  State: ContainerState,
+  Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
+});
+export type InspectedContainer = z.infer<typeof InspectedContainer>;
+
+export const ListedContainers = z
+  .array(
+    z.object({
+      Id: z.string(),
+      Names: z.array(z.string()).min(1),
+      Labels: z.record(z.string(), z.string()).nullish(),
+      State: z.string(),
+      Created: z.iso.datetime({ offset: true }),
+    }),
+  )
+  .nullable();
+
+export const InspectedImage = z.object({
+  Id: z.string(),
+  Digest: z.string().nullish(),
+  Architecture: z.string(),
+});
+
+/** One line of a pull's progress. */
+export const PullLine = z.object({ error: z.string().optional() });
+
+/** Header `X-Docker-Container-Path-Stat`, in base64; `linkTarget` is the path itself where it is no link. */
+export const PathStat = z.object({ linkTarget: z.string() });

@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
+import { ContainerError } from '../errors.ts';
+import type { ImageInfo } from '../manager.ts';
+import { SharedCall } from '../shared-call.ts';
+import type { EmptyDirectory, PullPolicy } from '../spec.ts';
+import { classifyError, classifyPullError } from './classify-error.ts';
+import { type Engine, libpod } from './engine.ts';
+import { InspectedImage, PullLine } from './engine-schema.ts';
+
+/** Images that hold nothing but directories; the tag tells which. */
+const emptyImage = 'localhost/koji-adjutant-empty';
+
+const kojiArchOf: Readonly<Record<string, string>> = {
+  amd64: 'x86_64',
+  arm64: 'aarch64',
+  '386': 'i686',
+  arm: 'armv7hl',
+};
+
+/** Images of the engine: which there are, and how to get the others. Safe for concurrent use. */
+export class ImageStore {
+  readonly #engine: Engine;
+  readonly #pulls = new Map<string, SharedCall<void>>();
+  readonly #empty = new Map<string, SharedCall<void>>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** `ContainerManager.ensureImage`. Names under `localhost/` are never pulled: there is no such registry. */
+  async ensure(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
+    const isLocal = image.startsWith('localhost/');
+    const present = policy === 'always' && !isLocal ? undefined : await this.#find(image, signal);
+    if (present !== undefined) return present;
+    if (isLocal) {
+      throw new ContainerError(
+        'image-missing',
+        `there is no image ${image} on this host, and names under localhost/ cannot be pulled: build it here first`,
+      );
+    }
+    if (policy === 'never') {
+      throw new ContainerError(
+        'image-missing',
+        `there is no image ${image} on this host, and the pull policy is "never": run "podman pull ${image}" or allow pulling`,
+      );
+    }
+    await shared(this.#pulls, image, signal, (run) => this.#pull(image, run));
+    const pulled = await this.#find(image, signal);
+    if (pulled === undefined) {
+      throw new ContainerError(
+        'engine-failed',
+        `the pull of ${image} ended without an error and without an image`,
+      );
+    }
+    return pulled;
+  }
+
+  /** Name of an image that holds these directories and nothing else, made at its first use. */
+  async ensureEmpty(directories: readonly EmptyDirectory[], signal: AbortSignal): Promise<string> {
+    const content = JSON.stringify(directories.map(({ path, uid, gid, mode }) => [path, uid, gid, mode]));
+    const image = `${emptyImage}:${createHash('sha256').update(content).digest('hex').slice(0, 16)}`;
+    await shared(this.#empty, image, signal, (run) => this.#makeEmpty(image, directories, run));
+    return image;
+  }
+
+  async #find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined> {
+    try {
+      const found = await this.#engine.call(InspectedImage, {
+        what: `look for image ${image}`,
+        method: 'GET',
+        path: `${libpod}/images/${encodeURIComponent(image)}/json`,
+        ok: [200],
+        repeatable: true,
+        signal,
+      });
+      const arch = kojiArchOf[found.Architecture] ?? found.Architecture;
+      return { id: found.Id, digest: found.Digest || `sha256:${found.Id}`, arch };
+    } catch (error) {
+      if (error instanceof ContainerError && error.code === 'image-missing') return undefined;
+      throw error;
+    }
+  }
+
+  async #pull(image: string, signal: AbortSignal): Promise<void> {
+    const what = `pull image ${image}`;
+    const progress = await this.#engine.stream({
+      what,
+      method: 'POST',
+      path: `${libpod}/images/pull`,
+      query: { reference: image, policy: 'always' },
+      ok: [200],
+      signal,
+    });
+    try {
+      // The status was sent before anything was tried: only the lines tell, and every one of them counts.
+      for await (const line of linesOf(progress)) {
+        if (line.trim() === '') continue;
+        const { error } = PullLine.parse(JSON.parse(line));
+        if (error !== undefined) throw pullError(image, error);
+      }
+      signal.throwIfAborted();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw classifyError(error, what);
+    } finally {
+      progress.destroy();
+    }
+  }
+
+  async #makeEmpty(
+    image: string,
+    directories: readonly EmptyDirectory[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if ((await this.#find(image, signal)) !== undefined) return;
+    const tar = pack();
+    for (const { path, ...owner } of directories)
+      tar.entry({ name: path.slice(1), type: 'directory', ...owner });
+    tar.finalize();
+    await this.#engine.text({
+      what: 'make an empty image',
+      method: 'POST',
+      path: `${libpod}/images/import`,
+      query: { reference: image },
+      file: await buffer(tar),
+      ok: [200],
+      signal,
+    });
+  }
+}
+
+/** Joins the run for this key, or starts it. */
+async function shared(
+  calls: Map<string, SharedCall<void>>,
+  key: string,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const call = calls.get(key) ?? new SharedCall(run);
+  calls.set(key, call);
+  try {
+    await call.join(signal);
+  } finally {
+    if (calls.get(key) === call && !call.isRunning) calls.delete(key);
+  }
+}
+
+/** node:readline would end without an error when the stream breaks off. */
+async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string, void> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  yield rest;
+}
+
+const advice: Readonly<Record<ReturnType<typeof classifyPullError>, string>> = {
+  'image-missing': 'check its name and tag',
+  'image-denied':
+    'the registry wants a login, or this account must not read it: "podman login", or REGISTRY_AUTH_FILE',
+  'image-unreachable': 'the registry cannot be reached or does not work at the moment',
+};
+
+function pullError(image: string, text: string): ContainerError {
+  const code = classifyPullError(text);
+  return new ContainerError(code, `cannot pull image ${image}: ${advice[code]} (${text.trim()})`);
+}

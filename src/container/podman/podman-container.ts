@@ -1,0 +1,226 @@
+import { rm } from 'node:fs/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
+import type { Clock } from '../../core/clock.ts';
+import { ContainerError } from '../errors.ts';
+import type { Container } from '../manager.ts';
+import { SharedCall } from '../shared-call.ts';
+import type { ContainerId, ExitStatus } from '../spec.ts';
+import { type Engine, libpod } from './engine.ts';
+import { type ContainerState, InspectedContainer } from './engine-schema.ts';
+import { followLog } from './log-file.ts';
+
+export interface PodmanContainerParts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly logPath: string;
+  /** False for an overlay root: podman shows the base without the layer once the container has ended. */
+  readonly rootCanBeRead: boolean;
+  /** Mounted roots of other containers, to be given back after the removal. */
+  readonly held: AsyncDisposableStack;
+}
+
+/** Podman's words for a main process that has ended; `stopped` until its clean-up has run, `exited` after. */
+const endedStatuses: readonly string[] = ['stopped', 'exited'];
+
+/** The pause between two looks at a running container: 1 % of its time so far, within these bounds. */
+const shortestLookMs = 15;
+const longestLookMs = 200;
+/** Looks that may fail in a row before it is an error. */
+const mostLooks = 5;
+
+/**
+ * A container of podman. Its end is found by looking, not by podman's `wait`: that polls as well, ends
+ * without an answer when the service goes, and knows no growing pause.
+ */
+export class PodmanContainer implements Container {
+  readonly id: ContainerId;
+  readonly name: string;
+  readonly #parts: PodmanContainerParts;
+  readonly #end: SharedCall<ExitStatus>;
+  #status: ExitStatus | undefined;
+  #started = false;
+  #removal: Promise<void> | undefined;
+
+  constructor(parts: PodmanContainerParts) {
+    this.id = parts.id;
+    this.name = parts.name;
+    this.#parts = parts;
+    this.#end = new SharedCall((signal) => this.#awaitEnd(signal));
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    if (this.#started) throw new Error(`container ${this.name} was started before; a container runs once`);
+    this.#started = true;
+    try {
+      await this.#parts.engine.text({ ...this.#request('start', 'POST', '/start'), ok: [204], signal });
+    } catch (error) {
+      if (!(error instanceof ContainerError) || error.code !== 'engine-failed') throw error;
+      throw new ContainerError('start-failed', `${error.message}${hintFor(error.message)}`, { cause: error });
+    }
+  }
+
+  async wait(signal: AbortSignal): Promise<ExitStatus> {
+    if (!this.#started) throw new Error(`container ${this.name} was not started: nothing to wait for`);
+    return this.#status ?? this.#end.join(signal);
+  }
+
+  async *output(signal: AbortSignal, from = 0): AsyncGenerator<Uint8Array, void> {
+    const { clock, logPath: path } = this.#parts;
+    const leave = new AbortController();
+    const ended = this.#endOrRemoval(AbortSignal.any([signal, leave.signal]));
+    ended.catch(unheard);
+    try {
+      yield* followLog({ path, from, clock, signal, ended });
+    } finally {
+      leave.abort();
+    }
+  }
+
+  async copyOut(path: string, signal: AbortSignal): Promise<Readable> {
+    if (!this.#parts.rootCanBeRead) {
+      throw new ContainerError(
+        'bad-spec',
+        `cannot copy ${path} out of container ${this.name}: its root is an overlay; let it write to a work mount`,
+      );
+    }
+    if ((await this.#state(signal)).Status === 'running') {
+      throw new Error(`cannot copy ${path} out of container ${this.name}: it is running`);
+    }
+    const archive = await this.#parts.engine.stream({
+      ...this.#request(`copy ${path} out of`, 'GET', '/archive'),
+      query: { path },
+      ok: [200],
+      notFound: 'no-such-path',
+      signal,
+    });
+    return addAbortSignal(signal, archive);
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    if (!this.#started || this.#status !== undefined) return;
+    const { clock } = this.#parts;
+    const enough = new AbortController();
+    const end = this.#endOrRemoval(enough.signal);
+    end.catch(unheard);
+    try {
+      await this.#kill('SIGTERM');
+      const grace = clock.sleep(graceMs, enough.signal).then(() => 'over' as const);
+      grace.catch(unheard);
+      if ((await Promise.race([end, grace])) !== 'over') return;
+      await this.#kill('SIGKILL');
+      await end;
+    } finally {
+      enough.abort();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#removal ??= this.#remove();
+    try {
+      await this.#removal;
+    } catch (error) {
+      // The next call tries again.
+      this.#removal = undefined;
+      throw error;
+    }
+  }
+
+  async #remove(): Promise<void> {
+    await removeContainer(this.#parts.engine, this.id);
+    await rm(this.#parts.logPath, { force: true });
+    await this.#parts.held.disposeAsync();
+  }
+
+  /** Like the end, but fine when the container was removed. */
+  async #endOrRemoval(signal: AbortSignal): Promise<void> {
+    try {
+      if (this.#status === undefined) await this.#end.join(signal);
+    } catch (error) {
+      if (!(error instanceof ContainerError) || error.code !== 'no-such-container') throw error;
+    }
+  }
+
+  async #awaitEnd(signal: AbortSignal): Promise<ExitStatus> {
+    const { clock } = this.#parts;
+    const since = clock.now();
+    for (;;) {
+      const state = await this.#state(signal);
+      if (endedStatuses.includes(state.Status)) {
+        this.#status = { code: state.ExitCode, oomKilled: state.OOMKilled };
+        return this.#status;
+      }
+      const pauseMs = Math.round((clock.now() - since) / 100);
+      await clock.sleep(Math.min(Math.max(pauseMs, shortestLookMs), longestLookMs), signal);
+    }
+  }
+
+  async #state(signal: AbortSignal): Promise<ContainerState> {
+    const request = this.#request('look at', 'GET', '/json');
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const { State } = await this.#parts.engine.call(InspectedContainer, {
+          ...request,
+          ok: [200],
+          repeatable: true,
+          signal,
+        });
+        return State;
+      } catch (error) {
+        // Podman reads the main process's /proc for this, and fails when that has just ended.
+        const isRace = error instanceof ContainerError && error.code === 'engine-failed';
+        if (!isRace || attempt === mostLooks) throw error;
+        await this.#parts.clock.sleep(shortestLookMs, signal);
+      }
+    }
+  }
+
+  async #kill(signalName: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    try {
+      await this.#parts.engine.text({
+        ...this.#request(`send ${signalName} to`, 'POST', '/kill'),
+        query: { signal: signalName },
+        ok: [204],
+        repeatable: true,
+      });
+    } catch (error) {
+      // Podman refuses a container that does not run; only the state says so for sure.
+      if (!(error instanceof ContainerError) || error.code === 'runtime-down') throw error;
+      if (error.code === 'no-such-container') return;
+      if ((await this.#state(new AbortController().signal)).Status === 'running') throw error;
+    }
+  }
+
+  #request<Method extends 'GET' | 'POST'>(verb: string, method: Method, path: string) {
+    return { what: `${verb} container ${this.name}`, method, path: `${libpod}/containers/${this.id}${path}` };
+  }
+}
+
+/** Kills and removes a container, with every process in it; fine when there is none. */
+export async function removeContainer(engine: Engine, id: ContainerId): Promise<void> {
+  await engine.text({
+    what: `remove container ${id}`,
+    method: 'DELETE',
+    path: `${libpod}/containers/${id}`,
+    query: { force: 'true', v: 'true', timeout: '0' },
+    ok: [200, 204, 404],
+    repeatable: true,
+  });
+}
+
+/** For promises that are also awaited elsewhere, or cut short on purpose once their outcome does not matter. */
+function unheard(): void {
+  return;
+}
+
+/** What to do about the failures of a start that a host's configuration causes. */
+function hintFor(message: string): string {
+  if (/rlimit/i.test(message)) {
+    return '; the ulimits are higher than this host allows: lower them, or raise the hard limits of the engine service';
+  }
+  if (/cgroup/i.test(message)) {
+    return '; see runtime and cgroup_manager in containers.conf(5): they have to fit the cgroups of this host';
+  }
+  return '';
+}

@@ -1,0 +1,236 @@
+import { access, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
+import { describeError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { checkSpec } from '../check-spec.ts';
+import { ContainerError } from '../errors.ts';
+import { parseLabels, workerLabel } from '../labels.ts';
+import type { BackendInfo, Container, ContainerManager, ContainerSummary, ImageInfo } from '../manager.ts';
+import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
+import { Engine, libpod } from './engine.ts';
+import { Created, Info, InspectedContainer, ListedContainers } from './engine-schema.ts';
+import { ImageStore } from './image-store.ts';
+import { PodmanContainer, removeContainer } from './podman-container.ts';
+import { type Places, resolveMounts } from './resolve-mounts.ts';
+import { RootMounts } from './root-mounts.ts';
+import { type CreateContext, toCreateOptions, type Ulimits } from './to-create-options.ts';
+
+export interface PodmanManagerOptions {
+  readonly socketPath: string;
+  /** Directories on the engine's host, which is this host. They exist. */
+  readonly places: Places;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long an engine service that went away is waited for before a call rejects with `runtime-down`. */
+  readonly reconnectMs: number;
+  /** How long the engine may take for one request; pulls and copies excepted. */
+  readonly timeoutMs: number;
+  /** Path of a seccomp profile; left out: podman's own. */
+  readonly seccompProfile?: string;
+  /** What containers get unless their spec says otherwise; `nofile` and `nproc` are among them. */
+  readonly ulimits: Ulimits & { readonly nofile: object; readonly nproc: object };
+}
+
+/**
+ * nproc counts per user id of the host over all containers, so it is no limit for one build: the pids
+ * limit is. Both stay within what a host without CAP_SYS_RESOURCE may give.
+ */
+export const defaultUlimits = {
+  nofile: { soft: 16_384, hard: 16_384 },
+  nproc: { soft: 20_000, hard: 20_000 },
+} as const;
+
+const stateOf: Readonly<Record<string, ContainerSummary['state']>> = {
+  created: 'created',
+  configured: 'created',
+  running: 'running',
+  stopped: 'exited',
+  exited: 'exited',
+};
+
+/** Containers in podman, rootful or rootless, over the unix socket of its service. */
+export class PodmanManager implements ContainerManager {
+  readonly backend = 'podman';
+  readonly #options: PodmanManagerOptions;
+  readonly #engine: Engine;
+  readonly #images: ImageStore;
+  readonly #roots: RootMounts;
+
+  constructor(options: PodmanManagerOptions) {
+    this.#options = options;
+    this.#engine = new Engine(options);
+    this.#images = new ImageStore(this.#engine);
+    this.#roots = new RootMounts(this.#engine);
+  }
+
+  async probe(signal: AbortSignal): Promise<BackendInfo> {
+    const request = {
+      what: 'ask podman about itself',
+      method: 'GET',
+      path: `${libpod}/info`,
+      ok: [200],
+    } as const;
+    const { host, store, version } = await this.#engine.call(Info, { ...request, signal });
+    const { rootless } = host.security;
+    const controllers = host.cgroupControllers ?? [];
+    const limitsEnforced =
+      !(rootless && host.cgroupVersion === 'v1') &&
+      ['memory', 'pids'].every((name) => controllers.includes(name));
+    return {
+      name: 'podman',
+      version: version.Version,
+      rootless,
+      storageDriver: store.graphDriverName,
+      cgroupVersion: host.cgroupVersion,
+      limitsEnforced,
+      storagePath: (await exists(store.graphRoot)) ? store.graphRoot : null,
+    };
+  }
+
+  async ensureImage(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
+    return this.#images.ensure(image, policy, signal);
+  }
+
+  async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    signal.throwIfAborted();
+    checkSpec(spec);
+    const { places, clock, seccompProfile, ulimits } = this.#options;
+    const logPath = join(places.logDir, `${spec.name}.log`);
+    await using held = new AsyncDisposableStack();
+    const root = await this.#root(spec, held, signal);
+    const mounts = await resolveMounts(spec, places, this.#roots, held, signal);
+    const id = await this.#create(spec, {
+      root,
+      ...mounts,
+      logPath,
+      defaultUlimits: ulimits,
+      ...(seccompProfile === undefined ? {} : { seccompProfile }),
+    });
+    const container = new PodmanContainer({
+      engine: this.#engine,
+      clock,
+      id,
+      name: spec.name,
+      logPath,
+      rootCanBeRead: spec.root.kind !== 'overlay',
+      held: held.move(),
+    });
+    try {
+      signal.throwIfAborted();
+      // Made here and not by conmon, so that it is ours to read whoever the engine runs as. Only now: the
+      // name is ours since the engine took it, so a file of that name is a left-over.
+      await writeFile(logPath, '', { mode: 0o600 });
+    } catch (error) {
+      await container[Symbol.asyncDispose]();
+      throw error;
+    }
+    return container;
+  }
+
+  async list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]> {
+    const found = await this.#engine.call(ListedContainers, {
+      what: `list the containers of ${workerId}`,
+      method: 'GET',
+      path: `${libpod}/containers/json`,
+      query: { all: 'true', filters: JSON.stringify({ label: [`${workerLabel}=${workerId}`] }) },
+      ok: [200],
+      repeatable: true,
+      signal,
+    });
+    return (found ?? []).flatMap(({ Id: id, Names: [name = id], Labels, State, Created: created }) => {
+      const owner = parseLabels(Labels ?? {});
+      if (owner === undefined) {
+        this.#options.logger.warn(
+          { id, name, labels: Labels },
+          'container with the label of this worker but no task; left alone',
+        );
+        return [];
+      }
+      return [{ id, name, owner, state: stateOf[State] ?? 'other', createdMs: Date.parse(created) }];
+    });
+  }
+
+  async remove(id: ContainerId): Promise<void> {
+    const name = await this.#nameOf(id);
+    await removeContainer(this.#engine, id);
+    if (name !== undefined) await rm(join(this.#options.places.logDir, `${name}.log`), { force: true });
+  }
+
+  async #root(
+    spec: ContainerSpec,
+    held: AsyncDisposableStack,
+    signal: AbortSignal,
+  ): Promise<CreateContext['root']> {
+    switch (spec.root.kind) {
+      case 'image':
+        return { image: spec.root.image };
+      case 'empty':
+        return { image: await this.#images.ensureEmpty(spec.root.directories, signal) };
+      case 'overlay':
+        return { rootfs: held.use(await this.#roots.acquire(spec.root.base, signal)).path };
+    }
+  }
+
+  /** Never aborted half-way: a container that the engine makes after nobody listens any more would be left over. */
+  async #create(spec: ContainerSpec, context: CreateContext): Promise<ContainerId> {
+    try {
+      const created = await this.#engine.call(Created, {
+        what: `create container ${spec.name}`,
+        method: 'POST',
+        path: `${libpod}/containers/create`,
+        body: toCreateOptions(spec, context),
+        ok: [201],
+      });
+      return created.Id;
+    } catch (error) {
+      if (error instanceof ContainerError && error.code === 'runtime-down')
+        await this.#removeUnanswered(spec);
+      throw error;
+    }
+  }
+
+  /** After a lost answer: the container may be there. One that has been started is somebody else's. */
+  async #removeUnanswered(spec: ContainerSpec): Promise<void> {
+    try {
+      const found = await this.#inspect(spec.name);
+      const owner = parseLabels(found.Config.Labels ?? {});
+      if (found.State.Status === 'created' && owner?.workerId === spec.owner.workerId)
+        await this.remove(found.Id);
+    } catch (error) {
+      if (error instanceof ContainerError && error.code === 'no-such-container') return;
+      this.#options.logger.warn(
+        { name: spec.name, err: describeError(error) },
+        'cannot see whether a container was made; the next start removes it',
+      );
+    }
+  }
+
+  async #nameOf(id: ContainerId): Promise<string | undefined> {
+    try {
+      return (await this.#inspect(id)).Name;
+    } catch (error) {
+      if (error instanceof ContainerError && error.code === 'no-such-container') return undefined;
+      throw error;
+    }
+  }
+
+  async #inspect(id: string) {
+    return this.#engine.call(InspectedContainer, {
+      what: `look at container ${id}`,
+      method: 'GET',
+      path: `${libpod}/containers/${id}/json`,
+      ok: [200],
+      repeatable: true,
+    });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

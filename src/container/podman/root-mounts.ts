@@ -1,0 +1,134 @@
+import { posix } from 'node:path';
+import { ContainerError } from '../errors.ts';
+import type { ContainerId } from '../spec.ts';
+import { type Engine, libpod } from './engine.ts';
+import { InspectedContainer, PathStat } from './engine-schema.ts';
+
+/** A root that stays mounted until this is disposed. */
+export interface MountedRoot extends AsyncDisposable {
+  /** Where the engine sees it; with a rootless engine only the engine does. */
+  readonly path: string;
+}
+
+interface Mounting {
+  readonly path: Promise<string>;
+  users: number;
+}
+
+const longestChainOfLinks = 40;
+
+/** Root file systems of containers that are not running, mounted as long as somebody uses them. */
+export class RootMounts {
+  readonly #engine: Engine;
+  readonly #mounted = new Map<ContainerId, Mounting>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Mounts the root of a container, or shares the mount there is. Rejects with `bad-spec` when the container runs. */
+  async acquire(container: ContainerId, signal: AbortSignal): Promise<MountedRoot> {
+    await this.#refuseRunning(container, signal);
+    const mounting = this.#mounted.get(container) ?? { path: this.#mount(container), users: 0 };
+    this.#mounted.set(container, mounting);
+    mounting.users += 1;
+    let released = false;
+    const release = async (): Promise<void> => {
+      if (released) return;
+      released = true;
+      mounting.users -= 1;
+      if (mounting.users > 0) return;
+      this.#mounted.delete(container);
+      await this.#unmount(container);
+    };
+    try {
+      return { path: await mounting.path, [Symbol.asyncDispose]: release };
+    } catch (error) {
+      mounting.users -= 1;
+      if (mounting.users === 0) this.#mounted.delete(container);
+      throw error;
+    }
+  }
+
+  /**
+   * The path below a mounted root, with links followed inside that root. The content is a package's:
+   * handed to the engine as it is, a link in it would lead to a place on the host.
+   */
+  async resolve(container: ContainerId, path: string, signal: AbortSignal): Promise<string> {
+    let pending = path.split('/').filter((part) => part !== '');
+    let resolved = '/';
+    let links = 0;
+    for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
+      const next = posix.join(resolved, part);
+      const target = await this.#target(container, next, signal);
+      if (target === next) {
+        resolved = next;
+        continue;
+      }
+      links += 1;
+      if (links > longestChainOfLinks) {
+        throw new ContainerError(
+          'bad-spec',
+          `${path} in the root of container ${container} has too many links`,
+        );
+      }
+      pending = [...target.split('/').filter((piece) => piece !== ''), ...pending];
+      resolved = '/';
+    }
+    return resolved;
+  }
+
+  async #target(container: ContainerId, path: string, signal: AbortSignal): Promise<string> {
+    const headers = await this.#engine.head({
+      what: `look for ${path} in the root of container ${container}`,
+      method: 'HEAD',
+      path: `${libpod}/containers/${container}/archive`,
+      query: { path },
+      ok: [200],
+      notFound: 'bad-spec',
+      repeatable: true,
+      signal,
+    });
+    const header = headers['x-docker-container-path-stat'];
+    const json = Buffer.from(typeof header === 'string' ? header : '', 'base64').toString('utf8');
+    return posix.resolve('/', PathStat.parse(JSON.parse(json)).linkTarget);
+  }
+
+  async #refuseRunning(container: ContainerId, signal: AbortSignal): Promise<void> {
+    const { State } = await this.#engine.call(InspectedContainer, {
+      what: `use the root of container ${container}`,
+      method: 'GET',
+      path: `${libpod}/containers/${container}/json`,
+      ok: [200],
+      repeatable: true,
+      signal,
+    });
+    if (!['created', 'stopped', 'exited'].includes(State.Status)) {
+      throw new ContainerError(
+        'bad-spec',
+        `cannot use the root of container ${container}: it is ${State.Status}; wait for its end first`,
+      );
+    }
+  }
+
+  // Neither takes a caller's signal: others may share the mount, and a half made one could not be undone.
+  async #mount(container: ContainerId): Promise<string> {
+    const answer = await this.#engine.text({
+      what: `mount the root of container ${container}`,
+      method: 'POST',
+      path: `${libpod}/containers/${container}/mount`,
+      ok: [200],
+    });
+    return answer.trim().replace(/^"(.*)"$/, '$1');
+  }
+
+  async #unmount(container: ContainerId): Promise<void> {
+    await this.#engine.text({
+      what: `unmount the root of container ${container}`,
+      method: 'POST',
+      path: `${libpod}/containers/${container}/unmount`,
+      // Gone with its container: nothing left to unmount.
+      ok: [200, 204, 404],
+    });
+  }
+}

@@ -1,0 +1,369 @@
+import { buffer } from 'node:stream/consumers';
+import { extract } from 'tar-stream';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Container, ContainerManager } from '../../src/container/manager.ts';
+import { reapStrays } from '../../src/container/reaper.ts';
+import type { ContainerSpec } from '../../src/container/spec.ts';
+import { createLogger } from '../../src/core/logger.ts';
+
+/** What a main process does, in words that every back end's set-up can put into a spec. */
+export interface ContractProcess {
+  readonly exitCode?: number;
+  readonly output?: Uint8Array;
+  /** Files it leaves in the root, by absolute path. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Goes on until it is asked to end, and then ends with 143; or has to be killed. */
+  readonly until?: 'asked' | 'killed';
+  readonly cannotStart?: boolean;
+}
+
+export interface ContractBackend extends AsyncDisposable {
+  readonly manager: ContainerManager;
+  /** An image that is there. */
+  readonly image: string;
+  /** A spec with that image, a name of its own and this main process. */
+  spec(process: ContractProcess): ContainerSpec;
+}
+
+const never = new AbortController().signal;
+const weird = Buffer.concat([
+  Buffer.from('first line\n\n\nCR\rCRLF\r\nNUL\0 latin1 \xe9\xff\n', 'latin1'),
+  Buffer.from('2026-01-01T00:00:00.000000000+00:00 stdout F not a header\n'),
+  Buffer.alloc(3000, 'long '),
+  Buffer.from('\nno newline at the end'),
+]);
+
+/** What every back end of `ContainerManager` has to do. `open` is called once, before the first test. */
+export function describeContainerManager(name: string, open: () => Promise<ContractBackend>): void {
+  describe(`ContainerManager: ${name}`, () => {
+    let backend: ContractBackend;
+    let manager: ContainerManager;
+    const containers: Container[] = [];
+
+    async function create(process: ContractProcess, change: Partial<ContainerSpec> = {}): Promise<Container> {
+      const container = await manager.create({ ...backend.spec(process), ...change }, never);
+      containers.push(container);
+      return container;
+    }
+
+    async function started(process: ContractProcess): Promise<Container> {
+      const container = await create(process);
+      await container.start(never);
+      return container;
+    }
+
+    beforeAll(async () => {
+      backend = await open();
+      manager = backend.manager;
+      await manager.ensureImage(backend.image, 'never', never);
+    });
+
+    afterEach(async () => {
+      for (const container of containers.splice(0)) await container[Symbol.asyncDispose]();
+      expect(await manager.list('contract', never)).toEqual([]);
+    });
+
+    afterAll(async () => {
+      await backend?.[Symbol.asyncDispose]();
+    });
+
+    it('says who it is', async () => {
+      const info = await manager.probe(never);
+
+      expect(info.name).toBe(manager.backend);
+      expect(info.version).not.toBe('');
+    });
+
+    it('knows the digest and arch of an image that is there', async () => {
+      const image = await manager.ensureImage(backend.image, 'if-not-present', never);
+
+      expect(image.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+      expect(image.arch).toMatch(/^[a-z0-9_]+$/);
+    });
+
+    it('refuses an image that is not there and must not be pulled', async () => {
+      const ensured = manager.ensureImage('localhost/no-such-image:1', 'never', never);
+
+      await expect(ensured).rejects.toMatchObject({ code: 'image-missing' });
+    });
+
+    it.each([0, 1, 42, 255])('gives exit code %i as a value, as often as asked', async (exitCode) => {
+      const container = await started({ exitCode });
+
+      expect(await container.wait(never)).toEqual({ code: exitCode, oomKilled: false });
+      expect(await container.wait(never)).toEqual({ code: exitCode, oomKilled: false });
+    });
+
+    it('delivers output byte by byte, and again', async () => {
+      const container = await started({ output: weird });
+
+      expect((await outputOf(container)).equals(weird)).toBe(true);
+      expect((await outputOf(container)).equals(weird)).toBe(true);
+    });
+
+    it.each([0, 1, 11, weird.length - 1, weird.length, weird.length + 9])(
+      'delivers output from byte %i on',
+      async (from) => {
+        const container = await started({ output: weird });
+
+        expect((await outputOf(container, from)).equals(weird.subarray(from))).toBe(true);
+      },
+    );
+
+    it('ends the output of a process that wrote nothing', async () => {
+      const container = await started({});
+
+      expect(await outputOf(container)).toHaveLength(0);
+    });
+
+    it('follows the output of a running container until its end', async () => {
+      const container = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      const output = container.output(never)[Symbol.asyncIterator]();
+
+      const first = await output.next();
+      const rest = output.next();
+      await container.stop(10_000);
+
+      expect(Buffer.from(first.value).toString()).toBe('ready\n');
+      expect(await rest).toEqual({ done: true, value: undefined });
+    });
+
+    it('rejects the output with the reason of an aborted signal', async () => {
+      const container = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      const abort = new AbortController();
+      const output = container.output(abort.signal)[Symbol.asyncIterator]();
+      await output.next();
+
+      const rest = output.next();
+      abort.abort(new Error('enough'));
+
+      await expect(rest).rejects.toThrow('enough');
+    });
+
+    it('says so when the command cannot be run', async () => {
+      const container = await create({ cannotStart: true });
+
+      await expect(container.start(never)).rejects.toMatchObject({ code: 'start-failed' });
+    });
+
+    it('lets the container see the end that it was asked for', async () => {
+      const container = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      await firstOutput(container);
+
+      await container.stop(10_000);
+
+      expect(await container.wait(never)).toMatchObject({ code: 143 });
+    });
+
+    it('kills what does not end when asked', async () => {
+      const container = await started({ output: Buffer.from('ready\n'), until: 'killed' });
+      await firstOutput(container);
+
+      await container.stop(30);
+
+      expect(await container.wait(never)).toMatchObject({ code: 137 });
+    });
+
+    it('may be asked to stop what has ended or never ran', async () => {
+      const ended = await started({ exitCode: 3 });
+      await ended.wait(never);
+      const fresh = await create({});
+
+      await ended.stop(1000);
+      await fresh.stop(1000);
+
+      expect(await ended.wait(never)).toMatchObject({ code: 3 });
+    });
+
+    it('gives a wait up with the reason of its signal, and only that one', async () => {
+      const container = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      await firstOutput(container);
+      const abort = new AbortController();
+      const given = container.wait(abort.signal);
+      const other = container.wait(never);
+
+      abort.abort(new Error('enough'));
+
+      await expect(given).rejects.toThrow('enough');
+      await container.stop(10_000);
+      expect(await other).toMatchObject({ code: 143 });
+    });
+
+    it('copies a file out of a container that has ended', async () => {
+      const container = await started({ files: { '/out/result.txt': 'made here' } });
+      await container.wait(never);
+
+      expect(await copied(container, '/out/result.txt')).toEqual({ 'result.txt': 'made here' });
+    });
+
+    it('copies a directory with its own name', async () => {
+      const container = await started({ files: { '/out/a': 'A', '/out/sub/b': 'B' } });
+      await container.wait(never);
+
+      expect(await copied(container, '/out')).toEqual({ 'out/a': 'A', 'out/sub/b': 'B' });
+    });
+
+    it('has its own word for a path that is not there', async () => {
+      const container = await started({ files: { '/out/a': 'A' } });
+      await container.wait(never);
+
+      await expect(container.copyOut('/out/b', never)).rejects.toMatchObject({ code: 'no-such-path' });
+    });
+
+    it('copies nothing out of an overlay, which is gone with the end', async () => {
+      const base = await create({});
+      const container = await create({}, { root: { kind: 'overlay', base: base.id } });
+      await container.start(never);
+      await container.wait(never);
+
+      await expect(container.copyOut('/bin', never)).rejects.toMatchObject({ code: 'bad-spec' });
+    });
+
+    it('lists the containers of one worker with their owners and states', async () => {
+      const owner = { workerId: 'contract', taskId: 12, phase: 'build', attempt: 2, buildrootId: 7 };
+      const fresh = await create({}, { owner });
+      const running = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      const ended = await started({});
+      await ended.wait(never);
+
+      const listed = await manager.list('contract', never);
+
+      const states = new Map(listed.map((found) => [found.id, found.state]));
+      expect(states.get(fresh.id)).toBe('created');
+      expect(states.get(running.id)).toBe('running');
+      expect(states.get(ended.id)).toBe('exited');
+      expect(listed.find((found) => found.id === fresh.id)).toMatchObject({ name: fresh.name, owner });
+      expect(await manager.list('contract-of-another', never)).toEqual([]);
+    });
+
+    it('removes a container by id, and again', async () => {
+      const running = await started({ until: 'killed' });
+
+      await manager.remove(running.id);
+      await manager.remove(running.id);
+
+      expect(await manager.list('contract', never)).toEqual([]);
+    });
+
+    it('removes a running container when it is disposed, and again', async () => {
+      const running = await started({ until: 'killed' });
+
+      await Promise.all([running[Symbol.asyncDispose](), running[Symbol.asyncDispose]()]);
+      await running[Symbol.asyncDispose]();
+
+      expect(await manager.list('contract', never)).toEqual([]);
+    });
+
+    it('ends a reading of output when the container is removed', async () => {
+      const container = await started({ output: Buffer.from('ready\n'), until: 'killed' });
+      const output = container.output(never)[Symbol.asyncIterator]();
+      await output.next();
+
+      const rest = output.next();
+      await container[Symbol.asyncDispose]();
+
+      expect(await rest).toEqual({ done: true, value: undefined });
+    });
+
+    it('creates nothing for a signal that is aborted before or meanwhile', async () => {
+      const reason = new Error('enough');
+      const meanwhile = new AbortController();
+
+      const before = manager.create(backend.spec({}), AbortSignal.abort(reason));
+      await expect(before).rejects.toBe(reason);
+      const during = manager.create(backend.spec({}), meanwhile.signal).then(
+        (container) => container[Symbol.asyncDispose](),
+        (error: unknown) => expect(error).toBe(reason),
+      );
+      meanwhile.abort(reason);
+      await during;
+
+      expect(await manager.list('contract', never)).toEqual([]);
+    });
+
+    it.each([
+      ['a name that no engine takes', { name: '../evil' }],
+      ['a relative command', { command: ['sh'] }],
+      ['no command', { command: [] }],
+      ['a relative workdir', { workdir: 'tmp' }],
+      ['a mount on /', { mounts: [{ kind: 'scratch', target: '/' }] }],
+      [
+        'a mount beside the work area',
+        { mounts: [{ kind: 'work', path: '../x', target: '/x', readOnly: true }] },
+      ],
+      [
+        'an absolute path of the work area',
+        { mounts: [{ kind: 'work', path: '/etc', target: '/x', readOnly: true }] },
+      ],
+      ['a path outside the hub tree', { mounts: [{ kind: 'koji', path: 'a/../../etc', target: '/x' }] }],
+    ] satisfies readonly (readonly [string, Partial<ContainerSpec>])[])(
+      'refuses %s',
+      async (_what, change) => {
+        const created = manager.create({ ...backend.spec({}), ...change }, never);
+
+        await expect(created).rejects.toMatchObject({ code: 'bad-spec' });
+      },
+    );
+
+    it('refuses a name that is in use', async () => {
+      const { name } = await create({});
+
+      await expect(create({}, { name })).rejects.toMatchObject({ code: 'bad-spec' });
+    });
+
+    it('refuses to lend the root of a container that runs or is not there', async () => {
+      const running = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      await firstOutput(running);
+
+      const overlay = create({}, { root: { kind: 'overlay', base: running.id } });
+      const unknown = create({}, { root: { kind: 'overlay', base: 'f00d'.repeat(16) } });
+
+      await expect(overlay).rejects.toMatchObject({ code: 'bad-spec' });
+      await expect(unknown).rejects.toMatchObject({ code: 'no-such-container' });
+    });
+
+    it('is reaped of what no running task owns', async () => {
+      const kept = await create({});
+      const stray = await started({ until: 'killed' });
+      const logger = createLogger('silent');
+
+      const report = await reapStrays(manager, 'contract', ({ id }) => id === kept.id, logger, never);
+
+      expect(report.removed.map(({ id }) => id)).toEqual([stray.id]);
+      expect(report.kept.map(({ id }) => id)).toEqual([kept.id]);
+      expect(report.failed).toEqual([]);
+      expect((await manager.list('contract', never)).map(({ id }) => id)).toEqual([kept.id]);
+    });
+
+    // Last: the fake counts these as misuse.
+    it('throws for calls in an order that is a bug', async () => {
+      const container = await create({ output: Buffer.from('ready\n'), until: 'asked' });
+
+      await expect(container.wait(never)).rejects.toThrow(/not started/);
+      await container.start(never);
+      await expect(container.start(never)).rejects.toThrow(/started before/);
+      await expect(container.copyOut('/etc', never)).rejects.toThrow(/run/);
+    });
+  });
+}
+
+/** All output of a container, from a byte on, until it has ended. */
+export async function outputOf(container: Container, from?: number): Promise<Buffer> {
+  return buffer(container.output(never, from));
+}
+
+async function firstOutput(container: Container): Promise<void> {
+  for await (const _chunk of container.output(never)) return;
+}
+
+/** The regular files of a copy, by name. */
+export async function copied(container: Container, path: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  const archive = extract();
+  (await container.copyOut(path, never)).pipe(archive);
+  for await (const entry of archive) {
+    const content = (await buffer(entry)).toString();
+    if (entry.header.type === 'file') files[entry.header.name] = content;
+  }
+  return files;
+}

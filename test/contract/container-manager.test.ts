@@ -1,0 +1,64 @@
+import { behaviourOf } from '../../src/container/fake/behaviour.ts';
+import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import {
+  type ContractBackend,
+  type ContractProcess,
+  describeContainerManager,
+} from './container-manager.contract.ts';
+
+/** Every sleep is over at once. */
+const clock: Clock = {
+  now: () => 0,
+  async sleep(_ms, signal) {
+    signal?.throwIfAborted();
+  },
+};
+
+describeContainerManager('fake', async (): Promise<ContractBackend> => {
+  const image = 'localhost/contract:1';
+  const processes = new Map<string, ContractProcess>();
+  const manager = new FakeManager({
+    clock,
+    images: { [image]: { id: 'i1', digest: `sha256:${'0'.repeat(64)}`, arch: 'x86_64' } },
+    behave(spec) {
+      const { exitCode, output, files, until, cannotStart } = processes.get(spec.name) ?? {};
+      return {
+        ...behaviourOf(spec),
+        ...(exitCode === undefined ? {} : { exitCode }),
+        ...(output === undefined ? {} : { output }),
+        ...(until === undefined ? {} : { runMs: Number.POSITIVE_INFINITY, ignoresTerm: until === 'killed' }),
+        ...(cannotStart === true ? { startFail: 'no such file' } : {}),
+        files: Object.fromEntries(
+          Object.entries(files ?? {}).map(([path, text]) => [path, Buffer.from(text)]),
+        ),
+      };
+    },
+  });
+  return {
+    manager,
+    image,
+    spec(process) {
+      const name = `contract-${processes.size + 1}`;
+      processes.set(name, process);
+      return {
+        name,
+        root: { kind: 'image', image },
+        command: ['/bin/main'],
+        env: {},
+        workdir: '/',
+        user: { uid: 0, gid: 0 },
+        capabilities: [],
+        network: 'none',
+        hostname: 'builder.example.com',
+        mounts: [],
+        limits: { pids: 100 },
+        owner: { workerId: 'contract', taskId: 1, phase: 'build', attempt: 1 },
+        labels: {},
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      return;
+    },
+  };
+});

@@ -20,7 +20,7 @@ deb_packages=(base-files base-passwd bash ca-certificates coreutils createrepo-c
   findutils gawk grep gzip libc-bin passwd rpm sed tar util-linux)
 # Wanted by packages for things that do not happen in the image (dpkg's own work, dependency generators).
 deb_skipped='^(debconf|dpkg|gnupg-l10n|libperl|media-types|perl|pinentry|sensible-utils|ucf)'
-rpm_packages=(bash coreutils createrepo_c dnf dnf-plugins-core findutils gzip rpm shadow-utils system-release tar)
+rpm_packages=(bash coreutils createrepo_c findutils gzip rpm shadow-utils system-release tar)
 
 # shellcheck source=/dev/null
 . /etc/os-release
@@ -69,6 +69,13 @@ from_apt() {
 
 # ------------------------------------------------------------------- RPM hosts
 from_dnf() {
+  local host_config=()
+  if dnf --version | grep -q dnf5; then
+    rpm_packages+=(dnf5 dnf5-plugins)
+    host_config=(--use-host-config)      # dnf5 would look for its repositories in the empty tree
+  else
+    rpm_packages+=(dnf dnf-plugins-core)
+  fi
   # One namespace for all of it: files of several owners are read and removed by who made them.
   # shellcheck disable=SC2016  # expanded by the inner shell
   as_root bash -c 'set -e
@@ -76,10 +83,10 @@ from_dnf() {
     shift 4
     trap "rm -rf \"$tree\"" EXIT
     dnf -y --installroot="$tree" --releasever="$release" --setopt=cachedir="$cache" --setopt=keepcache=1 \
-      --setopt=install_weak_deps=0 --setopt=tsflags=nodocs install "$@"
+      --setopt=install_weak_deps=0 --setopt=tsflags=nodocs "$@"
     rm -rf "$tree"/var/log/dnf* "$tree"/var/log/hawkey* "$tree"/var/cache/dnf "$tree"/usr/share/locale/*
     tar -C "$tree" --numeric-owner --xattrs --xattrs-include=security.capability --sort=name -cf "$target" .
-  ' fill "$scratch" "$cache" "$target" "${VERSION_ID%%.*}" "${rpm_packages[@]}"
+  ' fill "$scratch" "$cache" "$target" "${VERSION_ID%%.*}" "${host_config[@]}" install "${rpm_packages[@]}"
 }
 
 if [ "${1:-}" = --recipe ]; then

@@ -17,7 +17,7 @@ export default class TestCounts {
         else if (result.state === 'skipped') {
           counts.skipped.push({
             test: `${relative(process.cwd(), module.moduleId)}: ${test.fullName}`,
-            reason: result.note ?? 'the test gives no reason',
+            reason: result.note ?? null,
           });
         } else counts.failed += 1;
       }

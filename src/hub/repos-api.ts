@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
-import { Ignored, RepoInfo, RepoRequest, repoStates } from './schema.ts';
+import { Ignored, RepoInfo, RepoRequest, repoStates, TagRepo } from './schema.ts';
 import type { HubSession } from './session.ts';
 import type { RpcValue } from './xmlrpc/codec.ts';
 
@@ -41,9 +41,9 @@ export class ReposApi {
       readonly minEvent?: number;
       readonly signal?: AbortSignal | undefined;
     } = {},
-  ): Promise<RepoInfo | null> {
+  ): Promise<TagRepo | null> {
     const { state, event, minEvent, signal } = options;
-    return this.#session.call('getRepo', [tag], RepoInfo.nullable(), {
+    return this.#session.call('getRepo', [tag], TagRepo.nullable(), {
       signal,
       keywords: {
         ...(state !== undefined && { state: repoStates[state] }),

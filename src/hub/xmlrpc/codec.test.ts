@@ -24,7 +24,7 @@ describe('encodeCall', () => {
 
     expect(xml).toBe(
       "<?xml version='1.0'?>\n<methodCall>\n<methodName>host.openTask</methodName>\n<params>\n" +
-        '<param>\n<value><int>7</int></value>\n</param>\n<param>\n<value><nil/></value>\n</param>\n' +
+        '<param>\n<value><int>7</int></value>\n</param>\n<param>\n<value><nil/></value></param>\n' +
         '<param>\n<value><struct>\n<member>\n<name>opts</name>\n<value><boolean>1</boolean></value>\n</member>\n' +
         '</struct></value>\n</param>\n</params>\n</methodCall>\n',
     );

@@ -117,7 +117,7 @@ function encodeValue(value: RpcValue): string {
 
 function writeValue(value: RpcValue, out: string[], depth: number): void {
   if (depth > maxDepth) throw new RangeError(`an XML-RPC value nests deeper than ${maxDepth} levels`);
-  if (value === null) out.push('<value><nil/></value>\n');
+  if (value === null) out.push('<value><nil/></value>');
   else if (typeof value === 'string') out.push(`<value><string>${escapeText(value)}</string></value>\n`);
   else if (typeof value === 'boolean') out.push(`<value><boolean>${value ? 1 : 0}</boolean></value>\n`);
   else if (typeof value === 'number')

@@ -12,7 +12,8 @@ for (const file of process.argv.slice(2)) {
     sum.failed += failed;
     sum.skipped += skipped.length;
     executed += passed + failed;
-    for (const { test, reason } of skipped) console.log(`skipped: ${test}${reason === null ? '' : ` (${reason})`}`);
+    for (const { test, reason } of skipped)
+      console.log(`skipped: ${test}${reason === null ? '' : ` (${reason})`}`);
   }
   if (executed === 0) {
     console.log(`${basename(file)}: no test was executed, which counts as a failure`);

@@ -3,7 +3,7 @@ import { faultCodes, HubFault } from '../hub/faults.ts';
 import { decodeCall, encodeFault, encodeResponse, type RpcCall, type RpcValue } from '../hub/xmlrpc/codec.ts';
 import { buildrootMethods } from './buildroots.ts';
 import { buildMethods } from './builds.ts';
-import { type Call, createCall, type MethodTable, variadicMethod } from './call.ts';
+import { type Call, createCall, type MethodTable, method, variadicMethod } from './call.ts';
 import { completionMethods } from './complete-build.ts';
 import { BadRequest, generic, Refusal } from './faults.ts';
 import { hostMethods } from './hosts.ts';
@@ -31,8 +31,8 @@ const methods: MethodTable = {
   ...policyMethods,
   ...uploadMethods,
   echo: variadicMethod((_call, params) => [...params]),
-  getKojiVersion: variadicMethod((call) => call.hub.settings.kojiVersion),
-  getAPIVersion: variadicMethod(() => 1),
+  getKojiVersion: method({}, (call) => call.hub.settings.kojiVersion),
+  getAPIVersion: method({}, () => 1),
 };
 
 /** Answers requests one after another, each a transaction of its own. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type RpcValue, withKeywords } from '../hub/xmlrpc/codec.ts';
 import { AnyRpcValue, type Call, type MethodTable, method } from './call.ts';
-import { Refusal, required } from './faults.ts';
+import { notAllowed, Refusal, required } from './faults.ts';
 import { type TaskRow, taskState } from './rows.ts';
 import { assertHost } from './sessions.ts';
 import { assertTaskOfHost, childrenOf, isFinished, makeTask, resultOf, resultOrFault } from './tasks.ts';
@@ -61,9 +61,11 @@ export const subtaskMethods: MethodTable = {
       priority: z.int().optional(),
       assign: z.int().optional(),
       kwargs: z.record(z.string(), AnyRpcValue).optional(),
+      owner: z.unknown().optional(),
     },
-    (call, { method, arglist, parent, kwargs, ...options }) => {
+    (call, { method, arglist, parent, kwargs, owner, ...options }) => {
       assertTaskOfHost(call, parent, assertHost(call).id);
+      if (owner !== undefined) throw notAllowed('The owner option is not allowed here');
       const { label } = options;
       // The same parent and label mean the same subtask: a builder that lost the answer gets it again.
       const existing =

@@ -142,9 +142,10 @@ export class AppendUpload {
       try {
         return await this.#session.upload({ ...this.#target, offset: this.#sentBytes, bytes }, { signal });
       } catch (error) {
-        // An earlier request, given up here, can still be at work on the hub.
-        if (!isFault(error, faultCodes.lock) || attempt === lockAttempts) throw error;
+        // How far this attempt came is not known, so the whole has to be checked.
         this.#repeated = true;
+        // A request that was given up here can still be at work on the hub.
+        if (!isFault(error, faultCodes.lock) || attempt === lockAttempts) throw error;
         await this.#clock.sleep(lockWaitMs, signal);
       }
     }

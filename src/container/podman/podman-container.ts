@@ -5,8 +5,8 @@ import { ContainerError } from '../errors.ts';
 import type { Container } from '../manager.ts';
 import { SharedCall } from '../shared-call.ts';
 import type { ContainerId, ExitStatus } from '../spec.ts';
+import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
-import { type ContainerState, InspectedContainer } from './engine-schema.ts';
 import { followLog } from './log-file.ts';
 
 export interface PodmanContainerParts {
@@ -21,14 +21,12 @@ export interface PodmanContainerParts {
   readonly held: AsyncDisposableStack;
 }
 
-/** Podman's words for a main process that has ended; `stopped` until its clean-up has run, `exited` after. */
+/** Podman's words for a main process that has ended, before and after podman's clean-up. */
 const endedStatuses: readonly string[] = ['stopped', 'exited'];
 
 /** The pause between two looks at a running container: 1 % of its time so far, within these bounds. */
 const shortestLookMs = 15;
 const longestLookMs = 200;
-/** Looks that may fail in a row before it is an error. */
-const mostLooks = 5;
 
 /**
  * A container of podman. Its end is found by looking, not by podman's `wait`: that polls as well, ends
@@ -85,10 +83,12 @@ export class PodmanContainer implements Container {
         `cannot copy ${path} out of container ${this.name}: its root is an overlay; let it write to a work mount`,
       );
     }
-    if ((await this.#state(signal)).Status === 'running') {
+    const { engine, clock } = this.#parts;
+    const { Status } = await settledState(engine, clock, this.id, signal);
+    if (Status === 'running') {
       throw new Error(`cannot copy ${path} out of container ${this.name}: it is running`);
     }
-    const archive = await this.#parts.engine.stream({
+    const archive = await engine.stream({
       ...this.#request(`copy ${path} out of`, 'GET', '/archive'),
       query: { path },
       ok: [200],
@@ -143,36 +143,16 @@ export class PodmanContainer implements Container {
   }
 
   async #awaitEnd(signal: AbortSignal): Promise<ExitStatus> {
-    const { clock } = this.#parts;
+    const { engine, clock } = this.#parts;
     const since = clock.now();
     for (;;) {
-      const state = await this.#state(signal);
+      const { State: state } = await inspectContainer(engine, clock, this.id, signal);
       if (endedStatuses.includes(state.Status)) {
         this.#status = { code: state.ExitCode, oomKilled: state.OOMKilled };
         return this.#status;
       }
       const pauseMs = Math.round((clock.now() - since) / 100);
       await clock.sleep(Math.min(Math.max(pauseMs, shortestLookMs), longestLookMs), signal);
-    }
-  }
-
-  async #state(signal: AbortSignal): Promise<ContainerState> {
-    const request = this.#request('look at', 'GET', '/json');
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const { State } = await this.#parts.engine.call(InspectedContainer, {
-          ...request,
-          ok: [200],
-          repeatable: true,
-          signal,
-        });
-        return State;
-      } catch (error) {
-        // Podman reads the main process's /proc for this, and fails when that has just ended.
-        const isRace = error instanceof ContainerError && error.code === 'engine-failed';
-        if (!isRace || attempt === mostLooks) throw error;
-        await this.#parts.clock.sleep(shortestLookMs, signal);
-      }
     }
   }
 
@@ -188,7 +168,8 @@ export class PodmanContainer implements Container {
       // Podman refuses a container that does not run; only the state says so for sure.
       if (!(error instanceof ContainerError) || error.code === 'runtime-down') throw error;
       if (error.code === 'no-such-container') return;
-      if ((await this.#state(new AbortController().signal)).Status === 'running') throw error;
+      const { State } = await inspectContainer(this.#parts.engine, this.#parts.clock, this.id);
+      if (State.Status === 'running') throw error;
     }
   }
 

@@ -8,8 +8,9 @@ import { ContainerError } from '../errors.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
 import type { BackendInfo, Container, ContainerManager, ContainerSummary, ImageInfo } from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
+import { inspectContainer } from './container-state.ts';
 import { Engine, libpod } from './engine.ts';
-import { Created, Info, InspectedContainer, ListedContainers } from './engine-schema.ts';
+import { Created, Info, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
 import { PodmanContainer, removeContainer } from './podman-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
@@ -61,7 +62,7 @@ export class PodmanManager implements ContainerManager {
     this.#options = options;
     this.#engine = new Engine(options);
     this.#images = new ImageStore(this.#engine);
-    this.#roots = new RootMounts(this.#engine);
+    this.#roots = new RootMounts(this.#engine, options.clock);
   }
 
   async probe(signal: AbortSignal): Promise<BackendInfo> {
@@ -193,7 +194,7 @@ export class PodmanManager implements ContainerManager {
   /** After a lost answer: the container may be there. One that has been started is somebody else's. */
   async #removeUnanswered(spec: ContainerSpec): Promise<void> {
     try {
-      const found = await this.#inspect(spec.name);
+      const found = await inspectContainer(this.#engine, this.#options.clock, spec.name);
       const owner = parseLabels(found.Config.Labels ?? {});
       if (found.State.Status === 'created' && owner?.workerId === spec.owner.workerId)
         await this.remove(found.Id);
@@ -208,21 +209,11 @@ export class PodmanManager implements ContainerManager {
 
   async #nameOf(id: ContainerId): Promise<string | undefined> {
     try {
-      return (await this.#inspect(id)).Name;
+      return (await inspectContainer(this.#engine, this.#options.clock, id)).Name;
     } catch (error) {
       if (error instanceof ContainerError && error.code === 'no-such-container') return undefined;
       throw error;
     }
-  }
-
-  async #inspect(id: string) {
-    return this.#engine.call(InspectedContainer, {
-      what: `look at container ${id}`,
-      method: 'GET',
-      path: `${libpod}/containers/${id}/json`,
-      ok: [200],
-      repeatable: true,
-    });
   }
 }
 

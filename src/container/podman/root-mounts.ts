@@ -1,8 +1,10 @@
 import { posix } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { ContainerId } from '../spec.ts';
+import { settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
-import { InspectedContainer, PathStat } from './engine-schema.ts';
+import { PathStat } from './engine-schema.ts';
 
 /** A root that stays mounted until this is disposed. */
 export interface MountedRoot extends AsyncDisposable {
@@ -20,10 +22,12 @@ const longestChainOfLinks = 40;
 /** Root file systems of containers that are not running, mounted as long as somebody uses them. */
 export class RootMounts {
   readonly #engine: Engine;
+  readonly #clock: Clock;
   readonly #mounted = new Map<ContainerId, Mounting>();
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
+    this.#clock = clock;
   }
 
   /** Mounts the root of a container, or shares the mount there is. Rejects with `bad-spec` when the container runs. */
@@ -95,18 +99,11 @@ export class RootMounts {
   }
 
   async #refuseRunning(container: ContainerId, signal: AbortSignal): Promise<void> {
-    const { State } = await this.#engine.call(InspectedContainer, {
-      what: `use the root of container ${container}`,
-      method: 'GET',
-      path: `${libpod}/containers/${container}/json`,
-      ok: [200],
-      repeatable: true,
-      signal,
-    });
-    if (!['created', 'stopped', 'exited'].includes(State.Status)) {
+    const { Status } = await settledState(this.#engine, this.#clock, container, signal);
+    if (!['created', 'stopped', 'exited'].includes(Status)) {
       throw new ContainerError(
         'bad-spec',
-        `cannot use the root of container ${container}: it is ${State.Status}; wait for its end first`,
+        `cannot use the root of container ${container}: it is ${Status}; wait for its end first`,
       );
     }
   }

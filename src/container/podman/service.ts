@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import { ping } from './socket.ts';
@@ -8,8 +8,8 @@ import { ping } from './socket.ts';
 export interface ServiceOptions {
   /** Where the service listens. The kernel takes at most 107 bytes. */
   readonly socketPath: string;
-  /** Existing directory for the service's process id and its log. */
-  readonly stateDir: string;
+  /** Where what the service says is kept, from its start on. */
+  readonly logPath: string;
   /** The whole environment: PATH, HOME, and CONTAINERS_CONF and CONTAINERS_STORAGE_CONF where they are not the host's. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
@@ -19,8 +19,8 @@ export interface ServiceOptions {
 
 export interface PodmanService {
   readonly socketPath: string;
-  /** Null when the service that answers was not started here. */
-  readonly pid: number | null;
+  /** Its processes; a rootless service has two. */
+  readonly pids: readonly number[];
   /** False when there was one already. */
   readonly started: boolean;
 }
@@ -41,34 +41,32 @@ export async function ensureService(options: ServiceOptions, signal: AbortSignal
       `the socket path ${socketPath} is longer than ${longestSocketPath} bytes`,
     );
   }
-  const pid = await runningPid(options);
-  if (await answers(options, signal)) return { socketPath, pid: pid ?? null, started: false };
-  if (pid !== undefined) {
+  const pids = await serviceProcesses(socketPath);
+  if (pids.length > 0 || (await answers(options, signal))) {
     await untilAnswers(options, signal, () => undefined);
-    return { socketPath, pid, started: false };
+    return { socketPath, pids, started: false };
   }
   await mkdir(dirname(socketPath), { recursive: true, mode: 0o700 });
   await rm(socketPath, { force: true });
-  return { socketPath, pid: await start(options, signal), started: true };
+  await start(options, signal);
+  return { socketPath, pids: await serviceProcesses(socketPath), started: true };
 }
 
-/** Ends the service that `ensureService` started; fine when there is none. Its containers go on. */
+/** Ends the private service on this socket; fine when there is none. Its containers go on. */
 export async function stopService(options: ServiceOptions): Promise<void> {
   const { clock, timeoutMs, socketPath } = options;
-  const deadline = clock.now() + timeoutMs;
-  let signalName: NodeJS.Signals = 'SIGTERM';
-  for (let pid = await runningPid(options); pid !== undefined; pid = await runningPid(options)) {
-    if (clock.now() >= deadline) signalName = 'SIGKILL';
-    kill(pid, signalName);
+  let pids = await serviceProcesses(socketPath);
+  for (const pid of pids) kill(pid, 'SIGTERM');
+  for (const since = clock.now(); pids.length > 0; pids = await serviceProcesses(socketPath)) {
+    if (clock.now() - since >= timeoutMs) for (const pid of pids) kill(pid, 'SIGKILL');
     await clock.sleep(pollMs);
   }
-  await rm(pidFile(options), { force: true });
   await rm(socketPath, { force: true });
 }
 
-async function start(options: ServiceOptions, signal: AbortSignal): Promise<number> {
-  await using log = await open(logFile(options), 'w', 0o600);
-  const child = spawn('podman', ['system', 'service', '--time=0', `unix://${options.socketPath}`], {
+async function start(options: ServiceOptions, signal: AbortSignal): Promise<void> {
+  await using log = await open(options.logPath, 'w', 0o600);
+  const child = spawn('podman', ['system', 'service', '--time=0', toUrl(options.socketPath)], {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
     env: options.env,
@@ -86,17 +84,12 @@ async function start(options: ServiceOptions, signal: AbortSignal): Promise<numb
     );
   });
   child.unref();
-  const { pid } = child;
   try {
-    if (pid !== undefined) await writeFile(pidFile(options), `${pid}\n`);
     await untilAnswers(options, signal, () => failure);
-    if (pid === undefined)
-      throw new ContainerError('engine-failed', 'a podman service without a process id answers');
-    return pid;
   } catch (error) {
     await stopService(options);
     signal.throwIfAborted();
-    const said = (await readFile(logFile(options), 'utf8')).trim().slice(-2000);
+    const said = (await readFile(options.logPath, 'utf8')).trim().slice(-2000);
     throw new ContainerError(
       'runtime-down',
       `the podman service did not start${said === '' ? '' : `: ${said}`}`,
@@ -120,7 +113,7 @@ async function untilAnswers(
     if (clock.now() >= deadline) {
       throw new ContainerError(
         'runtime-down',
-        `the podman service on ${socketPath} does not answer; see ${logFile(options)}`,
+        `the podman service on ${socketPath} does not answer; see ${options.logPath}`,
       );
     }
     await clock.sleep(pollMs, signal);
@@ -138,12 +131,15 @@ async function answers(options: ServiceOptions, signal: AbortSignal): Promise<bo
   }
 }
 
-/** The recorded process, if it is alive and serves this socket: process ids are used again. */
-async function runningPid(options: ServiceOptions): Promise<number | undefined> {
-  const recorded = Number((await textOf(pidFile(options))) ?? Number.NaN);
-  if (!Number.isInteger(recorded) || recorded <= 1) return undefined;
-  const commandLine = await textOf(`/proc/${recorded}/cmdline`);
-  return commandLine?.includes(`unix://${options.socketPath}\0`) ? recorded : undefined;
+/** Known by their command line: a recorded process id may be another process by now. */
+async function serviceProcesses(socketPath: string): Promise<readonly number[]> {
+  const pids: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const commandLine = (await textOf(`/proc/${name}/cmdline`)) ?? '';
+    if (commandLine.endsWith(`\0system\0service\0--time=0\0${toUrl(socketPath)}\0`)) pids.push(Number(name));
+  }
+  return pids;
 }
 
 async function textOf(path: string): Promise<string | undefined> {
@@ -165,10 +161,6 @@ function kill(pid: number, signalName: NodeJS.Signals): void {
   }
 }
 
-function pidFile(options: ServiceOptions): string {
-  return join(options.stateDir, 'podman-service.pid');
-}
-
-function logFile(options: ServiceOptions): string {
-  return join(options.stateDir, 'podman-service.log');
+function toUrl(socketPath: string): string {
+  return `unix://${socketPath}`;
 }

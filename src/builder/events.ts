@@ -1,0 +1,24 @@
+import { EventEmitter } from 'node:events';
+
+/** How a task ended, as far as this host is concerned. */
+export type TaskEnd = 'closed' | 'failed' | 'refused' | 'freed' | 'stopped';
+
+/** What happens in the daemon, for logs, the status server and tests. All are facts: nothing listens to steer. */
+export interface BuilderEventMap {
+  /** Logged in, lock held, left-overs dealt with; the first poll is next. */
+  'daemon:ready': [{ readonly hostId: number; readonly hostName: string }];
+  /** One round with the hub is over. */
+  'poll:done': [{ readonly ready: boolean; readonly why: string | null; readonly tasks: number }];
+  /** A round failed; the next one comes after the usual pause. */
+  'poll:failed': [{ readonly error: unknown }];
+  'task:started': [{ readonly taskId: number; readonly method: string }];
+  /** Everything of the task is gone from this host and the hub has been told. */
+  'task:ended': [
+    { readonly taskId: number; readonly method: string; readonly end: TaskEnd; readonly durationMs: number },
+  ];
+  'task:refused': [{ readonly taskId: number; readonly method: string; readonly message: string }];
+  /** No new tasks from now on. */
+  'daemon:stopping': [{ readonly how: 'stop' | 'drain' }];
+}
+
+export class BuilderEvents extends EventEmitter<BuilderEventMap> {}

@@ -1,0 +1,140 @@
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { SessionLost } from '../hub/faults.ts';
+import type { HostApi } from '../hub/host-api.ts';
+import type { OpenTask } from '../hub/schema.ts';
+import type { HubSession } from '../hub/session.ts';
+import type { TaskAdapter } from '../tasks/adapter.ts';
+import { type CancelReason, TaskCancelled } from '../tasks/errors.ts';
+import type { BuilderEvents, TaskEnd } from './events.ts';
+import { runTask, type TaskEnvironment, type TaskRun } from './task-runner.ts';
+import { WakeUps } from './wake-ups.ts';
+
+interface Running {
+  readonly parentId: number | null;
+  readonly abort: AbortController;
+  readonly wake: WakeUps;
+  readonly sessionId: number;
+  readonly done: Promise<TaskEnd>;
+}
+
+/** A task that is OPEN on the hub as ours and is about to run. */
+export interface TakenTask {
+  readonly task: OpenTask;
+  readonly adapter: TaskAdapter;
+  readonly params: TaskRun['params'];
+}
+
+/**
+ * The tasks that run here. Started by the poll loop, each with a session and an abort signal of its own;
+ * woken when the hub or a sibling says so; cancelled with a reason.
+ */
+export class Supervisor {
+  readonly #environment: TaskEnvironment;
+  readonly #session: HubSession;
+  readonly #events: BuilderEvents;
+  readonly #log: Logger;
+  readonly #running = new Map<number, Running>();
+  /** The main session is gone: nothing can be told to the hub any more. */
+  #lost: SessionLost | null = null;
+
+  constructor(environment: TaskEnvironment, session: HubSession, events: BuilderEvents, log: Logger) {
+    this.#environment = environment;
+    this.#session = session;
+    this.#events = events;
+    this.#log = log;
+  }
+
+  get taskIds(): readonly number[] {
+    return [...this.#running.keys()];
+  }
+
+  has(taskId: number): boolean {
+    return this.#running.has(taskId);
+  }
+
+  /** The error with which the session was lost, when a task noticed it. */
+  get lost(): SessionLost | null {
+    return this.#lost;
+  }
+
+  /** Starts a task; resolves once it runs. */
+  async start({ task, adapter, params }: TakenTask, signal: AbortSignal): Promise<void> {
+    const session = await this.#session.subsession(signal);
+    const abort = new AbortController();
+    const wake = new WakeUps();
+    const log = this.#log.child({ taskId: task.id, method: task.method });
+    const startedMs = this.#environment.clock.now();
+    const running = runTask(
+      { task, adapter, params, session, signal: abort.signal, wake, log },
+      this.#environment,
+    );
+    const done = running.then(
+      (end) => this.#ended(task, end, startedMs),
+      (error: unknown) => this.#broken(task, error, startedMs),
+    );
+    this.#running.set(task.id, { parentId: task.parentId, abort, wake, sessionId: session.info.id, done });
+    this.#events.emit('task:started', { taskId: task.id, method: task.method });
+    log.info({ arch: task.arch }, 'task started');
+  }
+
+  /** The hub has news for a waiting task. */
+  wake(taskId: number): void {
+    this.#running.get(taskId)?.wake.wake();
+  }
+
+  /** Stops a task; its containers and files go, the hub is told nothing by it. Repeatable; the first reason counts. */
+  cancel(taskId: number, reason: CancelReason): void {
+    const running = this.#running.get(taskId);
+    if (running === undefined || running.abort.signal.aborted) return;
+    running.abort.abort(new TaskCancelled(reason));
+  }
+
+  /** Whether the task has been told to stop and is tidying up. */
+  isStopping(taskId: number): boolean {
+    return this.#running.get(taskId)?.abort.signal.aborted ?? false;
+  }
+
+  /** Stops all tasks and resolves when everything of them is gone. */
+  async cancelAll(reason: CancelReason): Promise<void> {
+    for (const taskId of this.taskIds) this.cancel(taskId, reason);
+    await this.settled();
+  }
+
+  /** Resolves when no task runs any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all([...this.#running.values()].map(({ done }) => done));
+  }
+
+  #ended(task: OpenTask, end: TaskEnd, startedMs: number): TaskEnd {
+    this.#running.delete(task.id);
+    const durationMs = this.#environment.clock.now() - startedMs;
+    this.#log.info({ taskId: task.id, method: task.method, end, durationMs }, 'task ended');
+    // A parent that runs here need not wait for the hub's alert to come round.
+    if (task.parentId !== null) this.wake(task.parentId);
+    this.#events.emit('task:ended', { taskId: task.id, method: task.method, end, durationMs });
+    return end;
+  }
+
+  #broken(task: OpenTask, error: unknown, startedMs: number): TaskEnd {
+    if (error instanceof SessionLost) this.#lost ??= error;
+    else
+      this.#log.error(
+        { taskId: task.id, err: error },
+        `a task broke its supervisor: ${describeError(error)}`,
+      );
+    return this.#ended(task, 'stopped', startedMs);
+  }
+}
+
+/** Lists what the hub thinks is open here and this daemon knows nothing of: left over from an earlier life. */
+export async function freeStaleTasks(
+  host: HostApi,
+  stale: readonly number[],
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  if (stale.length === 0) return;
+  log.warn({ stale }, 'freeing tasks that are open here but do not run');
+  await host.freeTasks(stale, signal);
+}

@@ -1,0 +1,191 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuildrootHost } from '../buildroot/containers.ts';
+import type { Config } from '../config/schema.ts';
+import type { ContainerManager } from '../container/manager.ts';
+import type { Clock } from '../core/clock.ts';
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { hubApis } from '../hub/apis.ts';
+import { faultCodes, isFault, SessionLost } from '../hub/faults.ts';
+import type { HubFiles } from '../hub/files.ts';
+import { HostApi } from '../hub/host-api.ts';
+import type { HubSession } from '../hub/session.ts';
+import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+import { TaskLogs } from '../logs/task-logs.ts';
+import type { PolicyResolver } from '../policy/resolver.ts';
+import type { RunningTask, TaskAdapter, TaskContext } from '../tasks/adapter.ts';
+import { TaskCancelled } from '../tasks/errors.ts';
+import { Subtasks, type WakeUp } from '../tasks/subtasks.ts';
+import { TaskUploads } from '../upload/task-uploads.ts';
+import type { TaskEnd } from './events.ts';
+import { type Outcome, outcomeOf } from './outcome.ts';
+
+/** How long telling the hub, and tidying up, may take once a task was stopped. */
+const farewellMs = 60_000;
+
+/** What all tasks of this worker share. */
+export interface TaskEnvironment {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly containers: ContainerManager;
+  readonly buildrootHost: BuildrootHost;
+  readonly policy: PolicyResolver;
+  readonly files: HubFiles;
+  /** The worker's own area, below which each task has a directory. */
+  readonly workDir: string;
+  random(): number;
+}
+
+export interface TaskRun {
+  readonly task: RunningTask;
+  readonly adapter: TaskAdapter;
+  /** Decoded by the adapter's signature, or the error of that. */
+  readonly params: { readonly value: unknown } | { readonly error: Error };
+  /** The task's own session; closed here at the end. */
+  readonly session: HubSession;
+  readonly signal: AbortSignal;
+  readonly wake: WakeUp;
+  readonly log: Logger;
+}
+
+/**
+ * The whole life of one opened task: its directory, its logs, the adapter's run, the clean-up, and only then
+ * the word to the hub, which may send new work at once. Never rejects, except with `SessionLost`.
+ */
+export async function runTask(run: TaskRun, environment: TaskEnvironment): Promise<TaskEnd> {
+  const { task, session, log } = run;
+  const work = taskDirectory(task.id);
+  const absolute = join(environment.workDir, work);
+  let ended: { readonly result: RpcValue } | { readonly outcome: Outcome };
+  try {
+    await rm(absolute, { recursive: true, force: true });
+    await mkdir(join(absolute, 'logs'), { recursive: true });
+    ended = { result: await runAdapter(run, environment, { absolute, work }) };
+  } catch (error) {
+    const reason = run.signal.aborted ? run.signal.reason : error;
+    ended = { outcome: outcomeOf(reason) };
+    logEnd(log, ended.outcome, reason);
+    if (reason instanceof SessionLost) throw reason;
+  } finally {
+    await rm(absolute, { recursive: true, force: true }).catch((error: unknown) =>
+      log.error({ err: error }, 'the task directory could not be removed'),
+    );
+  }
+  try {
+    return await tellHub(run, ended);
+  } finally {
+    await session
+      .logout()
+      .catch((error: unknown) => log.warn({ err: error }, 'the task session could not be closed'));
+  }
+}
+
+async function runAdapter(
+  run: TaskRun,
+  environment: TaskEnvironment,
+  directory: TaskContext['directory'],
+): Promise<RpcValue> {
+  const { task, adapter, params, session, signal, wake, log } = run;
+  if ('error' in params) throw params.error;
+  const hub = hubApis(session, environment.clock);
+  const uploads = new TaskUploads(session, environment.clock, task.id);
+  const logs = new TaskLogs(
+    join(directory.absolute, 'logs'),
+    (path, name) => uploads.openLog(path, name),
+    environment.clock,
+  );
+  const cleanup = new AsyncDisposableStack();
+  const context: TaskContext = {
+    ...environment,
+    task,
+    signal,
+    log,
+    hub,
+    directory,
+    logs,
+    outputs: uploads,
+    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal),
+    cleanup,
+  };
+  try {
+    return await adapter.run(params.value, context);
+  } finally {
+    await cleanup
+      .disposeAsync()
+      .catch((error: unknown) => log.error({ err: error }, 'clean-up of the task failed'));
+    // Of a task that was stopped the hub takes no more bytes.
+    if (!signal.aborted) {
+      await logs
+        .finish(AbortSignal.timeout(farewellMs))
+        .catch((error: unknown) => log.error({ err: error }, 'logs of the task are incomplete on the hub'));
+    } else {
+      await logs.abandon();
+    }
+  }
+}
+
+async function tellHub(
+  run: TaskRun,
+  ended: { readonly result: RpcValue } | { readonly outcome: Outcome },
+): Promise<TaskEnd> {
+  const { task, session, log } = run;
+  const host = new HostApi(session);
+  const signal = AbortSignal.timeout(farewellMs);
+  try {
+    if ('result' in ended) {
+      await host.closeTask(task.id, ended.result);
+      return 'closed';
+    }
+    const { outcome } = ended;
+    switch (outcome.kind) {
+      case 'fail':
+        await host.failTask(task.id, { code: outcome.code, message: outcome.message });
+        return 'failed';
+      case 'refuse':
+        await host.refuseTask(task.id, { soft: outcome.soft, msg: outcome.message });
+        return 'refused';
+      case 'free':
+        await host.freeTasks([task.id], signal);
+        return 'freed';
+      case 'nothing':
+        return 'stopped';
+    }
+  } catch (error) {
+    if (error instanceof SessionLost) throw error;
+    // Cancelled or given to another host while it ended: that is what the hub goes by.
+    if (isFault(error, faultCodes.actionNotAllowed))
+      log.info({ fault: describeError(error) }, 'the task was not ours any more');
+    else log.error({ err: error }, 'the hub could not be told how the task ended; it frees the task in time');
+    return 'stopped';
+  }
+}
+
+/** Path of a task's directory below the work area, as on the hub: no directory gets too full. */
+export function taskDirectory(taskId: number): string {
+  return `tasks/${taskId % 10_000}/${taskId}`;
+}
+
+function logEnd(log: Logger, outcome: Outcome, error: unknown): void {
+  switch (outcome.kind) {
+    case 'fail':
+      if (outcome.bug) log.error({ err: error }, 'the task failed by a bug of this builder');
+      else
+        log.info(
+          { fault: outcome.code, reason: outcome.message, cause: describeError(error) },
+          'the task failed',
+        );
+      return;
+    case 'refuse':
+      log.warn({ reason: outcome.message, soft: outcome.soft }, 'the task is refused');
+      return;
+    case 'free':
+      log.warn({ reason: outcome.message }, 'the task goes back to the queue');
+      return;
+    case 'nothing':
+      log.info(
+        { reason: error instanceof TaskCancelled ? error.reason : describeError(error) },
+        'the task was stopped',
+      );
+  }
+}

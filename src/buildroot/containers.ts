@@ -1,0 +1,227 @@
+import type { ContainerManager } from '../container/manager.ts';
+import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
+import type { Clock } from '../core/clock.ts';
+import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from './mock-environment.ts';
+
+/** What all buildroots of one worker share. */
+export interface BuildrootHost {
+  readonly containers: ContainerManager;
+  readonly clock: Clock;
+  readonly site: SiteSettings;
+  readonly workerId: string;
+  readonly hostname: string;
+  /** Target of the host's /etc/localtime, which mock passes on; null when there is none. */
+  readonly localTime: string | null;
+  readonly limits: ResourceLimits;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The operator's own mounts for containers that run package code. */
+  readonly extraMounts: readonly Mount[];
+}
+
+/** One root to be made. */
+export interface RootRequest {
+  readonly taskId: number;
+  readonly buildrootId: number;
+  /** Bootstrap image, there already. */
+  readonly image: string;
+  /** Package group in the repo's comps: `build` or `srpm-build`. */
+  readonly group: string;
+  /** Repo of the build tag for this arch; several when the hub has several base URLs. */
+  readonly repoUrls: readonly string[];
+  readonly extra: TagExtra;
+  readonly targetArch: string;
+  /** Argument of `setarch` where the host's own machine name is another, else null. */
+  readonly personality: string | null;
+  /** The task's directory: absolute on this host, and relative to the worker's area as mounts want it. */
+  readonly directory: { readonly absolute: string; readonly work: string };
+}
+
+const installCapabilities: readonly Capability[] = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETFCAP',
+  'SETGID',
+  'SETUID',
+  'SYS_CHROOT',
+];
+const fetchCapabilities: readonly Capability[] = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
+
+/** Files a scriptlet of the first transaction may need before the root has a /dev of its own. */
+const installDevices = ['null', 'zero', 'full', 'random', 'urandom'];
+
+/** Where the packages of the n-th transaction lie, below the task's `fetch` directory. */
+export function packagesDirectory(transaction: number): string {
+  return `packages-${transaction}`;
+}
+
+/** Solves and downloads against the root of `parent`, or against nothing; executes nothing of a package. */
+export function fetchContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  parent: ContainerId | null,
+): ContainerSpec {
+  const root: readonly Mount[] =
+    parent === null
+      ? []
+      : [{ kind: 'root', container: parent, path: '/', target: '/mnt/root', access: 'copy' }];
+  return {
+    ...bootstrapContainer(host, request, 'fetch', attempt),
+    command: ['/bin/bash', `/adjutant/in/fetch-${attempt}.sh`],
+    capabilities: fetchCapabilities,
+    network: 'host',
+    mounts: [
+      input(request),
+      { kind: 'work', path: `${request.directory.work}/fetch`, target: '/adjutant/fetch', readOnly: false },
+      ...root,
+    ],
+  };
+}
+
+/** Installs the fetched packages into the root of `into`, without network; scriptlets run in here. */
+export function installContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  into: ContainerId,
+): ContainerSpec {
+  const { work } = request.directory;
+  return {
+    ...bootstrapContainer(host, request, 'install', attempt),
+    command: ['/bin/bash', `/adjutant/in/install-${attempt}.sh`],
+    capabilities: installCapabilities,
+    network: 'none',
+    mounts: [
+      input(request),
+      {
+        kind: 'work',
+        path: `${work}/fetch/${packagesDirectory(attempt)}`,
+        target: '/adjutant/packages',
+        readOnly: true,
+      },
+      { kind: 'work', path: `${work}/out-${attempt}`, target: '/adjutant/out', readOnly: false },
+      { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'write' },
+      ...installDevices.map(
+        (name): Mount => ({
+          kind: 'host',
+          source: `/dev/${name}`,
+          target: `/mnt/root/dev/${name}`,
+          readOnly: false,
+        }),
+      ),
+    ],
+  };
+}
+
+/** The container whose layer becomes the buildroot and whose one run is the build. */
+export function buildContainer(host: BuildrootHost, request: RootRequest): ContainerSpec {
+  return {
+    ...packageContainer(host, request, 'build', 1),
+    root: { kind: 'empty', directories: [] },
+    command: ['/bin/bash', '/adjutant/in/build.sh'],
+  };
+}
+
+/** Never starts: it lends its disk to a source phase. */
+export function diskContainer(host: BuildrootHost, request: RootRequest, attempt: number): ContainerSpec {
+  const { uid, gid, home } = buildUser;
+  return {
+    ...packageContainer(host, request, 'disk', attempt),
+    root: {
+      kind: 'empty',
+      directories: [
+        { path: home, uid, gid, mode: 0o755 },
+        { path: '/tmp', uid: 0, gid: 0, mode: 0o1777 },
+      ],
+    },
+    command: ['/never-run'],
+    mounts: [],
+  };
+}
+
+/** Runs package code in a throw-away layer on the root of `base`, with home and /tmp on the disk of `disk`. */
+export function sourceContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  base: ContainerId,
+  disk: ContainerId,
+): ContainerSpec {
+  const lent = (path: string, target: string): Mount => ({
+    kind: 'root',
+    container: disk,
+    path,
+    target,
+    access: 'write',
+  });
+  const spec = packageContainer(host, request, 'source', attempt);
+  return {
+    ...spec,
+    root: { kind: 'overlay', base },
+    command: ['/bin/bash', `/adjutant/in/source-${attempt}.sh`],
+    mounts: [
+      ...spec.mounts,
+      lent(buildUser.home, buildUser.home),
+      lent('/tmp', '/tmp'),
+      lent('/tmp', '/var/tmp'),
+    ],
+  };
+}
+
+/** A container of the bootstrap image: root inside, no package code but scriptlets in a chroot. */
+function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  return {
+    ...identity(host, request, phase, attempt),
+    root: { kind: 'image', image: request.image },
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8' },
+    workdir: '/',
+    user: { uid: 0, gid: 0 },
+  } as const satisfies Partial<ContainerSpec>;
+}
+
+/** A container that runs package code: the build user, no capability, no network. */
+function packageContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  const file = (name: string, target: string): Mount => ({
+    kind: 'work',
+    path: `${request.directory.work}/in/${name}`,
+    target,
+    readOnly: true,
+  });
+  return {
+    ...identity(host, request, phase, attempt),
+    env: planEnvironment(request.extra),
+    workdir: '/',
+    user: { uid: buildUser.uid, gid: buildUser.gid },
+    capabilities: [],
+    network: 'none',
+    mounts: [
+      input(request),
+      file('hosts', '/etc/hosts'),
+      file('resolv.conf', '/etc/resolv.conf'),
+      ...host.extraMounts,
+    ],
+  } as const satisfies Partial<ContainerSpec>;
+}
+
+function input(request: RootRequest): Mount {
+  return { kind: 'work', path: `${request.directory.work}/in`, target: '/adjutant/in', readOnly: true };
+}
+
+function identity(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  return {
+    name: `koji-adjutant-${request.taskId}-${request.buildrootId}-${phase}-${attempt}`,
+    hostname: host.hostname,
+    limits: host.limits,
+    labels: host.labels,
+    owner: {
+      workerId: host.workerId,
+      taskId: request.taskId,
+      buildrootId: request.buildrootId,
+      phase,
+      attempt,
+    },
+  };
+}

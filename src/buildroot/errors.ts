@@ -1,0 +1,23 @@
+import { BuilderError } from '../core/errors.ts';
+
+/**
+ * A step of a buildroot ended badly because of the package, the repo or the tag. The status is the one
+ * that mock would have ended with (1 rpmbuild, 10 timeout, 30 package manager, 40 source package), for
+ * tools that read it from the fault.
+ */
+export class BuildrootStepFailed extends BuilderError {
+  readonly step: string;
+  readonly status: number;
+
+  constructor(step: string, status: number, options?: ErrorOptions) {
+    super('buildroot-step-failed', 'package', `${step} ${describeStatus(status)}`, options);
+    this.step = step;
+    this.status = status;
+  }
+}
+
+/** `exited with status N; see X for more information`: which log to read follows mock's statuses (`builder/kojid _mockResult`). */
+export function describeStatus(status: number): string {
+  const log = status === 10 ? 'build.log' : status === 1 ? 'build.log or root.log' : 'root.log';
+  return `exited with status ${status}; see ${log} for more information`;
+}

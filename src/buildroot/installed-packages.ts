@@ -1,0 +1,116 @@
+import { BuilderError } from '../core/errors.ts';
+
+/** A package as a root's rpm database has it. */
+export interface InstalledPackage {
+  readonly name: string;
+  readonly epoch: number | null;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+  /** Hex SIGMD5, which Koji calls payloadhash. */
+  readonly payloadhash: string;
+  readonly size: number;
+  readonly buildtime: number;
+}
+
+/** A package as the hub wants it in `host.setBuildRootList`: with its id in the hub, or its external origin. */
+export interface ListedPackage extends InstalledPackage {
+  readonly id?: number;
+  readonly external_repo?: number;
+  readonly location?: number;
+}
+
+/** A line of the repo's `rpmlist.jsonl`, the used fields. */
+export interface RepoPackage {
+  readonly id: number;
+  readonly name: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+  readonly payloadhash: string;
+}
+
+/** The root's content contradicts the repo; the hub is not told a list that is not true. */
+export class BuildrootMismatch extends BuilderError {
+  constructor(message: string) {
+    super('buildroot-mismatch', 'builder', message);
+  }
+}
+
+/** Not packages of the buildroot, although the database has them (`builder/kojid getPackageList`). */
+const ignored = new Set(['buildsys-build', 'gpg-pubkey']);
+
+/** Reads the listing an install phase writes (`scripts.ts installedFormat`). */
+export function parseInstalled(listing: string): readonly InstalledPackage[] {
+  const packages: InstalledPackage[] = [];
+  for (const [index, line] of listing.split('\n').entries()) {
+    if (line === '') continue;
+    const fields = line.split('\t');
+    const [name, epoch, version, release, arch, payloadhash, size, buildtime] = fields;
+    if (
+      fields.length !== 8 ||
+      name === undefined ||
+      version === undefined ||
+      release === undefined ||
+      arch === undefined ||
+      payloadhash === undefined
+    ) {
+      throw new BuildrootMismatch(
+        `list of installed packages, line ${index + 1}: not as rpm was asked to write it: ${line.slice(0, 200)}`,
+      );
+    }
+    if (ignored.has(name)) continue;
+    packages.push({
+      name,
+      epoch: epoch === '' ? null : Number(epoch),
+      version,
+      release,
+      arch,
+      payloadhash,
+      size: Number(size),
+      buildtime: Number(buildtime),
+    });
+  }
+  return packages;
+}
+
+/**
+ * Gives every package its id in the hub. A package of the same name with another payload hash is
+ * refused, as kojid does (`mapInternalRPMs`); one that the repo's list does not have goes without an id
+ * and the hub decides.
+ */
+export function mapInternal(
+  installed: readonly InstalledPackage[],
+  repo: readonly RepoPackage[],
+): readonly ListedPackage[] {
+  const byNvra = new Map(repo.map((known) => [nvra(known), known]));
+  return installed.map((one) => {
+    const known = byNvra.get(nvra(one));
+    if (known === undefined) return one;
+    if (known.payloadhash !== one.payloadhash) {
+      throw new BuildrootMismatch(
+        `RPM: ${nvra(one)}: payloadhash: ${one.payloadhash} mismatch expected ${known.payloadhash} in rpmlist.jsonl`,
+      );
+    }
+    return { ...one, id: known.id };
+  });
+}
+
+/** Content of `installed_pkgs.log`, the form of mock's package_state plugin. */
+export function renderInstalledLog(installed: readonly InstalledPackage[]): string {
+  return installed
+    .map(
+      (one) =>
+        `${one.name}-${one.epoch === null ? '' : `${one.epoch}:`}${one.version}-${one.release}.${one.arch} ${one.buildtime} ${one.size} installed\n`,
+    )
+    .join('');
+}
+
+function nvra(one: {
+  readonly name: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+}): string {
+  return `${one.name}-${one.version}-${one.release}.${one.arch}`;
+}

@@ -1,0 +1,114 @@
+import { BuilderError } from '../core/errors.ts';
+
+/**
+ * The build user and its home, as mock makes them: `%_topdir` is `/builddir/build`, the user is
+ * `mockbuild` with uid 1000, its group `mock` with Fedora's static gid.
+ */
+export const buildUser = {
+  name: 'mockbuild',
+  group: 'mock',
+  uid: 1000,
+  gid: 135,
+  home: '/builddir',
+} as const;
+
+/** What of kojid's configuration goes into every buildroot (`koji/__init__.py genMockConfig`). */
+export interface SiteSettings {
+  readonly vendor: string;
+  readonly packager: string;
+  readonly distribution: string;
+  /** The part of `%_host` behind the arch (`koji-linux-gnu`). */
+  readonly mockHost: string;
+  /** Host name that goes into RPM headers. */
+  readonly buildHost: string;
+  /** Proxy for the package manager, or null. */
+  readonly proxy: string | null;
+  readonly rpmbuildTimeoutSeconds: number;
+}
+
+/** A tag's extra settings (`getBuildConfig().extra`), untrusted in shape. */
+export type TagExtra = Readonly<Record<string, unknown>>;
+
+/** A tag's settings make no sense; the message names the key. */
+export class BadTagSetting extends BuilderError {
+  constructor(message: string) {
+    super('bad-tag-setting', 'request', message);
+  }
+}
+
+/**
+ * The macros of `~/.rpmmacros`, in the order mock would end up with: site, then tag (`rpm.macro.*`),
+ * then those that a tag cannot change. Throws `BadTagSetting` for a name or value that would reach
+ * beyond its own line.
+ */
+export function planMacros(
+  site: SiteSettings,
+  extra: TagExtra,
+  targetArch: string,
+): ReadonlyMap<string, string> {
+  const macros = new Map<string, string>([
+    ['%_rpmfilename', '%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm'],
+    ['%vendor', site.vendor],
+    ['%packager', site.packager],
+    ['%distribution', site.distribution],
+    ['%_buildhost', site.buildHost],
+  ]);
+  for (const [name, value] of settingsBelow(extra, 'rpm.macro.')) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*(\([^)\n]*\))?$/.test(name)) {
+      throw new BadTagSetting(`tag extra rpm.macro.${name}: not a macro name`);
+    }
+    macros.set(`%${name}`, oneLine(`rpm.macro.${name}`, value));
+  }
+  macros.set('%_topdir', `${buildUser.home}/build`);
+  macros.set('%_host_cpu', targetArch);
+  macros.set('%_host', `${targetArch}-${site.mockHost}`);
+  return macros;
+}
+
+/** Environment of the build user: mock's, with the tag's `rpm.env.*` on top. */
+export function planEnvironment(extra: TagExtra): Readonly<Record<string, string>> {
+  const environment: Record<string, string> = {
+    TERM: 'vt100',
+    SHELL: '/bin/bash',
+    HOME: buildUser.home,
+    HOSTNAME: 'mock',
+    PATH: '/usr/bin:/bin:/usr/sbin:/sbin',
+    PROMPT_COMMAND: 'printf "\\033]0;<mock-chroot>\\007"',
+    PS1: '<mock-chroot> \\s-\\v\\$ ',
+    LANG: 'C.UTF-8',
+  };
+  for (const [name, value] of settingsBelow(extra, 'rpm.env.')) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new BadTagSetting(`tag extra rpm.env.${name}: not the name of an environment variable`);
+    }
+    environment[name] = oneLine(`rpm.env.${name}`, value);
+  }
+  return environment;
+}
+
+/** `~/.rpmmacros` as text. */
+export function renderMacros(macros: ReadonlyMap<string, string>): string {
+  return [...macros].map(([name, value]) => `${name} ${value}\n`).join('');
+}
+
+function* settingsBelow(extra: TagExtra, prefix: string): Generator<[string, string]> {
+  for (const [key, value] of Object.entries(extra)) {
+    if (!key.startsWith(prefix)) continue;
+    yield [key.slice(prefix.length), pythonText(key, value)];
+  }
+}
+
+/** `str()` of a JSON value as kojid applies it. */
+function pythonText(key: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  if (value === true) return 'True';
+  if (value === false) return 'False';
+  if (value === null) return 'None';
+  throw new BadTagSetting(`tag extra ${key}: must be text or a number, not a structure`);
+}
+
+function oneLine(key: string, value: string): string {
+  if (/[\n\r\0]/.test(value)) throw new BadTagSetting(`tag extra ${key}: the value must be a single line`);
+  return value;
+}

@@ -1,0 +1,190 @@
+import { buildUser } from './mock-environment.ts';
+
+/**
+ * The scripts that are the main processes of a buildroot's containers. Each runs once; what it needs
+ * is mounted below `/adjutant`: `in` (read-only: script, configuration, source package), and for the
+ * phases that execute nothing of a package `fetch` or `out`. All of a script's output is one log.
+ */
+
+/** The bootstrap image has no package manager that this program can drive. */
+export const noPackageManager = 3;
+/** `rpm` could not unpack the source package; mock's exit status for it is the same. */
+export const sourceNotInstallable = 40;
+/** rpmbuild's own status for "build requirements are missing", which is how `-br` ends. */
+export const requirementsMissing = 11;
+
+const head = ['#!/bin/bash', 'exec </dev/null 2>&1', 'set -u', 'umask 022', 'cd /'];
+
+/** What the solver is asked for. */
+export type FetchGoal =
+  | { readonly kind: 'group'; readonly group: string }
+  /** Files below `/adjutant/in`, source packages or rpmbuild's list of generated requirements. */
+  | { readonly kind: 'build-requires'; readonly files: readonly string[] };
+
+/**
+ * Fetch phase, in the bootstrap image: solves against the root at `/mnt/root` and leaves the packages
+ * to be installed below `/adjutant/fetch`. Ends with 0 also when nothing is missing.
+ */
+export function fetchScript(
+  goal: FetchGoal,
+  settings: {
+    /** Directory below `/adjutant/fetch` for the packages of this transaction. */
+    readonly packages: string;
+    readonly releaseVersion: string | null;
+    readonly personality: string | null;
+  },
+): string {
+  const request =
+    goal.kind === 'group'
+      ? `install ${quote(`@${goal.group}`)}`
+      : `builddep ${goal.files.map((file) => quote(`/adjutant/in/${file}`)).join(' ')}`;
+  const options = [
+    '-c /adjutant/in/dnf.conf',
+    '--installroot=/mnt/root',
+    ...(settings.releaseVersion === null ? [] : [`--releasever=${quote(settings.releaseVersion)}`]),
+    '--setopt=cachedir=/adjutant/fetch/cache',
+    '--setopt=logdir=/adjutant/fetch/logs',
+    "--disableplugin='*' --enableplugin=builddep",
+    `--downloadonly --downloaddir=/adjutant/fetch/${settings.packages}`,
+  ];
+  return script([
+    'export LC_ALL=C.UTF-8',
+    'if ! command -v dnf >/dev/null; then',
+    '  echo "this image has no dnf: use a bootstrap image with dnf and dnf-plugins-core"',
+    `  exit ${noPackageManager}`,
+    'fi',
+    `mkdir -p /mnt/root /adjutant/fetch/${settings.packages} /adjutant/fetch/cache /adjutant/fetch/logs`,
+    `${personalityPrefix(settings.personality)}dnf -y ${options.join(' ')} ${request}`,
+  ]);
+}
+
+/**
+ * Install phase, in the bootstrap image without network: puts the fetched packages into the root at
+ * `/mnt/root` in one transaction and lists what the root now holds in `/adjutant/out/installed`.
+ */
+export function installScript(settings: {
+  /** The first transaction also makes the directories, the build user and the files that mock makes. */
+  readonly fresh: boolean;
+  readonly personality: string | null;
+  readonly machineId: string;
+  readonly localTime: string | null;
+}): string {
+  return script([
+    'export LC_ALL=C.UTF-8 HOME=/root',
+    'root=/mnt/root',
+    ...(settings.fresh ? skeleton : []),
+    'shopt -s nullglob',
+    'packages=(/adjutant/packages/*.rpm)',
+    'if [ "${#packages[@]}" -gt 0 ]; then',
+    '  printf "%s\\n" "${packages[@]}" >/tmp/manifest',
+    `  ${personalityPrefix(settings.personality)}rpm --root "$root" -Uv --oldpackage --replacepkgs --nosignature /tmp/manifest || exit 1`,
+    'fi',
+    ...(settings.fresh ? finish(settings) : []),
+    `rpm --root "$root" -qa --qf ${quote(installedFormat)} >/adjutant/out/installed || exit 1`,
+  ]);
+}
+
+/** One line of a listing of installed packages: tab separated, read by `installed-packages.ts`. */
+export const installedFormat =
+  '%{NAME}\\t%|EPOCH?{%{EPOCH}}:{}|\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SIGMD5}\\t%{SIZE}\\t%{BUILDTIME}\\n';
+
+/**
+ * Source phase, in a throw-away layer on the root: makes the source package again for the target arch,
+ * so that its BuildRequires are those the target's macros give (as mock does before it installs them).
+ */
+export function sourceScript(source: string, targetArch: string, personality: string | null): string {
+  return script([...unpack(source), ...rpmbuild(`-bs --target ${quote(targetArch)} --nodeps`, personality)]);
+}
+
+/** Like `sourceScript`, then %prep and %generate_buildrequires; ends with 11 when something is missing. */
+export function generateRequiresScript(
+  source: string,
+  targetArch: string,
+  personality: string | null,
+): string {
+  return script([...unpack(source), ...rpmbuild(`-br --target ${quote(targetArch)} --nodeps`, personality)]);
+}
+
+/** Build phase: binary packages; with generated BuildRequires the source package is written again, too. */
+export function buildScript(
+  source: string,
+  targetArch: string,
+  generated: boolean,
+  personality: string | null,
+): string {
+  return script([
+    ...unpack(source),
+    ...rpmbuild(`${generated ? '-ba' : '-bb'} --target ${quote(targetArch)} --nodeps`, personality),
+  ]);
+}
+
+/** What a rebuildSRPM task runs: `rpmbuild -bs`, without a target of its own. */
+export function rebuildSourceScript(source: string): string {
+  return script([...unpack(source), ...rpmbuild('-bs --nodeps', null)]);
+}
+
+const skeleton = [
+  'for d in var/lib/rpm var/lib/yum var/lib/dbus var/log var/cache/dnf var/cache/yum etc/rpm tmp var/tmp etc/dnf/vars etc/yum.repos.d etc/yum proc sys; do',
+  '  mkdir -p "$root/$d" || exit 1',
+  'done',
+  'chmod 1777 "$root/tmp" "$root/var/tmp"',
+];
+
+const userLine = `${buildUser.name}:x:${buildUser.uid}:${buildUser.gid}::${buildUser.home}:/bin/bash`;
+
+function finish(settings: {
+  readonly machineId: string;
+  readonly localTime: string | null;
+}): readonly string[] {
+  return [
+    'touch "$root/etc/passwd" "$root/etc/group" "$root/etc/fstab" "$root/etc/os-release" "$root/etc/dnf/dnf.conf" "$root/var/log/yum.log"',
+    `sed -i '/^${buildUser.name}:/d' "$root/etc/passwd"`,
+    `sed -i '/^${buildUser.group}:/d' "$root/etc/group"`,
+    `echo ${quote(userLine)} >>"$root/etc/passwd"`,
+    `echo ${quote(`${buildUser.group}:x:${buildUser.gid}:`)} >>"$root/etc/group"`,
+    `echo ${quote(settings.machineId)} >"$root/etc/machine-id"`,
+    '[ -e "$root/etc/hosts" ] || printf "127.0.0.1 localhost localhost.localdomain\\n::1       localhost localhost.localdomain localhost6 localhost6.localdomain6\\n" >"$root/etc/hosts"',
+    'rm -f "$root/etc/resolv.conf"; : >"$root/etc/resolv.conf"',
+    ...(settings.localTime === null ? [] : [`ln -sfn ${quote(settings.localTime)} "$root/etc/localtime"`]),
+    `home="$root${buildUser.home}"`,
+    'mkdir -p "$home"/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals} || exit 1',
+    `chown -R ${buildUser.uid}:${buildUser.gid} "$home" || exit 1`,
+  ];
+}
+
+function unpack(source: string): readonly string[] {
+  const path = quote(`/adjutant/in/${source}`);
+  return [
+    'mkdir -p ~/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals}',
+    'cat /adjutant/in/rpmmacros >~/.rpmmacros',
+    `if ! said=$(/usr/bin/rpm -Uvh --nodeps ${path} 2>&1); then`,
+    '  printf "Source RPM is not installable:\\n%s\\n" "$said"',
+    `  exit ${sourceNotInstallable}`,
+    'fi',
+    `spec=$(/usr/bin/rpm -qpl ${path} 2>/dev/null | grep -m1 '\\.spec$')`,
+    'if [ -z "$spec" ]; then',
+    '  echo "No specfile found in the source package"',
+    `  exit ${sourceNotInstallable}`,
+    'fi',
+  ];
+}
+
+/** As a login shell with the name of the spec as its argument: spec names may hold anything. */
+function rpmbuild(options: string, personality: string | null): readonly string[] {
+  return [
+    `exec ${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$1"`)} rpmbuild ~/build/SPECS/"$spec"`,
+  ];
+}
+
+function personalityPrefix(personality: string | null): string {
+  return personality === null ? '' : `setarch ${quote(personality)} `;
+}
+
+function script(lines: readonly string[]): string {
+  return `${[...head, ...lines].join('\n')}\n`;
+}
+
+/** A word for bash, whatever it holds. */
+export function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,101 @@
+import { access, mkdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from './config/schema.ts';
+import { ContainerError } from './container/errors.ts';
+import type { ContainerManager } from './container/manager.ts';
+import { defaultUlimits, PodmanManager } from './container/podman/podman-manager.ts';
+import type { Places } from './container/podman/resolve-mounts.ts';
+import { ensureService } from './container/podman/service.ts';
+import { findSocket } from './container/podman/socket.ts';
+import type { Clock } from './core/clock.ts';
+import type { Logger } from './core/logger.ts';
+
+/** How long an engine service that is being restarted is waited for. */
+const reconnectMs = 30_000;
+const requestTimeoutMs = 120_000;
+const serviceTimeoutMs = 20_000;
+
+/**
+ * The container engine: the service whose socket answers, else a private one with the configuration that
+ * `scripts/setup.sh` wrote. A socket that the operator named is never replaced by another.
+ */
+export async function connectEngine(
+  { adjutant }: Config,
+  places: Places,
+  env: NodeJS.ProcessEnv,
+  clock: Clock,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<ContainerManager> {
+  const socketPath = await engineSocket(adjutant.podman_socket, env, clock, log, signal);
+  return new PodmanManager({
+    socketPath,
+    places,
+    clock,
+    logger: log,
+    reconnectMs,
+    timeoutMs: requestTimeoutMs,
+    ulimits: defaultUlimits,
+  });
+}
+
+async function engineSocket(
+  configured: string | null,
+  env: NodeJS.ProcessEnv,
+  clock: Clock,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<string> {
+  const uid = process.getuid?.() ?? 0;
+  const named = configured !== null || (env['CONTAINER_HOST'] ?? '') !== '';
+  try {
+    return await findSocket(
+      { ...(configured === null ? {} : { explicit: configured }), env, uid },
+      clock,
+      signal,
+    );
+  } catch (error) {
+    if (named || !(error instanceof ContainerError) || error.code !== 'runtime-down') throw error;
+    const directory = join(stateDirectory(env, uid), 'engine');
+    await mkdir(directory, { recursive: true });
+    const service = await ensureService(
+      {
+        socketPath: join(directory, 'podman.sock'),
+        stateDir: directory,
+        env: { ...env, ...(await engineEnvironment(directory)) },
+        clock,
+        timeoutMs: serviceTimeoutMs,
+      },
+      signal,
+    );
+    log.info({ socket: service.socketPath, started: service.started }, 'using a private podman service');
+    return service.socketPath;
+  }
+}
+
+/** Where `scripts/setup.sh` keeps what belongs to this machine (`scripts/environment.sh`). */
+export function stateDirectory(env: NodeJS.ProcessEnv, uid: number): string {
+  const chosen = env['KOJI_ADJUTANT_STATE'];
+  if (chosen !== undefined && chosen !== '') return chosen;
+  if (uid === 0) return '/var/lib/koji-adjutant';
+  const xdg = env['XDG_STATE_HOME'];
+  return join(
+    xdg !== undefined && xdg !== '' ? xdg : join(env['HOME'] ?? homedir(), '.local/state'),
+    'koji-adjutant',
+  );
+}
+
+async function engineEnvironment(directory: string): Promise<Record<string, string>> {
+  const file = join(directory, 'env');
+  try {
+    await access(file);
+  } catch {
+    // Never set up here: podman's own defaults have to do, as with a plain `podman system service`.
+    return {};
+  }
+  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.includes('='));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+}

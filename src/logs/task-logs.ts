@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { LogFile } from './log-file.ts';
+
+/** Sends a growing file to the task's directory on the hub, by offset; `upload/uploader.ts` is the real one. */
+export interface LogUpload {
+  /** Sends what the file has gained since the last call. */
+  push(signal: AbortSignal): Promise<void>;
+  /** Sends the rest and has the hub confirm the size. */
+  finish(signal: AbortSignal): Promise<void>;
+}
+
+/** Opens an upload of the file at `path` under `name`. */
+export type OpenLogUpload = (path: string, name: string) => LogUpload;
+
+/** How long a log line may stay on this host before the hub has it. */
+const pushEveryMs = 1000;
+
+/**
+ * The logs of one task: files in its work directory that are sent to the hub while they grow. A log is
+ * listed in the task's result only once all of it has arrived there.
+ */
+export class TaskLogs {
+  readonly #directory: string;
+  readonly #openUpload: OpenLogUpload;
+  readonly #clock: Clock;
+  readonly #open: { readonly file: LogFile; readonly upload: LogUpload; pushed: number }[] = [];
+  readonly #stop = new AbortController();
+  #pump: Promise<void> | null = null;
+  #uploaded: string[] = [];
+
+  constructor(directory: string, openUpload: OpenLogUpload, clock: Clock) {
+    this.#directory = directory;
+    this.#openUpload = openUpload;
+    this.#clock = clock;
+  }
+
+  /** Opens a log that is sent as it grows, from now until `finish`. */
+  async open(name: string): Promise<LogFile> {
+    const file = await LogFile.create(name, join(this.#directory, name));
+    this.#open.push({ file, upload: this.#openUpload(file.path, name), pushed: 0 });
+    this.#pump ??= this.#pushWhileOpen();
+    return file;
+  }
+
+  /** Writes a log whose whole content is known. Nothing is sent, or listed, for an empty one. */
+  async write(name: string, content: string): Promise<void> {
+    if (content === '') return;
+    const file = await this.open(name);
+    await file.write(content);
+  }
+
+  /**
+   * Closes all logs and sends the rest of each; a log nobody wrote to is not sent. Rejects when one did
+   * not arrive, after all were tried. Repeatable.
+   */
+  async finish(signal: AbortSignal): Promise<void> {
+    this.#stop.abort();
+    const failures: unknown[] = [];
+    await this.#pump?.catch((error: unknown) => failures.push(error));
+    this.#pump = null;
+    for (const { file, upload } of this.#open.splice(0)) {
+      try {
+        await file.close();
+        if (file.size === 0) continue;
+        await upload.finish(signal);
+        this.#uploaded.push(file.name);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Closes the files of a task whose logs the hub does not take any more. */
+  async abandon(): Promise<void> {
+    this.#stop.abort();
+    await this.#pump?.catch(() => undefined);
+    for (const { file } of this.#open.splice(0)) await file.close();
+  }
+
+  /** Names of the logs that lie complete on the hub. */
+  get uploaded(): readonly string[] {
+    return this.#uploaded;
+  }
+
+  async #pushWhileOpen(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#clock.sleep(pushEveryMs, signal).catch(() => undefined);
+      for (const log of this.#open) {
+        if (signal.aborted) return;
+        if (log.file.size === log.pushed) continue;
+        const size = log.file.size;
+        await log.upload.push(signal);
+        log.pushed = size;
+      }
+    }
+  }
+}

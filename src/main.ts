@@ -1,0 +1,223 @@
+import { lookup } from 'node:dns/promises';
+import { mkdir, readlink } from 'node:fs/promises';
+import { hostname, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { Daemon, exitCode } from './builder/daemon.ts';
+import { BuilderEvents } from './builder/events.ts';
+import { HostProbe } from './builder/host-probe.ts';
+import type { TaskEnvironment } from './builder/task-runner.ts';
+import type { BuildrootHost } from './buildroot/containers.ts';
+import { authOf, hubTlsOf } from './config/auth.ts';
+import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
+import { loadConfig } from './config/load.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
+import type { Config } from './config/schema.ts';
+import { ContainerError } from './container/errors.ts';
+import type { ContainerManager } from './container/manager.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import { BuilderError, describeError } from './core/errors.ts';
+import { createLogger, type Logger } from './core/logger.ts';
+import { connectEngine } from './engine.ts';
+import { hubApis } from './hub/apis.ts';
+import { createAuth } from './hub/auth/create-auth.ts';
+import { HubFiles } from './hub/files.ts';
+import { openSession } from './hub/open-session.ts';
+import type { HubSession } from './hub/session.ts';
+import { loadTls } from './hub/tls.ts';
+import { createTransport } from './hub/transport.ts';
+import { PolicyResolver } from './policy/resolver.ts';
+
+/** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
+export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): Promise<number> {
+  let config: Config;
+  try {
+    config = loadConfig({ ...args, env });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+    return exitCode.config;
+  }
+  const log = createLogger(logLevelOf(args, config));
+  for (const warning of config.warnings) log.warn(formatProblem(warning));
+  const starting = new AbortController();
+  const giveUp = () => starting.abort(new BuilderError('stopped', 'external', 'told to stop while starting'));
+  process.once('SIGTERM', giveUp).once('SIGINT', giveUp);
+  try {
+    const daemon = await assemble(args, config, env, log, starting.signal);
+    process.off('SIGTERM', giveUp).off('SIGINT', giveUp);
+    const stop = () => {
+      daemon.stop();
+      process
+        .once('SIGTERM', () => process.exit(exitCode.failed))
+        .once('SIGINT', () => process.exit(exitCode.failed));
+    };
+    process.once('SIGTERM', stop).once('SIGINT', stop);
+    process.on('SIGUSR1', () => daemon.drain());
+    return await daemon.run();
+  } catch (error) {
+    log.fatal({ err: error }, `the daemon could not start: ${describeError(error)}`);
+    return error instanceof BuilderError && configurationErrors.has(error.code)
+      ? exitCode.config
+      : exitCode.failed;
+  }
+}
+
+/** Errors at start that last until somebody changes the configuration: the service manager need not try again. */
+const configurationErrors = new Set([
+  'auth-config',
+  'tls-config',
+  'login-failed',
+  'image-missing',
+  'image-denied',
+  'bad-spec',
+]);
+
+async function assemble(
+  args: DaemonArguments,
+  config: Config,
+  env: NodeJS.ProcessEnv,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Daemon> {
+  const clock = systemClock;
+  const { kojid, adjutant } = config;
+  const places = { workDir: kojid.workdir, topDir: kojid.topdir, logDir: join(kojid.workdir, 'containers') };
+  for (const directory of [join(places.workDir, 'tasks'), places.logDir])
+    await mkdir(directory, { recursive: true });
+  const containers = await connectEngine(config, places, env, clock, log, signal);
+  await warmImage(config, containers, signal);
+
+  const session = await login(config, clock, log, signal);
+  await session.exclusiveSession(args.forceLock, signal);
+  const apis = hubApis(session, clock);
+  const host = await apis.host.host(signal);
+  const environment: TaskEnvironment = {
+    config,
+    clock,
+    containers,
+    buildrootHost: await buildrootHost(config, containers, clock, host.name),
+    policy: new PolicyResolver(
+      {
+        enabled: adjutant.policy_enabled,
+        defaultImage: adjutant.task_image_default,
+        defaultPull: adjutant.image_pull_policy,
+        cacheTtlMs: adjutant.policy_cache_ttl * 1000,
+        mockBootstrapImage: kojid.mock_bootstrap_image,
+      },
+      async (tagId, event, by) =>
+        (await apis.tags.buildConfig(tagId, { event: event ?? null, signal: by })).extra,
+      clock,
+    ),
+    files: new HubFiles(kojid.topurl, kojid.topdir),
+    workDir: places.workDir,
+    random: Math.random,
+  };
+  return new Daemon({
+    session,
+    environment,
+    probe: new HostProbe(containers, places.workDir, kojid.minspace * 2 ** 20),
+    events: new BuilderEvents(),
+    settings: { sleepMs: kojid.sleeptime * 1000, maxJobs: kojid.maxjobs },
+    log,
+    skipMain: args.skipMain,
+  });
+}
+
+/** koji's `timeout` when nobody sets it: twelve hours. */
+const defaultTimeoutSeconds = 12 * 3600;
+
+/** Logs in as the configuration says. Throws before anything is sent when a certificate cannot be used. */
+export async function login(
+  config: Config,
+  clock: Clock,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<HubSession> {
+  const { kojid } = config;
+  const choice = authOf(config);
+  const tls = await loadTls({ ...hubTlsOf(config), ...(choice.kind === 'certificate' ? choice : {}) });
+  const transport = createTransport({
+    server: kojid.server,
+    secure: choice.kind === 'certificate',
+    tls,
+    timeoutMs: (kojid.timeout ?? defaultTimeoutSeconds) * 1000,
+  });
+  const retries = {
+    maxRetries: kojid.max_retries,
+    retryIntervalMs: kojid.retry_interval * 1000,
+    offlineRetry: kojid.offline_retry,
+    offlineRetryIntervalMs: kojid.offline_retry_interval * 1000,
+  };
+  return openSession(retries, createAuth(choice), clock, transport, log, signal);
+}
+
+/** The default image has to be there before the first task is. */
+async function warmImage(
+  { adjutant }: Config,
+  containers: ContainerManager,
+  signal: AbortSignal,
+): Promise<void> {
+  const image = adjutant.task_image_default.replaceAll('<arch>', machine());
+  try {
+    await containers.ensureImage(image, adjutant.image_pull_policy, signal);
+  } catch (error) {
+    if (!(error instanceof ContainerError) || !image.startsWith('localhost/')) throw error;
+    throw new ContainerError('image-missing', `${describeError(error)}; scripts/setup.sh makes ${image}`, {
+      cause: error,
+    });
+  }
+}
+
+async function buildrootHost(
+  config: Config,
+  containers: ContainerManager,
+  clock: Clock,
+  workerId: string,
+): Promise<BuildrootHost> {
+  const { kojid, adjutant, rlimits } = config;
+  const ulimits = Object.fromEntries(
+    Object.entries(rlimits).map(([name, { soft, hard }]) => [name, { soft, hard: hard ?? soft }]),
+  );
+  return {
+    containers,
+    clock,
+    workerId,
+    hostname: hostname(),
+    localTime: await readlink('/etc/localtime').catch(() => null),
+    site: {
+      vendor: kojid.vendor,
+      packager: kojid.packager,
+      distribution: kojid.distribution,
+      mockHost: kojid.mockhost,
+      buildHost: await fullHostName(),
+      proxy: kojid.yum_proxy,
+      rpmbuildTimeoutSeconds: kojid.rpmbuild_timeout,
+    },
+    limits: {
+      pids: adjutant.build_pids,
+      shmBytes: adjutant.shm_size ?? Math.floor(totalmem() / 2),
+      ...(adjutant.build_memory === null ? {} : { memoryBytes: adjutant.build_memory }),
+      ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
+      ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
+    },
+    labels: adjutant.container_labels,
+    extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
+  };
+}
+
+/** The host's full name as Python's `socket.getfqdn` finds it; the bare name when no resolver knows more. */
+async function fullHostName(): Promise<string> {
+  const name = hostname();
+  if (name.includes('.')) return name;
+  try {
+    const { address } = await lookup(name);
+    const { hostname: full } = await import('node:dns/promises').then((dns) => dns.lookupService(address, 0));
+    return full.includes('.') ? full : name;
+  } catch {
+    return name;
+  }
+}
+
+function machine(): string {
+  return process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+}

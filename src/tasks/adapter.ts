@@ -1,0 +1,73 @@
+import type { BuildrootHost } from '../buildroot/containers.ts';
+import type { Config } from '../config/schema.ts';
+import type { ContainerManager } from '../container/manager.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
+import type { HubApis } from '../hub/apis.ts';
+import type { HubFiles } from '../hub/files.ts';
+import type { TagsApi } from '../hub/tags-api.ts';
+import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+import type { TaskLogs } from '../logs/task-logs.ts';
+import type { PolicyResolver } from '../policy/resolver.ts';
+import type { TaskUploads } from '../upload/task-uploads.ts';
+import type { TaskSignature } from './params.ts';
+import type { Subtasks } from './subtasks.ts';
+
+/** A task as the hub gave it to us. */
+export interface RunningTask {
+  readonly id: number;
+  readonly method: string;
+  readonly arch: string;
+}
+
+/** All that a running task may use. */
+export interface TaskContext {
+  readonly task: RunningTask;
+  /** Aborted when the task has to end; `signal.reason` is a `TaskCancelled`. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly config: Config;
+  /** The hub, through a session of the task's own. */
+  readonly hub: HubApis;
+  /** Files of the hub, over `topurl` or `topdir`. */
+  readonly files: HubFiles;
+  /** The task's own directory: absolute, and relative to the worker's area. It exists and is empty. */
+  readonly directory: { readonly absolute: string; readonly work: string };
+  readonly containers: ContainerManager;
+  readonly buildrootHost: BuildrootHost;
+  readonly policy: PolicyResolver;
+  readonly logs: TaskLogs;
+  /** Sends finished files to the task's directory on the hub. */
+  readonly outputs: TaskUploads;
+  readonly subtasks: Subtasks;
+  /** Unwound when the task ends, however it ends, before the hub hears of it. */
+  readonly cleanup: AsyncDisposableStack;
+  /** Numbers from 0 up to 1, for choices among equals. */
+  random(): number;
+}
+
+/** The facts by which a task is taken or refused before it is opened. */
+export interface HostFacts {
+  readonly arches: readonly string[];
+}
+
+/**
+ * One or more task methods. `run` ends with the task's result or throws: `TaskFault` and its like fail
+ * the task, `TaskRefused` gives it back, anything unknown is a bug of ours and fails it with code 1.
+ * Registered by one line in `registry.ts`.
+ */
+export interface TaskAdapter<P = unknown> {
+  readonly methods: readonly string[];
+  readonly signature: TaskSignature<P>;
+  /** Share of the host's capacity, Koji's `_taskWeight`. */
+  readonly weight: number;
+  /** Why this host can never run the task, or null when it can (`checkHost`); left out: it can. */
+  checkHost?(params: P, host: HostFacts, tags: TagsApi, signal: AbortSignal): Promise<string | null>;
+  run(params: P, context: TaskContext): Promise<RpcValue>;
+}
+
+/** Keeps an adapter's parameter type while it is checked against the interface. */
+export function defineTask<P>(adapter: TaskAdapter<P>): TaskAdapter<P> {
+  return adapter;
+}

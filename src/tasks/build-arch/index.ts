@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Buildroot } from '../../buildroot/buildroot.ts';
+import { BuildrootStepFailed, describeStatus } from '../../buildroot/errors.ts';
+import { buildArchWeight } from '../../rpm/build-arches.ts';
+import { readRpmHeader } from '../../rpm/header.ts';
+import { noarchRpmdiffHashes, noarchRpmdiffName, toNoarchRpmdiffJson } from '../../rpm/noarch-rpmdiff.ts';
+import { checkSrpmTags, onlyBuiltSrpm } from '../../rpm/srpm-check.ts';
+import { defineTask, type TaskContext } from '../adapter.ts';
+import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
+import { faultCode, TaskFault } from '../errors.ts';
+import { fetchSource } from '../fetch-source.ts';
+import { optional } from '../params.ts';
+
+const BuildArchParams = z.object({
+  pkg: z.string(),
+  root: z.union([z.int(), z.string()]),
+  arch: z.string(),
+  keep_srpm: z.boolean(),
+  opts: optional(z.looseObject({ repo_id: optional(z.int()) })),
+});
+
+/** Builds one source package for one arch (`builder/kojid BuildArchTask`). */
+export const buildArch = defineTask({
+  methods: ['buildArch'],
+  weight: 1.5,
+  signature: { names: ['pkg', 'root', 'arch', 'keep_srpm', 'opts'], schema: BuildArchParams },
+
+  async checkHost({ root }, host, tags, signal) {
+    return disjointArches(await tags.buildConfig(root, { signal }), host);
+  },
+
+  async run({ pkg, root: tag, arch, keep_srpm: keepSrpm, opts }, context) {
+    const { hub, signal, task, outputs, directory } = context;
+    const repo = await findRepo(context, opts?.repo_id ?? null);
+
+    const source = join(directory.absolute, 'source.src.rpm');
+    await fetchSource(context, pkg, source, 'SRPM file missing');
+    const header = await readRpmHeader(source, signal);
+    if (!header.isSource) throw new TaskFault(faultCode.build, 'request', 'not a source package');
+    const weight = buildArchWeight(await hub.tags.averageBuildDuration(header.name, 6, signal));
+    if (weight !== null) await hub.host.setTaskWeight(task.id, weight, signal);
+
+    const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
+    const host = await hub.host.host(signal);
+    // A noarch task may have been given an arch because the package excludes others.
+    const preferred = arch === 'noarch' ? task.arch : null;
+    const rootArch = chooseRootArch(arch, host, config, preferred, context.random);
+    const buildroot = await Buildroot.open(context, { repo, config, arch: rootArch, group: 'build' });
+    const results = await runBuild(context, buildroot, source, arch);
+
+    const rpms = results.rpms.map((name) => join(directory.absolute, 'results', name));
+    await sendNoarchHashes(context, rpms);
+    const sent: string[] = [];
+    for (const path of rpms) sent.push(await outputs.send(path, signal));
+    const srpms: string[] = [];
+    if (keepSrpm) {
+      const path = join(directory.absolute, 'results', onlyBuiltSrpm(task.id, results.srpms));
+      checkSrpmTags(await readRpmHeader(path, signal));
+      srpms.push(await outputs.send(path, signal));
+    }
+    await context.logs.finish(signal);
+    await buildroot.record.expire(signal);
+    return {
+      rpms: sent,
+      srpms,
+      logs: context.logs.uploaded.map((name) => `${outputs.directory}/${name}`),
+      brootid: buildroot.record.id,
+    };
+  },
+});
+
+async function runBuild(context: TaskContext, buildroot: Buildroot, source: string, arch: string) {
+  const { signal } = context;
+  await buildroot.record.building(signal);
+  try {
+    await buildroot.root.bringSource(source);
+    const prepared = await buildroot.root.addBuildRequires(signal);
+    await buildroot.logInstalled();
+    const results = await buildroot.root.build(prepared, signal);
+    await buildroot.update();
+    for (const what of results.passedOver) context.log.warn({ what }, 'left in the buildroot');
+    return results;
+  } catch (error) {
+    if (!(error instanceof BuildrootStepFailed)) throw error;
+    context.log.info({ step: error.step, status: error.status }, 'build failed');
+    await buildroot.update();
+    throw new TaskFault(
+      faultCode.build,
+      'package',
+      `error building package (arch ${arch}), ${describeStatus(error.status)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** The file by which the hub compares noarch packages of several arches; it is listed among the logs. */
+async function sendNoarchHashes({ task, logs, signal }: TaskContext, rpms: readonly string[]): Promise<void> {
+  const noarch = rpms.filter((path) => path.endsWith('.noarch.rpm'));
+  if (noarch.length === 0) return;
+  await logs.write(
+    noarchRpmdiffName,
+    toNoarchRpmdiffJson(task.id, await noarchRpmdiffHashes(noarch, signal)),
+  );
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import type { RepoInfo, TagInfo } from '../../hub/schema.ts';
+import { pickOne, taskArchChoices } from '../../rpm/build-arches.ts';
+import type { RpmHeader } from '../../rpm/header.ts';
+import type { TaskContext } from '../adapter.ts';
+import { type MergedResults, mergeResults } from './merge-results.ts';
+import type { BuildOptions } from './params.ts';
+import { tagArches } from './tag-arches.ts';
+
+/** What all children of one build have in common. */
+export interface BuildGround {
+  readonly buildTag: TagInfo;
+  readonly repo: RepoInfo;
+  readonly options: BuildOptions;
+}
+
+/** A source package on the hub, relative to `work/`, and where it came from when it was made anew. */
+export interface SourceOrigin {
+  readonly srpm: string;
+  readonly origin: { readonly source: string; readonly url: string } | null;
+}
+
+const SourceResult = z.looseObject({
+  srpm: z.string(),
+  source: z.object({ source: z.string(), url: z.string() }).nullish(),
+});
+
+/**
+ * Has the uploaded source package made again in a buildroot, unless the tag's `rebuild_srpm` or, for a
+ * scratch build, the user says no (`builder/kojid getSRPM`).
+ */
+export async function rebuildSource(
+  context: TaskContext,
+  src: string,
+  ground: BuildGround,
+): Promise<SourceOrigin> {
+  const { buildTag, repo, options } = ground;
+  const byUser = options.scratch ? options.rebuild_srpm : null;
+  const rebuild = byUser ?? buildTag.extra['rebuild_srpm'] ?? true;
+  if (!rebuild) return { srpm: src, origin: null };
+  const id = await context.subtasks.start({
+    method: 'rebuildSRPM',
+    args: [src, buildTag.id, { repo_id: repo.id, scratch: options.scratch }],
+    label: 'srpm',
+    arch: chooseTaskArch(context, 'noarch', buildTag, null),
+  });
+  const result = SourceResult.parse((await context.subtasks.wait([id])).get(id));
+  return { srpm: result.srpm, origin: result.source ?? null };
+}
+
+/** Starts one buildArch for each arch, the first of which keeps the source package, and gathers what they made. */
+export async function buildArches(
+  context: TaskContext,
+  srpm: string,
+  header: RpmHeader,
+  arches: readonly string[],
+  { buildTag, repo, options }: BuildGround,
+): Promise<MergedResults> {
+  const children = new Map<string, number>();
+  for (const [index, arch] of arches.entries()) {
+    const id = await context.subtasks.start({
+      method: 'buildArch',
+      args: [srpm, buildTag.id, arch, index === 0, { repo_id: repo.id }],
+      label: arch,
+      arch: chooseTaskArch(context, arch, buildTag, header),
+    });
+    children.set(arch, id);
+  }
+  const failAny = options.fail_fast || !context.config.kojid.build_arch_can_fail;
+  const results = await context.subtasks.wait([...children.values()], { all: true, failAny });
+  return mergeResults(children, results, context.task.id);
+}
+
+function chooseTaskArch(
+  context: TaskContext,
+  arch: string,
+  buildTag: TagInfo,
+  header: RpmHeader | null,
+): string {
+  const literal = context.config.kojid.literal_task_arches.join(' ');
+  return pickOne(taskArchChoices(arch, tagArches(buildTag), header, literal), context.random);
+}

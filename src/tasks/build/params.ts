@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
+import { faultCode, TaskFault } from '../errors.ts';
+import { optional } from '../params.ts';
+
+/** What `koji build` can ask for; options this builder has no use for are let through, as kojid does. */
+export const BuildOptions = z.looseObject({
+  scratch: optional(z.boolean()),
+  skip_tag: optional(z.boolean()),
+  draft: optional(z.boolean()),
+  repo_id: optional(z.int()),
+  arch_override: optional(z.string()),
+  fail_fast: optional(z.boolean()),
+  rebuild_srpm: optional(z.boolean()),
+  wait_repo: optional(z.boolean()),
+  wait_builds: optional(z.array(z.string())),
+  custom_user_metadata: optional(z.custom<RpcValue>(() => true)),
+});
+export type BuildOptions = z.infer<typeof BuildOptions>;
+
+export const BuildParams = z.object({
+  src: z.string(),
+  target: optional(z.string()),
+  opts: optional(BuildOptions),
+});
+
+/** Options that exclude each other or are of the wrong kind. Throws a `TaskFault` with kojid's words. */
+export function checkOptions(options: BuildOptions): void {
+  if (options.arch_override && !options.scratch) {
+    throw buildError('arch_override is only allowed for scratch builds');
+  }
+  const metadata = options.custom_user_metadata;
+  if (metadata !== null && (typeof metadata !== 'object' || Array.isArray(metadata))) {
+    throw buildError('custom_user_metadata must be serializable to a JSON object');
+  }
+}
+
+/** Anything with a scheme; an uploaded source package is a plain relative path (`koji/tasks.py SCM.is_scm_url`). */
+export function isScmUrl(src: string): boolean {
+  return /^[a-z+]+:\/\//i.test(src);
+}
+
+/** The request cannot be built; Koji's fault 1005. */
+export function buildError(message: string): TaskFault {
+  return new TaskFault(faultCode.build, 'request', message);
+}

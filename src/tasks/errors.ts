@@ -1,0 +1,44 @@
+import { type Blame, BuilderError } from '../core/errors.ts';
+
+/** Koji's fault codes that a task of a builder ends with (`koji/__init__.py`). */
+export const faultCode = {
+  generic: 1000,
+  build: 1005,
+  preBuild: 1010,
+  postBuild: 1011,
+  buildroot: 1012,
+  parameter: 1019,
+} as const;
+
+/** The task has failed: the hub gets this code and this message, and the task's owner reads them. */
+export class TaskFault extends BuilderError {
+  readonly faultCode: number;
+
+  constructor(code: number, blame: Blame, message: string, options?: ErrorOptions) {
+    super(`task-fault-${code}`, blame, message, options);
+    this.faultCode = code;
+  }
+}
+
+/** This host cannot run the task, another may: soft for a while, hard for as long as the task lives. */
+export class TaskRefused extends BuilderError {
+  readonly soft: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly soft: boolean }) {
+    super('task-refused', 'builder', message, options);
+    this.soft = options.soft;
+  }
+}
+
+/** Why a running task is to end without a result; the reason of its abort signal. */
+export type CancelReason = 'canceled' | 'reassigned' | 'shutdown' | 'session-lost';
+
+/** The task was stopped from outside. */
+export class TaskCancelled extends BuilderError {
+  readonly reason: CancelReason;
+
+  constructor(reason: CancelReason) {
+    super('task-cancelled', 'external', `the task was stopped: ${reason}`);
+    this.reason = reason;
+  }
+}

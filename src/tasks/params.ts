@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { type RpcValue, splitKeywords } from '../hub/xmlrpc/codec.ts';
+import { faultCode, TaskFault } from './errors.ts';
+
+/**
+ * The parameters of a task method: their names in Koji's order, which positional requests follow
+ * (`koji/tasks.py LEGACY_SIGNATURES`), and a schema of the whole by name.
+ */
+export interface TaskSignature<P> {
+  readonly names: readonly string[];
+  readonly schema: z.ZodType<P>;
+}
+
+/**
+ * Reads a stored task request: positional parameters, keywords behind them, or one struct with
+ * `__method__`. Throws a `TaskFault` 1019 that names method and parameter; the caller fails the task
+ * with it, or it would wander from host to host.
+ */
+export function decodeParams<P>(
+  method: string,
+  signature: TaskSignature<P>,
+  request: readonly RpcValue[],
+): P {
+  const named: Record<string, RpcValue> = {};
+  const { params, keywords } = splitKeywords(request);
+  const byName = params.length === 1 ? requestByName(params[0]) : null;
+  const positional = byName === null ? params : [];
+  if (positional.length > signature.names.length) {
+    throw badParameters(
+      method,
+      `takes at most ${signature.names.length} parameters, ${positional.length} were given`,
+    );
+  }
+  for (const [index, value] of positional.entries()) named[signature.names[index] ?? ''] = value;
+  for (const [name, value] of Object.entries({ ...byName, ...keywords })) {
+    if (name === '__method__') continue;
+    if (!signature.names.includes(name)) throw badParameters(method, `has no parameter '${name}'`);
+    if (name in named) throw badParameters(method, `got parameter '${name}' twice`);
+    named[name] = value;
+  }
+  const parsed = signature.schema.safeParse(named);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw badParameters(
+    method,
+    `parameter ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not as expected'}`,
+  );
+}
+
+/** A parameter that may be left out or nil. */
+export function optional<T extends z.ZodType>(schema: T) {
+  return schema.nullish().transform((value) => value ?? null);
+}
+
+function requestByName(value: RpcValue | undefined): Readonly<Record<string, RpcValue>> | null {
+  const parsed = z.looseObject({ __method__: z.string() }).safeParse(value);
+  // The schema has just seen that it is a struct of RPC values with string keys.
+  return parsed.success ? (parsed.data as Readonly<Record<string, RpcValue>>) : null;
+}
+
+function badParameters(method: string, what: string): TaskFault {
+  return new TaskFault(faultCode.parameter, 'request', `Invalid parameters for task ${method}: ${what}`);
+}

@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Buildroot } from '../../buildroot/buildroot.ts';
+import { BuildrootStepFailed, describeStatus } from '../../buildroot/errors.ts';
+import { readRpmHeader } from '../../rpm/header.ts';
+import { checkSrpmName, onlyRebuiltSrpm } from '../../rpm/srpm-check.ts';
+import { defineTask, type TaskContext } from '../adapter.ts';
+import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
+import { faultCode, TaskFault } from '../errors.ts';
+import { fetchSource } from '../fetch-source.ts';
+import { optional } from '../params.ts';
+
+const RebuildSrpmParams = z.object({
+  srpm: z.string(),
+  build_tag: z.union([z.int(), z.string()]),
+  opts: optional(z.looseObject({ repo_id: optional(z.int()) })),
+});
+
+/** Makes an uploaded source package again with the tag's macros, so that it carries its dist tag (`builder/kojid RebuildSRPM`). */
+export const rebuildSrpm = defineTask({
+  methods: ['rebuildSRPM'],
+  weight: 1.0,
+  signature: { names: ['srpm', 'build_tag', 'opts'], schema: RebuildSrpmParams },
+
+  async checkHost({ build_tag: tag }, host, tags, signal) {
+    return disjointArches(await tags.buildConfig(tag, { signal }), host);
+  },
+
+  async run({ srpm, build_tag: tag, opts }, context) {
+    const { hub, signal, outputs, directory } = context;
+    const repo = await findRepo(context, opts?.repo_id ?? null);
+    const source = join(directory.absolute, 'source.src.rpm');
+    await fetchSource(context, srpm, source, 'Input SRPM file missing');
+    if (!(await readRpmHeader(source, signal)).isSource)
+      throw new TaskFault(faultCode.build, 'request', 'not a source package');
+
+    const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
+    const arch = chooseRootArch('noarch', await hub.host.host(signal), config, null, context.random);
+    const buildroot = await Buildroot.open(context, { repo, config, arch, group: 'srpm-build' });
+    const results = await rebuild(context, buildroot, source);
+
+    const name = onlyRebuiltSrpm('the buildroot', results.srpms);
+    const path = join(directory.absolute, 'results', name);
+    checkSrpmName(await readRpmHeader(path, signal), name);
+    const sent = await outputs.send(path, signal);
+    await context.logs.finish(signal);
+    await buildroot.record.expire(signal);
+    return {
+      srpm: sent,
+      logs: context.logs.uploaded.map((log) => `${outputs.directory}/${log}`),
+      brootid: buildroot.record.id,
+      source: { source: name, url: name },
+    };
+  },
+});
+
+async function rebuild({ signal }: TaskContext, buildroot: Buildroot, source: string) {
+  await buildroot.record.building(signal);
+  try {
+    await buildroot.root.bringSource(source);
+    return await buildroot.root.rebuildSource(signal);
+  } catch (error) {
+    if (!(error instanceof BuildrootStepFailed)) throw error;
+    throw new TaskFault(faultCode.build, 'package', `error building srpm, ${describeStatus(error.status)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import { HubFault } from '../hub/faults.ts';
+import type { SubtasksApi } from '../hub/subtasks-api.ts';
+import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+
+/** Something that says when it is worth asking the hub again. */
+export interface WakeUp {
+  /** Resolves at the next wake-up after this call; rejects with the signal's reason. */
+  next(signal: AbortSignal): Promise<void>;
+}
+
+export interface SubtaskRequest {
+  readonly method: string;
+  readonly args: readonly RpcValue[];
+  /** Makes the request repeatable: the hub gives the same child for the same label. Left out where Koji has none. */
+  readonly label?: string;
+  readonly arch?: string;
+}
+
+export interface WaitOptions {
+  /** Wait until all have ended, not only the first. */
+  readonly all?: boolean;
+  /** With `all`: the first that fails cancels the others and fails the wait. */
+  readonly failAny?: boolean;
+  /** Children whose failure is a result like any other. */
+  readonly canFail?: readonly number[];
+}
+
+/**
+ * The children of one task. While it waits the hub does not count the parent's weight; the daemon wakes
+ * it when the hub raises `alert` or when a child that ran on this host has ended (`koji/tasks.py wait`).
+ */
+export class Subtasks {
+  readonly #parent: number;
+  readonly #hub: SubtasksApi;
+  readonly #wake: WakeUp;
+  readonly #signal: AbortSignal;
+
+  constructor(parent: number, hub: SubtasksApi, wake: WakeUp, signal: AbortSignal) {
+    this.#parent = parent;
+    this.#hub = hub;
+    this.#wake = wake;
+    this.#signal = signal;
+  }
+
+  /** Creates a child task and resolves with its id. */
+  start(request: SubtaskRequest): Promise<number> {
+    return this.#hub.subtask(
+      {
+        method: request.method,
+        arglist: request.args,
+        parent: this.#parent,
+        ...(request.label === undefined ? {} : { label: request.label }),
+        ...(request.arch === undefined ? {} : { arch: request.arch }),
+      },
+      this.#signal,
+    );
+  }
+
+  /** Waits for children and resolves with their results by id. Rejects with the fault of one that failed. */
+  async wait(ids: readonly number[], options: WaitOptions = {}): Promise<ReadonlyMap<number, RpcValue>> {
+    const { all = false, failAny = false, canFail = [] } = options;
+    const checked = new Set(canFail);
+    await this.#hub.taskSetWait(this.#parent, ids, this.#signal);
+    let finished: readonly number[] = [];
+    for (;;) {
+      const woken = this.#wake.next(this.#signal);
+      // Nobody awaits it when the children have ended already.
+      woken.catch(() => undefined);
+      const state = await this.#hub.taskWait(this.#parent, this.#signal);
+      finished = state.finished;
+      if (state.unfinished.length === 0) break;
+      if (finished.length > 0) {
+        if (!all) break;
+        if (failAny) await this.#checkFinished(finished, checked);
+      }
+      await woken;
+    }
+    return this.#hub.taskWaitResults(this.#parent, all ? ids : finished, canFail, this.#signal);
+  }
+
+  async #checkFinished(finished: readonly number[], checked: Set<number>): Promise<void> {
+    for (const id of finished) {
+      if (checked.has(id)) continue;
+      try {
+        await this.#hub.taskResult(id, this.#signal);
+        checked.add(id);
+      } catch (error) {
+        if (error instanceof HubFault) await this.#hub.cancelTaskChildren(this.#parent, this.#signal);
+        throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,243 @@
+import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { FakeHub, fault, type Reply, type SeenCall, value } from '../../test/support/fake-hub.ts';
+import { openFakeSession } from '../../test/support/open-fake-session.ts';
+import { adler32, adler32Hex } from './adler32.ts';
+import { chunkBytes } from './append-upload.ts';
+import { taskUploadPath } from './task-paths.ts';
+import { Uploader } from './uploader.ts';
+
+let hub: FakeHub;
+let clock: FakeClock;
+let uploader: Uploader;
+let directory: string;
+let path: string;
+/** What the fake hub has on its disk under the one name of these tests. */
+let stored: Buffer | null;
+
+const target = { directory: 'tasks/5/5', name: 'build.log' };
+
+/** Writes as the real hub does with overwrite=1: truncate at the offset, then write. */
+function store({ query, body }: SeenCall): Reply {
+  const offset = Number(query.get('offset'));
+  stored = Buffer.concat([stored?.subarray(0, offset) ?? Buffer.alloc(0), body]);
+  return value({ size: body.length, fileverify: 'adler32', offset, hexdigest: adler32Hex(adler32(body)) });
+}
+
+function check({ keywords }: SeenCall): Reply {
+  if (stored === null) return value(null);
+  const verified = keywords['verify'] === undefined ? {} : { hexdigest: adler32Hex(adler32(stored)) };
+  return value({ size: stored.length, mtime: 1.5, ...verified });
+}
+
+const uploads = (): SeenCall[] => hub.seen.filter(({ method }) => method === 'rawUpload');
+const offsets = (): (string | null)[] => uploads().map(({ query }) => query.get('offset'));
+const checks = (): SeenCall[] => hub.seen.filter(({ method }) => method === 'checkUpload');
+
+beforeEach(async () => {
+  hub = await FakeHub.start();
+  hub.on('rawUpload', store).on('checkUpload', check);
+  clock = new FakeClock();
+  uploader = new Uploader(await openFakeSession(hub, clock), clock);
+  directory = await mkdtemp(join(tmpdir(), 'upload-'));
+  path = join(directory, 'local');
+  stored = null;
+});
+afterEach(async () => {
+  await hub[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+});
+
+describe('adler32', () => {
+  it.each([
+    ['', '00000001'],
+    ['Wikipedia', '11e60398'],
+    ['\u00ff'.repeat(500_000), '9b0bf0d8'],
+  ])('of %.10j is %s', (text, expected) => {
+    const bytes = Buffer.from(text, 'latin1');
+
+    expect(adler32Hex(adler32(bytes))).toBe(expected);
+    expect(adler32(bytes.subarray(3), adler32(bytes.subarray(0, 3)))).toBe(adler32(bytes));
+  });
+});
+
+describe('taskUploadPath', () => {
+  it('spreads tasks over ten thousand directories', () => {
+    expect(taskUploadPath(42)).toBe('tasks/42/42');
+    expect(taskUploadPath(120_042)).toBe('tasks/42/120042');
+  });
+});
+
+describe('file', () => {
+  const content = Buffer.alloc(2 * chunkBytes + 100, 'koji builds\n');
+
+  it('arrives in ordered chunks and is confirmed', async () => {
+    await writeFile(path, content);
+
+    const sent = await uploader.file(path, target);
+
+    expect(stored?.equals(content)).toBe(true);
+    expect(sent).toEqual({ sizeBytes: content.length, adler32: adler32Hex(adler32(content)) });
+    expect(offsets()).toEqual(['0', String(chunkBytes), String(2 * chunkBytes)]);
+    expect(Object.fromEntries(uploads()[0]?.query ?? [])).toEqual({
+      filename: 'build.log',
+      filepath: 'tasks/5/5',
+      fileverify: 'adler32',
+      offset: '0',
+      overwrite: '1',
+    });
+    expect(checks()).toMatchObject([{ params: ['tasks/5/5', 'build.log'], keywords: {} }]);
+  });
+
+  it('arrives when it is empty', async () => {
+    await writeFile(path, '');
+
+    await uploader.file(path, target);
+
+    expect(stored?.length).toBe(0);
+    expect(offsets()).toEqual(['0']);
+  });
+
+  it('sends a broken chunk again and has the whole checked', async () => {
+    await writeFile(path, content);
+    const broken = value({ size: 5, hexdigest: '00000000' });
+    hub.on('rawUpload', store, broken, store);
+
+    await uploader.file(path, target);
+
+    expect(offsets()).toEqual(['0', String(chunkBytes), String(chunkBytes), String(2 * chunkBytes)]);
+    expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
+    expect(stored?.equals(content)).toBe(true);
+  });
+
+  it('has the whole checked when the answer of a chunk was lost', async () => {
+    await writeFile(path, 'abc');
+    hub.on('rawUpload', 'drop', store);
+
+    await uploader.file(path, target);
+
+    expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
+  });
+
+  it('waits for a file that an earlier request still has locked', async () => {
+    await writeFile(path, 'abc');
+    hub.on('rawUpload', fault(1001, 'locked'), fault(1001, 'locked'), store);
+
+    await uploader.file(path, target);
+
+    expect(clock.slept).toEqual([1000, 1000]);
+    expect(stored?.toString()).toBe('abc');
+  });
+
+  it.each([
+    [
+      'a chunk stays broken',
+      'rawUpload',
+      value({ size: 1, hexdigest: '00000000' }),
+      /instead of 3 with 024d0127/,
+    ],
+    ['the file is not there', 'checkUpload', value(null), /does not have it/],
+    ['the size is wrong', 'checkUpload', value({ size: 9, mtime: 1 }), /has 9 bytes of 3/],
+  ])('fails when %s', async (_name, method, reply, message) => {
+    await writeFile(path, 'abc');
+    hub.on(method, reply);
+
+    await expect(uploader.file(path, target)).rejects.toMatchObject({
+      code: 'upload-failed',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('fails when the whole has another checksum after a repeated chunk', async () => {
+    await writeFile(path, 'abc');
+    hub.on('rawUpload', 'drop', store).on('checkUpload', value({ size: 3, mtime: 1, hexdigest: '00000000' }));
+
+    await expect(uploader.file(path, target)).rejects.toThrow(/checksum 00000000 instead of 024d0127/);
+  });
+
+  it('goes on where an earlier upload was broken off', async () => {
+    await writeFile(path, content);
+    stored = content.subarray(0, chunkBytes + 7);
+
+    const sent = await uploader.file(path, target, { resume: true });
+
+    expect(offsets()).toEqual([String(chunkBytes + 7), String(2 * chunkBytes + 7)]);
+    expect(stored.equals(content)).toBe(true);
+    expect(sent.adler32).toBe(adler32Hex(adler32(content)));
+  });
+
+  it('starts anew when something else is there', async () => {
+    await writeFile(path, 'abcdef');
+    stored = Buffer.from('abX');
+
+    await uploader.file(path, target, { resume: true });
+
+    expect(offsets()).toEqual(['0']);
+    expect(String(stored)).toBe('abcdef');
+  });
+
+  it('stops when aborted', async () => {
+    await writeFile(path, content);
+    const controller = new AbortController();
+    hub.on('rawUpload', (call) => {
+      controller.abort(new Error('task cancelled'));
+      return store(call);
+    });
+
+    await expect(uploader.file(path, target, { signal: controller.signal })).rejects.toThrow(
+      'task cancelled',
+    );
+    expect(uploads()).toHaveLength(1);
+  });
+});
+
+describe('append', () => {
+  it('sends what a growing file has gained, each byte once', async () => {
+    await writeFile(path, 'one\n');
+    const upload = uploader.append(path, target);
+
+    await upload.push();
+    await upload.push();
+    await appendFile(path, 'two\n');
+    await upload.push();
+    await appendFile(path, 'three\n');
+    await upload.finish();
+
+    expect(String(stored)).toBe('one\ntwo\nthree\n');
+    expect(offsets()).toEqual(['0', '4', '8']);
+    expect(upload.sentBytes).toBe(14);
+  });
+
+  it('keeps the order of calls that overlap', async () => {
+    await writeFile(path, 'one\n');
+    const upload = uploader.append(path, target);
+
+    await Promise.all([upload.push(), upload.push(), upload.finish()]);
+
+    expect(offsets()).toEqual(['0']);
+    expect(checks()).toHaveLength(1);
+  });
+
+  it('sends the same bytes again after a push that failed', async () => {
+    await writeFile(path, 'one\n');
+    hub.on('rawUpload', fault(1000, 'disk full'), store);
+    const upload = uploader.append(path, target);
+
+    await expect(upload.push()).rejects.toMatchObject({ faultCode: 1000 });
+    await upload.finish();
+
+    expect(String(stored)).toBe('one\n');
+  });
+
+  it('says that the file has shrunk', async () => {
+    await writeFile(path, 'one\n');
+    const upload = uploader.append(path, target);
+    await upload.push();
+    await truncate(path, 1);
+
+    await expect(upload.push()).rejects.toThrow(/shrunk to 1 bytes after 4 were sent/);
+  });
+});

@@ -112,7 +112,8 @@ build() {
   digest=$(find src tsconfig.json tsconfig.build.json package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
   is_done dist/.setup-stamp "$digest" && return 0
   say "build"
-  # A failed build leaves the old one as it is.
+  # A failed build leaves the old one as it is, and nothing of its own.
+  trap 'rm -rf dist.new' EXIT
   rm -rf dist.new
   run_logged build npm run build -- --outDir dist.new 9>&-
   echo "$digest" > dist.new/.setup-stamp
@@ -145,7 +146,7 @@ check_image() {
 }
 
 bootstrap_image() {
-  local recipe tar=$state/cache/bootstrap-$arch.tar fresh=$image-new
+  local former recipe tar=$state/cache/bootstrap-$arch.tar fresh=$image-new
   recipe=$(scripts/build-images/bootstrap-from-host.sh --recipe)
   [ "$(recipe_of podman_here)" != "$recipe" ] || return 0
   say "bootstrap image: packages of this host's distribution"
@@ -156,8 +157,10 @@ bootstrap_image() {
     --change "LABEL io.koji.adjutant.recipe=$recipe" "$tar" "$fresh"
   rm "$tar"
   run_logged bootstrap-check check_image "$fresh"
+  former=$(podman_here image inspect --format '{{ .Id }}' "$image" 2> /dev/null || true)
   podman_here tag "$fresh" "$image"
   podman_here untag "$fresh" "$fresh"
+  [ -z "$former" ] || podman_here rmi "$former" > /dev/null 2>&1 || say "the former image $former is still in use"
 }
 
 # -------------------------------------------------------------------- test user
@@ -187,7 +190,7 @@ system_packages
 subordinate_ids
 # The two halves do not need each other.
 trap wait EXIT
-{ node_packages; build; } &
+(node_packages; build) &
 checkout=$!
 engine
 bootstrap_image

@@ -114,15 +114,17 @@ export const buildrootMethods: MethodTable = {
     { repo: z.int(), arch: z.string(), task_id: z.int().nullish() },
     (call, { repo, arch, task_id }) => {
       const host = assertHost(call);
-      if (typeof task_id === 'number') assertTaskOfHost(call, task_id, host.id);
-      // The real hub leaves this to a foreign key, hence the code.
+      const arches = checkArches(arch);
+      // The real hub leaves these two to its database, hence the code.
+      if (typeof task_id !== 'number') throw new Refusal(faultCodes.unhandled, 'a buildroot needs its task');
+      assertTaskOfHost(call, task_id, host.id);
       if (call.hub.state.tables.repos.get(repo) === undefined)
         throw new Refusal(faultCodes.unhandled, `there is no repo ${repo}`);
       return call.hub.state.tables.buildroots.insert({
         host_id: host.id,
         repo_id: repo,
-        task_id: task_id ?? null,
-        arch: checkArches(arch),
+        task_id,
+        arch: arches,
         state: buildrootState.INIT,
         create_event: call.event(),
         retire_event: null,
@@ -164,7 +166,7 @@ export const buildrootMethods: MethodTable = {
       call.hub.state.tables.buildroots
         .filter((row) => matches(wanted.hostID, row.host_id))
         .filter((row) => matches(wanted.state, row.state))
-        .filter((row) => matches(wanted.taskID, row.task_id ?? -1))
+        .filter((row) => matches(wanted.taskID, row.task_id))
         .filter((row) => matches(wanted.buildrootID, row.id))
         .filter((row) => matches(wanted.repoID, row.repo_id))
         .filter((row) => matches(wanted.tagID, call.hub.state.tables.repos.mustGet(row.repo_id).tag_id))

@@ -87,7 +87,6 @@ async function transact(
   try {
     if (methodName !== 'rawUpload') assertKnown(methodName);
     const authenticated = credentials && authenticate(hub, credentials, methodName);
-    hub.state.commit();
     const value = await run(createCall(hub, authenticated?.session, authenticated?.isExclusive ?? false));
     // Encoded first: an answer that cannot be sent must not leave its changes behind.
     const answer = encodeResponse(value);

@@ -134,7 +134,7 @@ export const rowSchemas = {
     id,
     host_id: id,
     repo_id: id,
-    task_id: optionalId,
+    task_id: id,
     arch: z.string(),
     state: z.int(),
     create_event: id,

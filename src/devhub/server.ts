@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { faultCodes } from '../hub/faults.ts';
+import { encodeFault } from '../hub/xmlrpc/codec.ts';
 import type { Dispatcher } from './dispatch.ts';
-import { BadRequest } from './faults.ts';
+import { BadRequest, Refusal } from './faults.ts';
 import type { Hub } from './hub.ts';
 import type { Credentials } from './sessions.ts';
 import { serveFile } from './static-files.ts';
@@ -53,11 +55,26 @@ async function answer(
     return reply(hub, response, 411, 'text/plain', 'A request of defined length is required.\n');
   const isUpload = request.headers['content-type'] === 'application/octet-stream';
   const body = await readBody(request, isUpload ? Number.POSITIVE_INFINITY : hub.settings.maxRequestBytes);
-  const credentials = readCredentials(request, url.searchParams);
-  const document = isUpload
-    ? await dispatcher.upload({ query: url.searchParams, body }, credentials)
-    : await dispatcher.call(body, credentials);
+  const document = await respond(dispatcher, request, url.searchParams, body, isUpload);
   reply(hub, response, 200, 'text/xml', document);
+}
+
+async function respond(
+  dispatcher: Dispatcher,
+  request: IncomingMessage,
+  query: URLSearchParams,
+  body: Uint8Array,
+  isUpload: boolean,
+): Promise<string> {
+  try {
+    const credentials = readCredentials(request, query);
+    return await (isUpload
+      ? dispatcher.upload({ query, body }, credentials)
+      : dispatcher.call(body, credentials));
+  } catch (error) {
+    if (error instanceof Refusal) return encodeFault(error.code, error.message);
+    throw error;
+  }
 }
 
 async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
@@ -74,18 +91,25 @@ async function readBody(request: IncomingMessage, limitBytes: number): Promise<B
   return Buffer.concat(chunks);
 }
 
-/** The session in the headers or, for clients of old, in the query string. Headers win. */
+/**
+ * The session in the headers or, for clients of old, in the query string. Headers win; without them a query string
+ * that names no session is refused with 1002, be it an upload's.
+ */
 function readCredentials(request: IncomingMessage, query: URLSearchParams): Credentials | undefined {
   const header = (name: string): string | undefined => {
     const value = request.headers[name];
     return typeof value === 'string' ? value : undefined;
   };
-  const fromHeaders = header('koji-session-id') !== undefined;
-  const id = fromHeaders ? header('koji-session-id') : (query.get('session-id') ?? undefined);
-  const key = fromHeaders ? header('koji-session-key') : (query.get('session-key') ?? undefined);
-  const callnum = fromHeaders ? header('koji-session-callnum') : (query.get('callnum') ?? undefined);
-  if (id === undefined || key === undefined) return undefined;
-  return { id: Number(id), key, callnum: callnum === undefined ? undefined : Number(callnum) };
+  const id = header('koji-session-id');
+  if (id !== undefined) return toCredentials(id, header('koji-session-key'), header('koji-session-callnum'));
+  if (query.size === 0) return undefined;
+  const urlId = query.get('session-id');
+  if (urlId === null) throw new Refusal(faultCodes.auth, "'session-id' not specified in session args");
+  return toCredentials(urlId, query.get('session-key') ?? undefined, query.get('callnum') ?? undefined);
+}
+
+function toCredentials(id: string, key: string | undefined, callnum: string | undefined): Credentials {
+  return { id: Number(id), key: key ?? '', callnum: callnum === undefined ? undefined : Number(callnum) };
 }
 
 function reply(hub: Hub, response: ServerResponse, status: number, type: string, text: string): void {

@@ -39,17 +39,30 @@ const authError = (message: string) => new Refusal(faultCodes.auth, message);
  */
 export function authenticate(hub: Hub, credentials: Credentials, methodName: string): Authenticated {
   const { sessions } = hub.state.tables;
-  const session = sessions.get(credentials.id);
-  if (session === undefined || session.key !== credentials.key || session.closed)
+  const known = sessions.get(credentials.id);
+  if (known === undefined || known.key !== credentials.key || known.closed)
     throw authError('Invalid session or bad credentials');
-  if (isExpired(hub, session) && !allowedWhenExpired.has(methodName))
+  const session = expireWhenOld(hub, known);
+  if (session.expired && !allowedWhenExpired.has(methodName))
     throw new Refusal(faultCodes.authExpired, `session "${session.id}" has expired`);
   checkCallnum(session, credentials.callnum, methodName);
   const isExclusive = holdsLock(hub, session);
-  const locked = !isExclusive && exclusiveSessionOf(hub, session.user_id) !== undefined;
-  if (locked && !isExpired(hub, session) && !allowedWhenLocked.has(methodName))
+  const isLocked = !isExclusive && exclusiveSessionOf(hub, session.user_id) !== undefined;
+  if (isLocked && !session.expired && !allowedWhenLocked.has(methodName))
     throw new Refusal(faultCodes.authLock, 'User locked by another session');
   return { session, isExclusive };
+}
+
+/** Marks a session that was not renewed in time, and those below it. That stays, whatever becomes of the request. */
+function expireWhenOld(hub: Hub, session: SessionRow): SessionRow {
+  const since = session.renew_time ?? session.start_time;
+  const isOld = nowSeconds(hub) > since + hub.settings.sessionRenewalMs / 1000;
+  if (session.expired || !isOld) return session;
+  const { sessions } = hub.state.tables;
+  for (const row of sessions.filter((row) => row.id === session.id || row.master === session.id))
+    sessions.update(row.id, { expired: true });
+  hub.state.commit();
+  return sessions.mustGet(session.id);
 }
 
 function checkCallnum(session: SessionRow, callnum: number | undefined, methodName: string): void {
@@ -61,11 +74,6 @@ function checkCallnum(session: SessionRow, callnum: number | undefined, methodNa
       faultCodes.retry,
       `unable to retry call ${callnum} (method ${methodName}) for session ${session.id}`,
     );
-}
-
-function isExpired(hub: Hub, session: SessionRow): boolean {
-  const since = session.renew_time ?? session.start_time;
-  return session.expired || nowSeconds(hub) > since + hub.settings.sessionRenewalMs / 1000;
 }
 
 function exclusiveSessionOf(hub: Hub, userId: number): SessionRow | undefined {
@@ -176,16 +184,15 @@ export const sessionMethods: MethodTable = {
       exclusive: z.boolean().default(false),
     },
     (call, args) => {
-      if (call.session !== undefined && !isExpired(call.hub, call.session))
-        throw authError('Already logged in');
+      if (call.session !== undefined && !call.session.expired) throw authError('Already logged in');
       const user = checkPassword(call, args.user, args.password);
       const info =
         args.renew && call.session !== undefined
           ? renewSession(call, call.session)
           : createSession(call, user.id, null);
-      const lost = call.session !== undefined && !call.session.exclusive;
-      if (args.exclusive && info !== null && lost && call.session !== undefined)
-        makeExclusive(call, call.session, false);
+      const renewed = call.session;
+      if (args.exclusive && info !== null && renewed !== undefined && !renewed.exclusive)
+        makeExclusive(call, renewed, false);
       return info;
     },
   ),

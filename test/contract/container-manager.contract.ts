@@ -316,9 +316,8 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       await firstOutput(running);
 
       const overlay = create({}, { root: { kind: 'overlay', base: running.id } });
-      const unknown = create({}, { root: { kind: 'overlay', base: 'f00d'.repeat(16) } });
-
       await expect(overlay).rejects.toMatchObject({ code: 'bad-spec' });
+      const unknown = create({}, { root: { kind: 'overlay', base: 'f00d'.repeat(16) } });
       await expect(unknown).rejects.toMatchObject({ code: 'no-such-container' });
     });
 

@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/core/clock.ts';
+import { ensureHost, ensureTag, ensureTarget, ensureUser, findUser, newEvent } from '../../src/devhub/hub.ts';
+import { runDevHub } from '../../src/devhub/run.ts';
+import { runScheduler } from '../../src/devhub/scheduler.ts';
+import { allowPackage } from '../../src/devhub/seed.ts';
+import type { HubUnderTest } from './hub/hub-under-test.ts';
+import { describeHubRules } from './hub-rules.contract.ts';
+
+const admin = { name: 'admin', password: 'admin-pw' };
+const groups = [{ name: 'build', packages: ['bash'] }];
+
+async function openDevHub(): Promise<HubUnderTest> {
+  const dir = await mkdtemp(join(tmpdir(), 'devhub-'));
+  const running = await runDevHub({ dir, port: 0, clock: systemClock });
+  await running.change((hub) => ensureUser(hub, admin.name, admin.password, ['admin']));
+  return {
+    url: running.url,
+    filesUrl: running.filesUrl,
+    admin,
+    ensureUser: ({ name, password }) => running.change((hub) => void ensureUser(hub, name, password)),
+    ensureHost: ({ channel, ...host }) =>
+      running.change((hub) => void ensureHost(hub, { ...host, channels: [channel] })),
+    ensureTarget: (name) =>
+      running.change((hub) => {
+        const tag = { extra: {}, parents: [], groups: [] };
+        const destination = ensureTag(hub, { ...tag, name, arches: null });
+        const build = { name: `${name}-build`, arches: 'x86_64', parents: [name], groups };
+        ensureTarget(hub, name, ensureTag(hub, { ...tag, ...build }), destination);
+      }),
+    ensurePackage: (tagName, packageName) =>
+      running.change((hub) => {
+        const tag = hub.state.tables.tags.find((row) => row.name === tagName);
+        const owner = findUser(hub, admin.name);
+        if (tag !== undefined && owner !== undefined) allowPackage(hub, tag, packageName, owner.id);
+      }),
+    ensureExternalRepo: (name) =>
+      running.change((hub) => void hub.state.tables.externalRepos.insert({ name, url: 'http://localhost/' })),
+    blockPackage: (tagName, packageName) =>
+      running.change((hub) => {
+        const { packages, tags, tagPackages } = hub.state.tables;
+        const tagId = tags.find((row) => row.name === tagName)?.id;
+        const packageId = packages.find((row) => row.name === packageName)?.id;
+        const rows = tagPackages.filter((row) => row.tag_id === tagId && row.package_id === packageId);
+        for (const row of rows) tagPackages.update(row.id, { blocked: true, create_event: newEvent(hub) });
+      }),
+    ageSession: (id) =>
+      running.change((hub) => void hub.state.tables.sessions.update(id, { start_time: 0, renew_time: null })),
+    runScheduler: () => running.change((hub) => runScheduler(hub, true)),
+    close: async () => {
+      await running.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+describeHubRules('development hub', openDevHub);

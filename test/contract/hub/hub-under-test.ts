@@ -1,0 +1,35 @@
+/** An account on the hub under test. */
+export interface Account {
+  readonly name: string;
+  readonly password: string;
+}
+
+export interface ContractHost extends Account {
+  readonly arches: string;
+  readonly capacity: number;
+  readonly channel: string;
+}
+
+/** A hub that the contract suite is run against: the development hub, or a real one. */
+export interface HubUnderTest {
+  readonly url: string;
+  readonly filesUrl: string;
+  /** An account with the permission `admin`. */
+  readonly admin: Account;
+  ensureUser(account: Account): Promise<void>;
+  /** Makes a host that is in the given channel only, and enabled. */
+  ensureHost(host: ContractHost): Promise<void>;
+  /** Makes a tag with an own build tag `<name>-build` for x86_64 that inherits from it, and a target of that name. */
+  ensureTarget(name: string): Promise<void>;
+  /** Lets a package be built into a tag. */
+  ensurePackage(tag: string, packageName: string): Promise<void>;
+  /** Makes an external repository that no tag uses. */
+  ensureExternalRepo(name: string): Promise<void>;
+  /** Blocks a package that is in a tag's list. */
+  blockPackage(tag: string, packageName: string): Promise<void>;
+  /** Makes a session older than sessions get without renewal. */
+  ageSession(id: number): Promise<void>;
+  /** Makes the scheduler run now. */
+  runScheduler(): Promise<void>;
+  close(): Promise<void>;
+}

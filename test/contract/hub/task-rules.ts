@@ -1,0 +1,466 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { HubClient } from '../../../src/devhub/client.ts';
+import { taskState } from '../../../src/devhub/rows.ts';
+import { encodeFault, encodeResponse } from '../../../src/hub/xmlrpc/codec.ts';
+import { buildTag, channel, expectFault, target, type UseFixture } from './fixture.ts';
+
+const nothing = encodeResponse(null);
+const unknown = 999_999_999;
+const Tasks = z.array(z.looseObject({ id: z.int() }));
+
+/** The life of a task between hub and host (`kojihub.Task`, `HostExports`). */
+export function describeTaskRules(use: UseFixture): void {
+  describe('openTask', () => {
+    it('opens a FREE task and gives its request as XML', async () => {
+      const task = await use().newTask({}, 'sleep', [7]);
+
+      const row = await use().builder.call('host.openTask', [task]);
+
+      expect(row).toMatchObject({
+        id: task,
+        state: taskState.OPEN,
+        method: 'sleep',
+        weight: 1,
+        parent: null,
+      });
+      expect(row).toHaveProperty('request', expect.stringMatching(/^<\?xml[\s\S]*<int>7<\/int>/));
+    });
+
+    it('opens a task that is assigned to the host', async () => {
+      const host = await use().hostIdOf(use().builder);
+      const task = await use().newTask({ assign: host });
+
+      expect(await use().builder.call('host.openTask', [task])).toMatchObject({ id: task, host_id: host });
+    });
+
+    it('gives nothing for a task that is assigned to another host', async () => {
+      const task = await use().newTask({ assign: await use().hostIdOf(use().other) });
+
+      expect(await use().builder.call('host.openTask', [task])).toBeNull();
+      expect(await use().stateOf(task)).toBe(taskState.ASSIGNED);
+    });
+
+    it('gives nothing for a task that is open, even on the same host', async () => {
+      const task = await use().openTask();
+
+      expect(await use().builder.call('host.openTask', [task])).toBeNull();
+    });
+
+    it('gives nothing for a task that has ended', async () => {
+      const cancelled = await use().newTask();
+      await use().admin.call('cancelTask', [cancelled]);
+      const closed = await use().openTask();
+      await use().builder.call('host.closeTask', [closed, nothing]);
+
+      expect(await use().builder.call('host.openTask', [cancelled])).toBeNull();
+      expect(await use().builder.call('host.openTask', [closed])).toBeNull();
+    });
+
+    it('refuses an unknown task', async () => {
+      await expectFault(use().builder.call('host.openTask', [unknown]), 1000);
+    });
+  });
+
+  describe('closeTask and failTask', () => {
+    it('keep the result, which getTaskResult decodes', async () => {
+      const task = await use().openTask();
+
+      await use().builder.call('host.closeTask', [task, encodeResponse({ brootid: 3, logs: ['a'] })]);
+
+      expect(await use().stateOf(task)).toBe(taskState.CLOSED);
+      expect(await use().user.call('getTaskResult', [task])).toEqual({ brootid: 3, logs: ['a'] });
+    });
+
+    it('keep a fault, which getTaskResult raises or shows', async () => {
+      const task = await use().openTask();
+
+      await use().builder.call('host.failTask', [task, encodeFault(1005, 'no luck')]);
+
+      expect(await use().stateOf(task)).toBe(taskState.FAILED);
+      expect(await expectFault(use().user.call('getTaskResult', [task]), 1005)).toBe('no luck');
+      expect(await use().user.call('getTaskResult', [task], { raise_fault: false })).toEqual({
+        faultCode: 1005,
+        faultString: 'no luck',
+      });
+    });
+
+    it('are for the host that has the task open', async () => {
+      const open = await use().openTask(use().other);
+      const free = await use().newTask();
+
+      for (const method of ['host.closeTask', 'host.failTask'])
+        for (const task of [open, free]) await expectFault(use().builder.call(method, [task, nothing]), 1004);
+      await expectFault(use().builder.call('host.closeTask', [unknown, nothing]), 1000);
+    });
+
+    it('end a task once', async () => {
+      const task = await use().openTask();
+      await use().builder.call('host.closeTask', [task, nothing]);
+
+      await expectFault(use().builder.call('host.closeTask', [task, nothing]), 1004);
+      await expectFault(use().builder.call('host.failTask', [task, nothing]), 1004);
+    });
+
+    it('leave a cancelled task cancelled', async () => {
+      const task = await use().openTask();
+      await use().admin.call('cancelTask', [task]);
+
+      await expectFault(use().builder.call('host.closeTask', [task, nothing]), 1004);
+      expect(await use().stateOf(task)).toBe(taskState.CANCELED);
+    });
+
+    it('refuse a result that is no XML document, and the task stays open', async () => {
+      const task = await use().openTask();
+
+      await expectFault(use().builder.call('host.closeTask', [task, 'done']), 1);
+
+      expect(await use().stateOf(task)).toBe(taskState.OPEN);
+    });
+
+    it('do not close a task with a fault', async () => {
+      const task = await use().openTask();
+
+      await expectFault(use().builder.call('host.closeTask', [task, encodeFault(1005, 'no luck')]), 1005);
+
+      expect(await use().stateOf(task)).toBe(taskState.OPEN);
+    });
+  });
+
+  describe('getTaskResult', () => {
+    it('refuses a task that has no result', async () => {
+      const cancelled = await use().newTask();
+      await use().admin.call('cancelTask', [cancelled]);
+
+      await expectFault(use().user.call('getTaskResult', [await use().newTask()]), 1000);
+      await expectFault(use().user.call('getTaskResult', [await use().openTask()]), 1000);
+      await expectFault(use().user.call('getTaskResult', [cancelled]), 1000);
+      await expectFault(use().user.call('getTaskResult', [unknown]), 1000);
+    });
+  });
+
+  describe('getTaskInfo', () => {
+    it('answers for one task and for many', async () => {
+      const task = await use().newTask();
+
+      expect(await use().user.call('getTaskInfo', [task])).toMatchObject({
+        id: task,
+        method: 'sleep',
+        state: 0,
+      });
+      expect(await use().user.call('getTaskInfo', [[task, unknown]])).toMatchObject([{ id: task }, null]);
+    });
+
+    it('gives nothing for an unknown task, or refuses it', async () => {
+      expect(await use().user.call('getTaskInfo', [unknown])).toBeNull();
+      await expectFault(use().user.call('getTaskInfo', [unknown], { strict: true }), 1000);
+    });
+
+    it('shows the request when asked to, keywords as they were stored', async () => {
+      const args = ['x', { event: 3, __starstar: true }];
+      const task = await use().newTask({}, 'newRepo', args);
+
+      expect(await use().user.call('getTaskInfo', [task])).not.toHaveProperty('request');
+      expect(await use().user.call('getTaskInfo', [task], { request: true })).toHaveProperty('request', args);
+    });
+  });
+
+  describe('setTaskWeight', () => {
+    it('sets what getHostTasks shows', async () => {
+      const task = await use().openTask();
+
+      await use().builder.call('host.setTaskWeight', [task, 0.25]);
+
+      const mine = await use().builder.call('host.getHostTasks');
+      expect(mine).toContainEqual(expect.objectContaining({ id: task, weight: 0.25 }));
+    });
+
+    it('is for the host that has the task open', async () => {
+      await expectFault(
+        use().builder.call('host.setTaskWeight', [await use().openTask(use().other), 2]),
+        1004,
+      );
+      await expectFault(use().builder.call('host.setTaskWeight', [await use().newTask(), 2]), 1004);
+    });
+  });
+
+  describe('getHostTasks', () => {
+    it('shows the open tasks of the host alone', async () => {
+      const mine = await use().openTask();
+      const theirs = await use().openTask(use().other);
+      const assigned = await use().newTask({ assign: await use().hostIdOf(use().builder) });
+
+      const ids = Tasks.parse(await use().builder.call('host.getHostTasks')).map((task) => task.id);
+
+      expect(ids).toContain(mine);
+      expect(ids).not.toContain(theirs);
+      expect(ids).not.toContain(assigned);
+    });
+  });
+
+  describe('freeTasks', () => {
+    it('gives back the tasks that the host has open and ignores others', async () => {
+      const mine = await use().openTask();
+      const theirs = await use().openTask(use().other);
+      const closed = await use().openTask();
+      await use().builder.call('host.closeTask', [closed, nothing]);
+
+      await use().builder.call('host.freeTasks', [[mine, theirs, closed]]);
+
+      expect(await use().user.call('getTaskInfo', [mine])).toMatchObject({
+        state: taskState.FREE,
+        host_id: null,
+      });
+      expect(await use().stateOf(theirs)).toBe(taskState.OPEN);
+      expect(await use().stateOf(closed)).toBe(taskState.CLOSED);
+    });
+  });
+
+  describe('refuseTask', () => {
+    it('gives an assigned or open task back', async () => {
+      const assigned = await use().newTask({ assign: await use().hostIdOf(use().builder) });
+      const open = await use().openTask();
+
+      await use().builder.call('host.refuseTask', [assigned], { soft: false, msg: 'no handler' });
+      await use().builder.call('host.refuseTask', [open], { msg: 'not now' });
+
+      expect(await use().stateOf(assigned)).toBe(taskState.FREE);
+      expect(await use().stateOf(open)).toBe(taskState.FREE);
+    });
+
+    it('ignores a task of another host', async () => {
+      const task = await use().openTask(use().other);
+
+      expect(await use().builder.call('host.refuseTask', [task], { soft: false, msg: 'no' })).toBeNull();
+
+      expect(await use().stateOf(task)).toBe(taskState.OPEN);
+    });
+
+    it('refuses a task that the host has ended', async () => {
+      const task = await use().openTask();
+      await use().builder.call('host.closeTask', [task, nothing]);
+
+      await expectFault(use().builder.call('host.refuseTask', [task], { soft: false, msg: 'no' }), 1000);
+    });
+  });
+
+  describe('cancelTask', () => {
+    it('is for the owner, the host that runs the task, and admins', async () => {
+      const mine = await use().newBuildTask(use().user);
+      const open = await use().openTask();
+      const foreign = await use().newTask();
+
+      expect(await use().user.call('cancelTask', [mine])).toBeNull();
+      expect(await use().builder.call('cancelTask', [open])).toBeNull();
+      await expectFault(use().user.call('cancelTask', [foreign]), 1004);
+      await expectFault(use().admin.call('cancelTask', [unknown]), 1000);
+    });
+
+    it('takes the subtasks along', async () => {
+      const parent = await use().openTask();
+      const child = await use().subtask(parent);
+
+      await use().admin.call('cancelTask', [parent]);
+
+      expect(await use().stateOf(parent)).toBe(taskState.CANCELED);
+      expect(await use().stateOf(child)).toBe(taskState.CANCELED);
+    });
+
+    it('spares them when told to, and takes only them when asked to', async () => {
+      const parent = await use().openTask();
+      const child = await use().subtask(parent);
+
+      await use().admin.call('cancelTask', [parent], { recurse: false });
+      const spared = await use().stateOf(child);
+      await use().admin.call('cancelTaskChildren', [parent]);
+
+      expect(spared).toBe(taskState.FREE);
+      expect(await use().stateOf(child)).toBe(taskState.CANCELED);
+    });
+
+    it('does nothing to a task that has ended', async () => {
+      const task = await use().openTask();
+      await use().builder.call('host.closeTask', [task, nothing]);
+
+      await use().admin.call('cancelTask', [task]);
+
+      expect(await use().stateOf(task)).toBe(taskState.CLOSED);
+    });
+  });
+
+  describe('making tasks', () => {
+    it('needs a login, and an admin for anything but a build', async () => {
+      const anonymous = new HubClient(use().hub.url);
+
+      await expectFault(anonymous.call('build', ['x.src.rpm', target]), 1004);
+      await expectFault(use().user.call('makeTask', ['sleep', [1]], { channel }), 1004);
+      await expectFault(use().user.call('build', ['x.src.rpm', target, {}, -5, channel]), 1004);
+    });
+
+    it('refuses a channel that does not exist', async () => {
+      await expectFault(use().admin.call('makeTask', ['sleep', [1]], { channel: 'contract-nowhere' }), 1000);
+    });
+
+    it('starts with the usual priority, weight and arch', async () => {
+      const task = await use().newTask();
+
+      expect(await use().user.call('getTaskInfo', [task])).toMatchObject({
+        priority: 20,
+        weight: 1,
+        arch: 'noarch',
+      });
+    });
+
+    it('stores a build as it was asked for', async () => {
+      const task = await use().newBuildTask(use().user);
+      const request = ['x.src.rpm', target, { scratch: true }];
+
+      expect(await use().user.call('getTaskInfo', [task, true])).toMatchObject({
+        method: 'build',
+        request,
+      });
+    });
+  });
+
+  describe('updateHost', () => {
+    it('shows in getHost', async () => {
+      await use().builder.call('host.updateHost', [0.5, true], { data: { maxjobs: 3, methods: ['sleep'] } });
+
+      const host = await use().builder.call('host.getHost');
+
+      expect(host).toMatchObject({
+        task_load: 0.5,
+        ready: true,
+        capacity: 4,
+        enabled: true,
+        arches: 'x86_64 i386',
+      });
+      await use().builder.call('host.updateHost', [0, false]);
+    });
+
+    it('wants a struct as data', async () => {
+      await expectFault(use().builder.call('host.updateHost', [0, false, 'text']), 1019);
+    });
+  });
+}
+
+/** Which host is given which task (`kojihub/scheduler.py`). */
+export function describeSchedulerRules(use: UseFixture): void {
+  describe('scheduler', () => {
+    beforeEach(async () => {
+      for (const client of [use().builder, use().other]) {
+        const open = Tasks.parse(await client.call('host.getHostTasks'));
+        const assigned = Tasks.parse(await client.call('host.getTasks'));
+        for (const task of [...open, ...assigned]) await use().admin.call('cancelTask', [task.id]);
+        await client.call('host.updateHost', [0, false], { data: { maxjobs: 20 } });
+      }
+      await use().cancelMine();
+    });
+
+    const ready = (client = use().builder, data = { maxjobs: 20 }) =>
+      client.call('host.updateHost', [0, true], { data });
+
+    it('gives a FREE task to a host that is ready', async () => {
+      const task = await use().newTask();
+      await ready();
+      await use().hub.runScheduler();
+
+      const assigned = await use().builder.call('host.getTasks');
+
+      expect(assigned).toMatchObject([
+        { id: task, state: taskState.ASSIGNED, method: 'sleep', arch: 'noarch' },
+      ]);
+    });
+
+    it('gives nothing to a host that is not ready', async () => {
+      const task = await use().newTask();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.FREE);
+    });
+
+    it('gives nothing to a host of other arches', async () => {
+      const foreign = await use().newTask({ arch: 's390x' });
+      const mine = await use().newTask({ arch: 'i386' });
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(foreign)).toBe(taskState.FREE);
+      expect(await use().stateOf(mine)).toBe(taskState.ASSIGNED);
+    });
+
+    it('gives no more tasks than maxjobs, the urgent ones first', async () => {
+      const later = await use().newTask({ priority: 30 });
+      const urgent = await use().newTask({ priority: 5 });
+      await ready(use().builder, { maxjobs: 1 });
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(urgent)).toBe(taskState.ASSIGNED);
+      expect(await use().stateOf(later)).toBe(taskState.FREE);
+    });
+
+    it('gives no more weight than the capacity', async () => {
+      for (const weight of [1, 3]) {
+        const task = await use().openTask();
+        await use().builder.call('host.setTaskWeight', [task, weight]);
+      }
+      const task = await use().newTask();
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.FREE);
+    });
+
+    it('does not count the weight of waiting tasks', async () => {
+      const parent = await use().openTask();
+      await use().builder.call('host.setTaskWeight', [parent, 4]);
+      await use().builder.call('host.taskSetWait', [parent, null]);
+      const task = await use().newTask();
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.ASSIGNED);
+    });
+
+    it('does not give a task to a host that has refused it', async () => {
+      const host = await use().hostIdOf(use().builder);
+      const hard = await use().newTask({ assign: host });
+      const soft = await use().newTask({ assign: host });
+      await use().builder.call('host.refuseTask', [hard], { soft: false, msg: 'no' });
+      await use().builder.call('host.refuseTask', [soft], { soft: true, msg: 'later' });
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(hard)).toBe(taskState.FREE);
+      expect(await use().stateOf(soft)).toBe(taskState.FREE);
+    });
+
+    it('prefers the host with less to do', async () => {
+      await use().openTask();
+      const task = await use().newTask();
+      await ready(use().builder);
+      await ready(use().other);
+      await use().hub.runScheduler();
+
+      const host = await use().hostIdOf(use().other);
+      expect(await use().user.call('getTaskInfo', [task])).toMatchObject({ host_id: host });
+    });
+
+    it("gives a noarch build to hosts of the tag's arches", async () => {
+      const task = await use().newTask({}, 'rebuildSRPM', ['x.src.rpm', buildTag, {}]);
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.ASSIGNED);
+    });
+
+    it('is run by a host that asks for tasks and has none', async () => {
+      const task = await use().newTask();
+      await ready();
+
+      await expect
+        .poll(() => use().builder.call('host.getTasks'), { timeout: 10_000 })
+        .toMatchObject([{ id: task }]);
+    });
+  });
+}

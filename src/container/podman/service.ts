@@ -67,6 +67,8 @@ export async function stopService(options: ServiceOptions): Promise<void> {
 async function start(options: ServiceOptions, signal: AbortSignal): Promise<void> {
   await using log = await open(options.logPath, 'w', 0o600);
   const child = spawn('podman', ['system', 'service', '--time=0', toUrl(options.socketPath)], {
+    // The service lives longer than the directory it was started from may.
+    cwd: '/',
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
     env: options.env,

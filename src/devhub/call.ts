@@ -104,8 +104,13 @@ export function parameterError(message: string): Refusal {
   return new Refusal(faultCodes.parameter, message);
 }
 
-/** A name or an id, as most methods accept it. */
-export const NameOrId = z.union([z.string(), z.int()]);
+/** A name or an id, or a struct that has one of them, as most methods accept it (`name_or_id_clause`). */
+export const NameOrId = z.union([
+  z.string(),
+  z.int(),
+  z.looseObject({ id: z.int() }).transform(({ id }) => id),
+  z.looseObject({ name: z.string() }).transform(({ name }) => name),
+]);
 
 /** Any value XML-RPC can carry, handed on as it came. */
 export const AnyRpcValue = z.custom<RpcValue>((value) => value !== undefined);

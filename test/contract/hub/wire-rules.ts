@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { encodeCall } from '../../../src/hub/xmlrpc/codec.ts';
 import { expectFault, target, type UseFixture } from './fixture.ts';
 
@@ -65,6 +66,14 @@ export function describeWireRules(use: UseFixture): void {
       await expectFault(use().user.call('getKojiVersion', [1]), 1019);
       await expectFault(use().user.call('getTag', [target], { nosuch: 1 }), 1019);
       await expectFault(use().user.call('getTag'), 1019);
+    });
+
+    it('takes a struct for a name or an id', async () => {
+      const { id } = z.looseObject({ id: z.int() }).parse(await use().user.call('getTag', [target]));
+
+      for (const tag of [id, { id, name: 'x' }, { name: target }])
+        expect(await use().user.call('getTag', [tag])).toMatchObject({ id, name: target });
+      await expectFault(use().user.call('getTag', [{ nosuch: 1 }]), 1019);
     });
 
     it('carries nothing, text of all scripts and large numbers', async () => {

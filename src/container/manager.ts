@@ -46,15 +46,19 @@ export interface Container extends AsyncDisposable {
   wait(signal: AbortSignal): Promise<ExitStatus>;
 
   /**
-   * Everything the main process wrote to stdout and stderr, in order and byte by byte, from byte
-   * `from` on; follows a running container and ends once it has ended and all was delivered. Written
-   * outside the container's reach, it outlives daemon and engine service, and may be read again.
+   * Everything the main process wrote to stdout and stderr, byte by byte, from byte `from` on; follows
+   * a running container and ends once it has ended and all was delivered. The order of each of the two
+   * is kept, but not that between them: a process that wants it points both at one (`exec 2>&1`).
+   * Written outside the container's reach, it outlives daemon and engine service, may be read again,
+   * and goes when the container is removed.
    */
   output(signal: AbortSignal, from?: number): AsyncIterable<Uint8Array>;
 
   /**
    * A tar stream of the file or directory at `path`, from a container that is not running. Rejects
-   * with `no-such-path`. The content is the package's: trust neither names nor types.
+   * with `no-such-path`, and with `bad-spec` for an `overlay` root: its layer goes with the end of the
+   * run, so what shall stay is written to a mount. The content is the package's: trust neither names
+   * nor types.
    */
   copyOut(path: string, signal: AbortSignal): Promise<Readable>;
 

@@ -16,7 +16,7 @@ export interface ReapReport {
  * before `isOwned` is asked, so a task counts as running before it creates its first container.
  */
 export async function reapStrays(
-  manager: ContainerManager,
+  manager: Pick<ContainerManager, 'list' | 'remove'>,
   workerId: string,
   isOwned: (container: ContainerSummary) => boolean,
   logger: Logger,

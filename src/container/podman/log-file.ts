@@ -82,7 +82,6 @@ export interface FollowOptions {
  */
 export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Array, void> {
   const { path, clock, signal, ended } = options;
-  await using file = await openLog(path);
   const decoder = new LogDecoder();
   const buffer = Buffer.allocUnsafeSlow(chunkBytes);
   let skip = options.from;
@@ -97,6 +96,7 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
     hasEnded = true;
     stopNapping.abort();
   });
+  await using file = await openLog(path);
   for (;;) {
     signal.throwIfAborted();
     // Asked before the read: what was written before the end is in the file by then.

@@ -68,7 +68,6 @@ export class PodmanContainer implements Container {
     const { clock, logPath: path } = this.#parts;
     const leave = new AbortController();
     const ended = this.#endOrRemoval(AbortSignal.any([signal, leave.signal]));
-    ended.catch(unheard);
     try {
       yield* followLog({ path, from, clock, signal, ended });
     } finally {

@@ -1,0 +1,139 @@
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ContainerError } from '../errors.ts';
+import { followLog, LogDecoder } from './log-file.ts';
+
+const never = new AbortController().signal;
+
+/** What conmon writes for these bytes when they arrive in one piece. */
+function entriesOf(text: Uint8Array): Buffer {
+  const entries: Buffer[] = [];
+  const head = (tag: string) => Buffer.from(`2026-01-31T12:00:00.123456789+00:00 stdout ${tag} `);
+  for (let rest = Buffer.from(text); rest.length > 0; ) {
+    const end = rest.indexOf(10);
+    const line = end === -1 ? rest : rest.subarray(0, end);
+    entries.push(head(end === -1 ? 'P' : 'F'), line, Buffer.from('\n'));
+    rest = end === -1 ? Buffer.alloc(0) : rest.subarray(end + 1);
+  }
+  return Buffer.concat(entries);
+}
+
+function decodeInPieces(log: Buffer, cuts: readonly number[]): Buffer {
+  const decoder = new LogDecoder();
+  const edges = [0, ...cuts.toSorted((a, b) => a - b), log.length];
+  return Buffer.concat(
+    edges.slice(1).map((end, i) => Buffer.from(decoder.decode(Buffer.from(log.subarray(edges[i], end))))),
+  );
+}
+
+describe('LogDecoder', () => {
+  it('gives back any bytes, however the log is cut', () => {
+    const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 });
+    const cuts = fc.array(fc.nat(), { maxLength: 8 });
+    fc.assert(
+      fc.property(pieces, cuts, (written, at) => {
+        const log = Buffer.concat(written.map(entriesOf));
+        const decoded = decodeInPieces(
+          log,
+          at.map((cut) => cut % (log.length + 1)),
+        );
+        expect(decoded.equals(Buffer.concat(written))).toBe(true);
+      }),
+    );
+  });
+
+  it('keeps stdout and stderr together in the order of the log', () => {
+    const log = '2026-01-31T12:00:00.1+00:00 stdout F out\n2026-01-31T12:00:00.2+00:00 stderr P err\n';
+
+    expect(new LogDecoder().decode(Buffer.from(log)).toString()).toBe('out\nerr');
+  });
+
+  it('delivers the text of an entry whose end was never written', () => {
+    const log = '2026-01-31T12:00:00.1+00:00 stdout F lost the ne';
+
+    expect(new LogDecoder().decode(Buffer.from(log)).toString()).toBe('lost the ne');
+  });
+
+  it.each(['hello world this is no log at all\n', '{"log":"json"}\n'.repeat(20)])(
+    'refuses what is no such log: %j',
+    (text) => {
+      expect(() => new LogDecoder().decode(Buffer.from(text))).toThrow(/k8s-file/);
+    },
+  );
+});
+
+describe('followLog', () => {
+  let dir: string;
+  let path: string;
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'log-file-'));
+    path = join(dir, 'log');
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+
+  /** A clock on which every wait does the next thing that happens outside. */
+  function clockOf(happenings: (() => Promise<void> | void)[]) {
+    const slept: number[] = [];
+    const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
+      signal?.throwIfAborted();
+      slept.push(ms);
+      await happenings.shift()?.();
+    };
+    return { now: () => 0, sleep, slept };
+  }
+
+  it('delivers what comes later, and what was written just before the end', async () => {
+    const end = Promise.withResolvers<void>();
+    await writeFile(path, entriesOf(Buffer.from('one\n')));
+    const clock = clockOf([
+      () => appendFile(path, entriesOf(Buffer.from('two\n'))),
+      async () => {
+        await appendFile(path, entriesOf(Buffer.from('three')));
+        end.resolve();
+      },
+    ]);
+
+    const chunks = await collect(followLog({ path, from: 0, clock, signal: never, ended: end.promise }));
+
+    expect(chunks).toEqual(['one\n', 'two\n', 'three']);
+    expect(Math.max(...clock.slept)).toBeLessThanOrEqual(100);
+  });
+
+  it('ends with the error of the end', async () => {
+    await writeFile(path, '');
+    const ended = Promise.reject(new ContainerError('runtime-down', 'gone for good'));
+
+    const reading = collect(followLog({ path, from: 0, clock: clockOf([]), signal: never, ended }));
+
+    await expect(reading).rejects.toThrow('gone for good');
+  });
+
+  it('gives up with the reason of its signal', async () => {
+    await writeFile(path, '');
+    const abort = new AbortController();
+    const clock = clockOf([() => abort.abort(new Error('enough'))]);
+    const ended = new Promise(() => undefined);
+
+    const reading = collect(followLog({ path, from: 0, clock, signal: abort.signal, ended }));
+
+    await expect(reading).rejects.toThrow('enough');
+  });
+
+  it('says that the output of a removed container is gone', async () => {
+    const reading = collect(
+      followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+    );
+
+    await expect(reading).rejects.toMatchObject({ code: 'no-such-container' });
+  });
+});
+
+async function collect(chunks: AsyncIterable<Uint8Array>): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const chunk of chunks) texts.push(Buffer.from(chunk).toString());
+  return texts;
+}

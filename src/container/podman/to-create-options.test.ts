@@ -1,0 +1,151 @@
+import { describe, expect, it } from 'vitest';
+import type { ContainerSpec } from '../spec.ts';
+import { type CreateContext, toCreateOptions } from './to-create-options.ts';
+
+const spec: ContainerSpec = {
+  name: 'build-1',
+  root: { kind: 'image', image: 'localhost/root:1' },
+  command: ['/bin/bash', '/in/build.sh'],
+  env: { HOME: '/builddir' },
+  workdir: '/builddir',
+  user: { uid: 1000, gid: 1001 },
+  capabilities: [],
+  network: 'none',
+  hostname: 'builder.example.com',
+  mounts: [],
+  limits: { pids: 4096 },
+  owner: { workerId: 'builder.example.com', taskId: 12, phase: 'build', attempt: 2, buildrootId: 7 },
+  labels: { site: 'lab', 'io.koji.adjutant.task_id': '1' },
+};
+
+const context: CreateContext = {
+  root: { image: 'localhost/root:1' },
+  mounts: [],
+  overlayVolumes: [],
+  logPath: '/var/log/build-1.log',
+  defaultUlimits: { nofile: { soft: 1024, hard: 2048 }, nproc: { soft: 9000, hard: 9000 } },
+};
+
+describe('toCreateOptions', () => {
+  it('drops every capability and adds those of the spec', () => {
+    const none = toCreateOptions(spec, context);
+    const some = toCreateOptions({ ...spec, capabilities: ['CHOWN', 'SETUID'] }, context);
+
+    expect(none).toMatchObject({ cap_drop: ['ALL'], cap_add: [], no_new_privileges: true });
+    expect(some).toMatchObject({ cap_drop: ['ALL'], cap_add: ['CHOWN', 'SETUID'], no_new_privileges: true });
+  });
+
+  it('has no member that takes isolation away, whatever a spec carries along', () => {
+    const smuggler = {
+      ...spec,
+      privileged: true,
+      Privileged: true,
+      devices: ['/dev/vda'],
+      pidns: { nsmode: 'host' },
+      unmask: ['ALL'],
+    };
+    const options = toCreateOptions(smuggler, context);
+
+    expect(Object.keys(options)).toEqual(Object.keys(toCreateOptions(spec, context)));
+    expect(JSON.stringify(options)).not.toMatch(/privileged"|devices|unmask|apparmor|selinux_opts/i);
+    for (const namespace of ['pidns', 'ipcns', 'utsns'] as const)
+      expect(options[namespace]).toEqual({ nsmode: 'private' });
+  });
+
+  it('says all of its members, so that a new one is a decision', () => {
+    expect(Object.keys(toCreateOptions(spec, context)).toSorted()).toMatchInlineSnapshot(`
+      [
+        "cap_add",
+        "cap_drop",
+        "command",
+        "entrypoint",
+        "env",
+        "hostname",
+        "httpproxy",
+        "image",
+        "image_volume_mode",
+        "ipcns",
+        "labels",
+        "log_configuration",
+        "manage_password",
+        "mounts",
+        "name",
+        "netns",
+        "no_new_privileges",
+        "overlay_volumes",
+        "pidns",
+        "r_limits",
+        "resource_limits",
+        "restart_policy",
+        "systemd",
+        "umask",
+        "use_image_hosts",
+        "user",
+        "utsns",
+        "work_dir",
+      ]
+    `);
+  });
+
+  it('uses the root of another container as a throw-away layer', () => {
+    const options = toCreateOptions(spec, { ...context, root: { rootfs: '/storage/merged' } });
+
+    expect(options).toMatchObject({ rootfs: '/storage/merged', rootfs_overlay: true });
+    expect(options).not.toHaveProperty('image');
+  });
+
+  it('always limits nofile and nproc, by the spec before the defaults', () => {
+    const ulimits = { nofile: { soft: 5, hard: 6 }, core: { soft: 0, hard: 0 } };
+    const options = toCreateOptions({ ...spec, limits: { pids: 1, ulimits } }, context);
+
+    expect(options.r_limits).toEqual([
+      { type: 'nofile', soft: 5, hard: 6 },
+      { type: 'nproc', soft: 9000, hard: 9000 },
+      { type: 'core', soft: 0, hard: 0 },
+    ]);
+  });
+
+  it('counts swap as memory and turns processors into a quota', () => {
+    const limits = { pids: 10, memoryBytes: 1 << 30, cpus: 1.5, shmBytes: 4096 };
+    const options = toCreateOptions({ ...spec, limits }, context);
+
+    expect(options.shm_size).toBe(4096);
+    expect(options.resource_limits).toEqual({
+      pids: { limit: 10 },
+      memory: { limit: 1 << 30, swap: 1 << 30 },
+      cpu: { quota: 150_000, period: 100_000 },
+    });
+  });
+
+  it("labels the container with its owner, which an operator's label cannot change", () => {
+    expect(toCreateOptions(spec, context).labels).toEqual({
+      site: 'lab',
+      'io.koji.adjutant.worker_id': 'builder.example.com',
+      'io.koji.adjutant.task_id': '12',
+      'io.koji.adjutant.phase': 'build',
+      'io.koji.adjutant.attempt': '2',
+      'io.koji.adjutant.buildroot_id': '7',
+    });
+  });
+
+  it.each([
+    ['none', true],
+    ['host', false],
+  ] as const)('with network %s, leaves /etc/hosts to the root: %s', (network, useImageHosts) => {
+    const options = toCreateOptions({ ...spec, network }, context);
+
+    expect(options).toMatchObject({ netns: { nsmode: network }, use_image_hosts: useImageHosts });
+  });
+
+  it('runs the command as it is, as the numeric user, in its directory', () => {
+    expect(toCreateOptions(spec, { ...context, seccompProfile: '/etc/seccomp.json' })).toMatchObject({
+      entrypoint: ['/bin/bash', '/in/build.sh'],
+      command: [],
+      user: '1000:1001',
+      work_dir: '/builddir',
+      env: { HOME: '/builddir' },
+      hostname: 'builder.example.com',
+      seccomp_profile_path: '/etc/seccomp.json',
+    });
+  });
+});

@@ -1,0 +1,482 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Container } from '../../src/container/manager.ts';
+import { defaultUlimits, PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { ensureService, stopService } from '../../src/container/podman/service.ts';
+import { findSocket } from '../../src/container/podman/socket.ts';
+import type { ContainerSpec, Mount } from '../../src/container/spec.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { createLogger } from '../../src/core/logger.ts';
+import { copied, outputOf } from '../contract/container-manager.contract.ts';
+import { PodmanHarness } from './container-harness.ts';
+import { TinyRegistry } from './container-registry.ts';
+
+const never = new AbortController().signal;
+
+/** What Podman has to do beyond the contract of all back ends. */
+export function describePodman(name: string): void {
+  describe(`PodmanManager: ${name}`, () => {
+    let registry: TinyRegistry;
+    let podman: PodmanHarness;
+    const containers: Container[] = [];
+
+    beforeAll(async () => {
+      registry = await TinyRegistry.open({ good: 'image', other: 'image', secret: 'denied', sick: 'broken' });
+      podman = await PodmanHarness.open(registry.host);
+    });
+
+    afterEach(async () => {
+      for (const container of containers.splice(0).toReversed()) await container[Symbol.asyncDispose]();
+      expect(await readdir(join(podman.dir, 'logs'))).toEqual([]);
+      expect(mountsOfRoots(podman.dir)).toEqual([]);
+    });
+
+    afterAll(async () => {
+      await podman?.[Symbol.asyncDispose]();
+      await registry?.[Symbol.asyncDispose]();
+    });
+
+    async function create(spec: ContainerSpec): Promise<Container> {
+      const container = await podman.manager.create(spec, never);
+      containers.push(container);
+      return container;
+    }
+
+    /** Runs a script to its end and gives its output. */
+    async function run(script: string, change: Partial<ContainerSpec> = {}): Promise<string> {
+      const container = await create(podman.shell(script, change));
+      await container.start(never);
+      return (await outputOf(container)).toString();
+    }
+
+    describe('isolation', () => {
+      it('leaves an ordinary process no capability and no way to get one', async () => {
+        const output = await run('busybox grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status', {
+          capabilities: [],
+          user: { uid: 1000, gid: 1000 },
+        });
+
+        expect(output.match(/^Cap\w+:\t0{16}$/gm)).toHaveLength(5);
+        expect(output).toContain('NoNewPrivs:\t1');
+        expect(output).toContain('Seccomp:\t2');
+      });
+
+      it('gives the capabilities of the spec and no other', async () => {
+        const output = await run('busybox grep CapBnd /proc/self/status', {
+          capabilities: ['CHOWN', 'SYS_CHROOT'],
+        });
+
+        expect(output).toBe('CapBnd:\t0000000000040001\n');
+      });
+
+      it('has no network but lo', async () => {
+        const output = await run('busybox ip -o link | busybox cut -d: -f2');
+
+        expect(output).toBe(' lo\n');
+      });
+
+      it('shows neither firmware nor a writable /proc/sys', async () => {
+        const output = await run('exec 2>&1; busybox ls /sys/firmware; echo x > /proc/sys/kernel/hostname');
+
+        expect(output).toMatch(/^[^\n]*Read-only file system\n$/);
+      });
+
+      it('sets limits, host name, user, environment and working directory', async () => {
+        const script =
+          'ulimit -n; ulimit -u; busybox hostname; busybox id -u; busybox id -g; echo $GREETING; pwd; busybox df -k /dev/shm | busybox tail -1';
+        const output = await run(script, {
+          limits: {
+            pids: 50,
+            memoryBytes: 64 << 20,
+            cpus: 0.5,
+            shmBytes: 1 << 20,
+            ulimits: { nofile: { soft: 100, hard: 200 } },
+          },
+          user: { uid: 1000, gid: 1001 },
+          env: { GREETING: 'hello' },
+          workdir: '/etc',
+        });
+
+        const [files, processes, ...rest] = output.split('\n');
+        expect(files).toBe('100');
+        expect(processes).toBe('20000');
+        expect(rest.slice(0, 5)).toEqual(['builder.example.com', '1000', '1001', 'hello', '/etc']);
+        expect(rest[5]).toMatch(/shm\s+1024 /);
+      });
+
+      it('leaves /etc/hosts and /etc/passwd to the root', async () => {
+        const output = await run('busybox ls /etc; busybox cat /etc/passwd', {
+          user: { uid: 4242, gid: 4242 },
+        });
+
+        expect(output).not.toMatch(/hosts|4242/);
+      });
+
+      it('kills what the main process left behind', async () => {
+        const output = await run(
+          `busybox setsid sh -c 'trap "" TERM HUP; while :; do busybox sleep 0.05; done' & echo "$!"`,
+        );
+
+        expect(output).toMatch(/^\d+\n$/);
+        expect(await processesWith('while :; do busybox sleep 0.05; done')).toEqual([]);
+      });
+    });
+
+    describe('mounts', () => {
+      it('mounts parts of the work area, read-only where asked', async () => {
+        await mkdir(join(podman.dir, 'work/task/in'), { recursive: true });
+        await mkdir(join(podman.dir, 'work/task/out'), { recursive: true });
+        await writeFile(join(podman.dir, 'work/task/in/script'), 'content');
+
+        const output = await run(
+          'busybox cat /in/script; echo hi > /out/file; echo x > /in/x || echo refused',
+          {
+            mounts: [
+              { kind: 'work', path: 'task/in', target: '/in', readOnly: true },
+              { kind: 'work', path: 'task/out', target: '/out', readOnly: false },
+            ],
+          },
+        );
+
+        expect(output).toMatch(/^content/);
+        expect(output).toMatch(/refused/);
+        expect(await readFile(join(podman.dir, 'work/task/out/file'), 'utf8')).toBe('hi\n');
+      });
+
+      it('never writes to the hub tree', async () => {
+        await mkdir(join(podman.dir, 'koji/repos/1'), { recursive: true });
+
+        const output = await run('echo x > /repo/x || echo refused', {
+          mounts: [{ kind: 'koji', path: 'repos/1', target: '/repo' }],
+        });
+
+        expect(output).toMatch(/refused/);
+      });
+
+      it('gives an empty memory file system of the wanted size', async () => {
+        const output = await run('busybox ls -A /bin | /tmp/busybox wc -l', {
+          command: [
+            '/tmp/busybox',
+            'sh',
+            '-c',
+            '/tmp/busybox ls -A /bin; /tmp/busybox df -k /bin | /tmp/busybox tail -1',
+          ],
+          mounts: [
+            { kind: 'scratch', target: '/bin', sizeBytes: 1 << 20 },
+            { kind: 'host', source: '/bin/busybox', target: '/tmp/busybox', readOnly: true },
+          ],
+        });
+
+        expect(output).toMatch(/^tmpfs\s+1024 /);
+      });
+
+      it('mounts a device of the host as a device', async () => {
+        const mounts: readonly Mount[] = [
+          { kind: 'host', source: '/dev/zero', target: '/zero', readOnly: false },
+        ];
+        const output = await run('busybox head -c 3 /zero | busybox wc -c', { mounts });
+
+        expect(output).toBe('3\n');
+      });
+
+      it.each([
+        [{ kind: 'work', path: 'not/there', target: '/x', readOnly: true }],
+        [{ kind: 'koji', path: 'not/there', target: '/x' }],
+        [{ kind: 'host', source: '/not/there', target: '/x', readOnly: true }],
+      ] satisfies readonly (readonly [Mount])[])('refuses a source that is not there: %o', async (mount) => {
+        const created = create(podman.shell('', { mounts: [mount] }));
+
+        await expect(created).rejects.toMatchObject({ code: 'bad-spec' });
+        expect(() => lstatSync(join(podman.dir, 'work/not'))).toThrow('ENOENT');
+      });
+
+      it('follows no link that a container left in the work area', async () => {
+        await mkdir(join(podman.dir, 'work/linked'), { recursive: true });
+        await symlink('/etc', join(podman.dir, 'work/linked/out'));
+        const mounts: readonly Mount[] = [{ kind: 'work', path: 'linked/out', target: '/x', readOnly: true }];
+
+        await expect(create(podman.shell('', { mounts }))).rejects.toMatchObject({ code: 'bad-spec' });
+      });
+    });
+
+    describe('roots', () => {
+      it('fills an empty root through a mount, and then runs in it', async () => {
+        const target = await create(
+          podman.shell('', {
+            root: { kind: 'empty', directories: [] },
+            command: ['/busybox', 'sh', '-c', 'echo "I am $0"'],
+          }),
+        );
+        const mounts: readonly Mount[] = [
+          { kind: 'root', container: target.id, path: '/', target: '/mnt/root', access: 'write' },
+          { kind: 'host', source: '/dev/null', target: '/mnt/root/dev/null', readOnly: false },
+        ];
+        const installed = await run(
+          'busybox cp /bin/busybox /mnt/root; echo x > /mnt/root/dev/null; busybox ls /mnt/root',
+          { mounts },
+        );
+
+        await target.start(never);
+
+        expect(installed).toContain('busybox');
+        expect((await outputOf(target)).toString()).toBe('I am sh\n');
+      });
+
+      it('begins an empty root with directories of given owners', async () => {
+        const root: ContainerSpec['root'] = {
+          kind: 'empty',
+          directories: [
+            { path: '/builddir', uid: 1000, gid: 1001, mode: 0o750 },
+            { path: '/tmp', uid: 0, gid: 0, mode: 0o1777 },
+          ],
+        };
+        const disk = await create(podman.shell('', { root, command: ['/never-run'] }));
+        const mounts: readonly Mount[] = [
+          { kind: 'root', container: disk.id, path: '/builddir', target: '/builddir', access: 'write' },
+          { kind: 'root', container: disk.id, path: '/tmp', target: '/var/tmp', access: 'write' },
+        ];
+
+        const output = await run('busybox stat -c "%u %g %a" /builddir /var/tmp; echo made > /var/tmp/file', {
+          mounts,
+        });
+
+        expect(output).toBe('1000 1001 750\n0 0 1777\n');
+        expect(await copied(disk, '/tmp')).toEqual({ 'tmp/file': 'made\n' });
+      });
+
+      it('throws the writes to an overlay and to a copy away', async () => {
+        const base = await create(podman.shell(''));
+        const change =
+          'echo changed > /ROOT/etc/passwd; echo new > /ROOT/new; busybox cat /ROOT/etc/passwd /ROOT/new';
+        const mounts: readonly Mount[] = [
+          { kind: 'root', container: base.id, path: '/', target: '/copy', access: 'copy' },
+        ];
+
+        const overlaid = await run(change.replaceAll('/ROOT', ''), {
+          root: { kind: 'overlay', base: base.id },
+        });
+        const copy = await run(change.replaceAll('/ROOT', '/copy'), { mounts });
+
+        expect(overlaid).toBe('changed\nnew\n');
+        expect(copy).toBe('changed\nnew\n');
+        expect(await copied(base, '/etc/passwd')).toEqual({ passwd: 'root:x:0:0:root:/:/bin/sh\n' });
+        await expect(base.copyOut('/new', never)).rejects.toMatchObject({ code: 'no-such-path' });
+      });
+
+      it('keeps a root mounted while one of several users is left', async () => {
+        const base = await create(podman.shell(''));
+        const overlay: Partial<ContainerSpec> = { root: { kind: 'overlay', base: base.id } };
+        const first = await podman.manager.create(podman.shell('echo first', overlay), never);
+        const second = await create(podman.shell('echo second', overlay));
+
+        await first[Symbol.asyncDispose]();
+        await second.start(never);
+
+        expect((await outputOf(second)).toString()).toBe('second\n');
+      });
+
+      it('follows the links of a root inside that root', async () => {
+        const base = await create(podman.shell(''));
+        const write: readonly Mount[] = [
+          { kind: 'root', container: base.id, path: '/', target: '/mnt', access: 'write' },
+        ];
+        await run(
+          'cd /mnt; busybox mkdir -p usr/lib/db; echo inside > usr/lib/db/file; busybox ln -s /usr/lib absolute; busybox ln -s ../../../usr up; busybox ln -s round round',
+          { mounts: write },
+        );
+        const read = (path: string): Partial<ContainerSpec> => ({
+          mounts: [{ kind: 'root', container: base.id, path, target: '/mnt', access: 'copy' }],
+        });
+
+        expect(await run('busybox cat /mnt/file', read('/absolute/db'))).toBe('inside\n');
+        expect(await run('busybox cat /mnt/file', read('/up/lib/db'))).toBe('inside\n');
+        await expect(create(podman.shell('', read('/round')))).rejects.toThrow('/round');
+        await expect(create(podman.shell('', read('/nothing')))).rejects.toMatchObject({ code: 'bad-spec' });
+      });
+    });
+
+    describe('output', () => {
+      it('is exact for 50 MB of random bytes, beyond any log size of containers.conf', async () => {
+        const sizeBytes = 50 << 20;
+        const container = await create(
+          podman.shell(
+            `busybox head -c ${sizeBytes} /dev/urandom > /tmp/r; busybox sha256sum < /tmp/r; busybox cat /tmp/r`,
+          ),
+        );
+        await container.start(never);
+        const digest = createHash('sha256');
+        let read = 0;
+        let head = Buffer.alloc(0);
+
+        for await (const chunk of container.output(never)) {
+          const wanted = Math.max(0, 68 - read);
+          head = Buffer.concat([head, chunk.subarray(0, wanted)]);
+          digest.update(chunk.subarray(wanted));
+          read += chunk.length;
+        }
+
+        expect(read).toBe(68 + sizeBytes);
+        expect(head.toString()).toBe(`${digest.digest('hex')}  -\n`);
+      });
+    });
+
+    describe('service', () => {
+      it('may be restarted while containers run', async () => {
+        const container = await create(podman.shell('echo one; busybox sleep 2; echo two; exit 5'));
+        await container.start(never);
+        const status = container.wait(never);
+        const output = outputOf(container);
+
+        await stopService(podman.service);
+        await ensureService(podman.service, never);
+
+        expect(await status).toEqual({ code: 5, oomKilled: false });
+        expect((await output).toString()).toBe('one\ntwo\n');
+      });
+
+      it('is found again instead of started twice', async () => {
+        const again = await ensureService(podman.service, never);
+
+        expect(again.started).toBe(false);
+        expect(again.pids.length).toBeGreaterThan(0);
+      });
+
+      it('is found by its socket', async () => {
+        const search = { env: { CONTAINER_HOST: `unix://${podman.service.socketPath}` }, uid: 0 };
+
+        expect(await findSocket(search, systemClock, never)).toBe(podman.service.socketPath);
+        await expect(
+          findSocket({ ...search, explicit: '/no/such.sock' }, systemClock, never),
+        ).rejects.toMatchObject({
+          code: 'runtime-down',
+        });
+      });
+
+      it('is down when nobody answers for the given time', async () => {
+        const gone = new PodmanManager({
+          socketPath: join(podman.dir, 'nobody.sock'),
+          places: { workDir: podman.dir, topDir: podman.dir, logDir: podman.dir },
+          clock: systemClock,
+          logger: createLogger('silent'),
+          reconnectMs: 100,
+          timeoutMs: 1000,
+          ulimits: defaultUlimits,
+        });
+
+        await expect(gone.probe(never)).rejects.toMatchObject({ code: 'runtime-down' });
+        await expect(gone.list('w', never)).rejects.toMatchObject({ code: 'runtime-down' });
+      });
+
+      it('says what podman said when it does not start', async () => {
+        await writeFile(join(podman.dir, 'broken.conf'), '[engine\n');
+        const broken = {
+          ...podman.service,
+          socketPath: join(podman.dir, 'broken.sock'),
+          logPath: join(podman.dir, 'broken.log'),
+          env: { ...podman.service.env, CONTAINERS_CONF: join(podman.dir, 'broken.conf') },
+        };
+
+        await expect(ensureService(broken, never)).rejects.toMatchObject({
+          code: 'runtime-down',
+          message: expect.stringContaining('broken.conf'),
+        });
+      });
+    });
+
+    describe('images', () => {
+      it('pulls what is not there, once for all who ask at the same time', async () => {
+        const image = `${registry.host}/good:1`;
+
+        const pulled = await Promise.all(
+          [1, 2, 3].map(() => podman.manager.ensureImage(image, 'if-not-present', never)),
+        );
+        const present = await podman.manager.ensureImage(image, 'if-not-present', never);
+
+        expect(pulled).toEqual([present, present, present]);
+        expect(present.arch).toBe('x86_64');
+        expect(registry.manifests.filter((name) => name === 'good')).toHaveLength(1);
+      });
+
+      it('asks the registry each time when the policy is always', async () => {
+        const image = `${registry.host}/other:1`;
+        await podman.manager.ensureImage(image, 'always', never);
+        const asked = registry.manifests.length;
+
+        await podman.manager.ensureImage(image, 'always', never);
+
+        expect(registry.manifests.length).toBeGreaterThan(asked);
+      });
+
+      it.each([
+        ['gone', 'image-missing'],
+        ['secret', 'image-denied'],
+        ['sick', 'image-unreachable'],
+      ])('says why %s cannot be pulled', async (repository, code) => {
+        const ensured = podman.manager.ensureImage(
+          `${registry.host}/${repository}:1`,
+          'if-not-present',
+          never,
+        );
+
+        await expect(ensured).rejects.toMatchObject({ code });
+      });
+
+      it('says that a registry cannot be reached', async () => {
+        const ensured = podman.manager.ensureImage('127.0.0.1:9/image:1', 'if-not-present', never);
+
+        await expect(ensured).rejects.toMatchObject({ code: 'image-unreachable' });
+      });
+
+      it('never looks for a registry called localhost', async () => {
+        const ensured = podman.manager.ensureImage('localhost/not-built:1', 'always', never);
+
+        await expect(ensured).rejects.toMatchObject({
+          code: 'image-missing',
+          message: expect.stringContaining('build it here'),
+        });
+      });
+
+      it('refuses a container of an image that is not there', async () => {
+        const created = create(podman.shell('', { root: { kind: 'image', image: 'localhost/not-built:1' } }));
+
+        await expect(created).rejects.toMatchObject({ code: 'image-missing' });
+      });
+    });
+
+    it('removes its containers when create is aborted at any moment', async () => {
+      for (let turns = 0; turns < 40; turns += 1) {
+        const abort = new AbortController();
+        const created = podman.manager.create(podman.shell('echo hi'), abort.signal);
+        const settled = created.then(
+          (container) => container[Symbol.asyncDispose](),
+          (error: unknown) => expect(error).toBe(abort.signal.reason),
+        );
+        for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+        abort.abort(new Error('enough'));
+        await settled;
+      }
+
+      expect(await podman.manager.list('contract', never)).toEqual([]);
+    });
+  });
+}
+
+/** Roots that are mounted on this host; none for a rootless podman, which mounts in a namespace of its own. */
+function mountsOfRoots(dir: string): readonly string[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(`${dir}/`) && line.includes('/merged '));
+}
+
+async function processesWith(text: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    // A process may end between the listing and the reading.
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (commandLine.includes(text)) found.push(pid);
+  }
+  return found;
+}

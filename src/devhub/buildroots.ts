@@ -79,6 +79,11 @@ function toBuildrootInfo(call: Call, buildroot: BuildrootRow): RpcValue {
   return {
     id: buildroot.id,
     br_type: 0,
+    cg_id: null,
+    cg_name: null,
+    cg_version: null,
+    host_os: null,
+    host_arch: null,
     arch: buildroot.arch,
     container_arch: buildroot.arch,
     container_type: 'chroot',

@@ -72,6 +72,10 @@ export function toBuildInfo(hub: Hub, build: BuildRow): Record<string, RpcValue>
     extra: build.extra as RpcValue,
     cg_id: null,
     cg_name: null,
+    promoter_id: null,
+    promoter_name: null,
+    promotion_time: null,
+    promotion_ts: null,
   };
 }
 
@@ -111,20 +115,11 @@ function initBuild(call: Call, data: z.output<typeof BuildData>, owner: number):
     if (existing.task_id === data.task_id) return existing.id;
     throw generic(`Build already in progress (task ${existing.task_id})`);
   }
-  assertRecyclable(call, existing);
+  if (existing.state !== buildState.FAILED && existing.state !== buildState.CANCELED)
+    throw generic(`Build already exists (id=${existing.id}, state=${stateName(buildState, existing.state)})`);
   builds.update(existing.id, { ...columns, create_event: call.event() });
   rmSync(call.hub.paths.build({ name, version, release }), { recursive: true, force: true });
   return existing.id;
-}
-
-function assertRecyclable(call: Call, build: BuildRow): void {
-  const { tagListing, rpms } = call.hub.state.tables;
-  if (build.state !== buildState.FAILED && build.state !== buildState.CANCELED)
-    throw generic(`Build already exists (id=${build.id}, state=${stateName(buildState, build.state)})`);
-  if (tagListing.find((row) => row.build_id === build.id) !== undefined)
-    throw generic('Build already exists. Unable to recycle, has tag history');
-  if (rpms.find((row) => row.build_id === build.id) !== undefined)
-    throw generic('Build already exists. Unable to recycle, has rpm data');
 }
 
 /** The id of a package name, new or known. */

@@ -136,13 +136,17 @@ function importDistributionRpm(hub: Hub, tag: TagRow, { file, header }: SeedRpm,
   placeFile(file, join(hub.paths.build(source), rpmPath(rpm)));
 }
 
+/** What linking fails with where the target is on another file system, or on one without links. */
+const noLinkCodes: readonly unknown[] = ['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'];
+
+/** Links a file to its place, or copies it where that cannot be done; one that is there already stays. */
 function placeFile(source: string, target: string): void {
   if (existsSync(target)) return;
   mkdirSync(dirname(target), { recursive: true });
   try {
     linkSync(source, target);
-  } catch {
-    // Another file system, or one without links: a copy serves as well, and tells why if it cannot be made either.
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && noLinkCodes.includes(error.code))) throw error;
     copyFileSync(source, target);
   }
 }

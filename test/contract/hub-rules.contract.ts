@@ -5,6 +5,7 @@ import { Fixture } from './hub/fixture.ts';
 import type { HubUnderTest } from './hub/hub-under-test.ts';
 import { describeRepoRules } from './hub/repo-rules.ts';
 import { describeSessionRules } from './hub/session-rules.ts';
+import { describeShapeRules } from './hub/shape-rules.ts';
 import { describeSubtaskRules } from './hub/subtask-rules.ts';
 import { describeSchedulerRules, describeTaskRules } from './hub/task-rules.ts';
 import { describeUploadRules } from './hub/upload-rules.ts';
@@ -41,5 +42,6 @@ export function describeHubRules(name: string, openHub: () => Promise<HubUnderTe
     describeBuildRules(use);
     describeBuildrootRules(use);
     describeRepoRules(use);
+    describeShapeRules(use);
   });
 }

@@ -52,7 +52,8 @@ export function describeBuildRules(use: UseFixture): void {
       const first = await init(data);
 
       expect(await init(data)).toBe(first);
-      await expectFault(init({ ...data, task_id: await use().openTask() }), 1000);
+      const fault = await expectFault(init({ ...data, task_id: await use().openTask() }), 1000);
+      expect(fault).toContain('already in progress');
     });
 
     it('takes up a build that has failed', async () => {
@@ -105,9 +106,9 @@ export function describeBuildRules(use: UseFixture): void {
     it('happens once, and only while the build is in progress', async () => {
       await completeBuild(use(), build);
 
-      await expectFault(completeBuild(use(), build), 1000);
+      expect(await expectFault(completeBuild(use(), build), 1000)).toContain('state is COMPLETE');
       await expectFault(use().builder.call('host.failBuild', [build.task, build.buildId]), 1000);
-      await expectFault(init(buildData(build.name, build.task)), 1000);
+      expect(await expectFault(init(buildData(build.name, build.task)), 1000)).toContain('already exists');
     });
 
     it('is for the host that has the task open', async () => {

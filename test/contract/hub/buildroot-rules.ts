@@ -247,6 +247,11 @@ export function describeBuildrootRules(use: UseFixture): void {
       await expectFault(setState(0), 1000);
     });
 
+    it('blows up for a state that there is not', async () => {
+      await expectFault(setState('NOSUCH'), 1);
+      await expectFault(setState(9), 1);
+    });
+
     it('ends with EXPIRED, which may be said twice', async () => {
       await setState('EXPIRED');
 

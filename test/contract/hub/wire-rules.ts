@@ -66,6 +66,7 @@ export function describeWireRules(use: UseFixture): void {
       await expectFault(use().user.call('getKojiVersion', [1]), 1019);
       await expectFault(use().user.call('getTag', [target], { nosuch: 1 }), 1019);
       await expectFault(use().user.call('getTag'), 1019);
+      await expectFault(use().user.call('getTag', [target], { tagInfo: target }), 1019);
     });
 
     it('takes a struct for a name or an id', async () => {

@@ -142,7 +142,7 @@ start() {
   as_owner rm -f "$socket"
   # shellcheck disable=SC2016  # expanded by the inner shell
   # In a session of its own, so that it outlives the caller's terminal; exec keeps the pid.
-  engine_run setsid bash -c 'echo $$ > "$1.pid"; exec podman system service --time=0 "unix://$1.sock"' \
+  engine_run setsid bash -c 'cd / && echo $$ > "$1.pid"; exec podman system service --time=0 "unix://$1.sock"' \
     podman-service "$engine/podman" > "$service_log" 2>&1 < /dev/null &
   local tries
   for ((tries = 0; tries < 100; tries++)); do

@@ -62,7 +62,7 @@ async function engineSocket(
     const service = await ensureService(
       {
         socketPath: join(directory, 'podman.sock'),
-        stateDir: directory,
+        logPath: join(directory, 'podman-service.log'),
         env: { ...env, ...(await engineEnvironment(directory)) },
         clock,
         timeoutMs: serviceTimeoutMs,

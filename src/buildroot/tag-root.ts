@@ -174,7 +174,7 @@ export class TagRoot {
         fetchContainer(this.#host, this.#request, attempt, fresh ? null : this.#build.id),
         signal,
       );
-      return runPhase(container, this.#logs.root, this.#host.clock, signal);
+      return await runPhase(container, this.#logs.root, this.#host.clock, signal);
     });
     if (fetched.code === noPackageManager) throw new UnusableImage(this.#request.image);
     failUnless(fetched, `fetch ${title}`, 30);
@@ -196,7 +196,7 @@ export class TagRoot {
         installContainer(this.#host, this.#request, attempt, this.#build.id),
         signal,
       );
-      return runPhase(container, this.#logs.root, this.#host.clock, signal);
+      return await runPhase(container, this.#logs.root, this.#host.clock, signal);
     });
     failUnless(installed, `install ${title}`, 30);
     this.#installed = parseInstalled(await readFile(this.#path(`out-${attempt}/installed`), 'utf8'));
@@ -272,7 +272,7 @@ export class TagRoot {
         sourceContainer(this.#host, this.#request, attempt, this.#build.id, disk.id),
         signal,
       );
-      return runPhase(container, tail, this.#host.clock, signal, this.#timeoutMs());
+      return await runPhase(container, tail, this.#host.clock, signal, this.#timeoutMs());
     });
     if (result.code === sourceNotInstallable) await this.#logs.root.write(tail.text());
     if (result.timedOut || !fine.includes(result.code))

@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
@@ -166,6 +168,8 @@ export class Buildroot {
     );
     await logs.write('hw_info.log', await describeHardware(context.directory.absolute));
     const steps = await StepLogs.open(logs, context.clock);
+    // Of a root that could not be made these are wanted most.
+    context.cleanup.defer(() => sendPackageManagerLogs(context));
     const repoPackages = readRepoPackages(context.files, `${place}/rpmlist.jsonl`, signal);
     // It is awaited below; until then a failure of the preparation comes first.
     repoPackages.catch(() => undefined);
@@ -191,6 +195,11 @@ export class Buildroot {
   /** Sends `installed_pkgs.log`: the root as the build finds it. */
   async logInstalled(): Promise<void> {
     await this.#context.logs.write('installed_pkgs.log', renderInstalledLog(this.root.installed));
+  }
+
+  /** Sends what the package manager has logged of its own; once, when the root is complete. */
+  async logPackageManager(): Promise<void> {
+    await sendPackageManagerLogs(this.#context);
   }
 
   #listed(): readonly ListedPackage[] {
@@ -231,6 +240,16 @@ class StepLogs {
     await this.#state.write(`${time} - ${word}: ${name}\n`);
     await this.#output.write(`${word}: ${name}\n`);
     if (at === 'start') await this.root.write(`${time} - ${name}\n`);
+  }
+}
+
+/** The logs dnf keeps of itself, under the names that kojid gives them. Repeatable: what was sent is not sent again. */
+async function sendPackageManagerLogs({ directory, logs, signal }: BuildrootContext): Promise<void> {
+  if (signal.aborted) return;
+  const place = join(directory.absolute, 'fetch', 'logs');
+  for (const name of await readdir(place).catch(() => [])) {
+    if (!/^dnf[a-z.]*\.log$/.test(name) || logs.has(name)) continue;
+    await logs.write(name, await readFile(join(place, name), 'utf8'));
   }
 }
 

@@ -79,6 +79,11 @@ export class TaskLogs {
     for (const { file } of this.#open.splice(0)) await file.close();
   }
 
+  /** Whether a log of this name is open or was sent. */
+  has(name: string): boolean {
+    return this.#uploaded.includes(name) || this.#open.some(({ file }) => file.name === name);
+  }
+
   /** Names of the logs that lie complete on the hub. */
   get uploaded(): readonly string[] {
     return this.#uploaded;

@@ -59,6 +59,7 @@ export const buildArch = defineTask({
       checkSrpmTags(await readRpmHeader(path, signal));
       srpms.push(await outputs.send(path, signal));
     }
+    await buildroot.logPackageManager();
     await context.logs.finish(signal);
     await buildroot.record.expire(signal);
     return {

@@ -43,6 +43,7 @@ export const rebuildSrpm = defineTask({
     const path = join(directory.absolute, 'results', name);
     checkSrpmName(await readRpmHeader(path, signal), name);
     const sent = await outputs.send(path, signal);
+    await buildroot.logPackageManager();
     await context.logs.finish(signal);
     await buildroot.record.expire(signal);
     return {

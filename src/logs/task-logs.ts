@@ -25,7 +25,10 @@ export class TaskLogs {
   readonly #openUpload: OpenLogUpload;
   readonly #clock: Clock;
   readonly #open: { readonly file: LogFile; readonly upload: LogUpload; pushed: number }[] = [];
+  /** Ends the pauses between pushes; a push under way is let finish. */
   readonly #stop = new AbortController();
+  /** Ends uploads, too: the hub does not take them any more. */
+  readonly #drop = new AbortController();
   #pump: Promise<void> | null = null;
   #uploaded: string[] = [];
 
@@ -75,6 +78,7 @@ export class TaskLogs {
   /** Closes the files of a task whose logs the hub does not take any more. */
   async abandon(): Promise<void> {
     this.#stop.abort();
+    this.#drop.abort();
     await this.#pump?.catch(() => undefined);
     for (const { file } of this.#open.splice(0)) await file.close();
   }
@@ -97,7 +101,7 @@ export class TaskLogs {
         if (signal.aborted) return;
         if (log.file.size === log.pushed) continue;
         const size = log.file.size;
-        await log.upload.push(signal);
+        await log.upload.push(this.#drop.signal);
         log.pushed = size;
       }
     }

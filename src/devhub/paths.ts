@@ -49,7 +49,6 @@ export function withinDirectory(path: string): string {
 /** Moves a file to a place where nothing may be yet (`koji.util.safer_move`). */
 export function moveFile(source: string, target: string): void {
   if (existsSync(target)) throw generic(`Destination exists: ${target}`);
-  if (isSymlink(target)) throw generic(`Destination is a symlink: ${target}`);
   mkdirSync(dirname(target), { recursive: true });
   renameSync(source, target);
 }
@@ -68,10 +67,7 @@ export function importFile(source: string, directory: string, what: string): voi
   moveAndLink(source, target);
 }
 
-export function isSymlink(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
-}
-
+/** Whether there is a file of its own, not a link to one. */
 export function isRegularFile(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }

@@ -64,14 +64,14 @@ export const subtaskMethods: MethodTable = {
       owner: z.unknown().optional(),
     },
     (call, { method, arglist, parent, kwargs, owner, ...options }) => {
-      assertTaskOfHost(call, parent, assertHost(call).id);
+      const parentTask = assertTaskOfHost(call, parent, assertHost(call).id);
       if (owner !== undefined) throw notAllowed('The owner option is not allowed here');
       const { label } = options;
       // The same parent and label mean the same subtask: a builder that lost the answer gets it again.
       const existing =
         label === undefined ? undefined : childrenOf(call, parent).find((task) => task.label === label);
       if (existing !== undefined) return existing.id;
-      return makeTask(call, method, withKeywords(arglist, kwargs ?? {}), { ...options, parent });
+      return makeTask(call, method, withKeywords(arglist, kwargs ?? {}), { ...options, parent: parentTask });
     },
   ),
   'host.taskSetWait': method({ parent: taskId, tasks: TaskIds.nullable() }, (call, { parent, tasks }) => {

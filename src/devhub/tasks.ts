@@ -62,7 +62,8 @@ export function toTaskInfoWithRequest(task: TaskRow): Record<string, RpcValue> {
 }
 
 export interface TaskOptions {
-  readonly parent?: number | undefined;
+  /** The task that waits for this one; whoever asks has made sure that it is OPEN. */
+  readonly parent?: TaskRow | undefined;
   readonly label?: string | undefined;
   readonly channel?: string | undefined;
   readonly arch?: string | undefined;
@@ -72,7 +73,7 @@ export interface TaskOptions {
   readonly assign?: number | undefined;
 }
 
-/** Makes a task; what is not said comes from the parent, which must be OPEN (`make_task`). */
+/** Makes a task; what is not said comes from the parent (`make_task`). */
 export function makeTask(
   call: Call,
   method: string,
@@ -80,7 +81,7 @@ export function makeTask(
   options: TaskOptions,
 ): number {
   const { tasks } = call.hub.state.tables;
-  const parent = options.parent === undefined ? undefined : openParent(call, options.parent);
+  const { parent } = options;
   const owner = options.owner ?? parent?.owner ?? call.session?.user_id;
   const task = tasks.insert({
     state: options.assign === undefined ? taskState.FREE : taskState.ASSIGNED,
@@ -103,12 +104,6 @@ export function makeTask(
   });
   refuseByArch(call, task);
   return task.id;
-}
-
-function openParent(call: Call, parentId: number): TaskRow {
-  const parent = required(call.hub.state.tables.tasks.get(parentId), `Invalid parent task: ${parentId}`);
-  if (parent.state !== taskState.OPEN) throw generic(`Parent task (id ${parentId}) is not open`);
-  return parent;
 }
 
 /** The hub's default channel policy: the requested one, else the parent's, else `default`. */

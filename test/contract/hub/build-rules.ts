@@ -100,7 +100,7 @@ export function describeBuildRules(use: UseFixture): void {
       await completeBuild(use(), build);
 
       expect(await use().file(`work/${build.log}`)).toBe('made\n');
-      await expectFault(use().upload(build.task, 'build.log', 'again'), 1000);
+      expect(await expectFault(use().upload(build.task, 'build.log', 'again'), 1000)).toContain('symlink');
     });
 
     it('happens once, and only while the build is in progress', async () => {
@@ -164,7 +164,7 @@ export function describeBuildRules(use: UseFixture): void {
       expect(await use().user.call('getBuild', [build.buildId])).toMatchObject({
         state: buildState.BUILDING,
       });
-      await expectFault(complete(build.srpm, [build.rpm]), 1000);
+      expect(await expectFault(complete(build.srpm, [build.rpm]), 1000)).toContain('already exists');
     });
 
     it('keeps the first of noarch packages that are the same', async () => {

@@ -135,16 +135,32 @@ export function describeUploadRules(use: UseFixture): void {
     });
 
     it.each([
-      ['a path as name', { filename: 'sub/a' }],
-      ['a hidden name', { filename: '.a' }],
-      ['a directory above', { filepath: '../elsewhere' }],
-      ['a directory above, in disguise', { filepath: 'tasks/../../elsewhere' }],
-      ['no task', { filepath: 'tasks/1' }],
-      ['a task that is no number', { filepath: 'tasks/1/x' }],
-    ])('refuses %s', async (_name, query) => {
+      ['a path as name', { filename: 'sub/a' }, 'Invalid upload filename'],
+      ['a hidden name', { filename: '.a' }, 'Invalid upload filename'],
+      ['a directory above', { filepath: '../elsewhere' }, 'Invalid upload directory'],
+      ['a directory above, in disguise', { filepath: 'tasks/../../elsewhere' }, 'Invalid upload directory'],
+      ['no task', { filepath: 'tasks/1' }, 'Invalid task upload directory'],
+      ['a task that is no number', { filepath: 'tasks/1/x' }, 'Invalid task upload directory'],
+    ])('refuses %s', async (_name, query, text) => {
       const { send } = await openArea();
 
-      await expectFault(send('a', 'x', query), 1000);
+      expect(await expectFault(send('a', 'x', query), 1000)).toContain(text);
+    });
+
+    it('blows up for a directory that begins at the root', async () => {
+      const { send } = await openArea();
+
+      await expectFault(send('a', 'x', { filepath: '/contract' }), 1);
+    });
+
+    it('does not write into a directory', async () => {
+      const { send, filepath } = await openArea();
+      await send('a', 'x', { filepath: `${filepath}/sub` });
+      const digest = ['md5', md5('x')];
+
+      expect(await expectFault(send('sub', 'x', { overwrite: '1' }), 1000)).toContain('not a file');
+      const upload = use().builder.call('uploadFile', [filepath, 'sub', 1, digest, 0, base64('x')]);
+      expect(await expectFault(upload, 1000)).toContain('not a file');
     });
 
     it('keeps a directory for the user who came first', async () => {
@@ -158,7 +174,8 @@ export function describeUploadRules(use: UseFixture): void {
     it('needs a session', async () => {
       const query = { filename: 'a', filepath: unique('contract'), fileverify: 'md5', offset: '0' };
 
-      await expectFault(new HubClient(use().hub.url).uploadChunk(query, bytes('x')), 1002);
+      const fault = await expectFault(new HubClient(use().hub.url).uploadChunk(query, bytes('x')), 1002);
+      expect(fault).toContain('session-id');
     });
 
     it('counts as a call, and may be sent again with its number', async () => {

@@ -37,14 +37,14 @@ export function describeWireRules(use: UseFixture): void {
     });
 
     it.each([
-      ['an empty body', ''],
-      ['what is no XML', 'hello'],
-      ['a request that is too long', encodeCall('echo', ['x'.repeat(4 * 1024 * 1024)])],
-    ])('answers %s with status 400', async (_name, body) => {
+      ['an empty body', '', 'Invalid request'],
+      ['what is no XML', 'hello', 'Invalid request'],
+      ['a request that is too long', encodeCall('echo', ['x'.repeat(4 * 1024 * 1024)]), 'too long'],
+    ])('answers %s with status 400', async (_name, body, text) => {
       const response = await post(body);
 
       expect(response.status).toBe(400);
-      await response.text();
+      expect(await response.text()).toContain(text);
     });
 
     it('wants to know the length of a request', async () => {

@@ -43,7 +43,8 @@ export function fetchScript(
     '--installroot=/mnt/root',
     ...(settings.releaseVersion === null ? [] : [`--releasever=${quote(settings.releaseVersion)}`]),
     '--setopt=cachedir=/adjutant/fetch/cache',
-    '--setopt=logdir=/adjutant/fetch/logs',
+    // dnf puts the installroot in front of it.
+    '--setopt=logdir=/adjutant-logs',
     "--disableplugin='*' --enableplugin=builddep",
     `--downloadonly --downloaddir=/adjutant/fetch/${settings.packages}`,
   ];
@@ -55,6 +56,11 @@ export function fetchScript(
     'fi',
     `mkdir -p /mnt/root /adjutant/fetch/${settings.packages} /adjutant/fetch/cache /adjutant/fetch/logs`,
     `${personalityPrefix(settings.personality)}dnf -y ${options.join(' ')} ${request}`,
+    'status=$?',
+    'for log in /mnt/root/adjutant-logs/dnf*.log; do',
+    '  [ ! -f "$log" ] || cat "$log" >>"/adjutant/fetch/logs/${log##*/}"',
+    'done',
+    'exit "$status"',
   ]);
 }
 

@@ -43,8 +43,8 @@ export function fetchScript(
     '--installroot=/mnt/root',
     ...(settings.releaseVersion === null ? [] : [`--releasever=${quote(settings.releaseVersion)}`]),
     '--setopt=cachedir=/adjutant/fetch/cache',
-    // dnf puts the installroot in front of it.
-    '--setopt=logdir=/adjutant-logs',
+    // dnf puts the installroot in front of it, for all logs but hawkey's.
+    '--setopt=logdir=/adjutant/fetch/logs',
     "--disableplugin='*' --enableplugin=builddep",
     `--downloadonly --downloaddir=/adjutant/fetch/${settings.packages}`,
   ];
@@ -57,7 +57,7 @@ export function fetchScript(
     `mkdir -p /mnt/root /adjutant/fetch/${settings.packages} /adjutant/fetch/cache /adjutant/fetch/logs`,
     `${personalityPrefix(settings.personality)}dnf -y ${options.join(' ')} ${request}`,
     'status=$?',
-    'for log in /mnt/root/adjutant-logs/dnf*.log; do',
+    'for log in /mnt/root/adjutant/fetch/logs/dnf*.log; do',
     '  [ ! -f "$log" ] || cat "$log" >>"/adjutant/fetch/logs/${log##*/}"',
     'done',
     'exit "$status"',

@@ -4,10 +4,11 @@ import { describeBuildrootRules } from './hub/buildroot-rules.ts';
 import { Fixture } from './hub/fixture.ts';
 import type { HubUnderTest } from './hub/hub-under-test.ts';
 import { describeRepoRules } from './hub/repo-rules.ts';
+import { describeSchedulerRules } from './hub/scheduler-rules.ts';
 import { describeSessionRules } from './hub/session-rules.ts';
 import { describeShapeRules } from './hub/shape-rules.ts';
 import { describeSubtaskRules } from './hub/subtask-rules.ts';
-import { describeSchedulerRules, describeTaskRules } from './hub/task-rules.ts';
+import { describeTaskRules } from './hub/task-rules.ts';
 import { describeUploadRules } from './hub/upload-rules.ts';
 import { describeWireRules } from './hub/wire-rules.ts';
 

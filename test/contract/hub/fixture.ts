@@ -85,6 +85,7 @@ export class Fixture {
       const buildroots = await client.call('listBuildroots', [], { hostID, state: [0, 1, 2] });
       for (const row of Rows.parse(buildroots))
         await client.call('host.setBuildRootState', [row.id, 'EXPIRED']);
+      await client.call('host.updateHost', [0, false]);
       await client.logout();
     }
   }

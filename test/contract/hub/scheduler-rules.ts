@@ -1,0 +1,127 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { taskState } from '../../../src/devhub/rows.ts';
+import { buildTag, type UseFixture } from './fixture.ts';
+
+const Tasks = z.array(z.looseObject({ id: z.int() }));
+
+/** Which host is given which task (`kojihub/scheduler.py`). */
+export function describeSchedulerRules(use: UseFixture): void {
+  describe('scheduler', () => {
+    beforeEach(async () => {
+      for (const client of [use().builder, use().other]) {
+        const open = Tasks.parse(await client.call('host.getHostTasks'));
+        const assigned = Tasks.parse(await client.call('host.getTasks'));
+        for (const task of [...open, ...assigned]) await use().admin.call('cancelTask', [task.id]);
+        await client.call('host.updateHost', [0, false], { data: { maxjobs: 20 } });
+      }
+      await use().cancelMine();
+    });
+
+    const ready = (client = use().builder, data = { maxjobs: 20 }) =>
+      client.call('host.updateHost', [0, true], { data });
+
+    it('gives a FREE task to a host that is ready', async () => {
+      const task = await use().newTask();
+      await ready();
+      await use().hub.runScheduler();
+
+      const assigned = await use().builder.call('host.getTasks');
+
+      expect(assigned).toMatchObject([
+        { id: task, state: taskState.ASSIGNED, method: 'sleep', arch: 'noarch' },
+      ]);
+    });
+
+    it('gives nothing to a host that is not ready', async () => {
+      const task = await use().newTask();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.FREE);
+    });
+
+    it('gives nothing to a host of other arches', async () => {
+      const foreign = await use().newTask({ arch: 's390x' });
+      const mine = await use().newTask({ arch: 'i386' });
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(foreign)).toBe(taskState.FREE);
+      expect(await use().stateOf(mine)).toBe(taskState.ASSIGNED);
+    });
+
+    it('gives no more tasks than maxjobs, the urgent ones first', async () => {
+      const later = await use().newTask({ priority: 30 });
+      const urgent = await use().newTask({ priority: 5 });
+      await ready(use().builder, { maxjobs: 1 });
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(urgent)).toBe(taskState.ASSIGNED);
+      expect(await use().stateOf(later)).toBe(taskState.FREE);
+    });
+
+    it('gives no more weight than the capacity', async () => {
+      for (const weight of [1, 3]) {
+        const task = await use().openTask();
+        await use().builder.call('host.setTaskWeight', [task, weight]);
+      }
+      const task = await use().newTask();
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.FREE);
+    });
+
+    it('does not count the weight of waiting tasks', async () => {
+      const parent = await use().openTask();
+      await use().builder.call('host.setTaskWeight', [parent, 4]);
+      await use().builder.call('host.taskSetWait', [parent, null]);
+      const task = await use().newTask();
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.ASSIGNED);
+    });
+
+    it('does not give a task to a host that has refused it', async () => {
+      const host = await use().hostIdOf(use().builder);
+      const hard = await use().newTask({ assign: host });
+      const soft = await use().newTask({ assign: host });
+      await use().builder.call('host.refuseTask', [hard], { soft: false, msg: 'no' });
+      await use().builder.call('host.refuseTask', [soft], { soft: true, msg: 'later' });
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(hard)).toBe(taskState.FREE);
+      expect(await use().stateOf(soft)).toBe(taskState.FREE);
+    });
+
+    it('prefers the host with less to do', async () => {
+      await use().openTask();
+      const task = await use().newTask();
+      await ready(use().builder);
+      await ready(use().other);
+      await use().hub.runScheduler();
+
+      const host = await use().hostIdOf(use().other);
+      expect(await use().user.call('getTaskInfo', [task])).toMatchObject({ host_id: host });
+    });
+
+    it("gives a noarch build to hosts of the tag's arches", async () => {
+      const task = await use().newTask({}, 'rebuildSRPM', ['x.src.rpm', buildTag, {}]);
+      await ready();
+      await use().hub.runScheduler();
+
+      expect(await use().stateOf(task)).toBe(taskState.ASSIGNED);
+    });
+
+    it('is run by a host that asks for tasks and has none', async () => {
+      const task = await use().newTask();
+      await ready();
+
+      await expect
+        .poll(() => use().builder.call('host.getTasks'), { timeout: 10_000 })
+        .toMatchObject([{ id: task }]);
+    });
+  });
+}

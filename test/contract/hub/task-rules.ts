@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { HubClient } from '../../../src/devhub/client.ts';
 import { taskState } from '../../../src/devhub/rows.ts';
 import { encodeFault, encodeResponse } from '../../../src/hub/xmlrpc/codec.ts';
-import { buildTag, channel, expectFault, target, type UseFixture } from './fixture.ts';
+import { channel, expectFault, target, type UseFixture } from './fixture.ts';
 
 const nothing = encodeResponse(null);
 const unknown = 999_999_999;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
+import { SharedCall } from '../../core/shared-call.ts';
 import { ContainerError } from '../errors.ts';
 import type { ImageInfo } from '../manager.ts';
-import { SharedCall } from '../shared-call.ts';
 import type { EmptyDirectory, PullPolicy } from '../spec.ts';
 import { classifyError, classifyPullError } from './classify-error.ts';
 import { type Engine, libpod } from './engine.ts';

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
+import { SharedCall } from '../../core/shared-call.ts';
 import { ContainerError } from '../errors.ts';
 import type { Container } from '../manager.ts';
-import { SharedCall } from '../shared-call.ts';
 import type { ContainerId, ExitStatus } from '../spec.ts';
 import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';

@@ -1,0 +1,103 @@
+import { dirname, join, relative, sep } from 'node:path';
+import type { Rule } from 'eslint';
+
+const lower = ['core', 'hub', 'config', 'container', 'rpm'];
+const middle = [...lower, 'logs', 'upload', 'policy', 'buildroot'];
+
+/**
+ * Who may import whom in `src`: each area with what it may import besides itself. An area is a folder, or a
+ * file with a rule of its own, and includes what lies below it. `tasks/*` stands for each task's folder. The
+ * files in `src` itself put the parts together: they import all, and nobody imports them.
+ */
+const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
+  ['core', []],
+  ['hub/xmlrpc', ['core', 'hub/faults.ts']],
+  ['hub', ['core']],
+  ['config', ['core']],
+  ['container', ['core']],
+  ['container/podman', ['core', 'container']],
+  ['container/fake', ['core', 'container']],
+  ['rpm', ['core']],
+  ['logs', ['core']],
+  ['upload', lower],
+  ['policy', lower],
+  ['buildroot', [...lower, 'logs', 'policy']],
+  ['tasks', middle],
+  ['tasks/*', [...middle, 'tasks']],
+  ['tasks/registry.ts', ['tasks', 'tasks/*']],
+  ['builder', [...middle, 'tasks', 'tasks/registry.ts']],
+  ['devhub', ['core', 'hub/xmlrpc', 'hub/schema.ts', 'hub/faults.ts', 'rpm']],
+  ['doctor', lower],
+]);
+
+/** Areas that the folder around them does not include: they are imported by name or not at all. */
+const apart: ReadonlySet<string> = new Set([
+  'container/podman',
+  'container/fake',
+  'tasks/*',
+  'tasks/registry.ts',
+]);
+
+/** Packages that belong to one area. */
+const ownerOf: ReadonlyMap<string, string> = new Map([['dockerode', 'container/podman']]);
+
+/** Reports imports in `src` that the layers do not allow, type imports and dynamic ones included. */
+export const importBoundaries: Rule.RuleModule = {
+  meta: { type: 'problem', schema: [] },
+  create(context) {
+    const source = join(context.cwd, 'src');
+    const from = toPath(source, context.filename);
+    const check = (node: Rule.Node, specifier: unknown): void => {
+      if (typeof specifier !== 'string') return;
+      const problem = specifier.startsWith('.')
+        ? problemOf(from, toPath(source, join(dirname(context.filename), specifier)))
+        : packageProblemOf(from, specifier);
+      if (problem !== null) context.report({ node, message: problem });
+    };
+    return {
+      ImportDeclaration: (node) => check(node, node.source.value),
+      ExportAllDeclaration: (node) => check(node, node.source.value),
+      ExportNamedDeclaration: (node) => check(node, node.source?.value),
+      ImportExpression: (node) => check(node, node.source.type === 'Literal' ? node.source.value : undefined),
+    };
+  },
+};
+
+function toPath(source: string, file: string): string {
+  return relative(source, file).split(sep).join('/');
+}
+
+/** What is wrong with an import, or null. Paths are relative to `src`. */
+function problemOf(from: string, to: string): string | null {
+  if (!from.includes('/')) return null;
+  const area = areaOf(from);
+  if (area === undefined) return `${from} is in no area; add its folder to scripts/lint/import-boundaries.ts`;
+  if (area === 'tasks/*' && taskFolder(from) === taskFolder(to)) return null;
+  const allowed = [...(mayImport.get(area) ?? []), ...(area === 'tasks/*' ? [] : [area])];
+  const target = areaOf(to);
+  const isAllowed =
+    target !== undefined && apart.has(target)
+      ? allowed.includes(target)
+      : allowed.some((name) => isWithin(to, name));
+  return isAllowed ? null : `${area} must not import ${to}; see scripts/lint/import-boundaries.ts`;
+}
+
+function packageProblemOf(from: string, name: string): string | null {
+  const owner = ownerOf.get(name);
+  return owner === undefined || areaOf(from) === owner ? null : `only ${owner} may import ${name}`;
+}
+
+/** The area with the longest name that a file belongs to. */
+function areaOf(path: string): string | undefined {
+  const found = [...mayImport.keys()].filter((name) => isWithin(path, name));
+  return found.toSorted((a, b) => b.length - a.length)[0];
+}
+
+function isWithin(path: string, area: string): boolean {
+  if (area === 'tasks/*') return path.startsWith('tasks/') && path.split('/').length > 2;
+  return path === area || path.startsWith(`${area}/`);
+}
+
+function taskFolder(path: string): string {
+  return path.split('/').slice(0, 2).join('/');
+}

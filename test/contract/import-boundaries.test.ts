@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { Linter } from 'eslint';
+import tseslint from 'typescript-eslint';
+import { describe, expect, it } from 'vitest';
+import { importBoundaries } from '../../scripts/lint/import-boundaries.ts';
+
+const cwd = join(import.meta.dirname, '../..');
+
+/** What the rule says about a file of `src` with these lines. */
+function lint(path: string, code: string): readonly string[] {
+  const messages = new Linter({ cwd, configType: 'flat' }).verify(
+    code,
+    {
+      files: ['**/*.ts'],
+      languageOptions: { parser: tseslint.parser },
+      plugins: { project: { rules: { 'import-boundaries': importBoundaries } } },
+      rules: { 'project/import-boundaries': 'error' },
+    },
+    join(cwd, 'src', path),
+  );
+  return messages.map(({ message }) => message);
+}
+
+const allowed: readonly (readonly [from: string, specifier: string])[] = [
+  ['core/x.ts', './clock.ts'],
+  ['hub/xmlrpc/x.ts', '../faults.ts'],
+  ['hub/auth/x.ts', '../xmlrpc/codec.ts'],
+  ['container/podman/x.ts', '../spec.ts'],
+  ['container/podman/x.ts', 'dockerode'],
+  ['policy/x.ts', '../config/schema.ts'],
+  ['buildroot/x.ts', '../logs/log-file.ts'],
+  ['tasks/build/x.ts', './y.ts'],
+  ['tasks/build/parts/x.ts', '../y.ts'],
+  ['tasks/build/x.ts', '../adapter.ts'],
+  ['tasks/build/x.ts', '../../buildroot/buildroot.ts'],
+  ['tasks/registry.ts', './build/index.ts'],
+  ['builder/x.ts', '../tasks/registry.ts'],
+  ['devhub/x.ts', '../hub/xmlrpc/codec.ts'],
+  ['devhub/x.ts', '../hub/schema.ts'],
+  ['main.ts', './builder/daemon.ts'],
+  ['engine.ts', './container/podman/podman-manager.ts'],
+];
+
+const forbidden: readonly (readonly [from: string, specifier: string])[] = [
+  ['core/x.ts', '../hub/faults.ts'],
+  ['hub/xmlrpc/x.ts', '../session.ts'],
+  ['hub/x.ts', '../config/schema.ts'],
+  ['hub/auth/x.ts', '../../rpm/nvr.ts'],
+  ['config/x.ts', '../hub/faults.ts'],
+  ['container/x.ts', './podman/socket.ts'],
+  ['container/x.ts', 'dockerode'],
+  ['container/podman/x.ts', '../fake/fake-manager.ts'],
+  ['rpm/x.ts', '../container/spec.ts'],
+  ['logs/x.ts', '../upload/uploader.ts'],
+  ['policy/x.ts', '../buildroot/errors.ts'],
+  ['buildroot/x.ts', '../tasks/errors.ts'],
+  ['buildroot/x.ts', '../container/podman/podman-manager.ts'],
+  ['tasks/x.ts', './build/index.ts'],
+  ['tasks/x.ts', '../builder/daemon.ts'],
+  ['tasks/build/x.ts', '../build-arch/index.ts'],
+  ['tasks/build/x.ts', '../registry.ts'],
+  ['tasks/build/x.ts', '../../builder/outcome.ts'],
+  ['tasks/build/x.ts', '../../container/podman/socket.ts'],
+  ['builder/x.ts', '../tasks/build/index.ts'],
+  ['builder/x.ts', '../container/podman/podman-manager.ts'],
+  ['builder/x.ts', '../main.ts'],
+  ['builder/x.ts', '../../test/support/fake-clock.ts'],
+  ['devhub/x.ts', '../hub/session.ts'],
+  ['devhub/x.ts', '../tasks/params.ts'],
+  ['doctor/x.ts', '../container/podman/socket.ts'],
+  ['unheard-of/x.ts', '../core/clock.ts'],
+  ['main.ts', 'dockerode'],
+];
+
+describe('import boundaries', () => {
+  it.each(allowed)('let %s import %s', (from, specifier) => {
+    expect(lint(from, `import { x } from '${specifier}';`)).toEqual([]);
+  });
+
+  it.each(forbidden)('keep %s from importing %s', (from, specifier) => {
+    expect(lint(from, `import { x } from '${specifier}';`)).toHaveLength(1);
+  });
+
+  it.each([
+    "import type { X } from '../tasks/adapter.ts';",
+    "export { x } from '../tasks/adapter.ts';",
+    "export * from '../tasks/adapter.ts';",
+    "const x = await import('../tasks/adapter.ts');",
+  ])('look at %s', (code) => {
+    expect(lint('buildroot/x.ts', code)).toEqual([
+      'buildroot must not import tasks/adapter.ts; see scripts/lint/import-boundaries.ts',
+    ]);
+  });
+});

@@ -53,6 +53,10 @@ export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): 
     };
     process.once('SIGTERM', stop).once('SIGINT', stop);
     process.on('SIGUSR1', () => daemon.drain());
+    // A bug of ours in one task must not cost the others their work.
+    process.on('unhandledRejection', (error) =>
+      log.error({ err: error }, `a failure nobody waited for: ${describeError(error)}`),
+    );
     return await daemon.run();
   } catch (error) {
     log.fatal({ err: error }, `the daemon could not start: ${describeError(error)}`);

@@ -42,7 +42,8 @@ export class TaskLogs {
   async open(name: string): Promise<LogFile> {
     const file = await LogFile.create(name, join(this.#directory, name));
     this.#open.push({ file, upload: this.#openUpload(file.path, name), pushed: 0 });
-    this.#pump ??= this.#pushWhileOpen();
+    // Sending early is a service to those who watch: `finish` sends what is missing, and rejects if it cannot.
+    this.#pump ??= this.#pushWhileOpen().catch(() => undefined);
     return file;
   }
 
@@ -60,7 +61,7 @@ export class TaskLogs {
   async finish(signal: AbortSignal): Promise<void> {
     this.#stop.abort();
     const failures: unknown[] = [];
-    await this.#pump?.catch((error: unknown) => failures.push(error));
+    await this.#pump;
     this.#pump = null;
     for (const { file, upload } of this.#open.splice(0)) {
       try {
@@ -79,7 +80,7 @@ export class TaskLogs {
   async abandon(): Promise<void> {
     this.#stop.abort();
     this.#drop.abort();
-    await this.#pump?.catch(() => undefined);
+    await this.#pump;
     for (const { file } of this.#open.splice(0)) await file.close();
   }
 

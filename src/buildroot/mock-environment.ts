@@ -57,11 +57,24 @@ export function planMacros(
     if (!/^[A-Za-z_][A-Za-z0-9_]*(\([^)\n]*\))?$/.test(name)) {
       throw new BadTagSetting(`tag extra rpm.macro.${name}: not a macro name`);
     }
-    macros.set(`%${name}`, oneLine(`rpm.macro.${name}`, value));
+    const body = oneLine(`rpm.macro.${name}`, value);
+    if (reachesOn(body)) {
+      throw new BadTagSetting(
+        `tag extra rpm.macro.${name}: the value must be a single line, rpm would read on after it`,
+      );
+    }
+    macros.set(`%${name}`, body);
   }
-  macros.set('%_topdir', `${buildUser.home}/build`);
-  macros.set('%_host_cpu', targetArch);
-  macros.set('%_host', `${targetArch}-${site.mockHost}`);
+  const fixed = [
+    ['%_topdir', `${buildUser.home}/build`],
+    ['%_host_cpu', targetArch],
+    ['%_host', `${targetArch}-${site.mockHost}`],
+  ] as const;
+  for (const [name, body] of fixed) {
+    // The last definition counts, also over one of the same name with parameters.
+    macros.delete(name);
+    macros.set(name, body);
+  }
   return macros;
 }
 
@@ -106,6 +119,30 @@ function pythonText(key: string, value: unknown): string {
   if (value === false) return 'False';
   if (value === null) return 'None';
   throw new BadTagSetting(`tag extra ${key}: must be text or a number, not a structure`);
+}
+
+/** Whether rpm takes the next line of a macro file for a part of this one: a backslash at its end, or an open bracket. */
+function reachesOn(body: string): boolean {
+  const closing: Readonly<Record<string, string>> = { '{': '}', '(': ')', '[': ']' };
+  const open = new Map(Object.keys(closing).map((bracket) => [bracket, 0]));
+  for (let i = 0; i < body.length; i += 1) {
+    const char = body.charAt(i);
+    const next = body.charAt(i + 1);
+    if (char === '\\') {
+      if (next === '') return true;
+      i += 1;
+    } else if (char === '%') {
+      if (open.has(next)) open.set(next, (open.get(next) ?? 0) + 1);
+      if (next === '%' || open.has(next)) i += 1;
+    } else {
+      for (const [bracket, depth] of open) {
+        if (depth === 0) continue;
+        if (char === bracket) open.set(bracket, depth + 1);
+        if (char === closing[bracket]) open.set(bracket, depth - 1);
+      }
+    }
+  }
+  return [...open.values()].some((depth) => depth > 0);
 }
 
 function oneLine(key: string, value: string): string {

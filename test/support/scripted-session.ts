@@ -1,0 +1,120 @@
+import type { z } from 'zod';
+import { HubFault, HubProtocolError, isRetryFault } from '../../src/hub/faults.ts';
+import type { CallOptions, HubSession, SessionState, UploadChunk } from '../../src/hub/session.ts';
+import {
+  decodeCall,
+  decodeResponse,
+  encodeCall,
+  encodeResponse,
+  type RpcValue,
+  splitKeywords,
+  withKeywords,
+} from '../../src/hub/xmlrpc/codec.ts';
+import { adler32, adler32Hex } from '../../src/upload/adler32.ts';
+
+/** One call as a hub would have read it. */
+export interface ScriptedCall {
+  readonly method: string;
+  readonly params: readonly RpcValue[];
+  readonly keywords: Readonly<Record<string, RpcValue>>;
+}
+
+/** What a call gets: a value, an error, or what a function makes of it. */
+export type ScriptedAnswer = RpcValue | Error | ((call: ScriptedCall) => RpcValue | Promise<RpcValue>);
+
+/** A fault of the hub, as an answer. */
+export const hubFault = (code: number, text: string): HubFault => new HubFault(code, text);
+
+/**
+ * A session with a hub that lives in the test: values pass through the codec as they would on the wire, answers
+ * through the caller's schema. A method's answers are used in the order they were given; the last one stays.
+ * A method without an answer throws a fault that names it. Uploads are kept by path.
+ */
+export class ScriptedSession implements HubSession {
+  readonly info = { id: 7, master: 1 };
+  readonly hubVersion = '1.35.3';
+  readonly calls: ScriptedCall[] = [];
+  readonly uploads = new Map<string, Buffer>();
+  readonly #answers = new Map<string, ScriptedAnswer[]>();
+
+  constructor() {
+    this.on('checkUpload', ({ params: [directory, name] }) => {
+      const content = this.uploads.get(`${directory}/${name}`);
+      return content === undefined ? null : { size: content.length, hexdigest: adler32Hex(adler32(content)) };
+    });
+  }
+
+  /** Replaces the answers of a method. */
+  on(method: string, ...answers: ScriptedAnswer[]): this {
+    this.#answers.set(method, answers);
+    return this;
+  }
+
+  /** The calls of one method, in order. */
+  of(method: string): readonly ScriptedCall[] {
+    return this.calls.filter((call) => call.method === method);
+  }
+
+  /** Names of the called methods in order, without those of uploads. */
+  get methods(): readonly string[] {
+    return this.calls.map(({ method }) => method).filter((method) => method !== 'checkUpload');
+  }
+
+  async call<T>(
+    method: string,
+    params: readonly RpcValue[],
+    answer: z.ZodType<T>,
+    options: CallOptions<T> = {},
+  ): Promise<T> {
+    options.signal?.throwIfAborted();
+    const sent = decodeCall(encodeCall(method, withKeywords(params, options.keywords ?? {})));
+    const call = { method, ...splitKeywords(sent.params) };
+    this.calls.push(call);
+    let value: RpcValue;
+    try {
+      value = decodeResponse(encodeResponse(await this.#answer(call)));
+      options.signal?.throwIfAborted();
+    } catch (error) {
+      if (isRetryFault(error) && typeof options.retryError === 'function') return options.retryError(error);
+      throw error;
+    }
+    const parsed = answer.safeParse(value);
+    if (!parsed.success) throw new HubProtocolError(`${method}: ${parsed.error.message}`);
+    return parsed.data;
+  }
+
+  async upload(
+    { directory, name, offset, bytes }: UploadChunk,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ) {
+    signal?.throwIfAborted();
+    const path = `${directory}/${name}`;
+    const before = this.uploads.get(path) ?? Buffer.alloc(0);
+    this.uploads.set(path, Buffer.concat([before.subarray(0, offset), bytes]));
+    return { sizeBytes: bytes.length, adler32: adler32Hex(adler32(bytes)), resent: false };
+  }
+
+  async subsession(): Promise<HubSession> {
+    throw new Error('a scripted session has no subsessions');
+  }
+
+  async exclusiveSession(): Promise<void> {
+    throw new Error('a scripted session has no lock');
+  }
+
+  async logout(): Promise<void> {
+    this.calls.push({ method: 'logout', params: [], keywords: {} });
+  }
+
+  state(): SessionState {
+    throw new Error('a scripted session has no state');
+  }
+
+  async #answer(call: ScriptedCall): Promise<RpcValue> {
+    const answers = this.#answers.get(call.method) ?? [];
+    const answer = answers.length > 1 ? answers.shift() : answers[0];
+    if (answer === undefined) throw hubFault(1000, `the test has no answer for ${call.method}`);
+    if (answer instanceof Error) throw answer;
+    return typeof answer === 'function' ? answer(call) : answer;
+  }
+}

@@ -40,35 +40,25 @@ export class BuildrootMismatch extends BuilderError {
 /** Not packages of the buildroot, although the database has them (`builder/kojid getPackageList`). */
 const ignored = new Set(['buildsys-build', 'gpg-pubkey']);
 
+/** A line of the listing. Packages of rpm's format 6 have no SIGMD5, by which Koji knows a package. */
+const listed =
+  /^(?<name>[^\t]+)\t(?<epoch>\d*)\t(?<version>[^\t]+)\t(?<release>[^\t]+)\t(?<arch>[^\t]+)\t(?<hash>[0-9a-f]{32})\t(?<size>\d+)\t(?<buildtime>\d+)$/;
+
 /** Reads the listing an install phase writes (`scripts.ts installedFormat`). */
 export function parseInstalled(listing: string): readonly InstalledPackage[] {
   const packages: InstalledPackage[] = [];
   for (const [index, line] of listing.split('\n').entries()) {
-    if (line === '') continue;
-    const fields = line.split('\t');
-    const [name, epoch, version, release, arch, payloadhash, size, buildtime] = fields;
-    if (
-      fields.length !== 8 ||
-      name === undefined ||
-      version === undefined ||
-      release === undefined ||
-      arch === undefined ||
-      payloadhash === undefined
-    ) {
+    if (line === '' || ignored.has(line.slice(0, line.indexOf('\t')))) continue;
+    const fields = listed.exec(line)?.groups;
+    if (fields === undefined) {
       throw new BuildrootMismatch(
         `list of installed packages, line ${index + 1}: not as rpm was asked to write it: ${line.slice(0, 200)}`,
       );
     }
-    if (ignored.has(name)) continue;
+    const { name = '', epoch, version = '', release = '', arch = '', hash = '', size, buildtime } = fields;
     packages.push({
-      name,
-      epoch: epoch === '' ? null : Number(epoch),
-      version,
-      release,
-      arch,
-      payloadhash,
-      size: Number(size),
-      buildtime: Number(buildtime),
+      ...{ name, epoch: epoch === '' ? null : Number(epoch), version, release, arch },
+      ...{ payloadhash: hash, size: Number(size), buildtime: Number(buildtime) },
     });
   }
   return packages;

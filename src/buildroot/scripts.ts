@@ -90,9 +90,9 @@ export function installScript(settings: {
   ]);
 }
 
-/** One line of a listing of installed packages: tab separated, read by `installed-packages.ts`. */
+/** One line of a listing of installed packages: tab separated, read by `installed-packages.ts`. SIZE ends at 4 GiB. */
 export const installedFormat =
-  '%{NAME}\\t%|EPOCH?{%{EPOCH}}:{}|\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SIGMD5}\\t%{SIZE}\\t%{BUILDTIME}\\n';
+  '%{NAME}\\t%|EPOCH?{%{EPOCH}}:{}|\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SIGMD5}\\t%{LONGSIZE}\\t%{BUILDTIME}\\n';
 
 /**
  * Source phase, in a throw-away layer on the root: makes the source package again for the target arch,

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { BadTagSetting, type SiteSettings } from './mock-environment.ts';
+import { releaseVersion, renderPackageManagerConfig } from './package-manager-config.ts';
+
+const site: SiteSettings = {
+  vendor: 'v',
+  packager: 'p',
+  distribution: 'd',
+  mockHost: 'm',
+  buildHost: 'b',
+  proxy: null,
+  rpmbuildTimeoutSeconds: 60,
+};
+
+describe('renderPackageManagerConfig', () => {
+  it('has one repo, called build, and nothing else the host may know', () => {
+    expect(renderPackageManagerConfig(['http://hub/repos/t/1/x86_64'], site, {})).toBe(
+      [
+        '[main]',
+        'reposdir=/dev/null',
+        'retries=20',
+        'obsoletes=1',
+        'gpgcheck=0',
+        'assumeyes=1',
+        'keepcache=1',
+        'install_weak_deps=0',
+        'strict=1',
+        '',
+        '[build]',
+        'name=build',
+        'baseurl=http://hub/repos/t/1/x86_64',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('lists several URLs of the repo as continuation lines', () => {
+    const text = renderPackageManagerConfig(['http://a/r', 'http://b/r'], site, {});
+
+    expect(text).toContain('\nbaseurl=http://a/r\n        http://b/r\n');
+  });
+
+  it('goes through the proxy of the site', () => {
+    const text = renderPackageManagerConfig(['u'], { ...site, proxy: 'http://proxy:3128' }, {});
+
+    expect(text.startsWith('[main]\nproxy=http://proxy:3128\n')).toBe(true);
+  });
+
+  it.each([
+    ['module_hotfixes=1', 'mock.yum.module_hotfixes', true],
+    ['module_hotfixes=1', 'mock.yum.module_hotfixes', 1],
+    ['best=1', 'mock.yum.best', 1],
+    ['best=1', 'mock.yum.best', '1'],
+    ['best=1', 'mock.yum.best', true],
+  ])('sets %s for the tag extra %s = %j', (line, key, value) => {
+    const lines = renderPackageManagerConfig(['u'], site, { [key]: value }).split('\n');
+
+    expect(lines.indexOf(line)).toBeGreaterThan(lines.indexOf('[build]'));
+  });
+
+  it.each([
+    ['mock.yum.module_hotfixes', false],
+    ['mock.yum.module_hotfixes', 0],
+    ['mock.yum.module_hotfixes', null],
+    ['mock.yum.best', 0],
+    ['mock.yum.best', '0'],
+    ['mock.yum.best', null],
+  ])('leaves the default for the tag extra %s = %j', (key, value) => {
+    expect(renderPackageManagerConfig(['u'], site, { [key]: value })).toBe(
+      renderPackageManagerConfig(['u'], site, {}),
+    );
+  });
+
+  it.each([2, 'yes', {}])('refuses mock.yum.best = %j', (value) => {
+    expect(() => renderPackageManagerConfig(['u'], site, { 'mock.yum.best': value })).toThrow(BadTagSetting);
+  });
+});
+
+describe('releaseVersion', () => {
+  it.each([
+    [{}, null],
+    [{ 'mock.releasever': null }, null],
+    [{ 'mock.releasever': 9 }, '9'],
+    [{ 'mock.releasever': '9.4-stream_x' }, '9.4-stream_x'],
+  ])('of %j is %j', (extra, version) => {
+    expect(releaseVersion(extra)).toBe(version);
+  });
+
+  it.each(['', '9; reboot', '$(x)', '9\n'])('refuses %j', (value) => {
+    expect(() => releaseVersion({ 'mock.releasever': value })).toThrow('tag extra mock.releasever');
+  });
+});

@@ -1,0 +1,164 @@
+import { spawnSync } from 'node:child_process';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  buildScript,
+  fetchScript,
+  generateRequiresScript,
+  installScript,
+  quote,
+  rebuildSourceScript,
+  sourceScript,
+} from './scripts.ts';
+
+const hostile = ['x', 'a b', "it's", '$(reboot)', '`id`', '"', '\\', '-rf', '*', 'a\nb', '!!', '~', '#', ''];
+const settings = { packages: 'packages-1', releaseVersion: null, personality: null };
+const install = { fresh: true, personality: null, machineId: 'abc', localTime: null };
+const bash = spawnSync('bash', ['--version'], { encoding: 'utf8' });
+const noBash = bash.status === 0 ? '' : ' (skipped: there is no bash)';
+
+/** What bash takes the words of a command line for. */
+function wordsOf(line: string): readonly string[] {
+  const { stdout, stderr } = spawnSync('bash', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  return stdout.split('\0').slice(0, -1);
+}
+
+describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
+  const scripts: Record<string, string> = {
+    'fetch of a group': fetchScript({ kind: 'group', group: 'build' }, settings),
+    'fetch of requirements': fetchScript(
+      { kind: 'build-requires', files: ['requires-1.src.rpm'] },
+      { packages: 'packages-2', releaseVersion: '9', personality: 'linux32' },
+    ),
+    'first install': installScript({ ...install, localTime: '../usr/share/zoneinfo/Asia/Tokyo' }),
+    'later install': installScript({ ...install, fresh: false, personality: 'linux32' }),
+    source: sourceScript('source.src.rpm', 'x86_64', null),
+    'generated requirements': generateRequiresScript('source.src.rpm', 'i686', 'linux32'),
+    build: buildScript('source.src.rpm', 'noarch', false, null),
+    'build with generated requirements': buildScript('source.src.rpm', 'x86_64', true, 'linux32'),
+    'rebuild of a source package': rebuildSourceScript('source.src.rpm'),
+    ...Object.fromEntries(
+      hostile.flatMap((word) => [
+        [`fetch of group ${word}`, fetchScript({ kind: 'group', group: word }, settings)],
+        [
+          `fetch for ${word}`,
+          fetchScript(
+            { kind: 'build-requires', files: [word] },
+            { ...settings, releaseVersion: word, personality: word },
+          ),
+        ],
+        [`install with ${word}`, installScript({ ...install, localTime: word, machineId: word })],
+        [`source ${word}`, sourceScript(word, word, word)],
+        [`build ${word}`, buildScript(word, word, true, word)],
+        [`rebuild ${word}`, rebuildSourceScript(word)],
+      ]),
+    ),
+  };
+
+  it('are all sound', () => {
+    for (const [name, script] of Object.entries(scripts)) {
+      const { stderr } = spawnSync('bash', ['-n'], { input: script, encoding: 'utf8' });
+      expect(`${name}: ${stderr}`).toBe(`${name}: `);
+    }
+  });
+
+  it('quote any word so that it comes back from bash', () => {
+    const word = fc.string({
+      unit: fc.constantFrom(...'ab\'"\\$`!*?[]{}()<>|&;#~= \t\n\r%-', 'é', '\u{1f600}'),
+    });
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 20, maxLength: 40 }), (words) => {
+        expect(wordsOf(words.map(quote).join(' '))).toEqual(words);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('leave a plain word as it is and quote an empty one', () => {
+    expect(quote('/a/b-1.0~rc.rpm')).toBe("'/a/b-1.0~rc.rpm'");
+    expect(quote('/adjutant/in/a_b+c:1.rpm')).toBe('/adjutant/in/a_b+c:1.rpm');
+    expect(quote('')).toBe("''");
+  });
+
+  it.each(hostile)('ask dnf for exactly the group %j', (group) => {
+    const [command = ''] =
+      /dnf -y [^]*?(?=\nstatus=)/.exec(fetchScript({ kind: 'group', group }, settings)) ?? [];
+
+    expect(wordsOf(command).slice(-2)).toEqual(['install', `@${group}`]);
+  });
+
+  it.each(['a b.spec', "it's.spec", '$(touch x).spec', '-x.spec'])('hand rpmbuild the spec %j', (spec) => {
+    const script = buildScript('s.src.rpm', 'noarch', false, null);
+    const [line = ''] = /\/bin\/bash --login .*/.exec(script) ?? [];
+    const shown = line.replace('--login', '').replace('exec /usr/bin/rpmbuild', 'printf "%s\0" rpmbuild');
+
+    const { stdout } = spawnSync('bash', ['-c', shown], { env: { spec, HOME: '/home' }, encoding: 'utf8' });
+
+    expect(stdout.split('\0').slice(0, -1)).toEqual([
+      ...['rpmbuild', '-bb', '--target', 'noarch', '--nodeps', `/home/build/SPECS/${spec}`],
+    ]);
+  });
+});
+
+describe('fetchScript', () => {
+  it('ends with a status of its own in an image without dnf', () => {
+    expect(fetchScript({ kind: 'group', group: 'build' }, settings)).toMatch(
+      /if ! command -v dnf >\/dev\/null; then\n.*\n {2}exit 3\nfi/,
+    );
+  });
+
+  it('downloads into the directory of its transaction and runs nothing', () => {
+    const script = fetchScript({ kind: 'group', group: 'build' }, { ...settings, packages: 'packages-7' });
+
+    expect(script).toContain('--downloadonly --downloaddir=/adjutant/fetch/packages-7 install @build');
+    expect(script).toContain('--installroot=/mnt/root');
+    expect(script).not.toContain('--releasever');
+    expect(script).not.toContain('setarch');
+  });
+
+  it('solves for the release and machine it is told', () => {
+    const script = fetchScript(
+      { kind: 'build-requires', files: ['a.src.rpm', 'b.src.rpm'] },
+      { ...settings, releaseVersion: '9', personality: 'linux32' },
+    );
+
+    expect(script).toContain('setarch linux32 dnf -y ');
+    expect(script).toContain(' --releasever=9 ');
+    expect(script).toContain(' builddep /adjutant/in/a.src.rpm /adjutant/in/b.src.rpm');
+  });
+});
+
+describe('installScript', () => {
+  it('makes user, home and directories only with the first transaction', () => {
+    expect(installScript(install)).toContain('mockbuild:x:1000:135::/builddir:/bin/bash');
+    expect(installScript(install)).toContain('chown -R 1000:135 "$home"');
+    expect(installScript({ ...install, fresh: false })).not.toMatch(/mockbuild|chown|mkdir/);
+  });
+
+  it('links the time zone of the host, if it has one', () => {
+    expect(installScript({ ...install, localTime: '/usr/share/zoneinfo/UTC' })).toContain(
+      'ln -sfn /usr/share/zoneinfo/UTC "$root/etc/localtime"',
+    );
+    expect(installScript(install)).not.toContain('localtime');
+  });
+});
+
+describe('scripts that run rpmbuild', () => {
+  it.each([
+    ['-bs --target noarch --nodeps', sourceScript('s.src.rpm', 'noarch', null)],
+    ['-br --target x86_64 --nodeps', generateRequiresScript('s.src.rpm', 'x86_64', null)],
+    ['-bb --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', false, null)],
+    ['-ba --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', true, null)],
+    ['-bs --nodeps', rebuildSourceScript('s.src.rpm')],
+  ])('run rpmbuild %s after unpacking', (options, script) => {
+    expect(script).toContain('/usr/bin/rpm -Uvh --nodeps /adjutant/in/s.src.rpm');
+    expect(script.trimEnd().split('\n').at(-1)).toContain(`exec /usr/bin/rpmbuild ${options} "$1"`);
+    expect(script.match(/exit 40/g)).toHaveLength(2);
+  });
+
+  it('let a 32-bit build see a 32-bit machine', () => {
+    expect(buildScript('s.src.rpm', 'i686', false, 'linux32')).toContain('\nexec setarch linux32 /bin/bash');
+    expect(buildScript('s.src.rpm', 'i686', false, null)).not.toContain('setarch');
+  });
+});

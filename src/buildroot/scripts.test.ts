@@ -83,7 +83,7 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
 
   it.each(hostile)('ask dnf for exactly the group %j', (group) => {
     const [command = ''] =
-      /dnf -y [^]*?(?=\nstatus=)/.exec(fetchScript({ kind: 'group', group }, settings)) ?? [];
+      /dnf -y [\s\S]*?(?=\nstatus=)/.exec(fetchScript({ kind: 'group', group }, settings)) ?? [];
 
     expect(wordsOf(command).slice(-2)).toEqual(['install', `@${group}`]);
   });
@@ -91,7 +91,7 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   it.each(['a b.spec', "it's.spec", '$(touch x).spec', '-x.spec'])('hand rpmbuild the spec %j', (spec) => {
     const script = buildScript('s.src.rpm', 'noarch', false, null);
     const [line = ''] = /\/bin\/bash --login .*/.exec(script) ?? [];
-    const shown = line.replace('--login', '').replace('exec /usr/bin/rpmbuild', 'printf "%s\0" rpmbuild');
+    const shown = line.replace('--login', '').replace('exec /usr/bin/rpmbuild', 'printf "%s\\0" rpmbuild');
 
     const { stdout } = spawnSync('bash', ['-c', shown], { env: { spec, HOME: '/home' }, encoding: 'utf8' });
 

@@ -13,7 +13,8 @@ export interface Collected {
 
 /**
  * Takes the regular files directly below the top of a tar stream that a package's build produced, and
- * nothing else: no links, no devices, no deeper directories, no name that could lead elsewhere.
+ * nothing else: no links, no devices, no deeper directories, no name that could lead elsewhere, and with
+ * the suffix `.rpm` no source packages.
  */
 export async function collectFiles(
   tar: Readable,
@@ -36,7 +37,7 @@ export async function collectFiles(
         });
         files.push(name);
       } else {
-        if (reason !== '') passedOver.push(`${entry.header.name}: ${reason}`);
+        if (reason !== '') passedOver.push(`${JSON.stringify(entry.header.name)}: ${reason}`);
         entry.resume();
       }
     }
@@ -57,9 +58,10 @@ function whyNot(
   if (type !== 'file' && type !== 'contiguous-file') return `a ${type}, not a regular file`;
   if (parts.length > 2) return 'in a directory of its own';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: such names are what this looks for
-  if (name === '..' || name.startsWith('.') || /[\0-\x1f\x7f]/.test(name))
+  if (parts.includes('..') || name.startsWith('.') || /[\0-\x1f\x7f]/.test(name))
     return 'not a file name the hub takes';
   if (!name.endsWith(suffix)) return `does not end in ${suffix}`;
+  if (suffix === '.rpm' && name.endsWith('.src.rpm')) return 'a source package among binary ones';
   if (taken.includes(name)) return 'the same name twice';
   return null;
 }

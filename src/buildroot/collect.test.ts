@@ -1,0 +1,152 @@
+import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { type Headers, pack } from 'tar-stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { collectFiles } from './collect.ts';
+
+const never = new AbortController().signal;
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'collect-'));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+type Entry = readonly [headers: Headers, content?: string];
+
+async function toTar(entries: readonly Entry[]): Promise<Buffer> {
+  const tar = pack();
+  for (const [headers, content] of entries) tar.entry(headers, content ?? '');
+  tar.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of tar) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+const collect = async (...entries: Entry[]) =>
+  collectFiles(Readable.from([await toTar(entries)]), directory, '.rpm', never);
+
+describe('collectFiles', () => {
+  it('takes the files of the directory, in order and with their content', async () => {
+    const collected = await collect(
+      [{ name: 'RPMS/', type: 'directory' }],
+      [{ name: 'RPMS/b.rpm', mode: 0o4777 }, 'bbb'],
+      [{ name: './RPMS/a.rpm' }, 'aaa'],
+      [{ name: 'RPMS/empty.rpm' }],
+    );
+
+    expect(collected).toEqual({ files: ['b.rpm', 'a.rpm', 'empty.rpm'], passedOver: [] });
+    expect(await readFile(join(directory, 'b.rpm'), 'utf8')).toBe('bbb');
+    expect(await readFile(join(directory, 'a.rpm'), 'utf8')).toBe('aaa');
+    expect((await lstat(join(directory, 'b.rpm'))).mode & 0o7777 & ~0o644).toBe(0);
+  });
+
+  it.each<[string, Headers, string]>([
+    ['a symbolic link', { name: 'RPMS/x.rpm', type: 'symlink', linkname: '/etc/passwd' }, 'a symlink'],
+    ['a hard link', { name: 'RPMS/x.rpm', type: 'link', linkname: 'RPMS/good.rpm' }, 'a link'],
+    ['a character device', { name: 'RPMS/x.rpm', type: 'character-device' }, 'a character-device'],
+    ['a block device', { name: 'RPMS/x.rpm', type: 'block-device' }, 'a block-device'],
+    ['a fifo', { name: 'RPMS/x.rpm', type: 'fifo' }, 'a fifo'],
+    ['a directory named like a package', { name: 'RPMS/x.rpm/', type: 'directory' }, 'a directory'],
+    ['a file in a deeper directory', { name: 'RPMS/noarch/x.rpm' }, 'in a directory of its own'],
+    ['a path that leads out', { name: '../x.rpm' }, 'not a file name'],
+    ['a path that leads far out', { name: 'RPMS/../../x.rpm' }, 'in a directory of its own'],
+    ['a hidden file', { name: 'RPMS/.x.rpm' }, 'not a file name'],
+    ['a line feed in the name', { name: 'RPMS/a\nb.rpm' }, 'not a file name'],
+    ['an escape in the name', { name: 'RPMS/\u001b[1m.rpm' }, 'not a file name'],
+    ['a file of another kind', { name: 'RPMS/x.txt' }, 'does not end in .rpm'],
+    ['a source package', { name: 'RPMS/x.src.rpm' }, 'a source package'],
+    ['a name twice', { name: 'RPMS/good.rpm' }, 'the same name twice'],
+  ])('leaves %s where it is and says why', async (_what, headers, reason) => {
+    const collected = await collect([{ name: 'RPMS/good.rpm' }, 'good'], [headers], [{ name: 'RPMS/z.rpm' }]);
+
+    expect(collected.files).toEqual(['good.rpm', 'z.rpm']);
+    expect(collected.passedOver).toEqual([expect.stringContaining(reason)]);
+    expect(collected.passedOver[0]).toContain(JSON.stringify(headers.name));
+    expect((await readdir(directory)).sort()).toEqual(['good.rpm', 'z.rpm']);
+    expect(await readFile(join(directory, 'good.rpm'), 'utf8')).toBe('good');
+  });
+
+  it('takes source packages when those are wanted', async () => {
+    const tar = await toTar([[{ name: 'SRPMS/x.src.rpm' }], [{ name: 'SRPMS/x.rpm' }]]);
+
+    const { files } = await collectFiles(Readable.from([tar]), directory, '.src.rpm', never);
+
+    expect(files).toEqual(['x.src.rpm']);
+  });
+
+  it('takes a file of a directory that was made from a link only as the file it is', async () => {
+    const collected = await collect(
+      [{ name: 'RPMS', type: 'symlink', linkname: '/etc' }],
+      [{ name: 'RPMS/x.rpm' }, 'x'],
+    );
+
+    expect(collected).toEqual({ files: ['x.rpm'], passedOver: ['"RPMS": a symlink, not a regular file'] });
+    expect((await lstat(join(directory, 'x.rpm'))).isFile()).toBe(true);
+  });
+
+  it('does not replace a file that was there before', async () => {
+    await collect([{ name: 'RPMS/x.rpm' }, 'first']);
+
+    await expect(collect([{ name: 'SRPMS/x.rpm' }, 'second'])).rejects.toMatchObject({ code: 'EEXIST' });
+    expect(await readFile(join(directory, 'x.rpm'), 'utf8')).toBe('first');
+  });
+
+  it('does not hold a large file in memory or lose a byte of it', async () => {
+    const content = 'x'.repeat(5_000_000);
+    const tar = await toTar([[{ name: 'RPMS/big.rpm' }, content]]);
+    const chunks = Array.from({ length: Math.ceil(tar.length / 1000) }, (_, i) =>
+      tar.subarray(i * 1000, (i + 1) * 1000),
+    );
+
+    await collectFiles(Readable.from(chunks), directory, '.rpm', never);
+
+    expect(await readFile(join(directory, 'big.rpm'), 'utf8')).toBe(content);
+  });
+
+  it('rejects when the stream ends in the middle of a file', async () => {
+    const tar = await toTar([[{ name: 'RPMS/x.rpm' }, 'x'.repeat(5000)]]);
+
+    const collecting = collectFiles(Readable.from([tar.subarray(0, 3000)]), directory, '.rpm', never);
+
+    await expect(collecting).rejects.toThrow();
+  });
+
+  it('rejects with the error of the stream', async () => {
+    const tar = await toTar([[{ name: 'RPMS/x.rpm' }, 'x'.repeat(5000)]]);
+    const broken = Readable.from(
+      (async function* () {
+        yield tar.subarray(0, 3000);
+        throw new Error('engine went away');
+      })(),
+    );
+
+    await expect(collectFiles(broken, directory, '.rpm', never)).rejects.toThrow('engine went away');
+  });
+
+  it('stops in the middle of a file when it is aborted, and lets the stream go', async () => {
+    const tar = await toTar([[{ name: 'RPMS/x.rpm' }, 'x'.repeat(5000)]]);
+    const endless = new PassThrough();
+    endless.write(tar.subarray(0, 3000));
+    const abort = new AbortController();
+
+    const collecting = collectFiles(endless, directory, '.rpm', abort.signal);
+    await new Promise(setImmediate);
+    abort.abort(new Error('cancelled'));
+
+    await expect(collecting).rejects.toThrow();
+    expect(endless.destroyed).toBe(true);
+  });
+
+  it('rejects when the target cannot be written', async () => {
+    await rm(directory, { recursive: true });
+
+    await expect(collect([{ name: 'RPMS/x.rpm' }, 'x'], [{ name: 'RPMS/y.rpm' }, 'y'])).rejects.toMatchObject(
+      { code: 'ENOENT' },
+    );
+  });
+});

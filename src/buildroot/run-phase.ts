@@ -11,7 +11,7 @@ export interface PhaseResult {
 /**
  * Starts a created container and stays until it has ended and all it wrote is in the log. When the
  * signal is aborted the container is left to whoever owns it; with a timeout it is killed when the
- * time is over, and what it wrote until then is kept.
+ * time is over, and what it wrote until then is kept. Rejects when it cannot be started, followed or killed.
  */
 export async function runPhase(
   container: Container,
@@ -21,28 +21,32 @@ export async function runPhase(
   timeoutMs: number | null = null,
 ): Promise<PhaseResult> {
   await container.start(signal);
-  let timedOut = false;
   const ended = new AbortController();
-  const watch =
-    timeoutMs === null
-      ? Promise.resolve()
-      : clock.sleep(timeoutMs, AbortSignal.any([signal, ended.signal])).then(
-          () => {
-            timedOut = true;
-            return container.stop(0);
-          },
-          (error: unknown) => {
-            if (!ended.signal.aborted && !signal.aborted) throw error;
-          },
-        );
   const drain = async () => {
     for await (const bytes of container.output(signal)) await log.write(bytes);
   };
+  const running = Promise.all([container.wait(signal), drain()]).finally(() => ended.abort());
+  const killing =
+    timeoutMs === null
+      ? false
+      : killAfter(timeoutMs, container, clock, AbortSignal.any([signal, ended.signal]));
+  const [[{ code }], timedOut] = await Promise.all([running, killing]);
+  return { code, timedOut };
+}
+
+/** True when the time ran out before the signal was aborted and the container has been killed. */
+async function killAfter(
+  timeoutMs: number,
+  container: Container,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
-    const [status] = await Promise.all([container.wait(signal), drain()]);
-    return { code: status.code, timedOut };
-  } finally {
-    ended.abort();
-    await watch;
+    await clock.sleep(timeoutMs, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return false;
   }
+  await container.stop(0);
+  return true;
 }

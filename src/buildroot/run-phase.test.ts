@@ -129,10 +129,10 @@ describe('runPhase', () => {
       output: { value: (signal: AbortSignal) => container.output(signal) },
     });
 
-    const running = runPhase(stuck, log, clock, never, 60_000);
+    const rejected = expect(runPhase(stuck, log, clock, never, 60_000)).rejects.toThrow('engine went away');
     await clock.asleep();
     await clock.advance(60_000);
 
-    await expect(running).rejects.toThrow('engine went away');
+    await rejected;
   });
 });

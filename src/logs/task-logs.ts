@@ -13,6 +13,13 @@ export interface LogUpload {
 /** Opens an upload of the file at `path` under `name`. */
 export type OpenLogUpload = (path: string, name: string) => LogUpload;
 
+interface OpenLog {
+  readonly file: LogFile;
+  readonly upload: LogUpload;
+  /** How much of it was sent; null once that has failed: then `finish` sends it. */
+  pushed: number | null;
+}
+
 /** How long a log line may stay on this host before the hub has it. */
 const pushEveryMs = 1000;
 
@@ -24,7 +31,7 @@ export class TaskLogs {
   readonly #directory: string;
   readonly #openUpload: OpenLogUpload;
   readonly #clock: Clock;
-  readonly #open: { readonly file: LogFile; readonly upload: LogUpload; pushed: number }[] = [];
+  readonly #open: OpenLog[] = [];
   /** Ends the pauses between pushes; a push under way is let finish. */
   readonly #stop = new AbortController();
   /** Ends uploads, too: the hub does not take them any more. */
@@ -42,8 +49,7 @@ export class TaskLogs {
   async open(name: string): Promise<LogFile> {
     const file = await LogFile.create(name, join(this.#directory, name));
     this.#open.push({ file, upload: this.#openUpload(file.path, name), pushed: 0 });
-    // Sending early is a service to those who watch: `finish` sends what is missing, and rejects if it cannot.
-    this.#pump ??= this.#pushWhileOpen().catch(() => undefined);
+    this.#pump ??= this.#pushWhileOpen();
     return file;
   }
 
@@ -61,7 +67,11 @@ export class TaskLogs {
   async finish(signal: AbortSignal): Promise<void> {
     this.#stop.abort();
     const failures: unknown[] = [];
+    const drop = () => this.#drop.abort(signal.reason);
+    signal.addEventListener('abort', drop, { once: true });
+    if (signal.aborted) drop();
     await this.#pump;
+    signal.removeEventListener('abort', drop);
     this.#pump = null;
     for (const { file, upload } of this.#open.splice(0)) {
       try {
@@ -100,10 +110,15 @@ export class TaskLogs {
       await this.#clock.sleep(pushEveryMs, signal).catch(() => undefined);
       for (const log of this.#open) {
         if (signal.aborted) return;
-        if (log.file.size === log.pushed) continue;
-        const size = log.file.size;
-        await log.upload.push(this.#drop.signal);
-        log.pushed = size;
+        const { size } = log.file;
+        if (log.pushed === null || log.pushed === size) continue;
+        try {
+          await log.upload.push(this.#drop.signal);
+          log.pushed = size;
+        } catch {
+          // Sending early is a service to those who watch: `finish` sends what is missing, and rejects if it cannot.
+          log.pushed = null;
+        }
       }
     }
   }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { HubFault, HubProtocolError, isRetryFault } from '../../src/hub/faults.ts';
+import { HubFault, isRetryFault } from '../../src/hub/faults.ts';
 import type { CallOptions, HubSession, SessionState, UploadChunk } from '../../src/hub/session.ts';
+import { parseAnswer } from '../../src/hub/session-info.ts';
 import {
   decodeCall,
   decodeResponse,
@@ -78,9 +79,7 @@ export class ScriptedSession implements HubSession {
       if (isRetryFault(error) && typeof options.retryError === 'function') return options.retryError(error);
       throw error;
     }
-    const parsed = answer.safeParse(value);
-    if (!parsed.success) throw new HubProtocolError(`${method}: ${parsed.error.message}`);
-    return parsed.data;
+    return parseAnswer(method, answer, value);
   }
 
   async upload(

@@ -19,6 +19,7 @@ import {
   type UploadedChunk,
 } from './session.ts';
 import { parseAnswer, SessionInfo, toState } from './session-info.ts';
+import { Traffic } from './traffic.ts';
 import type { HubRequest } from './transport.ts';
 import { encodeCall, type RpcValue, withKeywords } from './xmlrpc/codec.ts';
 
@@ -29,6 +30,7 @@ export class LiveSession implements HubSession {
   readonly #settings: RetrySettings;
   readonly #auth: HubAuth;
   readonly #journal: SessionJournal | undefined;
+  readonly #traffic: Traffic;
   #state: SessionState;
   /** Call numbers below this one are covered by what the journal holds. */
   #reserved = 0;
@@ -44,6 +46,7 @@ export class LiveSession implements HubSession {
   ) {
     this.#state = state;
     this.#settings = { ...settings, log: settings.log.child({ sessionId: state.id }) };
+    this.#traffic = new Traffic(settings.clock);
     this.#auth = auth;
     this.#journal = journal;
   }
@@ -68,7 +71,9 @@ export class LiveSession implements HubSession {
   ): Promise<T> {
     const { signal, keywords = {}, retryError = 'throw', doubtful, once = false } = options;
     const body = Buffer.from(encodeCall(method, withKeywords(params, keywords)));
-    const sent = await this.#inOrder(signal, () => this.#exchange({ method, body, once }, signal));
+    const sent = await this.#inOrder(signal, () =>
+      this.#traffic.time('calls', 0, () => this.#exchange({ method, body, once }, signal)),
+    );
     const lookUp = (reason: Error): Promise<T> => {
       if (retryError === 'throw') throw reason;
       this.#settings.log.info(
@@ -103,7 +108,9 @@ export class LiveSession implements HubSession {
       ...(chunk.volume !== undefined && { volume: chunk.volume }),
     });
     const call = { method: 'rawUpload', body: chunk.bytes, once: false, uploadQuery: query };
-    const sent = await this.#inOrder(signal, () => this.#exchange(call, signal));
+    const sent = await this.#inOrder(signal, () =>
+      this.#traffic.time('uploads', chunk.bytes.length, () => this.#exchange(call, signal)),
+    );
     if ('error' in sent) throw sent.error;
     const written = parseAnswer('rawUpload', UploadAnswer, sent.value);
     return { sizeBytes: written.size, adler32: written.hexdigest, resent: sent.resent };
@@ -155,6 +162,7 @@ export class LiveSession implements HubSession {
     } catch (error) {
       if (!isFault(error, faultCodes.auth, faultCodes.authLock, faultCodes.authExpired)) throw error;
     }
+    this.#settings.log.info(this.#traffic.sums(), 'session closed');
     await this.#journal?.remove(this.#state.id);
   }
 

@@ -30,6 +30,8 @@ export interface HubAnswer {
   readonly body: Buffer;
   /** What the hub says its version is; hubs before 1.35 do not. */
   readonly hubVersion: string | null;
+  /** The hub's clock by its `Date` header, in milliseconds since the epoch, to the second. */
+  readonly dateMs: number | null;
 }
 
 /** Brings one request to the hub and its answer back; knows nothing of sessions, methods or retries. */
@@ -141,7 +143,12 @@ async function readAnswer(incoming: http.IncomingMessage, url: string, maxBytes:
   const status = incoming.statusCode ?? 0;
   if (status !== 200) throw statusError(status, incoming, body, url);
   const version = incoming.headers['koji-version'];
-  return { body, hubVersion: typeof version === 'string' ? version : null };
+  const dateMs = Date.parse(incoming.headers.date ?? '');
+  return {
+    body,
+    hubVersion: typeof version === 'string' ? version : null,
+    dateMs: Number.isNaN(dateMs) ? null : dateMs,
+  };
 }
 
 const hints: Readonly<Record<number, string>> = {

@@ -1,9 +1,8 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { BuilderError, describeError } from '../core/errors.ts';
 
 /** A file of the hub's tree could not be had; `missing` when it is not there. */
@@ -29,7 +28,8 @@ export class HubFiles {
   readonly #bases: readonly string[];
 
   constructor(topUrls: readonly string[], topDir: string) {
-    this.#bases = topUrls.length > 0 ? topUrls.map((url) => url.replace(/\/+$/, '')) : [`file://${topDir}`];
+    const bases = topUrls.length > 0 ? topUrls : [pathToFileURL(topDir).href];
+    this.#bases = bases.map((url) => url.replace(/\/+$/, ''));
   }
 
   /** URLs of a path, one per base. */
@@ -37,12 +37,12 @@ export class HubFiles {
     return this.#bases.map((base) => `${base}/${path.split('/').map(encodeURIComponent).join('/')}`);
   }
 
-  /** The file's content as a stream. Ends with an error when less arrives than was announced. */
+  /** The file's content as a stream. Ends with a `HubFileError` when less arrives than was announced. */
   async open(path: string, signal: AbortSignal): Promise<Readable> {
     const failures: HubFileError[] = [];
     for (const url of this.urls(path)) {
       try {
-        return url.startsWith('file:') ? await openLocal(url) : await openRemote(url, signal);
+        return url.startsWith('file:') ? await openLocal(url, signal) : await openRemote(url, signal);
       } catch (error) {
         if (!(error instanceof HubFileError)) throw error;
         failures.push(error);
@@ -63,9 +63,7 @@ export class HubFiles {
     } catch (error) {
       await rm(target, { force: true });
       signal.throwIfAborted();
-      throw new HubFileError(`${path} did not arrive whole: ${describeError(error)}`, false, {
-        cause: error,
-      });
+      throw error instanceof HubFileError ? error : incomplete(target, error);
     }
   }
 
@@ -88,14 +86,11 @@ export class HubFiles {
   }
 }
 
-async function openLocal(url: string): Promise<Readable> {
+async function openLocal(url: string, signal: AbortSignal): Promise<Readable> {
   const path = fileURLToPath(url);
-  try {
-    await access(path);
-  } catch (error) {
-    throw new HubFileError(`${path} is not there (topurl or topdir in kojid.conf)`, true, { cause: error });
-  }
-  return createReadStream(path);
+  const found = await stat(path).catch(() => null);
+  if (!found?.isFile()) throw new HubFileError(`${path} is not there (topurl or topdir in kojid.conf)`, true);
+  return whole(path, createReadStream(path), signal);
 }
 
 async function openRemote(url: string, signal: AbortSignal): Promise<Readable> {
@@ -106,13 +101,31 @@ async function openRemote(url: string, signal: AbortSignal): Promise<Readable> {
     signal.throwIfAborted();
     throw new HubFileError(`cannot read ${url}: ${describeError(error)}`, false, { cause: error });
   }
+  if (response.ok && response.body !== null) {
+    // The two declarations of the same web stream differ in members nobody uses here.
+    const body = response.body as import('node:stream/web').ReadableStream<Uint8Array>;
+    return whole(url, Readable.fromWeb(body), signal);
+  }
+  await response.body?.cancel();
   if (response.status === 404) throw new HubFileError(`${url} is not there`, true);
-  if (!response.ok || response.body === null)
-    throw new HubFileError(`${url} answers ${response.status} ${response.statusText}`, false);
-  return Readable.fromWeb(response.body as import('node:stream/web').ReadableStream);
+  throw new HubFileError(`${url} answers ${response.status} ${response.statusText}`, false);
 }
 
-/** Joins path parts of the hub's tree. */
-export function hubPath(...parts: readonly (string | number)[]): string {
-  return join(...parts.map(String));
+/** The stream, with errors that say what was being read. */
+function whole(name: string, source: Readable, signal: AbortSignal): Readable {
+  async function* chunks(): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* source;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw incomplete(name, error);
+    }
+  }
+  // Whoever reads gets the error from the generator.
+  source.on('error', () => undefined);
+  return Readable.from(chunks(), { objectMode: false }).once('close', () => source.destroy());
+}
+
+function incomplete(name: string, cause: unknown): HubFileError {
+  return new HubFileError(`${name} did not arrive whole: ${describeError(cause)}`, false, { cause });
 }

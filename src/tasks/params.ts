@@ -8,6 +8,8 @@ import { faultCode, TaskFault } from './errors.ts';
  */
 export interface TaskSignature<P> {
   readonly names: readonly string[];
+  /** Further parameters, of any number and name, are fine and not looked at. */
+  readonly rest?: true;
   readonly schema: z.ZodType<P>;
 }
 
@@ -25,17 +27,22 @@ export function decodeParams<P>(
   const { params, keywords } = splitKeywords(request);
   const byName = params.length === 1 ? requestByName(params[0]) : null;
   const positional = byName === null ? params : [];
-  if (positional.length > signature.names.length) {
+  if (positional.length > signature.names.length && !signature.rest) {
     throw badParameters(
       method,
       `takes at most ${signature.names.length} parameters, ${positional.length} were given`,
     );
   }
-  for (const [index, value] of positional.entries()) named[signature.names[index] ?? ''] = value;
+  for (const [index, name] of signature.names.slice(0, positional.length).entries()) {
+    named[name] = positional[index] ?? null;
+  }
   for (const [name, value] of Object.entries({ ...byName, ...keywords })) {
     if (name === '__method__') continue;
-    if (!signature.names.includes(name)) throw badParameters(method, `has no parameter '${name}'`);
-    if (name in named) throw badParameters(method, `got parameter '${name}' twice`);
+    if (!signature.names.includes(name)) {
+      if (signature.rest) continue;
+      throw badParameters(method, `has no parameter '${name}'`);
+    }
+    if (Object.hasOwn(named, name)) throw badParameters(method, `got parameter '${name}' twice`);
     named[name] = value;
   }
   const parsed = signature.schema.safeParse(named);
@@ -51,6 +58,9 @@ export function decodeParams<P>(
 export function optional<T extends z.ZodType>(schema: T) {
   return schema.nullish().transform((value) => value ?? null);
 }
+
+/** A yes or no; Python's callers also write 1 and 0. */
+export const flag = z.union([z.boolean(), z.int().transform((number) => number !== 0)]);
 
 function requestByName(value: RpcValue | undefined): Readonly<Record<string, RpcValue>> | null {
   const parsed = z.looseObject({ __method__: z.string() }).safeParse(value);

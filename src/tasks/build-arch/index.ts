@@ -10,13 +10,13 @@ import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { fetchSource } from '../fetch-source.ts';
-import { optional } from '../params.ts';
+import { flag, optional } from '../params.ts';
 
 const BuildArchParams = z.object({
   pkg: z.string(),
   root: z.union([z.int(), z.string()]),
   arch: z.string(),
-  keep_srpm: z.boolean(),
+  keep_srpm: flag,
   opts: optional(z.looseObject({ repo_id: optional(z.int()) })),
 });
 

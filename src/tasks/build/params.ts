@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { faultCode, TaskFault } from '../errors.ts';
-import { optional } from '../params.ts';
+import { flag, optional } from '../params.ts';
 
 /** What `koji build` can ask for; options this builder has no use for are let through, as kojid does. */
 export const BuildOptions = z.looseObject({
-  scratch: optional(z.boolean()),
-  skip_tag: optional(z.boolean()),
-  draft: optional(z.boolean()),
+  scratch: optional(flag),
+  skip_tag: optional(flag),
+  draft: optional(flag),
   repo_id: optional(z.int()),
   arch_override: optional(z.string()),
-  fail_fast: optional(z.boolean()),
-  rebuild_srpm: optional(z.boolean()),
-  wait_repo: optional(z.boolean()),
+  fail_fast: optional(flag),
+  rebuild_srpm: optional(flag),
+  wait_repo: optional(flag),
   wait_builds: optional(z.array(z.string())),
   custom_user_metadata: optional(z.custom<RpcValue>(() => true)),
 });
@@ -20,7 +20,7 @@ export type BuildOptions = z.infer<typeof BuildOptions>;
 
 export const BuildParams = z.object({
   src: z.string(),
-  target: optional(z.string()),
+  target: z.string().nullable(),
   opts: optional(BuildOptions),
 });
 

@@ -7,13 +7,12 @@ import type { ContainerSpec } from '../../container/spec.ts';
 import { type RepoInfo, repoStateName, repoStates } from '../../hub/schema.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault, TaskRefused } from '../errors.ts';
-import { optional } from '../params.ts';
 import { requireReposDirectory } from '../repos-directory.ts';
 
 const CreaterepoParams = z.object({
   repo_id: z.int(),
   arch: z.string(),
-  oldrepo: optional(z.looseObject({ id: z.int() })),
+  oldrepo: z.looseObject({ id: z.int() }).nullable(),
 });
 
 /** Makes the metadata of one arch of a repo, from the package list the hub has written (`builder/kojid CreaterepoTask`). */

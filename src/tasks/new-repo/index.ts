@@ -5,7 +5,7 @@ import type { TagInfo } from '../../hub/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
-import { optional } from '../params.ts';
+import { flag, optional } from '../params.ts';
 import { requireReposDirectory } from '../repos-directory.ts';
 
 const Settings = z.record(
@@ -15,9 +15,9 @@ const Settings = z.record(
 const NewRepoParams = z.object({
   tag: z.union([z.int(), z.string(), z.looseObject({ id: z.int() }).transform((tag) => tag.id)]),
   event: optional(z.int()),
-  src: optional(z.boolean()),
-  debuginfo: optional(z.boolean()),
-  separate_src: optional(z.boolean()),
+  src: optional(flag),
+  debuginfo: optional(flag),
+  separate_src: optional(flag),
   opts: optional(Settings),
 });
 

@@ -3,14 +3,14 @@ import { describeError } from '../../core/errors.ts';
 import { HubFault } from '../../hub/faults.ts';
 import { defineTask } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
-import { optional } from '../params.ts';
+import { flag, optional } from '../params.ts';
 
 const TagBuildParams = z.object({
   tag_id: z.union([z.int(), z.string()]),
   build_id: z.union([z.int(), z.string()]),
-  force: optional(z.boolean()),
+  force: optional(flag),
   fromtag: optional(z.union([z.int(), z.string()])),
-  ignore_success: optional(z.boolean()),
+  ignore_success: optional(flag),
 });
 
 /** Tags a build and has the hub tell those who want to know, also when it fails (`builder/kojid TagBuildTask`). */

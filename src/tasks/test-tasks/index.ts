@@ -83,7 +83,7 @@ export const subtask = defineTask({
 export const defaultTask = defineTask({
   methods: ['default'],
   weight: 0.1,
-  signature: { names: [], schema: z.looseObject({}) },
+  signature: { names: [], rest: true, schema: z.looseObject({}) },
 
   async run(_params, { task }) {
     throw new TaskFault(faultCode.generic, 'request', `Invalid method: ${task.method}`);

@@ -1,22 +1,90 @@
+import { readFile } from 'node:fs/promises';
 import { checkConfig } from './config/check-config.ts';
 import { CommandLineError, parseDaemonArguments } from './config/command-line.ts';
+import { runDevHubCommand } from './devhub-command.ts';
+import { runDoctorCommand } from './doctor-command.ts';
 import { runDaemon } from './main.ts';
 
-const [command, ...rest] = process.argv.slice(2);
+const help = `Usage: koji-adjutant [options]             the daemon; takes kojid's options
+       koji-adjutant COMMAND [options]
 
-/** Which program the first word names; everything else is kojid's command line. */
-async function run(): Promise<number> {
-  switch (command) {
-    case 'check-config':
-      return checkConfig(parseDaemonArguments(rest), process.env, process.stdout);
-    default:
-      return runDaemon(parseDaemonArguments(process.argv.slice(2)), process.env);
+A Koji builder that runs every task in Podman containers.
+
+Commands:
+  check-config   print what is wrong with the configuration, or what differs from the defaults
+  doctor         look at this host, its container engine and its hub, and say what to do
+  devhub         run a development hub: koji-adjutant devhub --dir DIR --port PORT
+  version        print the version
+  help           print this; koji-adjutant --help lists the daemon's options
+
+check-config and doctor take the daemon's options: koji-adjutant doctor -c /etc/kojid/kojid.conf
+
+Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong, 75 the daemon has drained and is to be
+started again, 78 the configuration has to be changed.
+`;
+
+/** A command takes the words behind its name and resolves with the exit code. */
+type Command = (argv: readonly string[]) => Promise<number> | number;
+
+const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
+  [
+    'check-config',
+    (argv) => {
+      const name = 'koji-adjutant check-config';
+      const description = 'Prints what is wrong with the configuration, or what differs from the defaults';
+      return checkConfig(parseDaemonArguments(argv, { name, description }), process.env, process.stdout);
+    },
+  ],
+  [
+    'doctor',
+    (argv) => {
+      const name = 'koji-adjutant doctor';
+      const description = 'Looks at this host, its container engine and its hub, and says what to do';
+      return runDoctorCommand(parseDaemonArguments(argv, { name, description }), process.env, process.stdout);
+    },
+  ],
+  ['devhub', (argv) => runDevHubCommand(argv, process.stdout)],
+  [
+    'version',
+    async () => {
+      process.stdout.write(`koji-adjutant ${await version()}\n`);
+      return 0;
+    },
+  ],
+  [
+    'help',
+    () => {
+      process.stdout.write(help);
+      return 0;
+    },
+  ],
+]);
+
+/** Runs what the first word names; everything else is kojid's command line. */
+async function run(argv: readonly string[]): Promise<number> {
+  const [word = '', ...rest] = argv;
+  const command = commands.get(word);
+  if (command !== undefined) return command(rest);
+  if (word !== '' && !word.startsWith('-')) {
+    throw new CommandLineError(
+      2,
+      `koji-adjutant: there is no command "${word}"; "koji-adjutant help" lists them`,
+    );
   }
+  return runDaemon(parseDaemonArguments(argv), process.env);
+}
+
+/** The file lies beside src as well as beside dist. */
+async function version(): Promise<string> {
+  const file: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  if (typeof file !== 'object' || file === null || !('version' in file))
+    throw new Error('package.json has no version');
+  return String(file.version);
 }
 
 try {
   // Sockets of an engine or a hub that no longer matter must not keep the process.
-  process.exit(await run());
+  process.exit(await run(process.argv.slice(2)));
 } catch (error) {
   if (!(error instanceof CommandLineError)) throw error;
   (error.exitCode === 0 ? process.stdout : process.stderr).write(`${error.message}\n`);

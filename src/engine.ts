@@ -16,21 +16,31 @@ const reconnectMs = 30_000;
 const requestTimeoutMs = 120_000;
 const serviceTimeoutMs = 20_000;
 
+/** An engine that answers, and how it was reached. */
+export interface Engine {
+  readonly containers: ContainerManager;
+  readonly reached: {
+    readonly socketPath: string;
+    /** `private`: a service of our own; `started`: one that was not there before. */
+    readonly kind: 'found' | 'private' | 'started';
+  };
+}
+
 /**
  * The container engine: the service whose socket answers, else a private one with the configuration that
  * `scripts/setup.sh` wrote. A socket that the operator named is never replaced by another.
  */
-export async function connectEngine(
+export async function reachEngine(
   { adjutant }: Config,
   places: Places,
   env: NodeJS.ProcessEnv,
   clock: Clock,
   log: Logger,
   signal: AbortSignal,
-): Promise<ContainerManager> {
-  const socketPath = await engineSocket(adjutant.podman_socket, env, clock, log, signal);
-  return new PodmanManager({
-    socketPath,
+): Promise<Engine> {
+  const reached = await engineSocket(adjutant.podman_socket, env, clock, log, signal);
+  const containers = new PodmanManager({
+    socketPath: reached.socketPath,
     places,
     clock,
     logger: log,
@@ -38,6 +48,12 @@ export async function connectEngine(
     timeoutMs: requestTimeoutMs,
     ulimits: defaultUlimits,
   });
+  return { containers, reached };
+}
+
+/** {@link reachEngine} for those who need no more than the engine. */
+export async function connectEngine(...args: Parameters<typeof reachEngine>): Promise<ContainerManager> {
+  return (await reachEngine(...args)).containers;
 }
 
 async function engineSocket(
@@ -46,15 +62,12 @@ async function engineSocket(
   clock: Clock,
   log: Logger,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<Engine['reached']> {
   const uid = process.getuid?.() ?? 0;
   const named = configured !== null || (env['CONTAINER_HOST'] ?? '') !== '';
   try {
-    return await findSocket(
-      { ...(configured === null ? {} : { explicit: configured }), env, uid },
-      clock,
-      signal,
-    );
+    const search = { ...(configured === null ? {} : { explicit: configured }), env, uid };
+    return { socketPath: await findSocket(search, clock, signal), kind: 'found' };
   } catch (error) {
     if (named || !(error instanceof ContainerError) || error.code !== 'runtime-down') throw error;
     const directory = join(stateDirectory(env, uid), 'engine');
@@ -70,7 +83,7 @@ async function engineSocket(
       signal,
     );
     log.info({ socket: service.socketPath, started: service.started }, 'using a private podman service');
-    return service.socketPath;
+    return { socketPath: service.socketPath, kind: service.started ? 'started' : 'private' };
   }
 }
 

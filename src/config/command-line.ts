@@ -56,13 +56,23 @@ const valueFlags: readonly (readonly [flag: string, value: string, key: keyof Ko
 /** The keys among them that kojid's parser takes as whole numbers. */
 const integerKeys: ReadonlySet<keyof KojidValues> = new Set(['maxjobs', 'minspace', 'sleeptime']);
 
+/** How the daemon's own command line introduces itself in its help. */
+const daemonProgram = {
+  name: 'koji-adjutant',
+  description: "Koji builder daemon that runs every task in Podman containers; takes kojid's flags",
+};
+
 /**
  * Reads the arguments behind the program's name as kojid does (`builder/kojid get_options`). Throws
- * `CommandLineError`, whose message is to be printed: to stdout when it is help, else to stderr.
+ * `CommandLineError`, whose message is to be printed: to stdout when it is help, else to stderr. `program`
+ * is for commands that take the daemon's flags, and for their help.
  */
-export function parseDaemonArguments(argv: readonly string[]): DaemonArguments {
+export function parseDaemonArguments(
+  argv: readonly string[],
+  program: { readonly name: string; readonly description: string } = daemonProgram,
+): DaemonArguments {
   const overrides: Partial<Record<keyof KojidValues, Override>> = {};
-  const command = daemonCommand((key, override) => {
+  const command = daemonCommand(program, (key, override) => {
     overrides[key] = override;
   });
   const output: string[] = [];
@@ -94,9 +104,12 @@ export function parseDaemonArguments(argv: readonly string[]): DaemonArguments {
   };
 }
 
-function daemonCommand(override: (key: keyof KojidValues, override: Override) => void): Command {
-  const command = new Command('koji-adjutant')
-    .description("Koji builder daemon that runs every task in Podman containers; takes kojid's flags")
+function daemonCommand(
+  program: { readonly name: string; readonly description: string },
+  override: (key: keyof KojidValues, override: Override) => void,
+): Command {
+  const command = new Command(program.name)
+    .description(program.description)
     .allowExcessArguments(false)
     .option(
       '-c, --config <FILE>',

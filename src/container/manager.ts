@@ -76,6 +76,17 @@ export interface BackendInfo {
   readonly limitsEnforced: boolean;
   /** Directory with images and container layers: what `minspace` has to look at. Null when it is not on this host. */
   readonly storagePath: string | null;
+  /** What only some engines tell, for people who look at a host; null where this one does not. */
+  readonly details: {
+    /** The program that runs the containers (`crun`). */
+    readonly runtime: string | null;
+    /** Whether layers go through FUSE instead of the kernel's own overlay. */
+    readonly fuse: boolean | null;
+    /** Directory with the state of running containers and their throw-away layers, on this host. */
+    readonly runPath: string | null;
+    /** How many more containers there can be. */
+    readonly freeLocks: number | null;
+  };
 }
 
 export interface ImageInfo {

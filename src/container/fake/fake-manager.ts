@@ -51,6 +51,7 @@ export class FakeManager implements ContainerManager {
       cgroupVersion: 'v2',
       limitsEnforced: true,
       storagePath: null,
+      details: { runtime: null, fuse: null, runPath: null, freeLocks: null },
     };
   }
 

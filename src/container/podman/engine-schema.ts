@@ -8,8 +8,16 @@ export const Info = z.object({
     cgroupVersion: z.enum(['v1', 'v2']),
     cgroupControllers: z.array(z.string()).nullish(),
     security: z.object({ rootless: z.boolean() }),
+    ociRuntime: z.object({ name: z.string() }).nullish(),
+    /** Since podman 4.6. */
+    freeLocks: z.number().int().nullish(),
   }),
-  store: z.object({ graphDriverName: z.string(), graphRoot: z.string() }),
+  store: z.object({
+    graphDriverName: z.string(),
+    graphRoot: z.string(),
+    runRoot: z.string().nullish(),
+    graphOptions: z.record(z.string(), z.unknown()).nullish(),
+  }),
   version: z.object({ Version: z.string() }),
 });
 

@@ -85,7 +85,13 @@ export class PodmanManager implements ContainerManager {
       storageDriver: store.graphDriverName,
       cgroupVersion: host.cgroupVersion,
       limitsEnforced,
-      storagePath: (await exists(store.graphRoot)) ? store.graphRoot : null,
+      storagePath: await existingPath(store.graphRoot),
+      details: {
+        runtime: host.ociRuntime?.name ?? null,
+        fuse: 'overlay.mount_program' in (store.graphOptions ?? {}),
+        runPath: await existingPath(store.runRoot),
+        freeLocks: host.freeLocks ?? null,
+      },
     };
   }
 
@@ -217,11 +223,13 @@ export class PodmanManager implements ContainerManager {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+/** The path if it is on this host and may be looked at. */
+async function existingPath(path: string | null | undefined): Promise<string | null> {
+  if (path === null || path === undefined) return null;
   try {
     await access(path);
-    return true;
+    return path;
   } catch {
-    return false;
+    return null;
   }
 }

@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { DaemonArguments } from './config/command-line.ts';
+import { loadConfig } from './config/load.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
+import type { Config } from './config/schema.ts';
+import { systemClock } from './core/clock.ts';
+import { createLogger } from './core/logger.ts';
+import { defaultImage, machineArch } from './default-image.ts';
+import { type Finding, fail, formatFinding, ok, warn } from './doctor/finding.ts';
+import { runDoctor } from './doctor/run-doctor.ts';
+import { reachEngine } from './engine.ts';
+import { hubConnection } from './hub-connection.ts';
+
+/**
+ * `koji-adjutant doctor`: prints a line for each thing the daemon needs. Resolves with the exit code: 0, or 1
+ * when something is a FAIL. May be run while the daemon runs.
+ */
+export async function runDoctorCommand(
+  args: DaemonArguments,
+  env: NodeJS.ProcessEnv,
+  out: { write(text: string): unknown },
+): Promise<number> {
+  let failures = 0;
+  const print = (finding: Finding): void => {
+    if (finding.level === 'FAIL') failures += 1;
+    out.write(`${formatFinding(finding)}\n`);
+  };
+  const config = load(args, env, print);
+  if (config !== null) await examine(config, env, print);
+  out.write(
+    failures === 0 ? 'This host can build.\n' : `${failures} of these have to be mended; see FAIL above.\n`,
+  );
+  return failures === 0 ? 0 : 1;
+}
+
+function load(
+  args: DaemonArguments,
+  env: NodeJS.ProcessEnv,
+  print: (finding: Finding) => void,
+): Config | null {
+  try {
+    const config = loadConfig({ ...args, env });
+    for (const warning of config.warnings) print(warn('configuration', formatProblem(warning), null));
+    print(ok('configuration', 'loaded'));
+    return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) print(fail('configuration', formatProblem(problem), null));
+    for (const warning of error.warnings) print(warn('configuration', formatProblem(warning), null));
+    return null;
+  }
+}
+
+async function examine(
+  config: Config,
+  env: NodeJS.ProcessEnv,
+  print: (finding: Finding) => void,
+): Promise<void> {
+  const { kojid, adjutant } = config;
+  const clock = systemClock;
+  const log = createLogger('silent');
+  const leave = new AbortController();
+  const stop = () => leave.abort(new Error('told to stop'));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  // The output of containers on trial; the daemon's own place for it may not be there yet.
+  const logDir = await mkdtemp(join(tmpdir(), 'koji-adjutant-doctor-'));
+  try {
+    const places = { workDir: kojid.workdir, topDir: kojid.topdir, logDir };
+    const findings = runDoctor(
+      {
+        config,
+        nodeVersion: process.version,
+        user: currentUser(),
+        arch: machineArch(),
+        image: defaultImage(adjutant.task_image_default),
+        connectEngine: async (signal) => reachEngine(config, places, env, clock, log, signal),
+        connectHub: async () => {
+          const { transport, auth, expectedUser } = await hubConnection(config);
+          return { transport, auth, expectedUser, clock, log };
+        },
+      },
+      leave.signal,
+    );
+    for await (const finding of findings) print(finding);
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    await rm(logDir, { recursive: true, force: true });
+  }
+}
+
+function currentUser(): { readonly name: string; readonly uid: number } {
+  const { username, uid } = userInfo();
+  return { name: username, uid };
+}

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import type { BackendInfo } from '../container/manager.ts';
+import {
+  judgeEngine,
+  judgeImage,
+  judgeLimits,
+  judgeLocks,
+  judgeMissingImage,
+  judgeStorage,
+  judgeTools,
+} from './engine.ts';
+import { parseInspection, trialLimits } from './trial.ts';
+
+const details: BackendInfo['details'] = { runtime: 'crun', fuse: false, runPath: '/run/c', freeLocks: 2000 };
+const podman: BackendInfo = {
+  name: 'podman',
+  version: '5.4.0',
+  rootless: true,
+  storageDriver: 'overlay',
+  cgroupVersion: 'v2',
+  limitsEnforced: true,
+  storagePath: '/var/lib/c',
+  details,
+};
+
+describe('judgeEngine', () => {
+  it('says which service it is', () => {
+    const found = (kind: 'found' | 'started') =>
+      judgeEngine(podman, { socketPath: '/run/p.sock', kind }).found;
+
+    expect(found('found')).toBe('podman 5.4.0, rootless, on /run/p.sock');
+    expect(found('started')).toContain('a private service that was started now and stays');
+  });
+});
+
+describe('judgeStorage', () => {
+  it.each([
+    ['overlay', false, 'ok'],
+    ['overlay', true, 'warn'],
+    ['vfs', false, 'warn'],
+  ])('takes %s with FUSE=%s for %s', (storageDriver, fuse, level) => {
+    expect(judgeStorage({ ...podman, storageDriver, details: { ...details, fuse } }).level).toBe(level);
+  });
+});
+
+describe('judgeLimits', () => {
+  it('is content when a container has what it asked for', () => {
+    expect(judgeLimits(podman, trialLimits, trialLimits).level).toBe('ok');
+    expect(judgeLimits(podman, trialLimits, null).level).toBe('ok');
+  });
+
+  it('names the limit that does not hold', () => {
+    expect(judgeLimits(podman, trialLimits, { ...trialLimits, memoryBytes: null })).toMatchObject({
+      level: 'warn',
+      found: 'cgroup v2: a container had memoryBytes unknown instead of 536870912',
+    });
+  });
+
+  it.each([
+    ['v1', /unified_cgroup_hierarchy/],
+    ['v2', /Delegate=/],
+  ] as const)('says what helps where cgroup %s limits are ignored', (cgroupVersion, remedy) => {
+    const finding = judgeLimits({ ...podman, cgroupVersion, limitsEnforced: false }, trialLimits, null);
+
+    expect(finding).toMatchObject({ level: 'warn', remedy: expect.stringMatching(remedy) });
+  });
+});
+
+describe('judgeLocks', () => {
+  it('warns when few are left, and is silent when the engine does not tell', () => {
+    const judge = (freeLocks: number | null) => judgeLocks({ ...podman, details: { ...details, freeLocks } });
+
+    expect(judge(2000)?.level).toBe('ok');
+    expect(judge(99)?.level).toBe('warn');
+    expect(judge(null)).toBeNull();
+  });
+});
+
+describe('judgeImage', () => {
+  it('fails for an image of another architecture', () => {
+    const image = { id: 'x', digest: 'sha256:x', arch: 'aarch64' };
+
+    expect(judgeImage('img', image, 'aarch64').level).toBe('ok');
+    expect(judgeImage('img', image, 'x86_64').level).toBe('FAIL');
+  });
+});
+
+describe('judgeMissingImage', () => {
+  it.each([
+    [{ isLocal: true, mayPull: true }, 'FAIL', /setup\.sh/],
+    [{ isLocal: false, mayPull: false }, 'FAIL', /podman pull img/],
+    [{ isLocal: false, mayPull: true }, 'warn', /the daemon pulls it/],
+  ] as const)('with %o is %s', (options, level, remedy) => {
+    expect(judgeMissingImage('img', 'there is no image img', options)).toMatchObject({
+      level,
+      remedy: expect.stringMatching(remedy),
+    });
+  });
+});
+
+describe('judgeTools', () => {
+  it('names the packages that bring what is missing', () => {
+    expect(judgeTools('img', []).level).toBe('ok');
+    expect(judgeTools('img', ['dnf builddep', 'createrepo_c'])).toMatchObject({
+      level: 'FAIL',
+      found: 'dnf builddep, createrepo_c missing',
+      remedy: expect.stringContaining('add dnf-plugins-core, createrepo_c to img'),
+    });
+  });
+});
+
+describe('parseInspection', () => {
+  it('reads tools and limits among other output', () => {
+    const output = 'a warning\nmissing=dnf builddep\npids=512\nmemory=536870912\n';
+
+    expect(parseInspection(output)).toEqual({ missing: ['dnf builddep'], limits: trialLimits });
+  });
+
+  it('takes an unlimited limit for none', () => {
+    expect(parseInspection('pids=max\n').limits).toEqual({ pids: null, memoryBytes: null });
+  });
+});

@@ -1,0 +1,129 @@
+import type { BackendInfo, ImageInfo } from '../container/manager.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
+
+/** The engine that was reached. `started`: a private service that was not there before. */
+export interface ReachedEngine {
+  readonly socketPath: string;
+  readonly kind: 'found' | 'private' | 'started';
+}
+
+export function judgeEngine(info: BackendInfo, { socketPath, kind }: ReachedEngine): Finding {
+  const service = {
+    found: '',
+    private: ', a private service',
+    started: ', a private service that was started now and stays, as the daemon would do',
+  }[kind];
+  return ok(
+    'container engine',
+    `${info.name} ${info.version}, ${info.rootless ? 'rootless' : 'rootful'}, on ${socketPath}${service}`,
+  );
+}
+
+export function judgeStorage({ storageDriver, details }: BackendInfo): Finding {
+  const what = 'storage driver';
+  if (storageDriver !== 'overlay') {
+    return warn(
+      what,
+      storageDriver,
+      'every container copies its whole image: set driver = "overlay" in storage.conf',
+    );
+  }
+  if (details.fuse === true) {
+    return warn(
+      what,
+      'overlay through FUSE',
+      'remove mount_program from storage.conf: kernels since 5.13 need none',
+    );
+  }
+  return ok(what, 'overlay');
+}
+
+/** `seen`: the limits that hold inside a container that asked for them; null when none could run. */
+export function judgeLimits(info: BackendInfo, asked: SeenLimits, seen: SeenLimits | null): Finding {
+  const what = 'limits of containers';
+  const version = `cgroup ${info.cgroupVersion}`;
+  if (!info.limitsEnforced) {
+    const remedy =
+      info.rootless && info.cgroupVersion === 'v1'
+        ? 'boot with systemd.unified_cgroup_hierarchy=1, or run the engine as root'
+        : 'delegate the controllers memory, pids and cpu to the engine (Delegate= of its service)';
+    return warn(
+      what,
+      `${version}: the engine accepts them and ignores them`,
+      `a build can take all of this host: ${remedy}`,
+    );
+  }
+  if (seen === null) return ok(what, `${version}: the engine says that it enforces them`);
+  const off = (['pids', 'memoryBytes'] as const).filter((name) => seen[name] !== asked[name]);
+  if (off.length === 0) return ok(what, `${version}: memory and pids hold inside a container`);
+  const shown = off.map((name) => `${name} ${seen[name] ?? 'unknown'} instead of ${asked[name]}`).join(', ');
+  return warn(
+    what,
+    `${version}: a container had ${shown}`,
+    'see cgroup_manager and runtime in containers.conf(5)',
+  );
+}
+
+export interface SeenLimits {
+  readonly pids: number | null;
+  readonly memoryBytes: number | null;
+}
+
+const fewLocks = 100;
+
+/** Each container and volume holds one of the engine's locks. Null when the engine does not tell. */
+export function judgeLocks({ details }: BackendInfo): Finding | null {
+  if (details.freeLocks === null) return null;
+  if (details.freeLocks >= fewLocks) return ok("engine's locks", `${details.freeLocks} free`);
+  return warn(
+    "engine's locks",
+    `${details.freeLocks} free`,
+    'remove containers and volumes that nobody needs, or raise num_locks in containers.conf and run "podman system renumber"',
+  );
+}
+
+export function judgeImage(name: string, image: ImageInfo, hostArch: string): Finding {
+  if (image.arch === hostArch) return ok('default image', `${name}, ${image.arch}`);
+  return fail(
+    'default image',
+    `${name} is for ${image.arch}`,
+    `this host is ${hostArch}: set task_image_default to an image for it`,
+  );
+}
+
+/** `isLocal`: the name cannot be pulled. */
+export function judgeMissingImage(
+  name: string,
+  problem: string,
+  options: { readonly isLocal: boolean; readonly mayPull: boolean },
+): Finding {
+  if (options.isLocal) {
+    return fail('default image', problem, 'scripts/setup.sh makes the one that belongs to this host');
+  }
+  if (!options.mayPull) return fail('default image', problem, `run "podman pull ${name}"`);
+  return warn(
+    'default image',
+    `${name} is not on this host yet`,
+    `the daemon pulls it when it starts; "podman pull ${name}" shows whether that works`,
+  );
+}
+
+/** What a bootstrap image must be able to do, and which package of a Fedora image brings it. */
+export const imageTools: Readonly<Record<string, string>> = {
+  bash: 'bash',
+  rpm: 'rpm',
+  dnf: 'dnf',
+  'dnf builddep': 'dnf-plugins-core',
+  createrepo_c: 'createrepo_c',
+};
+
+export function judgeTools(name: string, missing: readonly string[]): Finding {
+  const what = 'tools of the default image';
+  if (missing.length === 0) return ok(what, Object.keys(imageTools).join(', '));
+  const packages = missing.map((tool) => imageTools[tool] ?? tool).join(', ');
+  return fail(
+    what,
+    `${missing.join(', ')} missing`,
+    `add ${packages} to ${name}, or set task_image_default to another image`,
+  );
+}

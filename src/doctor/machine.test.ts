@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import {
+  judgeNode,
+  judgeRunDirectory,
+  judgeSpace,
+  judgeSubordinateIds,
+  judgeTopDir,
+  judgeWorkDir,
+} from './machine.ts';
+
+const gib = 2 ** 30;
+
+describe('judgeNode', () => {
+  it.each([
+    ['v24.0.0', 'ok'],
+    ['v26.1.0', 'ok'],
+    ['v22.18.0', 'FAIL'],
+  ])('takes %s for %s', (version, level) => {
+    expect(judgeNode(version).level).toBe(level);
+  });
+});
+
+describe('judgeSubordinateIds', () => {
+  const user = { name: 'builder', uid: 1000 };
+
+  it('adds up the ranges of the user, by name or by number', () => {
+    const files = {
+      subuid: 'other:1:99999\nbuilder:100000:65536\n',
+      subgid: '# comment\n1000:100000:60000\nbuilder:300000:5536',
+    };
+
+    expect(judgeSubordinateIds(user, files)).toMatchObject({
+      level: 'ok',
+      found: '65536 in /etc/subuid, 65536 in /etc/subgid',
+    });
+  });
+
+  it('fails when one of the files gives too few', () => {
+    const files = { subuid: 'builder:100000:65536', subgid: 'builder:100000:65535' };
+
+    expect(judgeSubordinateIds(user, files)).toMatchObject({
+      level: 'FAIL',
+      remedy: expect.stringContaining(
+        'usermod --add-subuids 100000-165535 --add-subgids 100000-165535 builder',
+      ),
+    });
+  });
+});
+
+describe('judgeSpace', () => {
+  it('fails below minspace', () => {
+    expect(judgeSpace('workdir', '/var/tmp/koji', 8 * gib, 8 * gib).level).toBe('ok');
+    expect(judgeSpace('workdir', '/var/tmp/koji', 8 * gib - 1, 8 * gib)).toMatchObject({
+      level: 'FAIL',
+      found: '8191 MiB free at /var/tmp/koji',
+      remedy: expect.stringContaining('minspace (8192 MiB)'),
+    });
+  });
+});
+
+describe('judgeWorkDir', () => {
+  it.each([
+    ['/work', true, 'ok', '/work can be written'],
+    ['/', true, 'ok', '/work will be made'],
+    ['/work', false, 'FAIL', '/work cannot be written'],
+    ['/', false, 'FAIL', '/work cannot be made in /'],
+  ])('with %s there and writable=%s says %s', (path, writable, level, found) => {
+    expect(judgeWorkDir('/work', { path, writable })).toMatchObject({ level, found });
+  });
+});
+
+describe('judgeTopDir', () => {
+  it('warns when the tree is not there', () => {
+    expect(judgeTopDir('/mnt/koji', true).level).toBe('ok');
+    expect(judgeTopDir('/mnt/koji', false).level).toBe('warn');
+  });
+});
+
+describe('judgeRunDirectory', () => {
+  it('warns when little is free', () => {
+    expect(judgeRunDirectory('/run/c', true, 2 * gib)).toMatchObject({
+      level: 'ok',
+      found: '/run/c (in memory), 2048 MiB free',
+    });
+    expect(judgeRunDirectory('/run/c', true, gib - 1).level).toBe('warn');
+  });
+});

@@ -1,0 +1,66 @@
+import type { Config } from '../config/schema.ts';
+import type { ContainerManager } from '../container/manager.ts';
+import { describeError } from '../core/errors.ts';
+import { checkEngine } from './check-engine.ts';
+import { checkHub, checkTopUrls, type HubUnderTest } from './check-hub.ts';
+import { checkEngineHost, checkPlaces, isDirectory } from './check-machine.ts';
+import type { ReachedEngine } from './engine.ts';
+import { type Finding, fail } from './finding.ts';
+import { judgeNode } from './machine.ts';
+
+export interface DoctorParts {
+  readonly config: Config;
+  readonly nodeVersion: string;
+  readonly user: { readonly name: string; readonly uid: number };
+  /** This machine in Koji's words (`x86_64`). */
+  readonly arch: string;
+  /** The default image's name on this machine. */
+  readonly image: string;
+  connectEngine(signal: AbortSignal): Promise<{ containers: ContainerManager; reached: ReachedEngine }>;
+  connectHub(): Promise<HubUnderTest>;
+}
+
+/** Longest time for one group of checks. */
+const groupTimeoutMs = 120_000;
+
+/**
+ * All checks of this host with a configuration that could be loaded, one finding after another. What
+ * cannot be reached is one FAIL, and what depends on it is left out. Changes nothing on the hub, and on the
+ * host only what the daemon's start would change too: a private engine service is started when there is none.
+ */
+export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): AsyncGenerator<Finding> {
+  const { config, user, arch } = parts;
+  const { workdir, topdir, topurl, minspace } = config.kojid;
+  const minSpaceBytes = minspace * 2 ** 20;
+  const group = (what: string, checks: (limit: AbortSignal) => AsyncGenerator<Finding>) =>
+    untilItFails(what, signal, checks);
+
+  yield judgeNode(parts.nodeVersion);
+  yield* group('directories', () => checkPlaces({ workDir: workdir, topDir: topdir, minSpaceBytes }));
+  yield* group('container engine', async function* (limit) {
+    const { containers, reached } = await parts.connectEngine(limit);
+    const info = await containers.probe(limit);
+    const image = { name: parts.image, pull: config.adjutant.image_pull_policy };
+    yield* checkEngine({ containers, reached }, info, image, arch, limit);
+    yield* checkEngineHost(info, user, minSpaceBytes);
+  });
+  yield* group('hub', async function* (limit) {
+    const hub = await parts.connectHub();
+    yield* checkHub(hub, { arch, hasTopDir: await isDirectory(topdir) }, limit);
+  });
+  yield* group('topurl', (limit) => checkTopUrls(topurl, limit));
+}
+
+/** A group of checks whose own failure is its last finding. */
+async function* untilItFails(
+  what: string,
+  signal: AbortSignal,
+  checks: (limit: AbortSignal) => AsyncGenerator<Finding>,
+): AsyncGenerator<Finding> {
+  try {
+    yield* checks(AbortSignal.any([signal, AbortSignal.timeout(groupTimeoutMs)]));
+  } catch (error) {
+    signal.throwIfAborted();
+    yield fail(what, describeError(error), null);
+  }
+}

@@ -51,11 +51,6 @@ export async function reachEngine(
   return { containers, reached };
 }
 
-/** {@link reachEngine} for those who need no more than the engine. */
-export async function connectEngine(...args: Parameters<typeof reachEngine>): Promise<ContainerManager> {
-  return (await reachEngine(...args)).containers;
-}
-
 async function engineSocket(
   configured: string | null,
   env: NodeJS.ProcessEnv,

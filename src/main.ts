@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns/promises';
+import { lookup, lookupService } from 'node:dns/promises';
 import { mkdir, readlink } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
 import type { BuildrootHost } from './buildroot/containers.ts';
-import { authOf, hubTlsOf } from './config/auth.ts';
+import { adjutantOptions } from './config/adjutant-options.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
@@ -17,14 +17,13 @@ import type { ContainerManager } from './container/manager.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
-import { connectEngine } from './engine.ts';
+import { defaultImage } from './default-image.ts';
+import { reachEngine } from './engine.ts';
 import { hubApis } from './hub/apis.ts';
-import { createAuth } from './hub/auth/create-auth.ts';
 import { HubFiles } from './hub/files.ts';
 import { openSession } from './hub/open-session.ts';
 import type { HubSession } from './hub/session.ts';
-import { loadTls } from './hub/tls.ts';
-import { createTransport } from './hub/transport.ts';
+import { hubConnection } from './hub-connection.ts';
 import { PolicyResolver } from './policy/resolver.ts';
 
 /** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
@@ -59,7 +58,7 @@ export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): 
     );
     return await daemon.run();
   } catch (error) {
-    log.fatal({ err: error }, `the daemon could not start: ${describeError(error)}`);
+    reportFailedStart(error, log);
     return error instanceof BuilderError && configurationErrors.has(error.code)
       ? exitCode.config
       : exitCode.failed;
@@ -74,7 +73,19 @@ const configurationErrors = new Set([
   'image-missing',
   'image-denied',
   'bad-spec',
+  'workdir-unusable',
 ]);
+
+/** What somebody has to mend needs no stack; a bug of ours does. */
+function reportFailedStart(error: unknown, log: Logger): void {
+  const message = `the daemon could not start: ${describeError(error)}`;
+  if (error instanceof BuilderError) {
+    log.fatal({ code: error.code }, message);
+    log.debug({ err: error }, 'where the daemon could not start');
+  } else {
+    log.fatal({ err: error }, message);
+  }
+}
 
 async function assemble(
   args: DaemonArguments,
@@ -86,9 +97,8 @@ async function assemble(
   const clock = systemClock;
   const { kojid, adjutant } = config;
   const places = { workDir: kojid.workdir, topDir: kojid.topdir, logDir: join(kojid.workdir, 'containers') };
-  for (const directory of [join(places.workDir, 'tasks'), places.logDir])
-    await mkdir(directory, { recursive: true });
-  const containers = await connectEngine(config, places, env, clock, log, signal);
+  await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
+  const { containers } = await reachEngine(config, places, env, clock, log, signal);
   await warmImage(config, containers, signal);
 
   const session = await login(config, clock, log, signal);
@@ -127,32 +137,10 @@ async function assemble(
   });
 }
 
-/** koji's `timeout` when nobody sets it: twelve hours. */
-const defaultTimeoutSeconds = 12 * 3600;
-
 /** Logs in as the configuration says. Throws before anything is sent when a certificate cannot be used. */
-export async function login(
-  config: Config,
-  clock: Clock,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<HubSession> {
-  const { kojid } = config;
-  const choice = authOf(config);
-  const tls = await loadTls({ ...hubTlsOf(config), ...(choice.kind === 'certificate' ? choice : {}) });
-  const transport = createTransport({
-    server: kojid.server,
-    secure: choice.kind === 'certificate',
-    tls,
-    timeoutMs: (kojid.timeout ?? defaultTimeoutSeconds) * 1000,
-  });
-  const retries = {
-    maxRetries: kojid.max_retries,
-    retryIntervalMs: kojid.retry_interval * 1000,
-    offlineRetry: kojid.offline_retry,
-    offlineRetryIntervalMs: kojid.offline_retry_interval * 1000,
-  };
-  return openSession(retries, createAuth(choice), clock, transport, log, signal);
+async function login(config: Config, clock: Clock, log: Logger, signal: AbortSignal): Promise<HubSession> {
+  const { transport, auth, retries } = await hubConnection(config);
+  return openSession(retries, auth, clock, transport, log, signal);
 }
 
 /** The default image has to be there before the first task is. */
@@ -161,14 +149,28 @@ async function warmImage(
   containers: ContainerManager,
   signal: AbortSignal,
 ): Promise<void> {
-  const image = adjutant.task_image_default.replaceAll('<arch>', machine());
+  const image = defaultImage(adjutant.task_image_default);
   try {
     await containers.ensureImage(image, adjutant.image_pull_policy, signal);
   } catch (error) {
-    if (!(error instanceof ContainerError) || !image.startsWith('localhost/')) throw error;
-    throw new ContainerError('image-missing', `${describeError(error)}; scripts/setup.sh makes ${image}`, {
-      cause: error,
-    });
+    const isOurs = adjutant.task_image_default === adjutantOptions.task_image_default.defaultText;
+    if (!isOurs || !(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
+    const remedy = 'run scripts/setup.sh, which makes it, or set task_image_default to another';
+    throw new ContainerError('image-missing', `there is no image ${image} on this host: ${remedy}`);
+  }
+}
+
+/** Makes the directories that containers are given parts of. */
+async function makePlaces(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    try {
+      await mkdir(directory, { recursive: true });
+    } catch (error) {
+      const remedy = 'correct option "workdir", or let the daemon\'s user write there';
+      throw new BuilderError('workdir-unusable', 'builder', `cannot make ${directory}: ${remedy}`, {
+        cause: error,
+      });
+    }
   }
 }
 
@@ -215,13 +217,9 @@ async function fullHostName(): Promise<string> {
   if (name.includes('.')) return name;
   try {
     const { address } = await lookup(name);
-    const { hostname: full } = await import('node:dns/promises').then((dns) => dns.lookupService(address, 0));
+    const { hostname: full } = await lookupService(address, 0);
     return full.includes('.') ? full : name;
   } catch {
     return name;
   }
-}
-
-function machine(): string {
-  return process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 }

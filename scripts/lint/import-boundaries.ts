@@ -28,6 +28,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['builder', [...middle, 'tasks', 'tasks/registry.ts']],
   ['devhub', ['core', 'hub/xmlrpc', 'hub/schema.ts', 'hub/faults.ts', 'rpm']],
   ['doctor', lower],
+  ['demo', ['core', 'devhub', 'hub/faults.ts']],
 ]);
 
 /** Areas that the folder around them does not include: they are imported by name or not at all. */

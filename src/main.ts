@@ -15,11 +15,13 @@ import type { Config } from './config/schema.ts';
 import { ContainerError } from './container/errors.ts';
 import type { ContainerManager } from './container/manager.ts';
 import { type Clock, systemClock } from './core/clock.ts';
+import { withDeadline } from './core/deadline.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import { defaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
 import { hubApis } from './hub/apis.ts';
+import { faultCodes, isFault } from './hub/faults.ts';
 import { HubFiles } from './hub/files.ts';
 import { openSession } from './hub/open-session.ts';
 import type { HubSession } from './hub/session.ts';
@@ -39,25 +41,33 @@ export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): 
   const log = createLogger(logLevelOf(args, config));
   for (const warning of config.warnings) log.warn(formatProblem(warning));
   const starting = new AbortController();
-  const giveUp = () => starting.abort(new BuilderError('stopped', 'external', 'told to stop while starting'));
-  process.once('SIGTERM', giveUp).once('SIGINT', giveUp);
+  let daemon: Daemon | null = null;
+  let drain = false;
+  const stop = () => {
+    // Asked twice: whatever takes so long is not waited for.
+    if (starting.signal.aborted) process.exit(exitCode.failed);
+    starting.abort(new BuilderError('stopped', 'external', 'told to stop while starting'));
+    daemon?.stop();
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  process.on('SIGUSR1', () => {
+    drain = true;
+    daemon?.drain();
+  });
+  // A bug of ours in one task must not cost the others their work.
+  process.on('unhandledRejection', (error) =>
+    log.error({ err: error }, `a failure nobody waited for: ${describeError(error)}`),
+  );
   try {
-    const daemon = await assemble(args, config, env, log, starting.signal);
-    process.off('SIGTERM', giveUp).off('SIGINT', giveUp);
-    const stop = () => {
-      daemon.stop();
-      process
-        .once('SIGTERM', () => process.exit(exitCode.failed))
-        .once('SIGINT', () => process.exit(exitCode.failed));
-    };
-    process.once('SIGTERM', stop).once('SIGINT', stop);
-    process.on('SIGUSR1', () => daemon.drain());
-    // A bug of ours in one task must not cost the others their work.
-    process.on('unhandledRejection', (error) =>
-      log.error({ err: error }, `a failure nobody waited for: ${describeError(error)}`),
-    );
+    daemon = await assemble(args, config, env, log, starting.signal);
+    if (starting.signal.aborted) daemon.stop();
+    if (drain) daemon.drain();
     return await daemon.run();
   } catch (error) {
+    if (starting.signal.aborted) {
+      log.info('stopped while starting');
+      return exitCode.stopped;
+    }
     reportFailedStart(error, log);
     return error instanceof BuilderError && configurationErrors.has(error.code)
       ? exitCode.config
@@ -95,14 +105,52 @@ async function assemble(
   signal: AbortSignal,
 ): Promise<Daemon> {
   const clock = systemClock;
-  const { kojid, adjutant } = config;
+  const { kojid } = config;
   const places = { workDir: kojid.workdir, topDir: kojid.topdir, logDir: join(kojid.workdir, 'containers') };
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   await warmImage(config, containers, signal);
 
   const session = await login(config, clock, log, signal);
-  await session.exclusiveSession(args.forceLock, signal);
+  try {
+    await takeLock(session, args.forceLock, signal);
+    return await makeDaemon(args, config, session, containers, log, signal);
+  } catch (error) {
+    // The lock would outlive this process and keep the next one out.
+    await withDeadline(clock, logoutMs, 'logging out', () => session.logout()).catch((problem: unknown) =>
+      log.warn({ err: problem }, 'the session with the hub stays open'),
+    );
+    throw error;
+  }
+}
+
+/** How long logging out may take after a start that failed. */
+const logoutMs = 20_000;
+
+async function takeLock(session: HubSession, force: boolean, signal: AbortSignal): Promise<void> {
+  try {
+    await session.exclusiveSession(force, signal);
+  } catch (error) {
+    if (!isFault(error, faultCodes.authLock)) throw error;
+    throw new BuilderError(
+      'host-locked',
+      'builder',
+      'another builder is logged in as this host, or one was killed: stop it, or start with --force-lock',
+      { cause: error },
+    );
+  }
+}
+
+async function makeDaemon(
+  args: DaemonArguments,
+  config: Config,
+  session: HubSession,
+  containers: ContainerManager,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Daemon> {
+  const clock = systemClock;
+  const { kojid, adjutant } = config;
   const apis = hubApis(session, clock);
   const host = await apis.host.host(signal);
   const environment: TaskEnvironment = {
@@ -123,15 +171,19 @@ async function assemble(
       clock,
     ),
     files: new HubFiles(kojid.topurl, kojid.topdir),
-    workDir: places.workDir,
+    workDir: kojid.workdir,
     random: Math.random,
   };
   return new Daemon({
     session,
     environment,
-    probe: new HostProbe(containers, places.workDir, kojid.minspace * 2 ** 20),
+    probe: new HostProbe(containers, kojid.workdir, kojid.minspace * 2 ** 20),
     events: new BuilderEvents(),
-    settings: { sleepMs: kojid.sleeptime * 1000, maxJobs: kojid.maxjobs },
+    settings: {
+      sleepMs: kojid.sleeptime * 1000,
+      maxJobs: kojid.maxjobs,
+      shutdownGraceMs: adjutant.shutdown_grace * 1000,
+    },
     log,
     skipMain: args.skipMain,
   });

@@ -2,9 +2,9 @@
 export interface HostState {
   readonly enabled: boolean;
   readonly capacity: number;
-  /** Weight of the tasks that run and do not wait for children. */
+  /** Weight of the tasks that are open here and do not wait for children. */
   readonly taskLoad: number;
-  /** Tasks that are open here, waiting ones included. */
+  /** Tasks that run here: those that wait and those that were stopped and tidy up included. */
   readonly tasks: number;
   readonly maxJobs: number;
   /** Free space of every file system that builds write to, by path. */
@@ -25,7 +25,7 @@ export function whyNotReady(state: HostState): string | null {
   if (state.engineProblem !== null) return state.engineProblem;
   if (state.taskLoad > state.capacity)
     return `task load ${state.taskLoad.toFixed(2)} is above the capacity ${state.capacity}`;
-  if (state.tasks >= state.maxJobs) return `${state.tasks} tasks are open, maxjobs is ${state.maxJobs}`;
+  if (state.tasks >= state.maxJobs) return `${state.tasks} tasks run here, maxjobs is ${state.maxJobs}`;
   for (const [path, free] of state.freeBytes) {
     if (free < state.minSpaceBytes)
       return `${mib(free)} MB free at ${path}, minspace is ${mib(state.minSpaceBytes)}`;

@@ -1,33 +1,45 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reapStrays } from '../container/reaper.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { hubApis } from '../hub/apis.ts';
 import { SessionLost } from '../hub/faults.ts';
 import type { HubSession } from '../hub/session.ts';
+import type { CancelReason } from '../tasks/errors.ts';
 import { taskRegistry } from '../tasks/registry.ts';
 import { expireDeadBuildroots } from './buildroot-janitor.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
-import { PollLoop, type PollSettings } from './poll-loop.ts';
+import { Pace } from './pace.ts';
+import { PollLoop } from './poll-loop.ts';
 import { Supervisor } from './supervisor.ts';
 import type { TaskEnvironment } from './task-runner.ts';
 
 /** Exit codes of the daemon, as `sysexits.h` and kojid's users know them. */
 export const exitCode = { stopped: 0, failed: 1, restart: 75, config: 78 } as const;
 
-/** How long the last words to the hub may take when the daemon stops. */
+/** How long the last words to the hub may take when the daemon ends. */
 const farewellMs = 20_000;
 /** How often buildroots of dead tasks are looked for while the daemon runs. */
 const janitorEveryMs = 5 * 60_000;
 
+export interface DaemonSettings {
+  /** kojid's `sleeptime`: the longest pause between two rounds with the hub. */
+  readonly sleepMs: number;
+  /** kojid's `maxjobs`. */
+  readonly maxJobs: number;
+  /** How long tasks that were stopped may take to tidy up before the daemon ends without them. */
+  readonly shutdownGraceMs: number;
+}
+
 export interface DaemonParts {
   readonly session: HubSession;
   readonly environment: TaskEnvironment;
-  readonly probe: HostProbe;
+  readonly probe: Pick<HostProbe, 'look'>;
   readonly events: BuilderEvents;
-  readonly settings: PollSettings;
+  readonly settings: DaemonSettings;
   readonly log: Logger;
   /** Log in, tidy up, and end: kojid's `--skip-main`. */
   readonly skipMain: boolean;
@@ -35,62 +47,55 @@ export interface DaemonParts {
 
 /**
  * The builder from login to logout: deals with what an earlier life left, polls, and stops in one of two
- * ways. `stop` ends all tasks and gives them back to the hub; `drain` lets them finish.
+ * ways. `stop` ends all tasks and gives them back to the hub; `drain` lets them finish. Both may be asked
+ * for at any time, also before `run`.
  */
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #stopping = new AbortController();
+  readonly #pace: Pace;
+  readonly #supervisor: Supervisor;
+  readonly #loop: PollLoop;
   #how: 'stop' | 'drain' | null = null;
-  #loop: PollLoop | null = null;
-  #endAfterTask: number | null = null;
 
   constructor(parts: DaemonParts) {
+    const { session, environment, events, log, probe, settings } = parts;
+    const { host, tags } = hubApis(session, environment.clock);
     this.#parts = parts;
+    this.#pace = new Pace(environment.clock, settings.sleepMs);
+    this.#supervisor = new Supervisor(environment, session, events, log, () => this.#pace.expectWork());
+    this.#loop = new PollLoop({
+      host,
+      tags,
+      registry: taskRegistry({ stopAfter: (taskId) => this.#stopAfter(taskId) }),
+      supervisor: this.#supervisor,
+      probe,
+      events,
+      maxJobs: settings.maxJobs,
+      pace: this.#pace,
+      clock: environment.clock,
+      log,
+    });
   }
 
   /** Runs until the daemon is told to stop or cannot go on; resolves with the exit code. The session is closed. */
   async run(): Promise<number> {
-    const { session, environment, events, settings, log, probe } = this.#parts;
-    const { host, buildroots, tags } = hubApis(session, environment.clock);
+    const { log } = this.#parts;
     const signal = this.#stopping.signal;
-    const supervisor = new Supervisor(environment, session, events, log);
-    const registry = taskRegistry({ stopAfter: (taskId) => this.#stopAfter(taskId) });
+    let failure: unknown = null;
     try {
-      const { id, name } = await host.host(signal);
-      await this.#tidyUp(id, supervisor, signal);
-      events.emit('daemon:ready', { hostId: id, hostName: name });
-      log.info({ hostId: id, hostName: name, hub: await host.hubVersion(signal) }, 'ready');
-      if (this.#parts.skipMain) return exitCode.stopped;
-      const loop = new PollLoop({
-        host,
-        tags,
-        registry,
-        supervisor,
-        probe,
-        events,
-        settings,
-        clock: environment.clock,
-        log,
-      });
-      this.#loop = loop;
-      if (this.#how === 'drain') loop.drain();
-      const janitor = this.#expireNowAndThen(id, supervisor, buildroots, signal);
-      const drained = this.#drained(supervisor);
-      await Promise.race([loop.run(signal), drained]);
-      this.#stopping.abort();
-      await janitor;
+      await this.#work(signal);
     } catch (error) {
+      // Told to stop, everything that waits is given up: no failure.
       if (!signal.aborted) {
+        failure = error;
         log.fatal({ err: error }, `the daemon cannot go on: ${describeError(error)}`);
-        this.#stopping.abort();
-        await supervisor.cancelAll(error instanceof SessionLost ? 'session-lost' : 'shutdown');
-        if (!(error instanceof SessionLost)) await this.#farewell(supervisor.taskIds);
-        return exitCode.failed;
       }
     }
-    const open = supervisor.taskIds;
-    await supervisor.cancelAll('shutdown');
-    await this.#farewell(open);
+    this.#stopping.abort();
+    if (failure instanceof SessionLost) await this.#stopTasks('session-lost');
+    else await this.#farewell();
+    if (failure !== null) return exitCode.failed;
     return this.#how === 'drain' ? exitCode.restart : exitCode.stopped;
   }
 
@@ -109,66 +114,99 @@ export class Daemon {
     this.#how = 'drain';
     this.#parts.events.emit('daemon:stopping', { how: 'drain' });
     this.#parts.log.info('draining: the daemon ends when its tasks have');
-    this.#loop?.drain();
+    this.#loop.drain();
   }
 
-  #stopAfter(taskId: number): void {
-    this.#endAfterTask = taskId;
-    this.#parts.events.on('task:ended', ({ taskId: ended }) => {
-      if (ended === this.#endAfterTask) this.stop();
-    });
+  async #work(signal: AbortSignal): Promise<void> {
+    const { session, environment, events, log, skipMain } = this.#parts;
+    const { host, buildroots } = hubApis(session, environment.clock);
+    const { id, name } = await host.host(signal);
+    const expire = (by: AbortSignal) =>
+      expireDeadBuildroots(buildroots, id, (taskId) => this.#supervisor.has(taskId), log, by);
+    await this.#tidyUp(signal);
+    await expire(signal);
+    log.info({ hostId: id, hostName: name, hub: await host.hubVersion(signal) }, 'ready');
+    events.emit('daemon:ready', { hostId: id, hostName: name });
+    if (skipMain) return;
+    const over = new AbortController();
+    const janitor = this.#everyFewMinutes(expire, AbortSignal.any([signal, over.signal]));
+    try {
+      await this.#loop.run(signal);
+    } finally {
+      over.abort();
+      await janitor;
+    }
   }
 
-  async #tidyUp(hostId: number, supervisor: Supervisor, signal: AbortSignal): Promise<void> {
-    const { session, environment, log } = this.#parts;
-    const { buildroots } = hubApis(session, environment.clock);
+  /** Removes what an earlier life has left on this host. */
+  async #tidyUp(signal: AbortSignal): Promise<void> {
+    const { environment, log } = this.#parts;
     const { workerId } = environment.buildrootHost;
     await reapStrays(environment.containers, workerId, () => false, log, signal);
-    for (const bucket of await readdir(join(environment.workDir, 'tasks')).catch(() => [])) {
-      await rm(join(environment.workDir, 'tasks', bucket), { recursive: true, force: true });
-    }
-    await expireDeadBuildroots(buildroots, hostId, (taskId) => supervisor.has(taskId), log, signal);
+    const tasks = join(environment.workDir, 'tasks');
+    for (const bucket of await readdir(tasks))
+      await rm(join(tasks, bucket), { recursive: true, force: true });
   }
 
-  async #expireNowAndThen(
-    hostId: number,
-    supervisor: Supervisor,
-    buildroots: ReturnType<typeof hubApis>['buildroots'],
+  async #everyFewMinutes(
+    expire: (signal: AbortSignal) => Promise<unknown>,
     signal: AbortSignal,
   ): Promise<void> {
     const { clock } = this.#parts.environment;
-    const { log } = this.#parts;
     while (!signal.aborted) {
-      await clock.sleep(janitorEveryMs, signal).catch(() => undefined);
-      if (signal.aborted) return;
-      await expireDeadBuildroots(buildroots, hostId, (taskId) => supervisor.has(taskId), log, signal).catch(
-        (error: unknown) => log.warn({ err: error }, 'buildroots of dead tasks could not be looked for'),
-      );
+      try {
+        await clock.sleep(janitorEveryMs, signal);
+        await expire(signal);
+      } catch (error) {
+        if (!signal.aborted)
+          this.#parts.log.warn({ err: error }, 'buildroots of dead tasks could not be looked for');
+      }
     }
   }
 
-  /** Resolves when the daemon drains and its last task has ended. */
-  #drained(supervisor: Supervisor): Promise<void> {
-    const { events } = this.#parts;
-    return new Promise((resolve) => {
-      const look = () => {
-        if (this.#how === 'drain' && supervisor.taskIds.length === 0) resolve();
-      };
-      events.on('task:ended', look);
-      events.on('poll:done', look);
-    });
+  #stopAfter(taskId: number): void {
+    const ended = this.#supervisor.ended(taskId);
+    ended.then(
+      () => this.stop(),
+      (error: unknown) => this.#parts.log.error({ err: error }, 'the end of a task cannot be waited for'),
+    );
   }
 
-  /** The last words: tasks given back, not ready, logged out. The daemon ends also when the hub does not listen. */
-  async #farewell(open: readonly number[]): Promise<void> {
-    const { session, environment, log } = this.#parts;
+  async #stopTasks(reason: CancelReason): Promise<void> {
+    const { environment, settings, log } = this.#parts;
+    await withDeadline(environment.clock, settings.shutdownGraceMs, 'stopping the tasks', () =>
+      this.#supervisor.cancelAll(reason),
+    ).catch((error: unknown) =>
+      log.error({ err: error, taskIds: this.#supervisor.taskIds }, 'tasks are left behind as they are'),
+    );
+  }
+
+  /**
+   * The end of all tasks and the last words about it. Not ready comes first, or the hub could assign here
+   * what is just being given back. What is open here is asked of the hub: a task that was being opened when
+   * the daemon was stopped is known to nobody else. The daemon ends also when the hub does not listen.
+   */
+  async #farewell(): Promise<void> {
+    const { session, environment } = this.#parts;
     const { host } = hubApis(session, environment.clock);
-    const signal = AbortSignal.timeout(farewellMs);
-    const say = async (what: string, words: () => Promise<void>) => {
-      await words().catch((error: unknown) => log.warn({ err: error }, `the hub was not told: ${what}`));
-    };
-    if (open.length > 0) await say('tasks freed', () => host.freeTasks(open, signal));
-    await say('not ready', () => host.updateHost(0, false, undefined, signal));
-    await say('logout', () => session.logout());
+    const notReady = this.#say('not ready', (signal) => host.updateHost(0, false, undefined, signal));
+    await this.#stopTasks('shutdown');
+    await notReady;
+    await this.#say('tasks freed', async (signal) => {
+      const open = await host.heldTasks(signal);
+      if (open.length > 0)
+        await host.freeTasks(
+          open.map(({ id }) => id),
+          signal,
+        );
+    });
+    await this.#say('logout', () => session.logout());
+  }
+
+  async #say(what: string, words: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { environment, log } = this.#parts;
+    await withDeadline(environment.clock, farewellMs, `telling the hub: ${what}`, words).catch(
+      (error: unknown) => log.warn({ err: error }, `the hub was not told: ${what}`),
+    );
   }
 }

@@ -25,7 +25,10 @@ export function outcomeOf(error: unknown): Outcome {
   if (error instanceof TaskRefused) return { kind: 'refuse', soft: error.soft, message: error.message };
   if (error instanceof HubFault) return fail(error.faultCode, error.faultString);
   if (error instanceof HubProtocolError) return fail(faultCodes.generic, error.message);
-  if (error instanceof HubTransportError) return { kind: 'free', message: error.message };
+  if (error instanceof HubTransportError)
+    return wouldHappenAgain(error)
+      ? fail(faultCodes.generic, error.message)
+      : { kind: 'free', message: error.message };
   if (error instanceof HubFileError && !error.missing) return { kind: 'free', message: error.message };
   if (error instanceof BuildrootStepFailed) return fail(faultCodes.buildroot, error.message);
   if (error instanceof ContainerError) return containerOutcome(error);
@@ -39,6 +42,11 @@ export function outcomeOf(error: unknown): Outcome {
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { kind: 'fail', code: faultCodes.unhandled, message: `${describeError(error)}\n${text}`, bug: true };
+}
+
+/** A request or an answer that is too large stays so, on every host. */
+function wouldHappenAgain({ reason, status }: HubTransportError): boolean {
+  return reason === 'too-large' || status === 400 || status === 413;
 }
 
 function containerOutcome(error: ContainerError): Outcome {

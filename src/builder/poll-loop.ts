@@ -1,27 +1,27 @@
 import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { faultCodes, isFault, SessionLost } from '../hub/faults.ts';
+import { faultCodes, HubProtocolError, HubTransportError, isFault, SessionLost } from '../hub/faults.ts';
 import type { HostApi } from '../hub/host-api.ts';
-import { type AssignedTask, type HeldTask, type HostInfo, taskStates } from '../hub/schema.ts';
+import {
+  type AssignedTask,
+  type HeldTask,
+  type HostInfo,
+  type OpenTask,
+  type TaskInfo,
+  taskStates,
+} from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import { decodeParams } from '../tasks/params.ts';
 import { whyNotReady } from './admission.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
-import { freeStaleTasks, type Supervisor } from './supervisor.ts';
-import { WakeUps } from './wake-ups.ts';
+import type { Pace } from './pace.ts';
+import type { Supervisor } from './supervisor.ts';
 
-/** Pauses between polls while new work is likely; idle, the configured pause is used. */
-const eagerPausesMs = [250, 500, 1000, 1000, 1000, 1500, 2000, 2000, 3000, 3000, 5000, 5000, 5000];
 /** The hub counts a host as absent after 180 s; a check-in at least this often, also while polling eagerly. */
 const checkInEveryMs = 15_000;
-
-export interface PollSettings {
-  readonly sleepMs: number;
-  readonly maxJobs: number;
-}
 
 /**
  * The conversation with the hub about this host's tasks (`koji/daemon.py` TaskManager): what we hold, what
@@ -32,14 +32,12 @@ export class PollLoop {
   readonly #tags: TagsApi;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
   readonly #supervisor: Supervisor;
-  readonly #probe: HostProbe;
+  readonly #probe: Pick<HostProbe, 'look'>;
   readonly #events: BuilderEvents;
-  readonly #settings: PollSettings;
+  readonly #maxJobs: number;
+  readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #kick = new WakeUps();
-  #kicked = false;
-  #eager = 0;
   #draining = false;
   #checkedInMs = Number.NEGATIVE_INFINITY;
   #told = '';
@@ -50,9 +48,11 @@ export class PollLoop {
     readonly tags: TagsApi;
     readonly registry: ReadonlyMap<string, TaskAdapter>;
     readonly supervisor: Supervisor;
-    readonly probe: HostProbe;
+    readonly probe: Pick<HostProbe, 'look'>;
     readonly events: BuilderEvents;
-    readonly settings: PollSettings;
+    /** kojid's `maxjobs`. */
+    readonly maxJobs: number;
+    readonly pace: Pace;
     readonly clock: Clock;
     readonly log: Logger;
   }) {
@@ -62,55 +62,51 @@ export class PollLoop {
     this.#supervisor = parts.supervisor;
     this.#probe = parts.probe;
     this.#events = parts.events;
-    this.#settings = parts.settings;
+    this.#maxJobs = parts.maxJobs;
+    this.#pace = parts.pace;
     this.#clock = parts.clock;
     this.#log = parts.log;
-    this.#events.on('task:ended', () => this.expectWork());
   }
 
-  /** Something has happened after which the hub is likely to have work: polls at once, and often for a while. */
-  expectWork(): void {
-    this.#eager = 0;
-    this.#kicked = true;
-    this.#kick.wake();
-  }
-
-  /** No new tasks from the next round on. */
+  /** No new tasks from the next round on, and the end of `run` once none is left. */
   drain(): void {
     this.#draining = true;
-    this.expectWork();
+    this.#pace.expectWork();
   }
 
-  /** Polls until the signal is aborted. Rejects with `SessionLost` when another builder has taken over. */
+  /**
+   * Polls until the signal is aborted or, when it drains, no task runs here any more. Rejects with
+   * `SessionLost` when another builder has taken over, and when no later round can go better.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    this.#eager = 0;
     while (!signal.aborted) {
       const took = await this.#round(signal);
       if (signal.aborted) return;
       if (this.#supervisor.lost !== null) throw this.#supervisor.lost;
-      if (took) this.#eager = 0;
-      else await this.#pause(signal);
+      if (this.#draining && this.#supervisor.taskIds.length === 0) return;
+      if (took) this.#pace.expectWork();
+      await this.#pace.pause(signal);
     }
   }
 
   async #round(signal: AbortSignal): Promise<boolean> {
     try {
-      const took = await this.#poll(signal);
-      return took;
+      return await this.#poll(signal);
     } catch (error) {
       if (signal.aborted) return false;
       if (error instanceof SessionLost || isFault(error, faultCodes.authExpired)) throw error;
       if (error instanceof BuilderError && error.code === 'hub-too-old') throw error;
       this.#log.error({ err: error }, `the round with the hub failed: ${describeError(error)}`);
       this.#events.emit('poll:failed', { error });
-      this.#eager = eagerPausesMs.length;
+      this.#pace.slowDown();
       return false;
     }
   }
 
   async #poll(signal: AbortSignal): Promise<boolean> {
+    const running = new Set(this.#supervisor.taskIds);
     const held = await this.#host.heldTasks(signal);
-    await this.#followHub(held, signal);
+    await this.#followHub(held, running, signal);
     const why = await this.#checkIn(held, signal);
     let took = false;
     if (this.#ready) took = await this.#takeOne(signal);
@@ -118,21 +114,28 @@ export class PollLoop {
     return took;
   }
 
-  /** Wakes tasks the hub has news for, stops those it has taken away, frees those nobody runs. */
-  async #followHub(held: readonly HeldTask[], signal: AbortSignal): Promise<void> {
-    const known = new Set(held.map(({ id }) => id));
-    await freeStaleTasks(
-      this.#host,
-      held.map(({ id }) => id).filter((id) => !this.#supervisor.has(id)),
-      this.#log,
-      signal,
-    );
+  /**
+   * Wakes tasks the hub has news for, stops those it has taken away, frees those nobody runs. `running`
+   * is what ran here before the hub was asked: of tasks that have ended since, its answer is out of date.
+   */
+  async #followHub(
+    held: readonly HeldTask[],
+    running: ReadonlySet<number>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const stale = held.map(({ id }) => id).filter((id) => !running.has(id));
+    if (stale.length > 0) {
+      this.#log.warn({ stale }, 'freeing tasks that are open here but do not run');
+      await this.#host.freeTasks(stale, signal);
+    }
     for (const { id, alert } of held) if (alert) this.#supervisor.wake(id);
+    const known = new Set(held.map(({ id }) => id));
     for (const id of this.#supervisor.taskIds) {
       if (known.has(id) || this.#supervisor.isStopping(id)) continue;
       const info = await this.#host.taskInfo(id, { signal });
       if (info === null || info.state === taskStates.canceled) this.#supervisor.cancel(id, 'canceled');
-      else if (info.hostId !== (await this.#host.hostId(signal))) this.#supervisor.cancel(id, 'reassigned');
+      else if (info.hostId !== (await this.#host.hostId(signal)) || isQueued(info))
+        this.#supervisor.cancel(id, 'reassigned');
       // Otherwise it is just telling the hub how it ended.
     }
   }
@@ -146,8 +149,8 @@ export class PollLoop {
       enabled: host.enabled,
       capacity: host.capacity,
       taskLoad: load,
-      tasks: mine.length,
-      maxJobs: this.#settings.maxJobs,
+      tasks: this.#supervisor.taskIds.length,
+      maxJobs: this.#maxJobs,
       draining: this.#draining,
       ...(await this.#probe.look(signal)),
     });
@@ -156,7 +159,7 @@ export class PollLoop {
     const now = this.#clock.now();
     if (news !== this.#told || now - this.#checkedInMs >= checkInEveryMs) {
       if (why !== null && news !== this.#told) this.#log.warn({ why }, 'not ready for tasks');
-      const data = { methods: [...this.#registry.keys()], maxjobs: this.#settings.maxJobs };
+      const data = { methods: [...this.#registry.keys()], maxjobs: this.#maxJobs };
       await this.#host.updateHost(load, this.#ready, data, signal);
       this.#told = news;
       this.#checkedInMs = now;
@@ -200,16 +203,18 @@ export class PollLoop {
     try {
       return (await adapter.checkHost?.(params.value, { arches: host.arches }, this.#tags, signal)) ?? null;
     } catch (error) {
+      if (isAboutTheHub(error) || signal.aborted) throw error;
       // A tag that does not exist is the task's own failure, with its own message.
-      if (isFault(error, faultCodes.generic)) return null;
-      throw error;
+      this.#log.warn({ taskId: assigned.id, err: error }, 'whether the task suits this host cannot be told');
+      return null;
     }
   }
 
+  /** Opens a task and starts it. When that breaks off in between, the next round finds it open and frees it. */
   async #take(assigned: AssignedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
-    const task = await this.#host.openTask(assigned.id, signal);
+    const task = await this.#open(assigned, signal);
     if (task === null) {
-      this.#log.info({ taskId: assigned.id }, 'the task was taken back before it could be opened');
+      this.#log.info({ taskId: assigned.id }, 'the task is not to be had');
       return false;
     }
     try {
@@ -226,29 +231,37 @@ export class PollLoop {
     return true;
   }
 
+  /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */
+  async #open({ id }: AssignedTask, signal: AbortSignal): Promise<OpenTask | null> {
+    try {
+      return await this.#host.openTask(id, signal);
+    } catch (error) {
+      if (!(error instanceof HubProtocolError)) throw error;
+      this.#log.error({ taskId: id, err: error }, 'a task that cannot be read is failed');
+      await this.#host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
+      return null;
+    }
+  }
+
   async #refuse(assigned: AssignedTask, message: string, signal: AbortSignal): Promise<void> {
     this.#log.warn({ taskId: assigned.id, method: assigned.method, reason: message }, 'task refused');
     await this.#host.refuseTask(assigned.id, { soft: false, msg: message }, signal);
     this.#events.emit('task:refused', { taskId: assigned.id, method: assigned.method, message });
   }
+}
 
-  async #pause(signal: AbortSignal): Promise<void> {
-    if (this.#kicked) {
-      this.#kicked = false;
-      return;
-    }
-    const pauseMs = Math.min(eagerPausesMs[this.#eager] ?? this.#settings.sleepMs, this.#settings.sleepMs);
-    this.#eager += 1;
-    const over = new AbortController();
-    const both = AbortSignal.any([signal, over.signal]);
-    const kicked = this.#kick.next(both);
-    await Promise.race([kicked, this.#clock.sleep(pauseMs, both)]).catch((error: unknown) => {
-      if (!both.aborted) throw error;
-    });
-    over.abort();
-    await kicked.catch(() => undefined);
-    this.#kicked = false;
-  }
+/** Given back to the queue, as the hub does with the tasks of a silent host, and perhaps assigned here again. */
+function isQueued({ state }: TaskInfo): boolean {
+  return state === taskStates.free || state === taskStates.assigned;
+}
+
+/** Whether the hub could not be asked, rather than that something is wrong with what was asked about. */
+function isAboutTheHub(error: unknown): boolean {
+  return (
+    error instanceof HubTransportError ||
+    error instanceof SessionLost ||
+    isFault(error, faultCodes.authExpired, faultCodes.sequence, faultCodes.serverOffline)
+  );
 }
 
 function decode(adapter: TaskAdapter, method: string, request: Parameters<typeof decodeParams>[2]) {

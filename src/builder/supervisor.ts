@@ -1,7 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { SessionLost } from '../hub/faults.ts';
-import type { HostApi } from '../hub/host-api.ts';
 import type { OpenTask } from '../hub/schema.ts';
 import type { HubSession } from '../hub/session.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
@@ -14,7 +13,6 @@ interface Running {
   readonly parentId: number | null;
   readonly abort: AbortController;
   readonly wake: WakeUps;
-  readonly sessionId: number;
   readonly done: Promise<TaskEnd>;
 }
 
@@ -34,15 +32,24 @@ export class Supervisor {
   readonly #session: HubSession;
   readonly #events: BuilderEvents;
   readonly #log: Logger;
+  readonly #expectWork: () => void;
   readonly #running = new Map<number, Running>();
   /** The main session is gone: nothing can be told to the hub any more. */
   #lost: SessionLost | null = null;
 
-  constructor(environment: TaskEnvironment, session: HubSession, events: BuilderEvents, log: Logger) {
+  /** `expectWork` is called when the hub is likely to have work: a task has ended here, or has made a child. */
+  constructor(
+    environment: TaskEnvironment,
+    session: HubSession,
+    events: BuilderEvents,
+    log: Logger,
+    expectWork: () => void,
+  ) {
     this.#environment = environment;
     this.#session = session;
     this.#events = events;
     this.#log = log;
+    this.#expectWork = expectWork;
   }
 
   get taskIds(): readonly number[] {
@@ -58,7 +65,7 @@ export class Supervisor {
     return this.#lost;
   }
 
-  /** Starts a task; resolves once it runs. */
+  /** Starts a task; resolves once it runs. When there is no session for it, it rejects, and the task does not run here. */
   async start({ task, adapter, params }: TakenTask, signal: AbortSignal): Promise<void> {
     const session = await this.#session.subsession(signal);
     const abort = new AbortController();
@@ -66,14 +73,14 @@ export class Supervisor {
     const log = this.#log.child({ taskId: task.id, method: task.method });
     const startedMs = this.#environment.clock.now();
     const running = runTask(
-      { task, adapter, params, session, signal: abort.signal, wake, log },
+      { task, adapter, params, session, signal: abort.signal, wake, log, expectWork: this.#expectWork },
       this.#environment,
     );
     const done = running.then(
       (end) => this.#ended(task, end, startedMs),
       (error: unknown) => this.#broken(task, error, startedMs),
     );
-    this.#running.set(task.id, { parentId: task.parentId, abort, wake, sessionId: session.info.id, done });
+    this.#running.set(task.id, { parentId: task.parentId, abort, wake, done });
     this.#events.emit('task:started', { taskId: task.id, method: task.method });
     log.info({ arch: task.arch }, 'task started');
   }
@@ -101,6 +108,11 @@ export class Supervisor {
     await this.settled();
   }
 
+  /** Resolves when the task runs no more. */
+  async ended(taskId: number): Promise<void> {
+    await this.#running.get(taskId)?.done;
+  }
+
   /** Resolves when no task runs any more. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all([...this.#running.values()].map(({ done }) => done));
@@ -112,6 +124,7 @@ export class Supervisor {
     this.#log.info({ taskId: task.id, method: task.method, end, durationMs }, 'task ended');
     // A parent that runs here need not wait for the hub's alert to come round.
     if (task.parentId !== null) this.wake(task.parentId);
+    this.#expectWork();
     this.#events.emit('task:ended', { taskId: task.id, method: task.method, end, durationMs });
     return end;
   }
@@ -125,16 +138,4 @@ export class Supervisor {
       );
     return this.#ended(task, 'stopped', startedMs);
   }
-}
-
-/** Lists what the hub thinks is open here and this daemon knows nothing of: left over from an earlier life. */
-export async function freeStaleTasks(
-  host: HostApi,
-  stale: readonly number[],
-  log: Logger,
-  signal: AbortSignal,
-): Promise<void> {
-  if (stale.length === 0) return;
-  log.warn({ stale }, 'freeing tasks that are open here but do not run');
-  await host.freeTasks(stale, signal);
 }

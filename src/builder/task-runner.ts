@@ -4,6 +4,7 @@ import type { BuildrootHost } from '../buildroot/containers.ts';
 import type { Config } from '../config/schema.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { hubApis } from '../hub/apis.ts';
@@ -21,7 +22,7 @@ import { TaskUploads } from '../upload/task-uploads.ts';
 import type { TaskEnd } from './events.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
 
-/** How long telling the hub, and tidying up, may take once a task was stopped. */
+/** How long the last words about a task may take where nothing is lost without them. */
 const farewellMs = 60_000;
 
 /** What all tasks of this worker share. */
@@ -47,6 +48,8 @@ export interface TaskRun {
   readonly signal: AbortSignal;
   readonly wake: WakeUp;
   readonly log: Logger;
+  /** Called when the task has made a child, which the hub gives to a host only when one asks for work. */
+  expectWork(): void;
 }
 
 /**
@@ -73,11 +76,11 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
     );
   }
   try {
-    return await tellHub(run, ended);
+    return await tellHub(run, environment.clock, ended);
   } finally {
-    await session
-      .logout()
-      .catch((error: unknown) => log.warn({ err: error }, 'the task session could not be closed'));
+    await withDeadline(environment.clock, farewellMs, 'closing the task session', () =>
+      session.logout(),
+    ).catch((error: unknown) => log.warn({ err: error }, 'the task session could not be closed'));
   }
 }
 
@@ -105,7 +108,7 @@ async function runAdapter(
     directory,
     logs,
     outputs: uploads,
-    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal),
+    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork),
     cleanup,
   };
   try {
@@ -115,30 +118,26 @@ async function runAdapter(
       .disposeAsync()
       .catch((error: unknown) => log.error({ err: error }, 'clean-up of the task failed'));
     // Of a task that was stopped the hub takes no more bytes.
-    if (!signal.aborted) {
-      await logs
-        .finish(AbortSignal.timeout(farewellMs))
-        .catch((error: unknown) => log.error({ err: error }, 'logs of the task are incomplete on the hub'));
-    } else {
-      await logs.abandon();
-    }
+    if (signal.aborted) await logs.abandon();
+    else
+      await withDeadline(environment.clock, farewellMs, 'sending the rest of the logs', (late) =>
+        logs.finish(AbortSignal.any([signal, late])),
+      ).catch((error: unknown) => log.error({ err: error }, 'logs of the task are incomplete on the hub'));
   }
 }
 
 async function tellHub(
   run: TaskRun,
+  clock: Clock,
   ended: { readonly result: RpcValue } | { readonly outcome: Outcome },
 ): Promise<TaskEnd> {
   const { task, session, log } = run;
   const host = new HostApi(session);
-  const signal = AbortSignal.timeout(farewellMs);
   try {
-    if ('result' in ended) {
-      await host.closeTask(task.id, ended.result);
-      return 'closed';
-    }
-    const { outcome } = ended;
-    switch (outcome.kind) {
+    const outcome = 'outcome' in ended ? ended.outcome : await close(run, host, ended.result);
+    switch (outcome?.kind) {
+      case undefined:
+        return 'closed';
       case 'fail':
         await host.failTask(task.id, { code: outcome.code, message: outcome.message });
         return 'failed';
@@ -146,7 +145,7 @@ async function tellHub(
         await host.refuseTask(task.id, { soft: outcome.soft, msg: outcome.message });
         return 'refused';
       case 'free':
-        await host.freeTasks([task.id], signal);
+        await withDeadline(clock, farewellMs, 'freeing the task', (late) => host.freeTasks([task.id], late));
         return 'freed';
       case 'nothing':
         return 'stopped';
@@ -156,8 +155,24 @@ async function tellHub(
     // Cancelled or given to another host while it ended: that is what the hub goes by.
     if (isFault(error, faultCodes.actionNotAllowed))
       log.info({ fault: describeError(error) }, 'the task was not ours any more');
-    else log.error({ err: error }, 'the hub could not be told how the task ended; it frees the task in time');
+    else log.error({ err: error }, 'the hub could not be told how the task ended; the poll loop frees it');
     return 'stopped';
+  }
+}
+
+/**
+ * Closes the task; null when that is done. A result that cannot be sent, or that the hub does not take,
+ * fails the task (`koji/daemon.py runTask`): freed, it would be done again only to end in the same way.
+ */
+async function close(run: TaskRun, host: HostApi, result: RpcValue): Promise<Outcome | null> {
+  try {
+    await host.closeTask(run.task.id, result);
+    return null;
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    if (outcome.kind !== 'fail' || isFault(error, faultCodes.actionNotAllowed)) throw error;
+    logEnd(run.log, outcome, error);
+    return outcome;
   }
 }
 

@@ -21,7 +21,8 @@ export class BuilderError extends Error {
 export function describeError(error: unknown): string {
   const seen: string[] = [];
   let current: unknown = error;
-  while (current !== undefined && current !== null && seen.length < 8) {
+  // Causes can go in a circle.
+  for (let depth = 0; depth < 8 && current !== undefined && current !== null; depth += 1) {
     const text = current instanceof Error ? current.message || current.name : String(current);
     if (!seen.some((earlier) => earlier.includes(text))) seen.push(text);
     current = current instanceof Error ? current.cause : undefined;

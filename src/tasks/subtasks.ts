@@ -34,17 +34,20 @@ export class Subtasks {
   readonly #hub: SubtasksApi;
   readonly #wake: WakeUp;
   readonly #signal: AbortSignal;
+  readonly #started: () => void;
 
-  constructor(parent: number, hub: SubtasksApi, wake: WakeUp, signal: AbortSignal) {
+  /** `started` is told of every child that was made: the hub gives it to a host when one asks for work. */
+  constructor(parent: number, hub: SubtasksApi, wake: WakeUp, signal: AbortSignal, started: () => void) {
     this.#parent = parent;
     this.#hub = hub;
     this.#wake = wake;
     this.#signal = signal;
+    this.#started = started;
   }
 
   /** Creates a child task and resolves with its id. */
-  start(request: SubtaskRequest): Promise<number> {
-    return this.#hub.subtask(
+  async start(request: SubtaskRequest): Promise<number> {
+    const id = await this.#hub.subtask(
       {
         method: request.method,
         arglist: request.args,
@@ -54,6 +57,8 @@ export class Subtasks {
       },
       this.#signal,
     );
+    this.#started();
+    return id;
   }
 
   /** Waits for children and resolves with their results by id. Rejects with the fault of one that failed. */
@@ -61,19 +66,25 @@ export class Subtasks {
     const { all = false, failAny = false, canFail = [] } = options;
     const checked = new Set(canFail);
     await this.#hub.taskSetWait(this.#parent, ids, this.#signal);
+    const over = new AbortController();
+    const waiting = AbortSignal.any([this.#signal, over.signal]);
     let finished: readonly number[] = [];
-    for (;;) {
-      const woken = this.#wake.next(this.#signal);
-      // Nobody awaits it when the children have ended already.
-      woken.catch(() => undefined);
-      const state = await this.#hub.taskWait(this.#parent, this.#signal);
-      finished = state.finished;
-      if (state.unfinished.length === 0) break;
-      if (finished.length > 0) {
-        if (!all) break;
-        if (failAny) await this.#checkFinished(finished, checked);
+    try {
+      for (;;) {
+        const woken = this.#wake.next(waiting);
+        // Nobody awaits it when the children have ended already.
+        woken.catch(() => undefined);
+        const state = await this.#hub.taskWait(this.#parent, this.#signal);
+        finished = state.finished;
+        if (state.unfinished.length === 0) break;
+        if (finished.length > 0) {
+          if (!all) break;
+          if (failAny) await this.#checkFinished(finished, checked);
+        }
+        await woken;
       }
-      await woken;
+    } finally {
+      over.abort();
     }
     return this.#hub.taskWaitResults(this.#parent, all ? ids : finished, canFail, this.#signal);
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/core/clock.ts';
 
 interface Sleeper {
+  readonly ms: number;
   readonly untilMs: number;
   readonly wake: () => void;
 }
@@ -18,7 +19,7 @@ export class ManualClock implements Clock {
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const done = Promise.withResolvers<void>();
-    const sleeper = { untilMs: this.#nowMs + ms, wake: done.resolve };
+    const sleeper = { ms, untilMs: this.#nowMs + ms, wake: done.resolve };
     const abort = () => done.reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
     this.#sleepers.add(sleeper);
@@ -37,15 +38,29 @@ export class ManualClock implements Clock {
     return this.#sleepers.size;
   }
 
-  /** Resolves as soon as somebody sleeps. */
-  async asleep(): Promise<void> {
-    while (this.#sleepers.size === 0) await this.#changed.promise;
+  /** Resolves as soon as somebody sleeps; for exactly this long when it is given. */
+  async asleep(ms?: number): Promise<void> {
+    const isSought = (sleeper: Sleeper) => ms === undefined || sleeper.ms === ms;
+    while (![...this.#sleepers].some(isSought)) await this.#changed.promise;
   }
 
-  /** Moves the time on, wakes those whose time has come, and lets them run until they wait again. */
+  /** Moves the time on: wakes those whose time has come, in order, and lets each run until it waits again. */
   async advance(ms: number): Promise<void> {
-    this.#nowMs += ms;
-    for (const { untilMs, wake } of this.#sleepers) if (untilMs <= this.#nowMs) wake();
-    await new Promise(setImmediate);
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const [next] = [...this.#sleepers].sort((a, b) => a.untilMs - b.untilMs);
+      if (next === undefined || next.untilMs > endMs) break;
+      this.#nowMs = Math.max(this.#nowMs, next.untilMs);
+      this.#sleepers.delete(next);
+      next.wake();
+      await settle();
+    }
+    this.#nowMs = endMs;
+    await settle();
   }
+}
+
+/** Lets everything happen that waits for nothing but its turn. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
 }

@@ -1,0 +1,336 @@
+import type { z } from 'zod';
+import { faultCodes, HubFault, type SessionLost } from '../../src/hub/faults.ts';
+import { buildrootStates, taskStates } from '../../src/hub/schema.ts';
+import type {
+  CallOptions,
+  HubSession,
+  SessionState,
+  UploadChunk,
+  UploadedChunk,
+} from '../../src/hub/session.ts';
+import { parseAnswer } from '../../src/hub/session-info.ts';
+import { encodeCall, RpcDouble, type RpcValue } from '../../src/hub/xmlrpc/codec.ts';
+import { adler32, adler32Hex } from '../../src/upload/adler32.ts';
+
+type Keywords = Readonly<Record<string, RpcValue>>;
+
+/** One call as the hub saw it; of uploads `params` are directory, name and text. */
+export interface HubCall {
+  readonly session: number;
+  readonly method: string;
+  readonly params: readonly RpcValue[];
+  readonly keywords: Keywords;
+}
+
+export interface MemoryTask {
+  readonly id: number;
+  readonly method: string;
+  readonly request: readonly RpcValue[];
+  readonly parent: number | null;
+  state: keyof typeof taskStates;
+  host: number | null;
+  weight: number;
+  waiting: boolean;
+  alert: boolean;
+  /** The document it was closed or failed with. */
+  result: string | null;
+}
+
+type Trouble = Error | 'hang' | (() => void | Promise<void>);
+
+/** Our host's id, and that of another one. */
+export const ourHost = 7;
+export const otherHost = 8;
+
+/**
+ * A hub in memory, without a wire: enough of its rules for what runs tasks. Methods can be made to fail, to
+ * hang, or to have something happen while they are answered.
+ */
+export class MemoryHub {
+  readonly calls: HubCall[] = [];
+  readonly tasks = new Map<number, MemoryTask>();
+  readonly buildroots = new Map<number, { state: keyof typeof buildrootStates; task: number | null }>();
+  readonly uploads = new Map<string, Buffer>();
+  readonly closedSessions: number[] = [];
+  /** What `host.updateHost` said last. */
+  told: { readonly load: number; readonly ready: boolean } | null = null;
+  enabled = true;
+  capacity = 4;
+  arches = 'x86_64 noarch';
+  /** Set: every call ends in this. */
+  lost: SessionLost | null = null;
+  readonly #troubles = new Map<string, Trouble[]>();
+  readonly #lasting = new Map<string, Trouble>();
+  #lastSession = 1;
+  #lastTask = 100;
+
+  /** The main session. */
+  session(): HubSession {
+    return new MemorySession(this, 1, null);
+  }
+
+  addTask(method: string, request: readonly RpcValue[] = [], more: Partial<MemoryTask> = {}): number {
+    this.#lastTask += 1;
+    const id = more.id ?? this.#lastTask;
+    const state = 'assigned';
+    const unset = { parent: null, weight: 1, waiting: false, alert: false, result: null };
+    this.tasks.set(id, { id, method, request, state, host: ourHost, ...unset, ...more });
+    return id;
+  }
+
+  task(id: number): MemoryTask {
+    const task = this.tasks.get(id);
+    if (task === undefined) throw new HubFault(faultCodes.generic, `No such task: ${id}`);
+    return task;
+  }
+
+  /** What goes wrong, or happens, at the next calls of a method, one after the other; then it works again. */
+  once(method: string, ...troubles: readonly Trouble[]): this {
+    this.#troubles.set(method, [...(this.#troubles.get(method) ?? []), ...troubles]);
+    return this;
+  }
+
+  /** What goes wrong, or happens, at every call of a method from now on. */
+  always(method: string, trouble: Trouble): this {
+    this.#lasting.set(method, trouble);
+    return this;
+  }
+
+  /** Methods that were called, in order; of one session when it is given. */
+  methods(session?: number): readonly string[] {
+    return this.calls
+      .filter((call) => session === undefined || call.session === session)
+      .map((c) => c.method);
+  }
+
+  /** Parameters of all calls of a method, in order. */
+  paramsOf(method: string): readonly (readonly RpcValue[])[] {
+    return this.calls.filter((call) => call.method === method).map(({ params }) => params);
+  }
+
+  openSession(): number {
+    this.#lastSession += 1;
+    return this.#lastSession;
+  }
+
+  async trouble(method: string, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.lost !== null) throw this.lost;
+    const trouble = this.#troubles.get(method)?.shift() ?? this.#lasting.get(method);
+    if (trouble instanceof Error) throw trouble;
+    if (typeof trouble === 'function') await trouble();
+    if (trouble === 'hang') await forever(signal);
+    await new Promise(setImmediate);
+    signal?.throwIfAborted();
+  }
+
+  answer(method: string, params: readonly RpcValue[], keywords: Keywords): RpcValue {
+    const handler = this.#handlers[method];
+    if (handler === undefined) throw new HubFault(faultCodes.generic, `Invalid method: ${method}`);
+    return handler(params, keywords);
+  }
+
+  readonly #handlers: Readonly<
+    Record<string, (params: readonly RpcValue[], keywords: Keywords) => RpcValue>
+  > = {
+    getKojiVersion: () => '1.35.3',
+    'host.getID': () => ourHost,
+    'host.getHost': () => ({
+      id: ourHost,
+      name: 'builder',
+      user_id: 1,
+      arches: this.arches,
+      capacity: this.capacity,
+      task_load: this.told?.load ?? 0,
+      enabled: this.enabled,
+      ready: this.told?.ready ?? false,
+    }),
+    'host.updateHost': ([load, ready]) => {
+      this.told = { load: numberOf(load), ready: ready === true };
+      return null;
+    },
+    'host.getHostTasks': () =>
+      this.#ours('open').map(({ id, waiting, weight, alert }) => ({
+        id,
+        waiting,
+        weight,
+        ...(alert && { alert }),
+      })),
+    'host.getTasks': () => this.#ours('assigned').map((task) => toRow(task)),
+    'host.openTask': ([id]) => {
+      const task = this.task(numberOf(id));
+      if (!['free', 'assigned'].includes(task.state) || (task.state === 'assigned' && task.host !== ourHost))
+        return null;
+      Object.assign(task, { state: 'open', host: ourHost });
+      return { ...toRow(task), request: encodeCall(task.method, task.request) };
+    },
+    'host.setTaskWeight': ([id, weight]) => {
+      this.#held(id).weight = numberOf(weight);
+      return null;
+    },
+    'host.closeTask': ([id, document]) => this.#end(id, 'closed', document),
+    'host.failTask': ([id, document]) => this.#end(id, 'failed', document),
+    'host.freeTasks': ([ids]) => {
+      for (const id of ids as readonly number[]) {
+        const task = this.task(id);
+        if (task.state === 'open' && task.host === ourHost)
+          Object.assign(task, { state: 'free', host: null });
+      }
+      return null;
+    },
+    'host.refuseTask': ([id]) => {
+      const task = this.task(numberOf(id));
+      if (task.host === ourHost) Object.assign(task, { state: 'free', host: null });
+      return null;
+    },
+    getTaskInfo: ([id], { request }) => {
+      const task = this.tasks.get(numberOf(id));
+      return task === undefined
+        ? null
+        : { ...toRow(task), ...(request === true && { request: task.request }) };
+    },
+    'host.subtask': (_params, { method, arglist, parent }) =>
+      this.addTask(String(method), arglist as readonly RpcValue[], {
+        parent: numberOf(parent),
+        state: 'free',
+      }),
+    'host.taskSetWait': ([id]) => {
+      this.#held(id).waiting = true;
+      return null;
+    },
+    'host.taskWait': ([id]) => {
+      const children = [...this.tasks.values()].filter(({ parent }) => parent === id);
+      const hasEnded = ({ state }: MemoryTask) => ['closed', 'failed', 'canceled'].includes(state);
+      const idsOf = (some: MemoryTask[]) => some.map((child) => child.id);
+      return [idsOf(children.filter(hasEnded)), idsOf(children.filter((child) => !hasEnded(child)))];
+    },
+    'host.taskWaitResults': ([, ids]) => (ids as readonly number[]).map((id) => [id, null]),
+    listBuildroots: () =>
+      [...this.buildroots]
+        .filter(([, { state }]) => state !== 'expired')
+        .map(([id, { state, task }]) => ({
+          id,
+          state: buildrootStates[state],
+          arch: 'x86_64',
+          host_id: ourHost,
+          task_id: task,
+          repo_id: 1,
+          tag_name: 'f1-build',
+        })),
+    'host.setBuildRootState': ([id, state]) => {
+      const buildroot = this.buildroots.get(numberOf(id));
+      if (buildroot === undefined) throw new HubFault(faultCodes.generic, 'no such buildroot');
+      buildroot.state = String(state).toLowerCase() as keyof typeof buildrootStates;
+      return null;
+    },
+    checkUpload: ([directory, name]) => {
+      const file = this.uploads.get(`${directory}/${name}`);
+      return file === undefined ? null : { size: file.length };
+    },
+  };
+
+  #ours(state: MemoryTask['state']): MemoryTask[] {
+    return [...this.tasks.values()].filter((task) => task.state === state && task.host === ourHost);
+  }
+
+  #held(id: RpcValue | undefined): MemoryTask {
+    const task = this.task(numberOf(id));
+    if (task.state !== 'open' || task.host !== ourHost)
+      throw new HubFault(faultCodes.actionNotAllowed, `host ${ourHost} does not own task ${task.id}`);
+    return task;
+  }
+
+  #end(id: RpcValue | undefined, state: 'closed' | 'failed', document: RpcValue | undefined): null {
+    Object.assign(this.#held(id), { state, result: String(document) });
+    return null;
+  }
+}
+
+class MemorySession implements HubSession {
+  readonly info: HubSession['info'];
+  readonly hubVersion = '1.35.3';
+  readonly #hub: MemoryHub;
+
+  constructor(hub: MemoryHub, id: number, master: number | null) {
+    this.#hub = hub;
+    this.info = { id, master };
+  }
+
+  async call<T>(
+    method: string,
+    params: readonly RpcValue[],
+    answer: z.ZodType<T>,
+    { signal, keywords = {} }: CallOptions<T> = {},
+  ): Promise<T> {
+    this.#record(method, params, keywords);
+    await this.#hub.trouble(method, signal);
+    return parseAnswer(method, answer, this.#hub.answer(method, params, keywords));
+  }
+
+  async upload(
+    { directory, name, offset, bytes }: UploadChunk,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<UploadedChunk> {
+    const path = `${directory}/${name}`;
+    this.#record('upload', [directory, name, Buffer.from(bytes).toString()], {});
+    await this.#hub.trouble('upload', signal);
+    const before = this.#hub.uploads.get(path)?.subarray(0, offset) ?? Buffer.alloc(0);
+    this.#hub.uploads.set(path, Buffer.concat([before, bytes]));
+    return { sizeBytes: bytes.length, adler32: adler32Hex(adler32(bytes)), resent: false };
+  }
+
+  async subsession(signal?: AbortSignal): Promise<HubSession> {
+    this.#record('subsession', [], {});
+    await this.#hub.trouble('subsession', signal);
+    return new MemorySession(this.#hub, this.#hub.openSession(), this.info.id);
+  }
+
+  async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {
+    this.#record('exclusiveSession', [], { force });
+    await this.#hub.trouble('exclusiveSession', signal);
+  }
+
+  async logout(): Promise<void> {
+    this.#record('logout', [], {});
+    await this.#hub.trouble('logout', undefined);
+    this.#hub.closedSessions.push(this.info.id);
+  }
+
+  state(): SessionState {
+    return { ...this.info, key: 'key', callnum: 0, exclusive: true, headerAuth: true };
+  }
+
+  #record(method: string, params: readonly RpcValue[], keywords: Keywords): void {
+    this.#hub.calls.push({ session: this.info.id, method, params, keywords });
+  }
+}
+
+function toRow(task: MemoryTask) {
+  return {
+    id: task.id,
+    state: taskStates[task.state],
+    method: task.method,
+    arch: 'noarch',
+    host_id: task.host,
+    owner: 1,
+    parent: task.parent,
+    label: null,
+    channel_id: 1,
+    priority: 20,
+    weight: task.weight,
+    create_ts: 1_700_000_000,
+  };
+}
+
+function numberOf(value: RpcValue | undefined): number {
+  if (value instanceof RpcDouble) return value.value;
+  if (typeof value !== 'number') throw new Error(`not a number: ${String(value)}`);
+  return value;
+}
+
+/** Ends only by the signal, if there is one. */
+function forever(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}

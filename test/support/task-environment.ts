@@ -1,0 +1,56 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { TaskEnvironment } from '../../src/builder/task-runner.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import { HubFiles } from '../../src/hub/files.ts';
+import { PolicyResolver } from '../../src/policy/resolver.ts';
+import { memoryFiles } from './memory-files.ts';
+
+/** What tasks share, around a work directory that goes when the test ends. */
+export async function makeTaskEnvironment(clock: Clock, containers: FakeManager): Promise<TaskEnvironment> {
+  const workDir = await mkdtemp(join(tmpdir(), 'adjutant-'));
+  onTestFinished(() => rm(workDir, { recursive: true, force: true }));
+  await mkdir(join(workDir, 'tasks'));
+  const text = `[kojid]\nserver = http://hub/kojihub\ntopurl = http://hub/files\nworkdir = ${workDir}\nuser = b\npassword = p\n`;
+  const files = memoryFiles({ '/etc/kojid.conf': text, [workDir]: null });
+  const config = loadConfig({ configPath: '/etc/kojid.conf', env: {}, files });
+  const policySettings = {
+    enabled: false,
+    defaultImage: 'localhost/root:1',
+    defaultPull: 'never',
+    cacheTtlMs: 0,
+    mockBootstrapImage: false,
+  } as const;
+  return {
+    config,
+    clock,
+    containers,
+    buildrootHost: {
+      containers,
+      clock,
+      workerId: 'builder',
+      hostname: 'builder.example.com',
+      localTime: null,
+      site: {
+        vendor: 'V',
+        packager: 'P',
+        distribution: 'D',
+        mockHost: 'koji-linux-gnu',
+        buildHost: 'builder.example.com',
+        proxy: null,
+        rpmbuildTimeoutSeconds: 60,
+      },
+      limits: { pids: 100, shmBytes: 1024 },
+      labels: {},
+      extraMounts: [],
+    },
+    policy: new PolicyResolver(policySettings, async () => ({}), clock),
+    files: new HubFiles(config.kojid.topurl, config.kojid.topdir),
+    workDir,
+    random: () => 0,
+  };
+}

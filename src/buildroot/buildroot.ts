@@ -49,8 +49,10 @@ export interface BuildrootQuestion {
   readonly repo: RepoInfo;
   /** The build tag as it was when the repo was made. */
   readonly config: TagInfo;
-  /** Arch to build for; its canonical form is the buildroot's. */
+  /** Arch of the root; its canonical form is the buildroot's. */
   readonly arch: string;
+  /** Arch of the packages to be built: the root's, or noarch. */
+  readonly packageArch: string;
   /** Group of packages in it: `build` or `srpm-build`. */
   readonly group: string;
 }
@@ -142,6 +144,7 @@ export class Buildroot {
       repoUrls: context.files.urls(place),
       extra: config.extra,
       targetArch: targetArch(question.arch),
+      rpmTarget: targetArch(question.packageArch),
       personality: personalityOf(question.arch) === 'linux32' ? 'linux32' : null,
       directory: context.directory,
     };

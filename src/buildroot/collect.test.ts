@@ -2,7 +2,8 @@ import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { type Headers, pack } from 'tar-stream';
+import { buffer } from 'node:stream/consumers';
+import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { collectFiles } from './collect.ts';
 
@@ -16,15 +17,14 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+type Headers = Omit<Partial<Header>, 'size'> & { readonly name: string };
 type Entry = readonly [headers: Headers, content?: string];
 
 async function toTar(entries: readonly Entry[]): Promise<Buffer> {
   const tar = pack();
   for (const [headers, content] of entries) tar.entry(headers, content ?? '');
   tar.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of tar) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
+  return buffer(Readable.from(tar));
 }
 
 const collect = async (...entries: Entry[]) =>

@@ -29,7 +29,10 @@ export interface RootRequest {
   /** Repo of the build tag for this arch; several when the hub has several base URLs. */
   readonly repoUrls: readonly string[];
   readonly extra: TagExtra;
+  /** Arch of the root, for macros such as `%_host`. */
   readonly targetArch: string;
+  /** rpmbuild's `--target`: the root's arch, or noarch. */
+  readonly rpmTarget: string;
   /** Argument of `setarch` where the host's own machine name is another, else null. */
   readonly personality: string | null;
   /** The task's directory: absolute on this host, and relative to the worker's area as mounts want it. */

@@ -16,6 +16,17 @@ export class BuildrootStepFailed extends BuilderError {
   }
 }
 
+/** The bootstrap image cannot make a buildroot: a matter for whoever chose it. */
+export class UnusableImage extends BuilderError {
+  constructor(image: string) {
+    super(
+      'unusable-image',
+      'request',
+      `bootstrap image ${image} has no dnf: the tag's image policy or task_image_default must name an image with dnf and its builddep plugin`,
+    );
+  }
+}
+
 /** `exited with status N; see X for more information`: which log to read follows mock's statuses (`builder/kojid _mockResult`). */
 export function describeStatus(status: number): string {
   const log = status === 10 ? 'build.log' : status === 1 ? 'build.log or root.log' : 'root.log';

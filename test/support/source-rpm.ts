@@ -45,5 +45,8 @@ export function toSourceRpm(rpm: SourceRpm = {}): Buffer {
     ...list(1061, rpm.exclusiveArch),
     ...list(1089, rpm.buildArchs),
   ];
-  return toRpmBytes(toHeaderBytes([]), toHeaderBytes(tags));
+  return toRpmBytes(
+    toHeaderBytes([[1004, { type: 'binary', values: Buffer.alloc(16) }]]),
+    toHeaderBytes(tags),
+  );
 }

@@ -46,7 +46,9 @@ export const buildArch = defineTask({
     // A noarch task may have been given an arch because the package excludes others.
     const preferred = arch === 'noarch' ? task.arch : null;
     const rootArch = chooseRootArch(arch, host, config, preferred, context.random);
-    const buildroot = await Buildroot.open(context, { repo, config, arch: rootArch, group: 'build' });
+    const buildroot = await Buildroot.open(context, {
+      ...{ repo, config, arch: rootArch, packageArch: arch, group: 'build' },
+    });
     const results = await runBuild(context, buildroot, source, arch);
 
     const rpms = results.rpms.map((name) => join(directory.absolute, 'results', name));

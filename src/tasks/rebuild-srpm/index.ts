@@ -36,7 +36,9 @@ export const rebuildSrpm = defineTask({
 
     const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
     const arch = chooseRootArch('noarch', await hub.host.host(signal), config, null, context.random);
-    const buildroot = await Buildroot.open(context, { repo, config, arch, group: 'srpm-build' });
+    const buildroot = await Buildroot.open(context, {
+      ...{ repo, config, arch, packageArch: 'noarch', group: 'srpm-build' },
+    });
     const results = await rebuild(context, buildroot, source);
 
     const name = onlyRebuiltSrpm('the buildroot', results.srpms);

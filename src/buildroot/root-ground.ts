@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import type { Container } from '../container/manager.ts';
+import type { ContainerSpec } from '../container/spec.ts';
+import type { LogSink } from '../core/log-sink.ts';
+import type { BuildrootHost, RootRequest } from './containers.ts';
+import { BuildrootStepFailed } from './errors.ts';
+import { type PhaseResult, runPhase } from './run-phase.ts';
+import { sourceNotInstallable } from './scripts.ts';
+
+/** The logs that the steps of a root write, besides those that mock's plugins would. */
+export interface RootLogs {
+  readonly root: LogSink;
+  readonly build: LogSink;
+  /** A step begins or ends; becomes `state.log` and `mock_output.log`. */
+  step(name: string, at: 'start' | 'finish'): Promise<void>;
+}
+
+/** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
+export class RootGround {
+  readonly host: BuildrootHost;
+  readonly request: RootRequest;
+  readonly logs: RootLogs;
+
+  constructor(host: BuildrootHost, request: RootRequest, logs: RootLogs) {
+    this.host = host;
+    this.request = request;
+    this.logs = logs;
+  }
+
+  /** A place in the task's directory. */
+  path(below: string): string {
+    return join(this.request.directory.absolute, below);
+  }
+
+  create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    return this.host.containers.create(spec, signal);
+  }
+
+  /** Runs a phase of the bootstrap image, with its output in root.log, and removes its container. */
+  async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
+    return this.#timed(title, async () => {
+      await using container = await this.create(spec, signal);
+      return (await runPhase(container, this.logs.root, this.host.clock, signal)).code;
+    });
+  }
+
+  /**
+   * Runs package code for as long as `rpmbuild_timeout` allows, with its output in build.log; one that could
+   * not be unpacked is shown in root.log, too. Throws `BuildrootStepFailed` for a status that is not `fine`.
+   */
+  async runPackageCode(
+    title: string,
+    container: Container,
+    fine: readonly number[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const tail = new Tail(this.logs.build);
+    const { rpmbuildTimeoutSeconds } = this.host.site;
+    const timeoutMs = rpmbuildTimeoutSeconds === 0 ? null : rpmbuildTimeoutSeconds * 1000;
+    const result = await this.#timed(title, () =>
+      runPhase(container, tail, this.host.clock, signal, timeoutMs),
+    );
+    if (result.code === sourceNotInstallable) await this.logs.root.write(tail.text());
+    judge(title, result, fine);
+  }
+
+  async #timed<T>(title: string, run: () => Promise<T>): Promise<T> {
+    await this.logs.step(title, 'start');
+    try {
+      return await run();
+    } finally {
+      await this.logs.step(title, 'finish');
+    }
+  }
+}
+
+function judge(title: string, { code, timedOut }: PhaseResult, fine: readonly number[]): void {
+  if (timedOut) throw new BuildrootStepFailed(`${title} took longer than rpmbuild_timeout allows and`, 10);
+  if (fine.includes(code)) return;
+  const status = code === sourceNotInstallable ? sourceNotInstallable : 1;
+  throw new BuildrootStepFailed(`${title} (status ${code})`, status);
+}
+
+/** Keeps the end of what passes through, for the one case in which another log has to show it, too. */
+class Tail implements LogSink {
+  readonly #to: LogSink;
+  #kept = Buffer.alloc(0);
+
+  constructor(to: LogSink) {
+    this.#to = to;
+  }
+
+  async write(bytes: Uint8Array | string): Promise<void> {
+    await this.#to.write(bytes);
+    this.#kept = Buffer.concat([this.#kept, Buffer.from(bytes)]).subarray(-4096);
+  }
+
+  text(): Uint8Array {
+    return this.#kept;
+  }
+}

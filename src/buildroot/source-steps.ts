@@ -1,0 +1,92 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerId } from '../container/spec.ts';
+import { readRpmHeader } from '../rpm/header.ts';
+import { collectFiles } from './collect.ts';
+import { diskContainer, sourceContainer } from './containers.ts';
+import { BuildrootStepFailed } from './errors.ts';
+import { buildUser } from './mock-environment.ts';
+import type { RootGround } from './root-ground.ts';
+import {
+  generateRequiresScript,
+  requirementsMissing,
+  sourceNotInstallable,
+  sourceScript,
+} from './scripts.ts';
+
+/** The source package as made for the target arch, on this host. */
+export interface PreparedSource {
+  readonly path: string;
+  /** It has a %generate_buildrequires section. */
+  readonly generated: boolean;
+  /** Its requirements as one text, to see whether they have changed. */
+  readonly requirements: string;
+}
+
+/** Steps that run package code to learn what it needs, each in a throw-away layer on the root. */
+export class SourceSteps {
+  readonly #ground: RootGround;
+  readonly #root: ContainerId;
+  #steps = 0;
+
+  /** `root` is the container on whose layer the steps run. */
+  constructor(ground: RootGround, root: ContainerId) {
+    this.#ground = ground;
+    this.#root = root;
+  }
+
+  /** Makes the source package again with the macros that the root has by now. */
+  async remake(signal: AbortSignal): Promise<PreparedSource> {
+    const { rpmTarget, personality } = this.#ground.request;
+    const script = sourceScript('source.src.rpm', rpmTarget, personality);
+    const made = await this.#run('rpmbuild -bs', script, '.src.rpm', [0], signal);
+    const [path, ...others] = made;
+    if (path === undefined || others.length > 0) {
+      throw new BuildrootStepFailed(
+        `rpmbuild -bs made ${made.length} source packages instead of one and`,
+        sourceNotInstallable,
+      );
+    }
+    const requires = (await readRpmHeader(path, signal)).dependencies('requires');
+    return {
+      path,
+      generated: requires.some((one) => one.name === 'rpmlib(DynamicBuildRequires)'),
+      requirements: requires.map((one) => `${one.name} ${one.flags} ${one.version}`).join('\n'),
+    };
+  }
+
+  /** Path of the package that lists generated requirements, or null when rpmbuild wrote none. */
+  async generateRequires(signal: AbortSignal): Promise<string | null> {
+    const { rpmTarget, personality } = this.#ground.request;
+    const script = generateRequiresScript('source.src.rpm', rpmTarget, personality);
+    const fine = [0, requirementsMissing];
+    const [list] = await this.#run('rpmbuild -br', script, '.buildreqs.nosrc.rpm', fine, signal);
+    return list ?? null;
+  }
+
+  /** Paths of what the script left in SRPMS. */
+  async #run(
+    title: string,
+    script: string,
+    suffix: string,
+    fine: readonly number[],
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    this.#steps += 1;
+    const attempt = this.#steps;
+    const { host, request } = this.#ground;
+    await writeFile(this.#ground.path(`in/source-${attempt}.sh`), script);
+    const directory = this.#ground.path(`source-${attempt}`);
+    await mkdir(directory);
+    // The layer of an overlay root may lie in memory, so the places a package writes to are lent a disk.
+    await using disk = await this.#ground.create(diskContainer(host, request, attempt), signal);
+    {
+      const spec = sourceContainer(host, request, attempt, this.#root, disk.id);
+      await using container = await this.#ground.create(spec, signal);
+      await this.#ground.runPackageCode(title, container, fine, signal);
+    }
+    const tar = await disk.copyOut(`${buildUser.home}/build/SRPMS`, signal);
+    const { files } = await collectFiles(tar, directory, suffix, signal);
+    return files.map((name) => join(directory, name));
+  }
+}

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BuildrootUnavailable, BuildrootUnsupported } from '../buildroot/buildroot.ts';
-import { BuildrootStepFailed } from '../buildroot/errors.ts';
+import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported } from '../buildroot/errors.ts';
 import { ContainerError, type ContainerErrorCode } from '../container/errors.ts';
 import { BuilderError } from '../core/errors.ts';
 import { HubFault, HubProtocolError, HubTransportError, SessionLost } from '../hub/faults.ts';

@@ -16,6 +16,22 @@ export class BuildrootStepFailed extends BuilderError {
   }
 }
 
+/** A buildroot cannot be had; Koji's fault 1012. */
+export class BuildrootUnavailable extends BuilderError {
+  readonly faultCode = 1012;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('buildroot-unavailable', 'request', message, options);
+  }
+}
+
+/** This builder has no way to do it, another may have. */
+export class BuildrootUnsupported extends BuilderError {
+  constructor(message: string) {
+    super('buildroot-unsupported', 'builder', message);
+  }
+}
+
 /** The bootstrap image cannot make a buildroot: a matter for whoever chose it. */
 export class UnusableImage extends BuilderError {
   constructor(image: string) {

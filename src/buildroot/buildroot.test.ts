@@ -1,0 +1,300 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { payloadhash, playRoot, type RootPlay } from '../../test/support/fake-root.ts';
+import { repoRow, tagRow } from '../../test/support/hub-rows.ts';
+import { failureOf } from '../../test/support/root-bench.ts';
+import { hubFault } from '../../test/support/scripted-session.ts';
+import { openTaskBench } from '../../test/support/task-bench.ts';
+import { RepoInfo, repoStates, TagInfo } from '../hub/schema.ts';
+import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+import { Buildroot, type BuildrootQuestion } from './buildroot.ts';
+import { BuildrootUnavailable, BuildrootUnsupported } from './errors.ts';
+import { BuildrootMismatch } from './installed-packages.ts';
+
+const listPath = 'repos/f1-build/70/x86_64/rpmlist.jsonl';
+const listLine = (more: Record<string, unknown> = {}) =>
+  `${JSON.stringify({
+    ...{ id: 31, name: 'bash', version: '1', release: '1', arch: 'x86_64', payloadhash, epoch: null },
+    ...more,
+  })}\n`;
+
+async function setUp(play: RootPlay = {}, list: string | null = listLine()) {
+  const bench = await openTaskBench({
+    method: 'buildArch',
+    behave: (directory) => playRoot(directory, play),
+  });
+  bench.session
+    .on('host.newBuildRoot', 9)
+    .on('host.setBuildRootList', null)
+    .on('host.updateBuildRootList', null)
+    .on('host.setBuildRootState', null);
+  if (list !== null) await bench.put(listPath, list);
+  return { ...bench, open: (changes = {}) => Buildroot.open(bench.context, question(changes)) };
+}
+
+interface Changes {
+  readonly repo?: Record<string, RpcValue>;
+  readonly tag?: Record<string, RpcValue>;
+  readonly question?: Partial<BuildrootQuestion>;
+}
+
+function question({ repo = {}, tag = {}, question: more = {} }: Changes): BuildrootQuestion {
+  const basis = { repo: RepoInfo.parse(repoRow(repo)), config: TagInfo.parse(tagRow(tag)) };
+  return { ...basis, arch: 'x86_64', packageArch: 'x86_64', group: 'build', ...more };
+}
+
+describe('Buildroot', () => {
+  it('registers, lists its packages before and after, and expires', async () => {
+    const { session, open, context, tidyUp } = await setUp();
+
+    const buildroot = await open();
+    await buildroot.record.building(context.signal);
+    await buildroot.update();
+    await buildroot.record.expire(context.signal);
+    await tidyUp();
+
+    expect(session.methods).toEqual([
+      'getExternalRepoList',
+      'host.newBuildRoot',
+      'host.setBuildRootList',
+      'host.setBuildRootState',
+      'host.updateBuildRootList',
+      'host.setBuildRootState',
+    ]);
+    const listed = { name: 'bash', version: '1', release: '1', epoch: null, arch: 'x86_64', size: 10 };
+    const bash = { ...listed, buildtime: 1_700_000_000, payloadhash, id: 31 };
+    const [registered] = session.of('host.newBuildRoot');
+    expect(registered).toMatchObject({ params: [70, 'x86_64'], keywords: { task_id: 5 } });
+    expect(session.of('host.setBuildRootList')[0]).toMatchObject({
+      params: [9, [bash]],
+      keywords: { task_id: 5 },
+    });
+    expect(session.of('host.updateBuildRootList')[0]).toMatchObject({ params: [9, [bash]] });
+    expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([
+      [9, 'BUILDING'],
+      [9, 'EXPIRED'],
+    ]);
+  });
+
+  it('tells the hub what the build requirements have added', async () => {
+    const { session, open } = await setUp({ installed: () => ['bash', 'gcc'] }, listLine());
+
+    await (await open()).update();
+
+    expect(session.of('host.updateBuildRootList')[0]?.params[1]).toMatchObject([
+      { name: 'bash', id: 31 },
+      { name: 'gcc' },
+    ]);
+  });
+
+  it.each([
+    ['the root cannot be made', { fetch: () => 1 }],
+    ['packages cannot be installed', { install: () => 1 }],
+  ])('expires, with fault 1012, when %s', async (_what, play) => {
+    const { session, open, tidyUp } = await setUp(play);
+
+    const error = await failureOf(open());
+    await tidyUp();
+
+    expect(error).toBeInstanceOf(BuildrootUnavailable);
+    expect(error).toMatchObject({
+      faultCode: 1012,
+      message: 'could not init buildroot, exited with status 30; see root.log for more information',
+    });
+    expect(session.of('host.setBuildRootList')).toEqual([]);
+    expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
+  });
+
+  it('expires when the hub refuses its list', async () => {
+    const { session, open, tidyUp } = await setUp();
+    session.on('host.setBuildRootList', hubFault(1000, 'No such rpm'));
+
+    await expect(open()).rejects.toMatchObject({ faultCode: 1000 });
+    await tidyUp();
+
+    expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
+  });
+
+  it('expires although its task was stopped', async () => {
+    const { session, open, tidyUp, abort } = await setUp();
+    session.on('host.setBuildRootList', () => {
+      abort.abort(new Error('cancelled'));
+      return null;
+    });
+
+    await expect(open()).rejects.toThrow('cancelled');
+    await tidyUp();
+
+    expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
+  });
+
+  it('is not told to the hub with a package that contradicts the repo', async () => {
+    const { session, open } = await setUp({}, listLine({ payloadhash: 'f'.repeat(32) }));
+
+    expect(await failureOf(open())).toBeInstanceOf(BuildrootMismatch);
+    expect(session.of('host.setBuildRootList')).toEqual([]);
+  });
+
+  it.each([
+    [repoStates.ready, null],
+    [repoStates.expired, null],
+    [repoStates.init, 'Requested repo (70) is INIT'],
+    [repoStates.deleted, 'Requested repo (70) is DELETED'],
+    [repoStates.problem, 'Requested repo (70) is PROBLEM'],
+  ])('takes a repo in state %i: %j', async (state, message) => {
+    const { open, session } = await setUp();
+
+    const error = await failureOf(open({ repo: { state } }));
+
+    if (message === null) expect(error).toBeNull();
+    else expect(error).toMatchObject({ faultCode: 1012, message });
+    expect(session.of('host.newBuildRoot')).toHaveLength(message === null ? 1 : 0);
+  });
+
+  it('refuses the repo of another tag', async () => {
+    const { open, session } = await setUp();
+
+    const error = await failureOf(open({ repo: { tag_id: 12, tag_name: 'f2-build' } }));
+
+    expect(error).toMatchObject({ faultCode: 1012, message: 'tag/repo mismatch: f1-build vs f2-build' });
+    expect(session.calls).toEqual([]);
+  });
+
+  it('leaves tags with external repos to other builders', async () => {
+    const { open, session } = await setUp();
+    const external = {
+      external_repo_id: 1,
+      external_repo_name: 'e',
+      url: 'u',
+      tag_id: 11,
+      tag_name: 'f1-build',
+    };
+    session.on('getExternalRepoList', [external]);
+
+    expect(await failureOf(open())).toBeInstanceOf(BuildrootUnsupported);
+    expect(session.of('getExternalRepoList')[0]).toMatchObject({ params: [11], keywords: { event: 500 } });
+    expect(session.of('host.newBuildRoot')).toEqual([]);
+  });
+
+  it('says what to do when the repo has no list of its packages', async () => {
+    const { open } = await setUp({}, null);
+
+    expect(await failureOf(open())).toMatchObject({
+      faultCode: 1012,
+      message: expect.stringMatching(/no list of its packages.*make a new one/),
+    });
+  });
+
+  it.each(['{', '{"id": "x"}', '<html>'])('says which line of the list is none: %s', async (line) => {
+    const { open } = await setUp({}, `${listLine()}\n${line}\n`);
+
+    expect(await failureOf(open())).toMatchObject({
+      faultCode: 1012,
+      message: expect.stringContaining(`${listPath}:3 does not describe a package`),
+    });
+  });
+
+  it('is of the canonical arch, for the arch it was asked for', async () => {
+    const { open, session, put, containers } = await setUp();
+    await put('repos/f1-build/70/i386/rpmlist.jsonl', '');
+    session.on('host.newBuildRoot', 9);
+    const rules = [{ type: 'default', image: 'localhost/other:1' }];
+    const extra = { adjutant_image_policy: { version: '1.0', rules } };
+
+    await open({ tag: { extra }, question: { arch: 'i686', packageArch: 'noarch' } });
+
+    expect(session.of('host.newBuildRoot')[0]?.params).toEqual([70, 'i386']);
+    expect(containers.created.find(({ owner }) => owner.phase === 'fetch')?.root).toEqual({
+      ...{ kind: 'image', image: 'localhost/other:1' },
+    });
+  });
+
+  it('gives its containers the limits that the policy sets', async () => {
+    const { open, containers } = await setUp();
+    const limits = { pids: 7 };
+    const rules = [{ type: 'default', image: 'localhost/other:1', limits }];
+
+    await open({ tag: { extra: { adjutant_image_policy: { version: '1.0', rules } } } });
+
+    for (const { limits: given } of containers.created) expect(given).toEqual({ pids: 7, memoryBytes: 1000 });
+  });
+
+  it('does not pass over a policy that asks for network', async () => {
+    const { open, session, tidyUp } = await setUp();
+    const rules = [{ type: 'default', image: 'localhost/other:1', network: true }];
+
+    const error = await failureOf(
+      open({ tag: { extra: { adjutant_image_policy: { version: '1.0', rules } } } }),
+    );
+    await tidyUp();
+
+    expect(error).toMatchObject({ faultCode: 1012, message: expect.stringContaining('rules[0]') });
+    expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
+  });
+
+  it('rejects an image that cannot be had, and expires', async () => {
+    const { open, session, tidyUp } = await setUp();
+    const rules = [{ type: 'default', image: 'localhost/missing:1' }];
+
+    const error = await failureOf(
+      open({ tag: { extra: { adjutant_image_policy: { version: '1.0', rules } } } }),
+    );
+    await tidyUp();
+
+    expect(error).toMatchObject({ code: 'image-missing' });
+    expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
+  });
+
+  it('writes the logs that mock would', async () => {
+    const { open, context, session, directory } = await setUp({
+      fetch: () => ['bash.rpm'],
+      installed: () => ['bash', 'gcc'],
+    });
+
+    const buildroot = await open();
+    await mkdir(join(directory, 'fetch/logs'), { recursive: true });
+    for (const name of ['dnf.log', 'dnf.rpm.log', 'hawkey.log'])
+      await writeFile(join(directory, 'fetch/logs', name), name);
+    await buildroot.logInstalled();
+    await buildroot.logPackageManager();
+    await buildroot.logPackageManager();
+    await context.logs.finish(context.signal);
+
+    // build.log is left out: nobody has written to it.
+    expect([...context.logs.uploaded].sort()).toEqual([
+      ...['dnf.log', 'dnf.rpm.log', 'hw_info.log', 'installed_pkgs.log', 'mock_config.log'],
+      ...['mock_output.log', 'root.log', 'state.log'],
+    ]);
+    const text = (name: string) => session.uploads.get(`tasks/5/5/${name}`)?.toString();
+    expect(text('state.log')).toBe(
+      [
+        '2026-01-01 00:00:00,000 - Start: fetch @build',
+        '2026-01-01 00:00:00,000 - Finish: fetch @build',
+        '2026-01-01 00:00:00,000 - Start: install @build',
+        '2026-01-01 00:00:00,000 - Finish: install @build',
+        '',
+      ].join('\n'),
+    );
+    expect(text('mock_output.log')).toMatch(/^Start: fetch @build\nFinish: fetch @build\n/);
+    expect(text('root.log')).toBe(
+      '2026-01-01 00:00:00,000 - fetch @build\nfetch 1\n2026-01-01 00:00:00,000 - install @build\ninstall 1\n',
+    );
+    expect(text('installed_pkgs.log')).toMatch(/^bash-1-1.x86_64 1700000000 10 installed\ngcc-1-1/);
+    expect(text('mock_config.log')).toContain("config_opts['root'] = 'f1-build-9-70'");
+    expect(text('hw_info.log')).toContain('CPU(s): ');
+  });
+
+  it("sends dnf's logs also of a root that could not be made", async () => {
+    const { open, context, directory, tidyUp } = await setUp({ fetch: () => 1 });
+    await mkdir(join(directory, 'fetch/logs'), { recursive: true });
+    await writeFile(join(directory, 'fetch/logs/dnf.log'), 'nothing provides it');
+
+    await failureOf(open());
+    await context.cleanup.disposeAsync();
+    await context.logs.finish(context.signal);
+    await tidyUp();
+
+    expect(context.logs.uploaded).toContain('dnf.log');
+  });
+});

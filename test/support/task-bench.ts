@@ -1,0 +1,132 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
+import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
+import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import type { ContainerSpec } from '../../src/container/spec.ts';
+import type { Clock } from '../../src/core/clock.ts';
+import { hubApis } from '../../src/hub/apis.ts';
+import { HubFiles } from '../../src/hub/files.ts';
+import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
+import { TaskLogs } from '../../src/logs/task-logs.ts';
+import { PolicyResolver } from '../../src/policy/resolver.ts';
+import type { TaskAdapter, TaskContext } from '../../src/tasks/adapter.ts';
+import { decodeParams } from '../../src/tasks/params.ts';
+import { Subtasks } from '../../src/tasks/subtasks.ts';
+import { TaskUploads } from '../../src/upload/task-uploads.ts';
+import { hostRow, repoRow, tagRow, taskRow } from './hub-rows.ts';
+import { ManualClock } from './manual-clock.ts';
+import { memoryFiles } from './memory-files.ts';
+import { site } from './root-bench.ts';
+import { ScriptedSession } from './scripted-session.ts';
+import { keptLog } from './silent-log.ts';
+
+export interface BenchOptions {
+  readonly method?: string;
+  readonly arch?: string;
+  /** Lines of kojid.conf. */
+  readonly kojid?: readonly string[];
+  readonly clock?: Clock;
+  /** How containers behave, given the task's directory. */
+  readonly behave?: (directory: string) => (spec: ContainerSpec) => FakeBehaviour;
+}
+
+const image = 'localhost/image:x86_64';
+
+/** All that task 5 needs around it, with a hub that answers what the test says. It goes when the test ends. */
+export async function openTaskBench(options: BenchOptions = {}) {
+  const { method = 'm', arch = 'noarch', kojid = [], clock = new ManualClock(), behave } = options;
+  const place = await mkdtemp(join(tmpdir(), 'task-'));
+  const directory = join(place, 'work/tasks/5/5');
+  const topDir = join(place, 'koji');
+  await mkdir(join(directory, 'logs'), { recursive: true });
+  await mkdir(join(topDir, 'repos'), { recursive: true });
+
+  const session = new ScriptedSession()
+    .on('getTaskInfo', taskRow())
+    .on('getBuildConfig', tagRow())
+    .on('repoInfo', repoRow())
+    .on('host.getHost', hostRow())
+    .on('getExternalRepoList', []);
+  const found = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
+  const containers = new FakeManager({
+    ...{ clock, images: { [image]: found, 'localhost/other:1': found } },
+    ...(behave !== undefined && { behave: behave(directory) }),
+  });
+  const { log, lines } = keptLog();
+  const cleanup = new AsyncDisposableStack();
+  const abort = new AbortController();
+  const hub = hubApis(session, clock);
+  const outputs = new TaskUploads(session, clock, 5);
+  const logs = new TaskLogs(join(directory, 'logs'), (path, name) => outputs.openLog(path, name), clock);
+  const wake = { next: () => new Promise<void>((resolve) => setImmediate(resolve)) };
+  const started: string[] = [];
+  const context: TaskContext = {
+    ...{ task: { id: 5, method, arch }, signal: abort.signal, log, clock, hub, containers, logs, outputs },
+    config: toConfig(kojid, topDir),
+    files: new HubFiles([], topDir),
+    directory: { absolute: directory, work: 'tasks/5/5' },
+    buildrootHost: {
+      ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
+      ...{ limits: { pids: 100, memoryBytes: 1000 }, labels: {}, extraMounts: [] },
+    },
+    policy: new PolicyResolver(
+      {
+        ...{ enabled: true, defaultImage: 'localhost/image:<arch>', defaultPull: 'never', cacheTtlMs: 0 },
+        mockBootstrapImage: false,
+      },
+      async () => ({}),
+      clock,
+    ),
+    subtasks: new Subtasks(5, hub.subtasks, wake, abort.signal, () => started.push('child')),
+    cleanup,
+    random: () => 0,
+  };
+  const tidyUp = async () => {
+    await cleanup.disposeAsync();
+    await logs.abandon();
+    containers.assertClean();
+  };
+  onTestFinished(async () => {
+    await tidyUp();
+    await rm(place, { recursive: true, force: true });
+  });
+  return {
+    ...{ context, session, containers, abort, lines, directory, topDir, tidyUp },
+    /** Runs the task with a request as the hub stores it. */
+    run: <P>(adapter: TaskAdapter<P>, ...request: RpcValue[]): Promise<RpcValue> => {
+      const params = decodeParams(method, adapter.signature, request);
+      return adapter.run(params, context);
+    },
+    /** Puts a file into the hub's tree. */
+    put: async (path: string, content: Uint8Array | string): Promise<void> => {
+      await mkdir(dirname(join(topDir, path)), { recursive: true });
+      await writeFile(join(topDir, path), content);
+    },
+    /** Lets children succeed: their results by label, or by method where they have none. Ids are 101 and on. */
+    children: (results: Readonly<Record<string, RpcValue>>): void => letChildrenSucceed(session, results),
+  };
+}
+
+export type TaskBench = Awaited<ReturnType<typeof openTaskBench>>;
+
+function letChildrenSucceed(session: ScriptedSession, results: Readonly<Record<string, RpcValue>>): void {
+  const names: string[] = [];
+  session
+    .on('host.subtask', ({ keywords: { label, method } }) => 100 + names.push(String(label ?? method)))
+    .on('host.taskSetWait', null)
+    .on('host.taskWait', [[], []])
+    .on('host.taskWaitResults', ({ params: [, ids] }) => {
+      if (!Array.isArray(ids)) throw new Error('no list of children');
+      return ids.map((id: number) => [id, results[names[id - 101] ?? ''] ?? null]);
+    });
+}
+
+function toConfig(lines: readonly string[], topDir: string) {
+  const text = ['[kojid]', 'server = http://hub/kojihub', 'topurl = http://hub/files', `topdir = ${topDir}`];
+  const all = [...text, 'user = b', 'password = p', ...lines].join('\n');
+  const files = memoryFiles({ '/etc/kojid.conf': all, '/tmp/koji': null, [topDir]: null });
+  return loadConfig({ configPath: '/etc/kojid.conf', env: {}, files });
+}

@@ -68,25 +68,28 @@ export class Subtasks {
     await this.#hub.taskSetWait(this.#parent, ids, this.#signal);
     const over = new AbortController();
     const waiting = AbortSignal.any([this.#signal, over.signal]);
-    let finished: readonly number[] = [];
+    // The hub tells the end of a child once, so one whose answer was lost is in neither list.
+    let ended = ids;
     try {
       for (;;) {
         const woken = this.#wake.next(waiting);
         // Nobody awaits it when the children have ended already.
         woken.catch(() => undefined);
         const state = await this.#hub.taskWait(this.#parent, this.#signal);
-        finished = state.finished;
         if (state.unfinished.length === 0) break;
-        if (finished.length > 0) {
-          if (!all) break;
-          if (failAny) await this.#checkFinished(finished, checked);
+        if (state.finished.length > 0) {
+          if (!all) {
+            ended = state.finished;
+            break;
+          }
+          if (failAny) await this.#checkFinished(state.finished, checked);
         }
         await woken;
       }
     } finally {
       over.abort();
     }
-    return this.#hub.taskWaitResults(this.#parent, all ? ids : finished, canFail, this.#signal);
+    return this.#hub.taskWaitResults(this.#parent, ended, canFail, this.#signal);
   }
 
   async #checkFinished(finished: readonly number[], checked: Set<number>): Promise<void> {

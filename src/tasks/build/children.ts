@@ -3,6 +3,7 @@ import type { RepoInfo, TagInfo } from '../../hub/schema.ts';
 import { pickOne, taskArchChoices } from '../../rpm/build-arches.ts';
 import type { RpmHeader } from '../../rpm/header.ts';
 import type { TaskContext } from '../adapter.ts';
+import { childResult } from '../child-result.ts';
 import { type MergedResults, mergeResults } from './merge-results.ts';
 import type { BuildOptions } from './params.ts';
 import { tagArches } from './tag-arches.ts';
@@ -36,7 +37,8 @@ export async function rebuildSource(
 ): Promise<SourceOrigin> {
   const { buildTag, repo, options } = ground;
   const byUser = options.scratch ? options.rebuild_srpm : null;
-  const rebuild = byUser ?? buildTag.extra['rebuild_srpm'] ?? true;
+  const byTag = buildTag.extra['rebuild_srpm'];
+  const rebuild = byUser ?? (byTag === undefined || Boolean(byTag));
   if (!rebuild) return { srpm: src, origin: null };
   const id = await context.subtasks.start({
     method: 'rebuildSRPM',
@@ -44,7 +46,7 @@ export async function rebuildSource(
     label: 'srpm',
     arch: chooseTaskArch(context, 'noarch', buildTag, null),
   });
-  const result = SourceResult.parse((await context.subtasks.wait([id])).get(id));
+  const result = childResult(SourceResult, await context.subtasks.wait([id]), id);
   return { srpm: result.srpm, origin: result.source ?? null };
 }
 

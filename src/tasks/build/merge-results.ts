@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
+import { childResult } from '../child-result.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 
 const BuildArchResult = z.looseObject({
@@ -32,7 +33,7 @@ export function mergeResults(
   const buildroots = new Map<string, number>();
   const logs = new Map<string, readonly string[]>();
   for (const [arch, child] of children) {
-    const result = BuildArchResult.parse(results.get(child));
+    const result = childResult(BuildArchResult, results, child);
     for (const file of [...result.rpms, ...result.srpms.slice(0, 1)]) buildroots.set(file, result.brootid);
     rpms.push(...result.rpms);
     srpms.push(...result.srpms.slice(0, 1));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
+import { isStruct, type RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { flag, optional } from '../params.ts';
 
@@ -30,14 +30,14 @@ export function checkOptions(options: BuildOptions): void {
     throw buildError('arch_override is only allowed for scratch builds');
   }
   const metadata = options.custom_user_metadata;
-  if (metadata !== null && (typeof metadata !== 'object' || Array.isArray(metadata))) {
+  if (metadata !== null && !isStruct(metadata)) {
     throw buildError('custom_user_metadata must be serializable to a JSON object');
   }
 }
 
-/** Anything with a scheme; an uploaded source package is a plain relative path (`koji/tasks.py SCM.is_scm_url`). */
+/** Whether the source lies in source control; anything else is the path of an uploaded source package (`koji/daemon.py SCM.is_scm_url`). */
 export function isScmUrl(src: string): boolean {
-  return /^[a-z+]+:\/\//i.test(src);
+  return /^(cvs(\+ssh)?|git(\+(http|https|rsync|ssh))?|svn(\+(http|https|ssh))?):\/\//.test(src);
 }
 
 /** The request cannot be built; Koji's fault 1005. */

@@ -1,5 +1,6 @@
 import { RepoInfo, repoStateName, repoStates } from '../../hub/schema.ts';
 import type { TaskContext } from '../adapter.ts';
+import { childResult } from '../child-result.ts';
 import { hasBuilds } from '../tagged-builds.ts';
 import { type BuildOptions, buildError } from './params.ts';
 
@@ -30,5 +31,5 @@ export async function findRepo(
   }
   const { name } = await hub.tags.buildConfig(buildTagId, { signal });
   const waiting = await subtasks.start({ method: 'waitrepo', args: [name, null, builds, minEvent] });
-  return RepoInfo.parse((await subtasks.wait([waiting])).get(waiting));
+  return childResult(RepoInfo, await subtasks.wait([waiting]), waiting);
 }

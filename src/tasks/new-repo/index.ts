@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { TagInfo } from '../../hub/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
+import { childResult } from '../child-result.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { flag, optional } from '../params.ts';
 import { requireReposDirectory } from '../repos-directory.ts';
@@ -56,7 +57,7 @@ export const newRepo = defineTask({
     if (children.size > 0) {
       const results = await subtasks.wait([...children.values()], { all: true, failAny: true });
       for (const [arch, id] of children) {
-        const [uploadPath, files] = CreaterepoResult.parse(results.get(id));
+        const [uploadPath, files] = childResult(CreaterepoResult, results, id);
         made.set(arch, { uploadPath, files });
       }
     }

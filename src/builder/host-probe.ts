@@ -11,11 +11,11 @@ const engineTimeoutMs = 10_000;
 
 /** Looks at the machine: disk, load, and whether the container engine answers. */
 export class HostProbe {
-  readonly #containers: ContainerManager;
+  readonly #containers: Pick<ContainerManager, 'probe'>;
   readonly #workDir: string;
   readonly #minSpaceBytes: number;
 
-  constructor(containers: ContainerManager, workDir: string, minSpaceBytes: number) {
+  constructor(containers: Pick<ContainerManager, 'probe'>, workDir: string, minSpaceBytes: number) {
     this.#containers = containers;
     this.#workDir = workDir;
     this.#minSpaceBytes = minSpaceBytes;

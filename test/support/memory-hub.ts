@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { untilAborted } from '../../src/core/deadline.ts';
 import { faultCodes, HubFault, type SessionLost } from '../../src/hub/faults.ts';
 import { buildrootStates, taskStates } from '../../src/hub/schema.ts';
 import type {
@@ -61,6 +62,7 @@ export class MemoryHub {
   lost: SessionLost | null = null;
   readonly #troubles = new Map<string, Trouble[]>();
   readonly #lasting = new Map<string, Trouble>();
+  #changed = Promise.withResolvers<void>();
   #lastSession = 1;
   #lastTask = 100;
 
@@ -108,6 +110,17 @@ export class MemoryHub {
     return this.calls.filter((call) => call.method === method).map(({ params }) => params);
   }
 
+  /** Resolves when a method has been called this many times. */
+  async called(method: string, times = 1): Promise<void> {
+    while (this.paramsOf(method).length < times) await this.#changed.promise;
+  }
+
+  record(call: HubCall): void {
+    this.calls.push(call);
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
   openSession(): number {
     this.#lastSession += 1;
     return this.#lastSession;
@@ -118,8 +131,8 @@ export class MemoryHub {
     if (this.lost !== null) throw this.lost;
     const trouble = this.#troubles.get(method)?.shift() ?? this.#lasting.get(method);
     if (trouble instanceof Error) throw trouble;
-    if (typeof trouble === 'function') await trouble();
-    if (trouble === 'hang') await forever(signal);
+    const answered = trouble === 'hang' ? new Promise<never>(() => undefined) : Promise.resolve(trouble?.());
+    await (signal === undefined ? answered : untilAborted(answered, signal));
     await new Promise(setImmediate);
     signal?.throwIfAborted();
   }
@@ -301,7 +314,7 @@ class MemorySession implements HubSession {
   }
 
   #record(method: string, params: readonly RpcValue[], keywords: Keywords): void {
-    this.#hub.calls.push({ session: this.info.id, method, params, keywords });
+    this.#hub.record({ session: this.info.id, method, params, keywords });
   }
 }
 
@@ -326,11 +339,4 @@ function numberOf(value: RpcValue | undefined): number {
   if (value instanceof RpcDouble) return value.value;
   if (typeof value !== 'number') throw new Error(`not a number: ${String(value)}`);
   return value;
-}
-
-/** Ends only by the signal, if there is one. */
-function forever(signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
 }

@@ -101,7 +101,7 @@ async function toBuild(
     await hub.builds.completeBuild(task.id, buildId, made, made.buildroots, signal);
   } catch (error) {
     // A task that was stopped leaves the build to the hub, and to the task's next life.
-    if (!signal.aborted) await hub.builds.failBuild(task.id, buildId, signal);
+    if (!signal.aborted) await failBuild(context, buildId);
     throw error;
   }
   if (destination.skipTag) return;
@@ -112,6 +112,15 @@ async function toBuild(
     arch: 'noarch',
   });
   await subtasks.wait([tagging]);
+}
+
+/** What went wrong before is what the task's owner has to read, whether this works or not. */
+async function failBuild({ hub, task, signal, log }: TaskContext, buildId: number): Promise<void> {
+  try {
+    await hub.builds.failBuild(task.id, buildId, signal);
+  } catch (error) {
+    log.error({ err: error, buildId }, 'the build could not be failed on the hub');
+  }
 }
 
 function extraOf({ origin }: SourceOrigin, options: BuildOptions): Readonly<Record<string, RpcValue>> | null {

@@ -31,6 +31,7 @@ export const adjutantOptions = {
     requiredDirectory,
     `${WORKDIR_PLACEHOLDER}/adjutant`,
     'Where the daemon remembers sessions and running tasks from one start to the next.',
+    { ignored: 'tasks are given back at each stop, and nothing is remembered' },
   ),
   task_image_default: option(
     text,
@@ -48,11 +49,13 @@ export const adjutantOptions = {
     boolean,
     'yes',
     'no: rpmbuild runs in the image itself, without a buildroot of its own.',
+    { ignored: 'every build has a buildroot of its own' },
   ),
   network_enabled: option(
     boolean,
     'yes',
     'Permit task types and policies that ask for network; a build has none unless they do.',
+    { ignored: 'no build can have network yet' },
   ),
   container_mounts: option(containerMounts, '', 'Mounts added to every container.'),
   container_labels: option(
@@ -64,6 +67,7 @@ export const adjutantOptions = {
     containerTimeouts({ pullMs: 300_000, startMs: 60_000, stopGraceMs: 20_000 }),
     'pull=300,start=60,stop_grace=20',
     'How long the container engine may take.',
+    { ignored: 'the times are fixed, and containers of stopped tasks are killed at once' },
   ),
   build_pids: option(integer(1), '16384', 'Most processes and threads in a container.'),
   build_memory: unset(size, 'Most memory of a container, swap included. Not set: no limit.'),

@@ -23,7 +23,7 @@ describe('checkConfig', () => {
 
     const { code, lines } = check(
       kojid,
-      { '/adjutant.conf': '[adjutant]\nnetwork_enabled = no\nbuild_memory = 1K\n' },
+      { '/adjutant.conf': '[adjutant]\npolicy_enabled = no\nbuild_memory = 1K\n' },
       { KOJI_ADJUTANT_CONTAINER_LABELS: 'a=b' },
       { maxjobs: { flag: '--maxjobs', text: '3' } },
     );
@@ -37,7 +37,7 @@ describe('checkConfig', () => {
       'maxjobs = 3  (--maxjobs)',
       'vendor = Me  (/k.conf:7)',
       '[adjutant]',
-      'network_enabled = no  (/adjutant.conf:2)',
+      'policy_enabled = no  (/adjutant.conf:2)',
       'container_labels = {"a":"b"}  ($KOJI_ADJUTANT_CONTAINER_LABELS)',
       'build_memory = 1024  (/adjutant.conf:3)',
       'RLIMIT_CORE = 0',

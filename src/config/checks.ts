@@ -14,11 +14,6 @@ const LOGIN_REMEDY = 'set cert to a client certificate, or user and password';
 export function checkAcross(config: Checked, files: ConfigFiles, notes: Notes): void {
   checkPlaces(config, files, notes);
   checkLogin(config, files, notes);
-  const { shutdown_grace, container_timeouts } = config.adjutant;
-  if (shutdown_grace * 1000 <= container_timeouts.stopGraceMs) {
-    const message = `${shutdown_grace} s are over before a container must have stopped (stop_grace ${container_timeouts.stopGraceMs / 1000} s); raise it`;
-    notes.warnings.push(atKey(config, 'adjutant.shutdown_grace', message));
-  }
 }
 
 function checkPlaces(config: Checked, files: ConfigFiles, notes: Notes): void {

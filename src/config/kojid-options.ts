@@ -102,9 +102,7 @@ export const kojidOptions = {
   mockuser: option(text, 'kojibuilder', 'User that runs mock.', {
     ignored: 'builds run as mockbuild (uid 1000) inside their container',
   }),
-  yum_proxy: unset(text, 'Proxy for package downloads.', {
-    ignored: 'packages are downloaded from topurl directly',
-  }),
+  yum_proxy: unset(text, 'Proxy for package downloads.'),
   log_timestamps: option(boolean, 'False', 'Write the time of each log line to a second log.', {
     ignored: 'the second log is not there yet',
   }),

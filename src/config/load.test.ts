@@ -309,8 +309,8 @@ describe('loadConfig', () => {
       "topdir: /nowhere is no directory; createrepo tasks fail here until the hub's tree is mounted there",
     ],
     [
-      'adjutant_shutdown_grace = 20\n',
-      'shutdown_grace: 20 s are over before a container must have stopped (stop_grace 20 s); raise it',
+      'adjutant_network_enabled = no\n',
+      'adjutant_network_enabled: has no effect: no build can have network yet',
     ],
   ])('warns of %j', (kojid, message) => {
     expect(warnings({ kojid })).toContain(`${KOJID}:6: ${message}`);
@@ -331,6 +331,13 @@ describe('loadConfig', () => {
     expect(warnings({ env: { KOJI_ADJUTANT_BUILD_MEMROY: '4G' } })).toEqual([
       'KOJI_ADJUTANT_BUILD_MEMROY: there is no such option; did you mean build_memory?',
     ]);
+  });
+
+  it("is silent about the scripts' and the tests' own variables", () => {
+    const env = { KOJI_ADJUTANT_STATE: '/var/lib/x', KOJI_ADJUTANT_TEST_USER: 'kojiadj' };
+
+    expect(warnings({ env })).toEqual([]);
+    expect(warnings({ env: { KOJI_ADJUTANT_STATES: '1' } })).toHaveLength(1);
   });
 
   it('is silent about an option without effect that is set to its default', () => {

@@ -20,6 +20,9 @@ import { type FileSettings, type Notes, readSettings, type Setting } from './set
 /** What the environment variables of our options begin with. */
 export const ENVIRONMENT_PREFIX = 'KOJI_ADJUTANT_';
 
+/** Variables with that beginning that are no options: what the scripts (`scripts/environment.sh`) and tests use. */
+const notOptions = /^KOJI_ADJUTANT_(STATE$|TEST_)/;
+
 /** What our keys begin with in kojid's section. */
 const ADJUTANT_PREFIX = 'adjutant_';
 
@@ -122,6 +125,7 @@ function collectAdjutant(
   for (const setting of settings.adjutant.values()) candidates.set(setting.key, fromFile(setting));
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(ENVIRONMENT_PREFIX) || text === undefined) continue;
+    if (notOptions.test(variable)) continue;
     const name = variable.slice(ENVIRONMENT_PREFIX.length).toLowerCase();
     candidates.set(name, { key: variable, text, source: { kind: 'environment', name: variable } });
   }

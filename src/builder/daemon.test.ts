@@ -95,7 +95,7 @@ describe('Daemon: start', () => {
     hub.buildroots.set(3, { state: 'building', task: 17 });
     const stale = hub.addTask('buildArch', [], { state: 'open' });
 
-    run();
+    void run();
     await clock.asleep(250);
 
     expect(await containers.list('builder', signal)).toEqual([]);
@@ -135,7 +135,7 @@ describe('Daemon: start', () => {
 
   it('looks for buildroots of dead tasks every five minutes, and goes on when that fails', async () => {
     const { hub, clock, run, lines } = await setUp();
-    run();
+    void run();
     await clock.asleep(250);
     hub.once('listBuildroots', new HubFault(1000, 'database is down'));
 

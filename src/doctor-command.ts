@@ -64,10 +64,10 @@ async function examine(
   const leave = new AbortController();
   const stop = () => leave.abort(new Error('told to stop'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  // The output of containers on trial; the daemon's own place for it may not be there yet.
-  const logDir = await mkdtemp(join(tmpdir(), 'koji-adjutant-doctor-'));
+  // For what containers on trial need and write; the daemon's own place for it may not be there yet.
+  const area = await mkdtemp(join(tmpdir(), 'koji-adjutant-doctor-'));
   try {
-    const places = { workDir: kojid.workdir, topDir: kojid.topdir, logDir };
+    const places = { workDir: area, topDir: kojid.topdir, logDir: area };
     const findings = runDoctor(
       {
         config,
@@ -86,7 +86,7 @@ async function examine(
     for await (const finding of findings) print(finding);
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
-    await rm(logDir, { recursive: true, force: true });
+    await rm(area, { recursive: true, force: true });
   }
 }
 

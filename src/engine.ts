@@ -4,12 +4,16 @@ import { join } from 'node:path';
 import type { Config } from './config/schema.ts';
 import { ContainerError } from './container/errors.ts';
 import type { ContainerManager } from './container/manager.ts';
-import { defaultUlimits, PodmanManager } from './container/podman/podman-manager.ts';
+import { Engine as PodmanEngine } from './container/podman/engine.ts';
+import { askInfo } from './container/podman/engine-info.ts';
+import { PodmanManager } from './container/podman/podman-manager.ts';
 import type { Places } from './container/podman/resolve-mounts.ts';
+import { prepareSeccomp, type SeccompChoice } from './container/podman/seccomp.ts';
 import { ensureService } from './container/podman/service.ts';
 import { findSocket } from './container/podman/socket.ts';
 import type { Clock } from './core/clock.ts';
 import type { Logger } from './core/logger.ts';
+import { readHostLimits, ulimitsOf } from './host-limits.ts';
 
 /** How long an engine service that is being restarted is waited for. */
 const reconnectMs = 30_000;
@@ -24,11 +28,13 @@ export interface Engine {
     /** `private`: a service of our own; `started`: one that was not there before. */
     readonly kind: 'found' | 'private' | 'started';
   };
+  readonly seccomp: SeccompChoice;
 }
 
 /**
  * The container engine: the service whose socket answers, else a private one with the configuration that
- * `scripts/setup.sh` wrote. A socket that the operator named is never replaced by another.
+ * `scripts/setup.sh` wrote. A socket that the operator named is never replaced by another. The seccomp
+ * profile of its containers is written into the worker's area.
  */
 export async function reachEngine(
   { adjutant }: Config,
@@ -39,16 +45,27 @@ export async function reachEngine(
   signal: AbortSignal,
 ): Promise<Engine> {
   const reached = await engineSocket(adjutant.podman_socket, env, clock, log, signal);
-  const containers = new PodmanManager({
+  const connection = {
     socketPath: reached.socketPath,
-    places,
     clock,
-    logger: log,
     reconnectMs,
     timeoutMs: requestTimeoutMs,
-    ulimits: defaultUlimits,
+  };
+  const { host } = await askInfo(new PodmanEngine(connection), signal);
+  const seccomp = await prepareSeccomp(host.security, join(places.workDir, 'seccomp.json'));
+  if (seccomp.kind === 'own') {
+    log.warn(
+      `containers keep the engine's own seccomp filter, under which "setarch -R" fails in builds: ${seccomp.because}`,
+    );
+  }
+  const containers = new PodmanManager({
+    ...connection,
+    places,
+    logger: log,
+    ulimits: ulimitsOf(await readHostLimits()),
+    ...(seccomp.kind === 'extended' ? { seccompProfile: seccomp.path } : {}),
   });
-  return { containers, reached };
+  return { containers, reached, seccomp };
 }
 
 async function engineSocket(

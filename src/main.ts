@@ -1,4 +1,3 @@
-import { lookup, lookupService } from 'node:dns/promises';
 import { mkdir, readlink } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +19,8 @@ import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import { defaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
+import { fullHostName } from './full-host-name.ts';
+import { configuredUlimits, readHostLimits } from './host-limits.ts';
 import { hubApis } from './hub/apis.ts';
 import { faultCodes, isFault } from './hub/faults.ts';
 import { HubFiles } from './hub/files.ts';
@@ -233,9 +234,7 @@ async function buildrootHost(
   workerId: string,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant, rlimits } = config;
-  const ulimits = Object.fromEntries(
-    Object.entries(rlimits).map(([name, { soft, hard }]) => [name, { soft, hard: hard ?? soft }]),
-  );
+  const ulimits = configuredUlimits(rlimits, await readHostLimits());
   return {
     containers,
     clock,
@@ -261,17 +260,4 @@ async function buildrootHost(
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
   };
-}
-
-/** The host's full name as Python's `socket.getfqdn` finds it; the bare name when no resolver knows more. */
-async function fullHostName(): Promise<string> {
-  const name = hostname();
-  if (name.includes('.')) return name;
-  try {
-    const { address } = await lookup(name);
-    const { hostname: full } = await lookupService(address, 0);
-    return full.includes('.') ? full : name;
-  } catch {
-    return name;
-  }
 }

@@ -71,9 +71,12 @@ export interface ResourceLimits {
   readonly memoryBytes?: number;
   /** Processors, may be a fraction; left out: all. */
   readonly cpus?: number;
-  /** Size of /dev/shm in bytes. */
+  /** Size of /dev/shm in bytes; programs may be run from there. */
   readonly shmBytes?: number;
-  /** Soft and hard limits by `ulimit` name in lower case (`nofile`); the back end adds what its engine insists on. */
+  /**
+   * Soft and hard limits by `ulimit` name in lower case (`nofile`), -1 for unlimited; the back end adds
+   * what its engine insists on.
+   */
   readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
 }
 
@@ -92,6 +95,7 @@ export interface ContainerSpec {
   readonly root: ContainerRoot;
   /** Main process: absolute program and arguments. */
   readonly command: readonly string[];
+  /** All there is of it: nothing of the image or the engine is added but HOME and HOSTNAME where they are missing. */
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string;
   /** Numeric, so that nothing depends on the root's passwd. */

@@ -7,6 +7,7 @@ import { checkEngine } from './check-engine.ts';
 
 const never = new AbortController().signal;
 const reached = { socketPath: '/run/p.sock', kind: 'found' } as const;
+const seccomp = { kind: 'extended', from: '/usr/share/containers/seccomp.json' } as const;
 const name = 'localhost/bootstrap:x86_64';
 
 async function check(behaviours: Readonly<Record<string, FakeBehaviour>>, image = name) {
@@ -17,7 +18,13 @@ async function check(behaviours: Readonly<Record<string, FakeBehaviour>>, image 
   });
   const info = await containers.probe(never);
   const findings = await allOf(
-    checkEngine({ containers, reached }, info, { name: image, pull: 'if-not-present' }, 'x86_64', never),
+    checkEngine(
+      { containers, reached, seccomp },
+      info,
+      { name: image, pull: 'if-not-present' },
+      'x86_64',
+      never,
+    ),
   );
   containers.assertClean();
   return { containers, levels: Object.fromEntries(findings.map(({ what, level }) => [what, level])) };
@@ -28,6 +35,7 @@ describe('checkEngine', () => {
     const { containers, levels } = await check({ inspect: { output: 'pids=512\nmemory=536870912\n' } });
 
     expect(levels).toMatchObject({
+      'seccomp profile': 'ok',
       'default image': 'ok',
       'OCI runtime': 'ok',
       'limits of containers': 'ok',

@@ -8,10 +8,12 @@ import {
   judgeLimits,
   judgeLocks,
   judgeMissingImage,
+  judgeSeccomp,
   judgeStorage,
   judgeTools,
   type ReachedEngine,
   type SeenLimits,
+  type SeenSeccomp,
 } from './engine.ts';
 import { type Finding, fail, ok } from './finding.ts';
 import { inspectScript, parseInspection, runTrial, trialLimits, trialSpec } from './trial.ts';
@@ -19,11 +21,12 @@ import { inspectScript, parseInspection, runTrial, trialLimits, trialSpec } from
 export interface EngineUnderTest {
   readonly containers: ContainerManager;
   readonly reached: ReachedEngine;
+  readonly seccomp: SeenSeccomp;
 }
 
 /** Looks at the engine, the default image, and what a container of that image can do. Pulls nothing. */
 export async function* checkEngine(
-  { containers, reached }: EngineUnderTest,
+  { containers, reached, seccomp }: EngineUnderTest,
   info: BackendInfo,
   image: { readonly name: string; readonly pull: PullPolicy },
   hostArch: string,
@@ -31,6 +34,7 @@ export async function* checkEngine(
 ): AsyncGenerator<Finding> {
   yield judgeEngine(info, reached);
   yield judgeStorage(info);
+  yield judgeSeccomp(seccomp);
   const locks = judgeLocks(info);
   if (locks !== null) yield locks;
 

@@ -6,6 +6,7 @@ import {
   judgeLimits,
   judgeLocks,
   judgeMissingImage,
+  judgeSeccomp,
   judgeStorage,
   judgeTools,
 } from './engine.ts';
@@ -40,6 +41,20 @@ describe('judgeStorage', () => {
     ['vfs', false, 'warn'],
   ])('takes %s with FUSE=%s for %s', (storageDriver, fuse, level) => {
     expect(judgeStorage({ ...podman, storageDriver, details: { ...details, fuse } }).level).toBe(level);
+  });
+});
+
+describe('judgeSeccomp', () => {
+  it('names the profile that was extended, or why none was', () => {
+    const extended = judgeSeccomp({ kind: 'extended', from: '/usr/share/containers/seccomp.json' });
+
+    expect(extended.found).toContain('/usr/share/containers/seccomp.json');
+    expect(extended.level).toBe('ok');
+    expect(judgeSeccomp({ kind: 'own', because: 'there is none' })).toMatchObject({
+      level: 'warn',
+      found: expect.stringContaining('there is none'),
+      remedy: expect.stringContaining('containers-common'),
+    });
   });
 });
 

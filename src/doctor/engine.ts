@@ -64,6 +64,21 @@ export function judgeLimits(info: BackendInfo, asked: SeenLimits, seen: SeenLimi
   );
 }
 
+/** What containers are filtered with: the engine's own profile, extended for builds, or as it is. */
+export type SeenSeccomp =
+  | { readonly kind: 'extended'; readonly from: string }
+  | { readonly kind: 'own'; readonly because: string };
+
+export function judgeSeccomp(seccomp: SeenSeccomp): Finding {
+  const what = 'seccomp profile';
+  if (seccomp.kind === 'extended') return ok(what, `${seccomp.from}, with personality(2) for builds`);
+  return warn(
+    what,
+    `the engine's own protection as it is: ${seccomp.because}`,
+    'packages that run "setarch -R" or gdb fail to build: install containers-common, or set seccomp_profile in containers.conf(5)',
+  );
+}
+
 export interface SeenLimits {
   readonly pids: number | null;
   readonly memoryBytes: number | null;

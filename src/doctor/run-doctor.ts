@@ -1,10 +1,8 @@
 import type { Config } from '../config/schema.ts';
-import type { ContainerManager } from '../container/manager.ts';
 import { describeError } from '../core/errors.ts';
-import { checkEngine } from './check-engine.ts';
+import { checkEngine, type EngineUnderTest } from './check-engine.ts';
 import { checkHub, checkTopUrls, type HubUnderTest } from './check-hub.ts';
 import { checkEngineHost, checkPlaces, isDirectory } from './check-machine.ts';
-import type { ReachedEngine } from './engine.ts';
 import { type Finding, fail } from './finding.ts';
 import { judgeNode } from './machine.ts';
 
@@ -16,7 +14,7 @@ export interface DoctorParts {
   readonly arch: string;
   /** The default image's name on this machine. */
   readonly image: string;
-  connectEngine(signal: AbortSignal): Promise<{ containers: ContainerManager; reached: ReachedEngine }>;
+  connectEngine(signal: AbortSignal): Promise<EngineUnderTest>;
   connectHub(): Promise<HubUnderTest>;
 }
 
@@ -38,10 +36,10 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
   yield judgeNode(parts.nodeVersion);
   yield* group('directories', () => checkPlaces({ workDir: workdir, topDir: topdir, minSpaceBytes }));
   yield* group('container engine', async function* (limit) {
-    const { containers, reached } = await parts.connectEngine(limit);
-    const info = await containers.probe(limit);
+    const engine = await parts.connectEngine(limit);
+    const info = await engine.containers.probe(limit);
     const image = { name: parts.image, pull: config.adjutant.image_pull_policy };
-    yield* checkEngine({ containers, reached }, info, image, arch, limit);
+    yield* checkEngine(engine, info, image, arch, limit);
     yield* checkEngineHost(info, user, minSpaceBytes);
   });
   yield* group('hub', async function* (limit) {

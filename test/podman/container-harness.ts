@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { Engine, libpod } from '../../src/container/podman/engine.ts';
-import { defaultUlimits, PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { ensureService, type ServiceOptions, stopService } from '../../src/container/podman/service.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -19,6 +19,12 @@ const busybox = ['/usr/bin/busybox', '/bin/busybox', '/usr/sbin/busybox', '/sbin
 const image = 'localhost/koji-adjutant-test:1';
 const workerId = 'contract';
 const never = new AbortController().signal;
+
+/** What the containers of the tests get: no more than a host without CAP_SYS_RESOURCE may give. */
+export const testUlimits = {
+  nofile: { soft: 1024, hard: 16_384 },
+  nproc: { soft: 20_000, hard: 20_000 },
+} as const;
 
 /** Why tests against a real Podman cannot run here; undefined when they can. */
 export function podmanMissing(): string | undefined {
@@ -79,7 +85,7 @@ export class PodmanHarness implements ContractBackend {
       ...common,
       places: { workDir: join(dir, 'work'), topDir: join(dir, 'koji'), logDir: join(dir, 'logs') },
       logger: createLogger('warn'),
-      ulimits: defaultUlimits,
+      ulimits: testUlimits,
     });
   }
 

@@ -4,14 +4,14 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/container/manager.ts';
-import { defaultUlimits, PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { ensureService, stopService } from '../../src/container/podman/service.ts';
 import { findSocket } from '../../src/container/podman/socket.ts';
 import type { ContainerSpec, Mount } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { copied, outputOf } from '../contract/container-manager.contract.ts';
-import { PodmanHarness } from './container-harness.ts';
+import { PodmanHarness, testUlimits } from './container-harness.ts';
 import { TinyRegistry } from './container-registry.ts';
 
 const never = new AbortController().signal;
@@ -107,12 +107,43 @@ export function describePodman(name: string): void {
         expect(rest[5]).toMatch(/shm\s+1024 /);
       });
 
-      it('leaves /etc/hosts and /etc/passwd to the root', async () => {
+      it('leaves /etc/hosts, /etc/resolv.conf and /etc/passwd to the root', async () => {
         const output = await run('busybox ls /etc; busybox cat /etc/passwd', {
           user: { uid: 4242, gid: 4242 },
         });
 
-        expect(output).not.toMatch(/hosts|4242/);
+        expect(output).not.toMatch(/hosts|resolv|4242/);
+      });
+
+      it('gives the environment of the spec and nothing of its own', async () => {
+        const output = await run('busybox env', {
+          env: { GREETING: 'hello', HOME: '/h', HOSTNAME: 'n', PATH: '/bin' },
+        });
+
+        expect(
+          output
+            .trimEnd()
+            .split('\n')
+            .filter((line) => !/^(PWD|SHLVL|OLDPWD|_)=/.test(line))
+            .toSorted(),
+        ).toEqual(['GREETING=hello', 'HOME=/h', 'HOSTNAME=n', 'PATH=/bin']);
+      });
+
+      it('runs programs from /dev/shm', async () => {
+        const output = await run('busybox cp /bin/busybox /dev/shm/busybox && /dev/shm/busybox echo ran', {
+          limits: { pids: 100, shmBytes: 8 << 20 },
+          user: { uid: 1000, gid: 1000 },
+        });
+
+        expect(output).toBe('ran\n');
+      });
+
+      it('leaves a limit open', async () => {
+        const output = await run('ulimit -Sc; ulimit -Hc', {
+          limits: { pids: 100, ulimits: { core: { soft: 0, hard: -1 } } },
+        });
+
+        expect(output).toBe('0\nunlimited\n');
       });
 
       it('kills what the main process left behind', async () => {
@@ -363,7 +394,7 @@ export function describePodman(name: string): void {
           logger: createLogger('silent'),
           reconnectMs: 100,
           timeoutMs: 1000,
-          ulimits: defaultUlimits,
+          ulimits: testUlimits,
         });
 
         await expect(gone.probe(never)).rejects.toMatchObject({ code: 'runtime-down' });

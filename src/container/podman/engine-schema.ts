@@ -7,7 +7,11 @@ export const Info = z.object({
     arch: z.string(),
     cgroupVersion: z.enum(['v1', 'v2']),
     cgroupControllers: z.array(z.string()).nullish(),
-    security: z.object({ rootless: z.boolean() }),
+    security: z.object({
+      rootless: z.boolean(),
+      seccompEnabled: z.boolean(),
+      seccompProfilePath: z.string().nullish(),
+    }),
     ociRuntime: z.object({ name: z.string() }).nullish(),
     /** Since podman 4.6. */
     freeLocks: z.number().int().nullish(),

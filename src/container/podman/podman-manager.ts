@@ -10,7 +10,8 @@ import type { BackendInfo, Container, ContainerManager, ContainerSummary, ImageI
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
 import { inspectContainer } from './container-state.ts';
 import { Engine, libpod } from './engine.ts';
-import { Created, Info, ListedContainers } from './engine-schema.ts';
+import { askInfo } from './engine-info.ts';
+import { Created, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
 import { PodmanContainer, removeContainer } from './podman-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
@@ -32,15 +33,6 @@ export interface PodmanManagerOptions {
   /** What containers get unless their spec says otherwise; `nofile` and `nproc` are among them. */
   readonly ulimits: Ulimits & { readonly nofile: object; readonly nproc: object };
 }
-
-/**
- * nproc counts per user id of the host over all containers, so it is no limit for one build: the pids
- * limit is. Both stay within what a host without CAP_SYS_RESOURCE may give.
- */
-export const defaultUlimits = {
-  nofile: { soft: 16_384, hard: 16_384 },
-  nproc: { soft: 20_000, hard: 20_000 },
-} as const;
 
 const stateOf: Readonly<Record<string, ContainerSummary['state']>> = {
   created: 'created',
@@ -66,13 +58,7 @@ export class PodmanManager implements ContainerManager {
   }
 
   async probe(signal: AbortSignal): Promise<BackendInfo> {
-    const request = {
-      what: 'ask podman about itself',
-      method: 'GET',
-      path: `${libpod}/info`,
-      ok: [200],
-    } as const;
-    const { host, store, version } = await this.#engine.call(Info, { ...request, signal });
+    const { host, store, version } = await askInfo(this.#engine, signal);
     const { rootless } = host.security;
     const controllers = host.cgroupControllers ?? [];
     const limitsEnforced =

@@ -79,7 +79,10 @@ describe('toCreateOptions', () => {
         "restart_policy",
         "systemd",
         "umask",
+        "unsetenvall",
+        "use_image_hostname",
         "use_image_hosts",
+        "use_image_resolve_conf",
         "user",
         "utsns",
         "work_dir",
@@ -105,11 +108,31 @@ describe('toCreateOptions', () => {
     ]);
   });
 
+  it('passes an unlimited limit on as the largest number there is', () => {
+    const ulimits = { core: { soft: 0, hard: -1 } };
+    const { r_limits } = toCreateOptions({ ...spec, limits: { pids: 1, ulimits } }, context);
+
+    expect(JSON.stringify(r_limits.at(-1))).toBe('{"type":"core","soft":0,"hard":18446744073709551615}');
+  });
+
+  it('lets programs run from /dev/shm, of the size that the spec says', () => {
+    const { mounts } = toCreateOptions({ ...spec, limits: { pids: 1, shmBytes: 4096 } }, context);
+
+    expect(mounts).toEqual([
+      {
+        type: 'tmpfs',
+        source: 'shm',
+        destination: '/dev/shm',
+        options: ['rw', 'nosuid', 'nodev', 'exec', 'mode=1777', 'notmpcopyup', 'size=4096'],
+      },
+    ]);
+    expect(toCreateOptions(spec, context).mounts).toEqual([]);
+  });
+
   it('counts swap as memory and turns processors into a quota', () => {
-    const limits = { pids: 10, memoryBytes: 1 << 30, cpus: 1.5, shmBytes: 4096 };
+    const limits = { pids: 10, memoryBytes: 1 << 30, cpus: 1.5 };
     const options = toCreateOptions({ ...spec, limits }, context);
 
-    expect(options.shm_size).toBe(4096);
     expect(options.resource_limits).toEqual({
       pids: { limit: 10 },
       memory: { limit: 1 << 30, swap: 1 << 30 },
@@ -131,10 +154,21 @@ describe('toCreateOptions', () => {
   it.each([
     ['none', true],
     ['host', false],
-  ] as const)('with network %s, leaves /etc/hosts to the root: %s', (network, useImageHosts) => {
-    const options = toCreateOptions({ ...spec, network }, context);
+  ] as const)(
+    'with network %s, leaves /etc/hosts and /etc/resolv.conf to the root: %s',
+    (network, isRoots) => {
+      const options = toCreateOptions({ ...spec, network }, context);
 
-    expect(options).toMatchObject({ netns: { nsmode: network }, use_image_hosts: useImageHosts });
+      expect(options).toMatchObject({
+        netns: { nsmode: network },
+        use_image_hosts: isRoots,
+        use_image_resolve_conf: isRoots,
+      });
+    },
+  );
+
+  it('takes no environment but that of the spec', () => {
+    expect(toCreateOptions(spec, context)).toMatchObject({ env: { HOME: '/builddir' }, unsetenvall: true });
   });
 
   it('runs the command as it is, as the numeric user, in its directory', () => {

@@ -1,6 +1,13 @@
 import { toLabels } from '../labels.ts';
 import type { ContainerSpec, ResourceLimits } from '../spec.ts';
 
+declare global {
+  interface JSON {
+    /** ECMAScript proposal "JSON.parse source text access": stringified, the text stands as it is. */
+    rawJSON(text: string): object;
+  }
+}
+
 /** What had to be looked up or prepared on the host before a spec can become a request. */
 export interface CreateContext {
   /** An image's name, or the mounted root of another container. */
@@ -43,6 +50,7 @@ export interface CreateOptions {
   readonly entrypoint: readonly string[];
   readonly command: readonly [];
   readonly env: Readonly<Record<string, string>>;
+  readonly unsetenvall: true;
   readonly work_dir: string;
   readonly user: string;
   readonly hostname: string;
@@ -56,12 +64,17 @@ export interface CreateOptions {
   readonly ipcns: { readonly nsmode: 'private' };
   readonly utsns: { readonly nsmode: 'private' };
   readonly use_image_hosts: boolean;
+  readonly use_image_resolve_conf: boolean;
+  readonly use_image_hostname: true;
   readonly mounts: readonly OciMount[];
   readonly overlay_volumes: readonly OverlayVolume[];
   readonly image_volume_mode: 'ignore';
   readonly resource_limits: object;
-  readonly r_limits: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
-  readonly shm_size?: number;
+  readonly r_limits: readonly {
+    readonly type: string;
+    readonly soft: number | object;
+    readonly hard: number | object;
+  }[];
   readonly log_configuration: { readonly driver: 'k8s-file'; readonly path: string; readonly size: number };
   readonly manage_password: false;
   readonly httpproxy: false;
@@ -86,6 +99,8 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     entrypoint: [...spec.command],
     command: [],
     env: { ...spec.env },
+    // Nothing of the image's own, nor podman's "container".
+    unsetenvall: true,
     work_dir: spec.workdir,
     user: `${spec.user.uid}:${spec.user.gid}`,
     hostname: spec.hostname,
@@ -98,14 +113,16 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     pidns: { nsmode: 'private' },
     ipcns: { nsmode: 'private' },
     utsns: { nsmode: 'private' },
-    // Without network /etc/hosts is the package's: podman would mount one with the host's entries over it.
+    // Without network these are the root's own: podman would mount some with the host's entries over them.
     use_image_hosts: spec.network === 'none',
-    mounts: context.mounts,
+    use_image_resolve_conf: spec.network === 'none',
+    // Since podman 5.3; others mount a file with the host name over the root's.
+    use_image_hostname: true,
+    mounts: shmBytes === undefined ? context.mounts : [...context.mounts, sharedMemory(shmBytes)],
     overlay_volumes: context.overlayVolumes,
     image_volume_mode: 'ignore',
     resource_limits: toResourceLimits(spec.limits),
     r_limits: toRlimits({ ...context.defaultUlimits, ...spec.limits.ulimits }),
-    ...(shmBytes === undefined ? {} : { shm_size: shmBytes }),
     log_configuration: { driver: 'k8s-file', path: context.logPath, size: unlimitedLogBytes },
     // Podman would add a line for an unknown uid to the root's passwd.
     manage_password: false,
@@ -114,6 +131,12 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     restart_policy: 'no',
     umask: '0022',
   };
+}
+
+/** As podman would mount it, but programs may be run from it: libffi and compilers at run time need that. */
+function sharedMemory(sizeBytes: number): OciMount {
+  const options = ['rw', 'nosuid', 'nodev', 'exec', 'mode=1777', 'notmpcopyup', `size=${sizeBytes}`];
+  return { type: 'tmpfs', source: 'shm', destination: '/dev/shm', options };
 }
 
 function toResourceLimits(limits: ResourceLimits): object {
@@ -126,5 +149,14 @@ function toResourceLimits(limits: ResourceLimits): object {
 }
 
 function toRlimits(ulimits: Ulimits): CreateOptions['r_limits'] {
-  return Object.entries(ulimits).map(([type, { soft, hard }]) => ({ type, soft, hard }));
+  return Object.entries(ulimits).map(([type, { soft, hard }]) => ({
+    type,
+    soft: toRlimit(soft),
+    hard: toRlimit(hard),
+  }));
+}
+
+/** Podman takes RLIM_INFINITY as the number it is, which is no number of this language. */
+function toRlimit(limit: number): number | object {
+  return limit === -1 ? JSON.rawJSON('18446744073709551615') : limit;
 }

@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { createLogger } from '../../src/core/logger.ts';
+import { machineArch } from '../../src/default-image.ts';
+import { checkEngine } from '../../src/doctor/check-engine.ts';
+import { allOf } from '../support/all-of.ts';
+import { PodmanHarness, podmanMissing } from './container-harness.ts';
+
+const never = new AbortController().signal;
+const seccomp = { kind: 'own', because: 'the test asks for none' } as const;
+const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';
+const image = process.env['KOJI_ADJUTANT_TEST_IMAGE'] ?? '';
+const noImage =
+  socketPath === '' || image === ''
+    ? ': KOJI_ADJUTANT_TEST_ENGINE_SOCKET and KOJI_ADJUTANT_TEST_IMAGE are not set (scripts/test.sh does)'
+    : '';
+const missing = podmanMissing();
+const noPodman = missing === undefined ? '' : `: ${missing}`;
+
+async function check(containers: PodmanManager, name: string) {
+  const engine = { containers, reached: { socketPath, kind: 'found' }, seccomp } as const;
+  const info = await containers.probe(never);
+  const findings = await allOf(checkEngine(engine, info, { name, pull: 'never' }, machineArch(), never));
+  expect(await containers.list('koji-adjutant-doctor', never)).toEqual([]);
+  return { info, levels: Object.fromEntries(findings.map(({ what, level }) => [what, level])) };
+}
+
+describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`, () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'koji-adjutant-doctor-test-'));
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  it('finds all that a build needs', async () => {
+    const manager = new PodmanManager({
+      socketPath,
+      places: { workDir: dir, topDir: dir, logDir: dir },
+      clock: systemClock,
+      logger: createLogger('warn'),
+      reconnectMs: 0,
+      timeoutMs: 60_000,
+      ulimits: { nofile: { soft: 1024, hard: 1024 }, nproc: { soft: 4096, hard: 4096 } },
+    });
+
+    const { info, levels } = await check(manager, image);
+
+    expect(levels).toMatchObject({
+      'container engine': 'ok',
+      'default image': 'ok',
+      [`OCI runtime ${info.details.runtime}`]: 'ok',
+      'limits of containers': info.limitsEnforced ? 'ok' : 'warn',
+      'tools of the default image': 'ok',
+    });
+  });
+});
+
+describe.skipIf(noPodman !== '')(`the doctor with an image in which nothing is${noPodman}`, () => {
+  it('fails and leaves no container', async () => {
+    await using harness = await PodmanHarness.open();
+
+    const { info, levels } = await check(harness.manager, harness.image);
+
+    expect(levels).toMatchObject({ 'default image': 'ok', [`OCI runtime ${info.details.runtime}`]: 'FAIL' });
+  });
+});

@@ -8,7 +8,7 @@ import { createLogger } from '../../src/core/logger.ts';
 import { machineArch } from '../../src/default-image.ts';
 import { checkEngine } from '../../src/doctor/check-engine.ts';
 import { allOf } from '../support/all-of.ts';
-import { PodmanHarness, podmanMissing } from './container-harness.ts';
+import { PodmanHarness, podmanMissing, testUlimits } from './container-harness.ts';
 
 const never = new AbortController().signal;
 const seccomp = { kind: 'own', because: 'the test asks for none' } as const;
@@ -44,7 +44,7 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       logger: createLogger('warn'),
       reconnectMs: 0,
       timeoutMs: 60_000,
-      ulimits: { nofile: { soft: 1024, hard: 1024 }, nproc: { soft: 4096, hard: 4096 } },
+      ulimits: testUlimits,
     });
 
     const { info, levels } = await check(manager, image);

@@ -51,6 +51,14 @@ describe('PolicyResolver', () => {
     expect(calls).toMatchObject([{ tagId: 4, event: undefined }]);
   });
 
+  it('makes 32-bit roots with the image of the machine', async () => {
+    const { resolver } = setUp({});
+
+    expect((await resolver.resolve({ ...question, arch: 'i386' }, signal)).image).toBe(
+      'localhost/bootstrap:x86_64',
+    );
+  });
+
   it('passes on what else the rule asks for', async () => {
     const rule = { type: 'default', image: 'x', pull_policy: 'never', network: false, buildroot: 'tag' };
     const { resolver } = setUp(withRules({ ...rule, limits: { memory: '2g', pids: 9, cpus: 0.5 } }));

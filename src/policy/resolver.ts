@@ -1,6 +1,7 @@
 import { ARCH_PLACEHOLDER } from '../config/adjutant-options.ts';
 import type { PullPolicy, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
+import { machineArch } from '../rpm/arch.ts';
 import { PolicyError } from './errors.ts';
 import { type ChosenRule, evaluatePolicy } from './evaluate.ts';
 import { imagePolicyKey, type PolicyRule, parseImageName, parseImagePolicy } from './schema.ts';
@@ -121,7 +122,7 @@ export class PolicyResolver {
 }
 
 function withArch(image: string, arch: string): string {
-  return image.replaceAll(ARCH_PLACEHOLDER, arch);
+  return image.replaceAll(ARCH_PLACEHOLDER, machineArch(arch));
 }
 
 function toLimits(limits: NonNullable<PolicyRule['limits']>): PolicyLimits {

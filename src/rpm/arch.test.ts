@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { canonArch, compatibleArches, personalityOf, splitArches, targetArch } from './arch.ts';
+import { canonArch, compatibleArches, machineArch, personalityOf, splitArches, targetArch } from './arch.ts';
 
 describe('canonArch', () => {
   it.each([
@@ -51,6 +51,18 @@ describe('compatibleArches', () => {
     ['noarch', ['noarch']],
   ])('lists what installs on %s', (arch, arches) => {
     expect(compatibleArches(arch)).toEqual(arches);
+  });
+});
+
+describe('machineArch', () => {
+  it.each([
+    ['i386', 'x86_64'],
+    ['armhfp', 'aarch64'],
+    ['s390', 's390x'],
+    ['x86_64', 'x86_64'],
+    ['riscv64', 'riscv64'],
+  ])('makes roots of %s on %s', (arch, machine) => {
+    expect(machineArch(arch)).toBe(machine);
   });
 });
 

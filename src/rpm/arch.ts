@@ -28,6 +28,18 @@ export function targetArch(arch: string): string {
   return arch === 'armhfp' ? 'armv7hl' : arch;
 }
 
+const machines: Readonly<Record<string, string>> = {
+  i386: 'x86_64',
+  armhfp: 'aarch64',
+  ppc: 'ppc64',
+  s390: 's390x',
+};
+
+/** The arch of the machines on which roots of a canonical arch are made: 32-bit ones have no images of their own. */
+export function machineArch(arch: string): string {
+  return machines[arch] ?? arch;
+}
+
 const runsOnArch: Readonly<Record<string, string>> = {
   athlon: 'i686',
   geode: 'i686',

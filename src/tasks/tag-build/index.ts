@@ -20,7 +20,7 @@ export const tagBuild = defineTask({
   signature: { names: ['tag_id', 'build_id', 'force', 'fromtag', 'ignore_success'], schema: TagBuildParams },
 
   async run({ tag_id: tag, build_id: build, force, fromtag, ignore_success: ignoreSuccess }, context) {
-    const { hub, task, signal } = context;
+    const { hub, task, signal, log } = context;
     const owner = (await hub.host.taskInfo(task.id, { signal }))?.ownerId ?? null;
     const notify = (outcome: { readonly succeeded: boolean; readonly failureMsg?: string }) =>
       hub.builds.tagNotification(
@@ -39,7 +39,11 @@ export const tagBuild = defineTask({
       await hub.builds.tagBuild(task.id, tag, build, { force: force ?? false, fromtag }, signal);
     } catch (error) {
       const failureMsg = error instanceof HubFault ? error.faultString : describeError(error);
-      if (!signal.aborted) await notify({ succeeded: false, failureMsg });
+      if (!signal.aborted) {
+        await notify({ succeeded: false, failureMsg }).catch((failure: unknown) =>
+          log.error({ err: failure }, 'nobody could be told that the build was not tagged'),
+        );
+      }
       throw error;
     }
     await notify({ succeeded: true });

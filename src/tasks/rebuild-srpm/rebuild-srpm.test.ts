@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { payloadhash, playRoot, type RootPlay } from '../../../test/support/fake-root.ts';
+import { toSourceRpm } from '../../../test/support/source-rpm.ts';
+import { openTaskBench } from '../../../test/support/task-bench.ts';
+import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
+import { rebuildSrpm } from './index.ts';
+
+const given = 'cli-build/1.2/hello-1.0-1.src.rpm';
+const made = 'hello-1.0-1.td1.src.rpm';
+const good: RootPlay = { build: { srpms: { [made]: toSourceRpm({ release: '1.td1' }) } } };
+
+async function setUp(play: RootPlay = good) {
+  const bench = await openTaskBench({
+    method: 'rebuildSRPM',
+    behave: (directory) => playRoot(directory, play),
+  });
+  const listed = { id: 31, name: 'bash', version: '1', release: '1', arch: 'x86_64', payloadhash };
+  await bench.put('repos/f1-build/70/x86_64/rpmlist.jsonl', `${JSON.stringify(listed)}\n`);
+  await bench.put(`work/${given}`, toSourceRpm());
+  bench.session
+    .on('host.newBuildRoot', 9)
+    .on('host.setBuildRootList', null)
+    .on('host.setBuildRootState', null);
+  return { ...bench, run: (opts: RpcValue = { repo_id: 70 }) => bench.run(rebuildSrpm, given, 11, opts) };
+}
+
+describe('rebuildSRPM', () => {
+  it('makes the source package with the macros of the tag', async () => {
+    const { session, run, directory, tidyUp } = await setUp();
+
+    const result = await run();
+
+    expect(result).toEqual({
+      srpm: `tasks/5/5/${made}`,
+      logs: ['mock_config.log', 'hw_info.log', 'root.log', 'state.log', 'mock_output.log'].map(
+        (name) => `tasks/5/5/${name}`,
+      ),
+      brootid: 9,
+      source: { source: made, url: made },
+    });
+    expect(session.methods).toEqual([
+      ...['repoInfo', 'getBuildConfig', 'host.getHost', 'getExternalRepoList', 'host.newBuildRoot'],
+      ...['host.setBuildRootList', 'host.setBuildRootState', 'host.setBuildRootState'],
+    ]);
+    expect(await readFile(join(directory, 'in/fetch-1.sh'), 'utf8')).toContain('install @srpm-build');
+    expect(session.uploads.has(`tasks/5/5/${made}`)).toBe(true);
+    await tidyUp();
+    expect(session.of('host.setBuildRootState').map(({ params }) => params[1])).toEqual([
+      'BUILDING',
+      'EXPIRED',
+    ]);
+  });
+
+  it.each([
+    [1, 'error building srpm, exited with status 1; see build.log or root.log for more information'],
+    [40, 'error building srpm, exited with status 40; see root.log for more information'],
+  ])('fails with the log to read when rpmbuild ends with %i', async (code, message) => {
+    const { run, session, tidyUp } = await setUp({ build: { code } });
+
+    await expect(run()).rejects.toMatchObject({ faultCode: 1005, message });
+    await tidyUp();
+
+    expect(session.of('host.setBuildRootState').at(-1)?.params[1]).toBe('EXPIRED');
+  });
+
+  it.each<[string, RootPlay, string]>([
+    ['nothing', { build: {} }, 'No srpms found in'],
+    ['two packages', { build: { srpms: { 'a.src.rpm': '', 'b.src.rpm': '' } } }, 'Multiple srpms found in'],
+    ['another name', { build: { srpms: { 'other-1-1.src.rpm': toSourceRpm() } } }, 'srpm name mismatch: '],
+  ])('fails when rpmbuild leaves %s', async (_what, play, message) => {
+    const { run } = await setUp(play);
+
+    await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: expect.stringContaining(message) });
+  });
+
+  it('says that its input is missing, or is none', async () => {
+    const { run, put, context } = await setUp();
+    await expect(
+      rebuildSrpm.run({ srpm: 'gone.src.rpm', build_tag: 11, opts: { repo_id: 70 } }, context),
+    ).rejects.toMatchObject({ faultCode: 1005, message: 'Input SRPM file missing: work/gone.src.rpm' });
+
+    await put(`work/${given}`, toSourceRpm({ builtFrom: 'x.src.rpm' }));
+
+    await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: 'not a source package' });
+    await expect(run({})).rejects.toMatchObject({ faultCode: 1005, message: 'A repo id must be provided' });
+  });
+});

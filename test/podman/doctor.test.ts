@@ -8,7 +8,7 @@ import { createLogger } from '../../src/core/logger.ts';
 import { machineArch } from '../../src/default-image.ts';
 import { checkEngine } from '../../src/doctor/check-engine.ts';
 import { allOf } from '../support/all-of.ts';
-import { PodmanHarness, podmanMissing } from './container-harness.ts';
+import { PodmanHarness, podmanMissing, testUlimits } from './container-harness.ts';
 
 const never = new AbortController().signal;
 const seccomp = { kind: 'own', because: 'the test asks for none' } as const;

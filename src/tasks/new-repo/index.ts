@@ -36,7 +36,8 @@ export const newRepo = defineTask({
   async run(params, context) {
     const { hub, task, signal, subtasks, config } = context;
     const event = params.event;
-    const tag = await hub.tags.buildConfig(params.tag, { event, signal });
+    const tag = await hub.tags.tag(params.tag, { strict: true, event, signal });
+    if (tag === null) throw new TaskFault(faultCode.generic, 'request', `No such tag: ${params.tag}`);
     await requireReposDirectory(config.kojid.topdir);
     const opts = repoOptions(params);
     const { repoId, eventId } = await hub.repos.repoInit(tag.id, { taskId: task.id, event, opts }, signal);

@@ -13,6 +13,7 @@ import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
 import { ContainerError } from './container/errors.ts';
 import type { ContainerManager } from './container/manager.ts';
+import type { Places } from './container/podman/resolve-mounts.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { withDeadline } from './core/deadline.ts';
 import { BuilderError, describeError } from './core/errors.ts';
@@ -106,8 +107,7 @@ async function assemble(
   signal: AbortSignal,
 ): Promise<Daemon> {
   const clock = systemClock;
-  const { kojid } = config;
-  const places = { workDir: kojid.workdir, topDir: kojid.topdir, logDir: join(kojid.workdir, 'containers') };
+  const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   await warmImage(config, containers, signal);
@@ -172,13 +172,13 @@ async function makeDaemon(
       clock,
     ),
     files: new HubFiles(kojid.topurl, kojid.topdir),
-    workDir: kojid.workdir,
+    workDir: adjutant.state_dir,
     random: Math.random,
   };
   return new Daemon({
     session,
     environment,
-    probe: new HostProbe(containers, kojid.workdir, kojid.minspace * 2 ** 20),
+    probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20),
     events: new BuilderEvents(),
     settings: {
       sleepMs: kojid.sleeptime * 1000,
@@ -213,13 +213,19 @@ async function warmImage(
   }
 }
 
+/** Where tasks keep their files: a directory of our own, since kojid's tasks lie in `workdir` itself. */
+export function workPlaces({ kojid, adjutant }: Config): Places {
+  const workDir = adjutant.state_dir;
+  return { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
+}
+
 /** Makes the directories that containers are given parts of. */
 async function makePlaces(directories: readonly string[]): Promise<void> {
   for (const directory of directories) {
     try {
       await mkdir(directory, { recursive: true });
     } catch (error) {
-      const remedy = 'correct option "workdir", or let the daemon\'s user write there';
+      const remedy = 'correct option "workdir" or "state_dir", or let the daemon\'s user write there';
       throw new BuilderError('workdir-unusable', 'builder', `cannot make ${directory}: ${remedy}`, {
         cause: error,
       });

@@ -30,8 +30,7 @@ export const adjutantOptions = {
   state_dir: option(
     requiredDirectory,
     `${WORKDIR_PLACEHOLDER}/adjutant`,
-    'Where the daemon remembers sessions and running tasks from one start to the next.',
-    { ignored: 'tasks are given back at each stop, and nothing is remembered' },
+    'Where running tasks keep their files. What lies in its `tasks` is removed at each start.',
   ),
   task_image_default: option(
     text,

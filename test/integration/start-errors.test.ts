@@ -155,7 +155,7 @@ describe('the daemon', () => {
   });
 
   it('says in one line that the working directory cannot be made', async () => {
-    expectOneLine(await start({ workdir: `${cli}/work` }), 78, /cannot make .*correct option "workdir"/);
+    expectOneLine(await start({ workdir: `${cli}/work` }), 78, /cannot make .*correct option "workdir" or "state_dir"/);
   });
 });
 

@@ -8,13 +8,19 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Node takes a longer timer for one of a millisecond. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** The machine's own clock. Only a composition root creates a use of it. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   async sleep(ms, signal) {
     signal?.throwIfAborted();
     try {
-      await delay(ms, undefined, signal === undefined ? {} : { signal });
+      for (let leftMs = ms; ; leftMs -= longestTimerMs) {
+        await delay(Math.min(leftMs, longestTimerMs), undefined, signal === undefined ? {} : { signal });
+        if (leftMs <= longestTimerMs) return;
+      }
     } catch (error) {
       signal?.throwIfAborted();
       throw error;

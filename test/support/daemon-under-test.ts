@@ -1,0 +1,63 @@
+import { onTestFinished } from 'vitest';
+import { Daemon } from '../../src/builder/daemon.ts';
+import { BuilderEvents } from '../../src/builder/events.ts';
+import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { ManualClock } from './manual-clock.ts';
+import { MemoryHub } from './memory-hub.ts';
+import { keptLog } from './silent-log.ts';
+import { makeTaskEnvironment } from './task-environment.ts';
+
+const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
+
+/** A daemon that is not running yet, with a hub in memory and a clock that the test moves; stopped when the test ends. */
+export async function setUpDaemon({ skipMain = false } = {}) {
+  const hub = new MemoryHub();
+  const clock = new ManualClock();
+  const containers = new FakeManager({ clock, images: { 'localhost/root:1': image } });
+  const environment = await makeTaskEnvironment(clock, containers);
+  const events = new BuilderEvents();
+  const { log, lines } = keptLog();
+  const space = { freeBytes: new Map<string, number>(), minSpaceBytes: 1, loadAverage: 0, processors: 1 };
+  const daemon = new Daemon({
+    session: hub.session(),
+    environment,
+    probe: { look: async () => ({ ...space, engineProblem: null }) },
+    events,
+    settings: { sleepMs: 15_000, maxJobs: 10, shutdownGraceMs: 60_000 },
+    log,
+    skipMain,
+  });
+  const happened: string[] = [];
+  events.on('daemon:ready', ({ hostName }) => happened.push(`ready ${hostName}`));
+  events.on('daemon:stopping', ({ how }) => happened.push(how));
+  events.on('task:ended', ({ taskId, end }) => happened.push(`${taskId} ${end}`));
+  let code: Promise<number> | null = null;
+  onTestFinished(async () => {
+    daemon.stop();
+    await code;
+  });
+  return {
+    hub,
+    clock,
+    containers,
+    environment,
+    events,
+    lines,
+    daemon,
+    happened,
+    run: () => {
+      code = daemon.run();
+      return code;
+    },
+    /** The calls of the main session from the first of this method on. */
+    callsFrom: (method: string) => {
+      const methods = hub.methods(1);
+      return methods.slice(methods.lastIndexOf(method));
+    },
+  };
+}
+
+/** A sleep task of a length nothing else has. */
+export const sleepTask = (hub: MemoryHub, seconds = 5000) => hub.addTask('sleep', [seconds]);
+export const asleepMs = 5_000_000;
+export const lastWords = ['host.updateHost', 'host.getHostTasks', 'logout'];

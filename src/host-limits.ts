@@ -29,9 +29,15 @@ const nameOf: Readonly<Record<string, string>> = {
   'Max realtime timeout': 'rttime',
 };
 
-/** The limits of this process, which those of a build follow from as under kojid. */
+/**
+ * The limits of this process, which those of a build follow from as under kojid; for processes no more than
+ * the kernel can count, which is what an engine lowers its own to.
+ */
 export async function readHostLimits(): Promise<Limits> {
-  return parseLimits(await readFile('/proc/self/limits', 'utf8'));
+  const limits = parseLimits(await readFile('/proc/self/limits', 'utf8'));
+  const most = Number(await readFile('/proc/sys/kernel/pid_max', 'utf8'));
+  const { soft = -1, hard = -1 } = limits['nproc'] ?? {};
+  return { ...limits, nproc: { soft: least(soft, most), hard: least(hard, most) } };
 }
 
 /** Reads `/proc/<pid>/limits`. */
@@ -50,8 +56,6 @@ export function parseLimits(text: string): Limits {
 const softFiles = 1024;
 /** What systemd gives services. An engine that may not raise limits has no more. */
 const mostFiles = 524_288;
-/** The highest process id there can be. */
-const mostProcesses = 4_194_304;
 
 /**
  * The two limits that a container is always given. nproc counts per user id of the host over all
@@ -59,10 +63,9 @@ const mostProcesses = 4_194_304;
  */
 export function ulimitsOf(host: Limits): { readonly nofile: Limit; readonly nproc: Limit } {
   const files = least(host['nofile']?.hard ?? -1, mostFiles);
-  const processes = least(host['nproc']?.hard ?? -1, mostProcesses);
   return {
     nofile: { soft: least(softFiles, files), hard: files },
-    nproc: { soft: least(host['nproc']?.soft ?? -1, processes), hard: processes },
+    nproc: host['nproc'] ?? { soft: -1, hard: -1 },
   };
 }
 

@@ -28,13 +28,13 @@ const groupTimeoutMs = 120_000;
  */
 export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): AsyncGenerator<Finding> {
   const { config, user, arch } = parts;
-  const { workdir, topdir, topurl, minspace } = config.kojid;
+  const { topdir, topurl, minspace } = config.kojid;
   const minSpaceBytes = minspace * 2 ** 20;
   const group = (what: string, checks: (limit: AbortSignal) => AsyncGenerator<Finding>) =>
     untilItFails(what, signal, checks);
 
   yield judgeNode(parts.nodeVersion);
-  yield* group('directories', () => checkPlaces({ workDir: workdir, topDir: topdir, minSpaceBytes }));
+  yield* group('directories', () => checkPlaces({ workDir: config.adjutant.state_dir, topDir: topdir, minSpaceBytes }));
   yield* group('container engine', async function* (limit) {
     const engine = await parts.connectEngine(limit);
     const info = await engine.containers.probe(limit);

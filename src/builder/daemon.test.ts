@@ -7,6 +7,7 @@ import {
   setUpDaemon as setUp,
   sleepTask,
 } from '../../test/support/daemon-under-test.ts';
+import { settle } from '../../test/support/manual-clock.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import { HubFault } from '../hub/faults.ts';
 import { exitCode } from './daemon.ts';

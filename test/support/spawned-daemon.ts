@@ -13,6 +13,7 @@ type Line = Readonly<Record<string, unknown>>;
 
 /** The real daemon as a process of its own, with a podman stub and a hub of the test's choice. */
 export class SpawnedDaemon {
+  /** The worker's own area. */
   readonly workDir: string;
   readonly lines: Line[] = [];
   readonly #process: ChildProcess;
@@ -44,7 +45,8 @@ export class SpawnedDaemon {
       `server = ${server}`,
       'topurl = http://127.0.0.1:1/kojifiles',
       `topdir = ${directory}`,
-      `workdir = ${workDir}`,
+      `workdir = ${directory}`,
+      `adjutant_state_dir = ${workDir}`,
       'user = builder',
       'password = secret',
       'minspace = 1',

@@ -97,14 +97,10 @@ class Bench implements AsyncDisposable {
     await writeFile(config, `${lines.join('\n')}\n`);
     const logPath = join(dir, 'daemon.log');
     const log = createWriteStream(logPath);
-    const daemon = spawn(
-      process.execPath,
-      ['--disable-sigusr1', join(root, 'dist/cli.js'), '-c', config, '--fg', '-v'],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, CONTAINER_HOST: `unix://${socket}` },
-      },
-    );
+    const daemon = spawn(process.execPath, [join(root, 'dist/cli.js'), '-c', config, '--fg', '-v'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, CONTAINER_HOST: `unix://${socket}` },
+    });
     daemon.stdout.pipe(log, { end: false });
     daemon.stderr.pipe(log, { end: false });
     if (daemon.pid === undefined) throw new Error('the daemon did not start');

@@ -187,12 +187,6 @@ function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: st
 
 /** A container that runs package code: the build user, no capability, no network. */
 function packageContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
-  const file = (name: string, target: string): Mount => ({
-    kind: 'work',
-    path: `${request.directory.work}/in/${name}`,
-    target,
-    readOnly: true,
-  });
   return {
     ...identity(host, request, phase, attempt),
     env: planEnvironment(request.extra),
@@ -200,12 +194,7 @@ function packageContainer(host: BuildrootHost, request: RootRequest, phase: stri
     user: { uid: buildUser.uid, gid: buildUser.gid },
     capabilities: [],
     network: 'none',
-    mounts: [
-      input(request),
-      file('hosts', '/etc/hosts'),
-      file('resolv.conf', '/etc/resolv.conf'),
-      ...host.extraMounts,
-    ],
+    mounts: [input(request), ...host.extraMounts],
   } as const satisfies Partial<ContainerSpec>;
 }
 

@@ -27,6 +27,7 @@ describe('planMacros', () => {
       '%packager': 'Packager',
       '%distribution': 'Dist',
       '%_buildhost': 'host.example.com',
+      '%_platform_multiplier': '1',
       '%_topdir': '/builddir/build',
       '%_host_cpu': 'x86_64',
       '%_host': 'x86_64-koji-linux-gnu',

@@ -52,6 +52,8 @@ export function planMacros(
     ['%packager', site.packager],
     ['%distribution', site.distribution],
     ['%_buildhost', site.buildHost],
+    // How much longer a test may take than on the real machine; more than 1 only under emulation.
+    ['%_platform_multiplier', '1'],
   ]);
   for (const [name, value] of settingsBelow(extra, 'rpm.macro.')) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*(\([^)\n]*\))?$/.test(name)) {

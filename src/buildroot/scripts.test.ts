@@ -136,9 +136,21 @@ describe('installScript', () => {
     expect(installScript({ ...install, fresh: false })).not.toMatch(/mockbuild|chown|mkdir/);
   });
 
+  it('makes the files that mock puts there before those of packages', () => {
+    const lines = installScript({ ...install, machineId: '0123' }).split('\n');
+    const packages = lines.findIndex((line) => line.includes('rpm --root "$root" -Uv'));
+    const before = lines.slice(0, packages).join('\n');
+
+    expect(before).toContain('echo 0123 >"$root/etc/machine-id"');
+    expect(before).toContain('127.0.0.1 localhost localhost.localdomain');
+    expect(before).toContain('ln -s ../proc/self/mounts "$root/etc/mtab"');
+    expect(before).toMatch(/touch .*"\$root\/etc\/resolv.conf"/);
+    expect(before).not.toContain('mockbuild');
+  });
+
   it('links the time zone of the host, if it has one', () => {
     expect(installScript({ ...install, localTime: '/usr/share/zoneinfo/UTC' })).toContain(
-      'ln -sfn /usr/share/zoneinfo/UTC "$root/etc/localtime"',
+      'ln -s /usr/share/zoneinfo/UTC "$root/etc/localtime"',
     );
     expect(installScript(install)).not.toContain('localtime');
   });
@@ -153,12 +165,19 @@ describe('scripts that run rpmbuild', () => {
     ['-bs --nodeps', rebuildSourceScript('s.src.rpm')],
   ])('run rpmbuild %s after unpacking', (options, script) => {
     expect(script).toContain('/usr/bin/rpm -Uvh --nodeps /adjutant/in/s.src.rpm');
-    expect(script.trimEnd().split('\n').at(-1)).toContain(`exec /usr/bin/rpmbuild ${options} "$1"`);
+    expect(script.trimEnd().split('\n').at(-2)).toContain(`exec /usr/bin/rpmbuild ${options} "$1"`);
     expect(script.match(/exit 40/g)).toHaveLength(2);
   });
 
+  it('stay as the first process, to reap what a build leaves behind, and end as rpmbuild did', () => {
+    const lines = buildScript('s.src.rpm', 'noarch', false, 'linux32').trimEnd().split('\n');
+
+    expect(lines.at(-1)).toBe('exit "$?"');
+    expect(lines.filter((line) => /^exec (?!<)/.test(line))).toEqual([]);
+  });
+
   it('let a 32-bit build see a 32-bit machine', () => {
-    expect(buildScript('s.src.rpm', 'i686', false, 'linux32')).toContain('\nexec setarch linux32 /bin/bash');
+    expect(buildScript('s.src.rpm', 'i686', false, 'linux32')).toContain('\nsetarch linux32 /bin/bash');
     expect(buildScript('s.src.rpm', 'i686', false, null)).not.toContain('setarch');
   });
 });

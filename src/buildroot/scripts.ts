@@ -78,14 +78,14 @@ export function installScript(settings: {
   return script([
     'export LC_ALL=C.UTF-8 HOME=/root',
     'root=/mnt/root',
-    ...(settings.fresh ? skeleton : []),
+    ...(settings.fresh ? skeleton(settings) : []),
     'shopt -s nullglob',
     'packages=(/adjutant/packages/*.rpm)',
     'if [ "${#packages[@]}" -gt 0 ]; then',
     '  printf "%s\\n" "${packages[@]}" >/tmp/manifest',
     `  ${personalityPrefix(settings.personality)}rpm --root "$root" -Uv --oldpackage --replacepkgs --nosignature /tmp/manifest || exit 1`,
     'fi',
-    ...(settings.fresh ? finish(settings) : []),
+    ...(settings.fresh ? finish : []),
     `rpm --root "$root" -qa --qf ${quote(installedFormat)} >/adjutant/out/installed || exit 1`,
   ]);
 }
@@ -129,34 +129,48 @@ export function rebuildSourceScript(source: string): string {
   return script([...unpack(source), ...rpmbuild('-bs --nodeps', null)]);
 }
 
-const skeleton = [
-  'for d in var/lib/rpm var/lib/yum var/lib/dbus var/log var/cache/dnf var/cache/yum etc/rpm tmp var/tmp etc/dnf/vars etc/yum.repos.d etc/yum proc sys; do',
-  '  mkdir -p "$root/$d" || exit 1',
-  'done',
-  'chmod 1777 "$root/tmp" "$root/var/tmp"',
-];
+/** mock's, for builds without network; it is there before a package's own, which then becomes `hosts.rpmnew`. */
+const hosts = [
+  '127.0.0.1 localhost localhost.localdomain',
+  '::1       localhost localhost.localdomain localhost6 localhost6.localdomain6',
+  '',
+].join('\n');
 
-const userLine = `${buildUser.name}:x:${buildUser.uid}:${buildUser.gid}::${buildUser.home}:/bin/bash`;
-
-function finish(settings: {
+/** What mock puts into a root before the first package: `mockbuild/buildroot.py` `_init` up to `_init_pkg_management`. */
+function skeleton(settings: {
   readonly machineId: string;
   readonly localTime: string | null;
 }): readonly string[] {
   return [
-    'touch "$root/etc/passwd" "$root/etc/group" "$root/etc/fstab" "$root/etc/os-release" "$root/etc/dnf/dnf.conf" "$root/var/log/yum.log"',
-    `sed -i '/^${buildUser.name}:/d' "$root/etc/passwd"`,
-    `sed -i '/^${buildUser.group}:/d' "$root/etc/group"`,
-    `echo ${quote(userLine)} >>"$root/etc/passwd"`,
-    `echo ${quote(`${buildUser.group}:x:${buildUser.gid}:`)} >>"$root/etc/group"`,
+    // The engine makes it 0555. Where a package owns it, its mode counts.
+    'chmod 755 "$root"',
+    'for d in var/lib/rpm var/lib/yum var/lib/dbus var/log var/cache/dnf var/cache/yum etc/rpm tmp var/tmp etc/dnf/vars etc/yum proc sys; do',
+    '  mkdir -p "$root/$d" || exit 1',
+    'done',
+    'chmod 1777 "$root/tmp" "$root/var/tmp"',
+    'ln -s ../proc/self/mounts "$root/etc/mtab"',
+    'touch "$root/etc/fstab" "$root/etc/yum/yum.conf" "$root/etc/dnf/dnf.conf" "$root/var/log/yum.log" "$root/etc/resolv.conf"',
+    'ln -s yum/yum.conf "$root/etc/yum.conf"',
     `echo ${quote(settings.machineId)} >"$root/etc/machine-id"`,
-    '[ -e "$root/etc/hosts" ] || printf "127.0.0.1 localhost localhost.localdomain\\n::1       localhost localhost.localdomain localhost6 localhost6.localdomain6\\n" >"$root/etc/hosts"',
-    'rm -f "$root/etc/resolv.conf"; : >"$root/etc/resolv.conf"',
-    ...(settings.localTime === null ? [] : [`ln -sfn ${quote(settings.localTime)} "$root/etc/localtime"`]),
-    `home="$root${buildUser.home}"`,
-    'mkdir -p "$home"/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals} || exit 1',
-    `chown -R ${buildUser.uid}:${buildUser.gid} "$home" || exit 1`,
+    'ln -s ../../../etc/machine-id "$root/var/lib/dbus/machine-id"',
+    `printf %s ${quote(hosts)} >"$root/etc/hosts"`,
+    ...(settings.localTime === null ? [] : [`ln -s ${quote(settings.localTime)} "$root/etc/localtime"`]),
   ];
 }
+
+const userLine = `${buildUser.name}:x:${buildUser.uid}:${buildUser.gid}::${buildUser.home}:/bin/bash`;
+
+/** What mock adds when the packages of the group are there. */
+const finish = [
+  'touch "$root/etc/passwd" "$root/etc/group" "$root/etc/os-release"',
+  `sed -i '/^${buildUser.name}:/d' "$root/etc/passwd"`,
+  `sed -i '/^${buildUser.group}:/d' "$root/etc/group"`,
+  `echo ${quote(userLine)} >>"$root/etc/passwd"`,
+  `echo ${quote(`${buildUser.group}:x:${buildUser.gid}:`)} >>"$root/etc/group"`,
+  `home="$root${buildUser.home}"`,
+  'mkdir -p "$home"/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals} || exit 1',
+  `chown -R ${buildUser.uid}:${buildUser.gid} "$home" || exit 1`,
+];
 
 function unpack(source: string): readonly string[] {
   const path = quote(`/adjutant/in/${source}`);
@@ -175,10 +189,17 @@ function unpack(source: string): readonly string[] {
   ];
 }
 
-/** As a login shell with the name of the spec as its argument: spec names may hold anything. */
+/**
+ * As a login shell with the name of the spec as its argument: spec names may hold anything. The script stays
+ * as the container's first process, to reap what the build leaves behind: a test that waits for a daemon to
+ * be gone would see it as a zombie for ever.
+ */
 function rpmbuild(options: string, personality: string | null): readonly string[] {
   return [
-    `exec ${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$1"`)} rpmbuild ~/build/SPECS/"$spec"`,
+    // Shells count from here, as under mock.
+    'unset SHLVL',
+    `${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$1"`)} rpmbuild ~/build/SPECS/"$spec"`,
+    'exit "$?"',
   ];
 }
 

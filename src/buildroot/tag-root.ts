@@ -148,9 +148,6 @@ async function writeInputs(ground: RootGround): Promise<void> {
   const files = {
     'dnf.conf': renderPackageManagerConfig(repoUrls, site, extra),
     rpmmacros: renderMacros(planMacros(site, extra, targetArch)),
-    hosts:
-      '127.0.0.1 localhost localhost.localdomain\n::1       localhost localhost.localdomain localhost6 localhost6.localdomain6\n',
-    'resolv.conf': '',
   };
   for (const [name, content] of Object.entries(files)) await writeFile(ground.path(`in/${name}`), content);
 }

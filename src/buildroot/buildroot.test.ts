@@ -6,6 +6,7 @@ import { repoRow, tagRow } from '../../test/support/hub-rows.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { hubFault } from '../../test/support/scripted-session.ts';
 import { openTaskBench } from '../../test/support/task-bench.ts';
+import { HubFiles } from '../hub/files.ts';
 import { RepoInfo, repoStates, TagInfo } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { Buildroot, type BuildrootQuestion } from './buildroot.ts';
@@ -183,6 +184,15 @@ describe('Buildroot', () => {
     expect(await failureOf(open())).toMatchObject({
       faultCode: 1012,
       message: expect.stringMatching(/no list of its packages.*make a new one/),
+    });
+  });
+
+  it('leaves it to another try when the list of its packages cannot be read', async () => {
+    const { context } = await setUp();
+    const nowhere = new HubFiles(['http://127.0.0.1:1/kojifiles'], '');
+
+    expect(await failureOf(Buildroot.open({ ...context, files: nowhere }, question({})))).toMatchObject({
+      code: 'hub-file-unreachable',
     });
   });
 

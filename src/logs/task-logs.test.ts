@@ -203,10 +203,14 @@ describe('LogFile', () => {
   it('keeps the order of writes that overlap, and counts bytes', async () => {
     const file = await logs.open('build.log');
 
-    await Promise.all(['é', 'b', Buffer.from('c\n')].map((piece) => file.write(piece)));
+    // Large and small ones: side by side the small ones would be through first.
+    const pieces = Array.from({ length: 40 }, (_, i) => `é${i}`.repeat(i % 2 === 0 ? 200_000 : 1));
 
-    expect(await readFile(file.path, 'utf8')).toBe('ébc\n');
-    expect(file.size).toBe(5);
+    await Promise.all(pieces.map((piece, i) => file.write(i % 3 === 0 ? Buffer.from(piece) : piece)));
+
+    const text = pieces.join('');
+    expect((await readFile(file.path, 'utf8')) === text).toBe(true);
+    expect(file.size).toBe(Buffer.byteLength(text));
   });
 
   it('writes what comes at once with the end of the task', async () => {

@@ -212,7 +212,7 @@ describe('a failed build', () => {
   });
 
   it('is left alone when the task was stopped', async () => {
-    const { session, run, abort } = await openBuildBench();
+    const { session, run, abort, lines } = await openBuildBench();
     session.on('host.completeBuild', () => {
       abort.abort(new Error('cancelled'));
       return null;
@@ -221,6 +221,7 @@ describe('a failed build', () => {
     await expect(run('f1')).rejects.toThrow('cancelled');
 
     expect(session.of('host.failBuild')).toEqual([]);
+    expect(lines.map(({ msg }) => msg)).toEqual(['build registered']);
   });
 
   it('is not failed when there is none yet', async () => {

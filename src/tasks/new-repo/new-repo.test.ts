@@ -20,7 +20,7 @@ async function setUp(kojid: readonly string[] = []) {
     .on('getFullInheritance', [])
     .on('host.repoDone', null);
   bench.children({ x86_64: made('x86_64'), i386: made('i386') });
-  for (const arch of ['x86_64', 'i386']) await bench.put(`repos/f1-build/75/${arch}/pkglist`, '');
+  for (const arch of ['x86_64', 'i386', 'groups']) await bench.put(`repos/f1-build/75/${arch}/pkglist`, '');
   await bench.put('repos/f1-build/75/groups/comps.xml', '');
   await bench.put('repos/f1-build/75/repo.json', '{}');
   const children = () => bench.session.of('host.subtask').map(({ keywords }) => keywords);

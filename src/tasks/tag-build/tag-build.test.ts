@@ -90,7 +90,7 @@ describe('tagBuild', () => {
   });
 
   it('tells nobody when it was stopped', async () => {
-    const { session, run, abort } = await setUp();
+    const { session, run, abort, lines } = await setUp();
     session.on('host.tagBuild', () => {
       abort.abort(new Error('cancelled'));
       return null;
@@ -99,5 +99,6 @@ describe('tagBuild', () => {
     await expect(run(tagBuild, 10, 90)).rejects.toThrow('cancelled');
 
     expect(session.of('host.tagNotification')).toEqual([]);
+    expect(lines).toEqual([]);
   });
 });

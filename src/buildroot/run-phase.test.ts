@@ -65,7 +65,7 @@ describe('runPhase', () => {
     const running = runPhase(container, log, clock, never, 60_000);
     await clock.asleep();
     await clock.advance(59_999);
-    expect(await Promise.race([running, 'still running'])).toBe('still running');
+    expect(await Promise.race([running, Promise.resolve('still running')])).toBe('still running');
     await clock.advance(1);
     // The fake gives it no time to end, on this clock.
     await clock.advance(0);

@@ -17,7 +17,6 @@ import { readHostLimits, ulimitsOf } from './host-limits.ts';
 
 /** How long an engine service that is being restarted is waited for. */
 const reconnectMs = 30_000;
-const requestTimeoutMs = 120_000;
 const serviceTimeoutMs = 20_000;
 
 /** An engine that answers, and how it was reached. */
@@ -49,7 +48,8 @@ export async function reachEngine(
     socketPath: reached.socketPath,
     clock,
     reconnectMs,
-    timeoutMs: requestTimeoutMs,
+    timeoutMs: adjutant.container_timeouts.startMs,
+    pullMs: adjutant.container_timeouts.pullMs,
   };
   const { host } = await askInfo(new PodmanEngine(connection), signal);
   const seccomp = await prepareSeccomp(host.security, join(places.workDir, 'seccomp.json'));

@@ -65,8 +65,7 @@ export const adjutantOptions = {
   container_timeouts: option(
     containerTimeouts({ pullMs: 300_000, startMs: 60_000, stopGraceMs: 20_000 }),
     'pull=300,start=60,stop_grace=20',
-    'How long the container engine may take.',
-    { ignored: 'the times are fixed, and containers of stopped tasks are killed at once' },
+    'How long a pull of an image, and any one request to the engine, may take. stop_grace is not used: the containers of a stopped task are killed at once.',
   ),
   build_pids: option(integer(1), '16384', 'Most processes and threads in a container.'),
   build_memory: unset(size, 'Most memory of a container, swap included. Not set: no limit.'),

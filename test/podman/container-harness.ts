@@ -79,6 +79,7 @@ export class PodmanHarness implements ContractBackend {
       clock: systemClock,
       reconnectMs: 10_000,
       timeoutMs: 60_000,
+      pullMs: 60_000,
     };
     this.engine = new Engine(common);
     this.manager = new PodmanManager({

@@ -394,6 +394,7 @@ export function describePodman(name: string): void {
           logger: createLogger('silent'),
           reconnectMs: 100,
           timeoutMs: 1000,
+          pullMs: 60_000,
           ulimits: testUlimits,
         });
 

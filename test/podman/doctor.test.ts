@@ -44,6 +44,7 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       logger: createLogger('warn'),
       reconnectMs: 0,
       timeoutMs: 60_000,
+      pullMs: 60_000,
       ulimits: testUlimits,
     });
 

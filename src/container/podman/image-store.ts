@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
+import type { Clock } from '../../core/clock.ts';
+import { withDeadline } from '../../core/deadline.ts';
+import { BuilderError } from '../../core/errors.ts';
 import { SharedCall } from '../../core/shared-call.ts';
 import { ContainerError } from '../errors.ts';
 import type { ImageInfo } from '../manager.ts';
@@ -22,11 +25,16 @@ const kojiArchOf: Readonly<Record<string, string>> = {
 /** Images of the engine: which there are, and how to get the others. Safe for concurrent use. */
 export class ImageStore {
   readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #pullMs: number;
   readonly #pulls = new Map<string, SharedCall<void>>();
   readonly #empty = new Map<string, SharedCall<void>>();
 
-  constructor(engine: Engine) {
+  /** `pullMs`: how long one pull may take before the image counts as unreachable. */
+  constructor(engine: Engine, clock: Clock, pullMs: number) {
     this.#engine = engine;
+    this.#clock = clock;
+    this.#pullMs = pullMs;
   }
 
   /** `ContainerManager.ensureImage`. Names under `localhost/` are never pulled: there is no such registry. */
@@ -46,7 +54,7 @@ export class ImageStore {
         `there is no image ${image} on this host, and the pull policy is "never": run "podman pull ${image}" or allow pulling`,
       );
     }
-    await shared(this.#pulls, image, signal, (run) => this.#pull(image, run));
+    await shared(this.#pulls, image, signal, (run) => this.#pullInTime(image, run));
     const pulled = await this.#find(image, signal);
     if (pulled === undefined) {
       throw new ContainerError(
@@ -80,6 +88,19 @@ export class ImageStore {
     } catch (error) {
       if (error instanceof ContainerError && error.code === 'image-missing') return undefined;
       throw error;
+    }
+  }
+
+  async #pullInTime(image: string, signal: AbortSignal): Promise<void> {
+    try {
+      await withDeadline(this.#clock, this.#pullMs, `the pull of ${image}`, (late) =>
+        this.#pull(image, AbortSignal.any([signal, late])),
+      );
+    } catch (error) {
+      if (!(error instanceof BuilderError) || error.code !== 'timeout') throw error;
+      throw new ContainerError('image-unreachable', `${error.message} (pull in container_timeouts)`, {
+        cause: error,
+      });
     }
   }
 

@@ -28,6 +28,8 @@ export interface PodmanManagerOptions {
   readonly reconnectMs: number;
   /** How long the engine may take for one request; pulls and copies excepted. */
   readonly timeoutMs: number;
+  /** How long one pull of an image may take. */
+  readonly pullMs: number;
   /** Path of a seccomp profile; left out: podman's own. */
   readonly seccompProfile?: string;
   /** What containers get unless their spec says otherwise; `nofile` and `nproc` are among them. */
@@ -53,7 +55,7 @@ export class PodmanManager implements ContainerManager {
   constructor(options: PodmanManagerOptions) {
     this.#options = options;
     this.#engine = new Engine(options);
-    this.#images = new ImageStore(this.#engine);
+    this.#images = new ImageStore(this.#engine, options.clock, options.pullMs);
     this.#roots = new RootMounts(this.#engine, options.clock);
   }
 

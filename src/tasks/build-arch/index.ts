@@ -34,11 +34,8 @@ export const buildArch = defineTask({
     const { hub, signal, task, outputs, directory } = context;
     const repo = await findRepo(context, opts?.repo_id ?? null);
 
-    const source = join(directory.absolute, 'source.src.rpm');
-    await fetchSource(context, pkg, source, 'SRPM file missing');
-    const header = await readRpmHeader(source, signal);
-    if (!header.isSource) throw new TaskFault(faultCode.build, 'request', 'not a source package');
-    const weight = buildArchWeight(await hub.tags.averageBuildDuration(header.name, 6, signal));
+    const source = await fetchSource(context, pkg, 'SRPM file missing');
+    const weight = buildArchWeight(await hub.tags.averageBuildDuration(source.header.name, 6, signal));
     if (weight !== null) await hub.host.setTaskWeight(task.id, weight, signal);
 
     const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
@@ -49,7 +46,7 @@ export const buildArch = defineTask({
     const buildroot = await Buildroot.open(context, {
       ...{ repo, config, arch: rootArch, packageArch: arch, group: 'build' },
     });
-    const results = await runBuild(context, buildroot, source, arch);
+    const results = await runBuild(context, buildroot, source.path, arch);
 
     const rpms = results.rpms.map((name) => join(directory.absolute, 'results', name));
     await sendNoarchHashes(context, rpms);

@@ -29,17 +29,13 @@ export const rebuildSrpm = defineTask({
   async run({ srpm, build_tag: tag, opts }, context) {
     const { hub, signal, outputs, directory } = context;
     const repo = await findRepo(context, opts?.repo_id ?? null);
-    const source = join(directory.absolute, 'source.src.rpm');
-    await fetchSource(context, srpm, source, 'Input SRPM file missing');
-    if (!(await readRpmHeader(source, signal)).isSource)
-      throw new TaskFault(faultCode.build, 'request', 'not a source package');
-
+    const source = await fetchSource(context, srpm, 'Input SRPM file missing');
     const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
     const arch = chooseRootArch('noarch', await hub.host.host(signal), config, null, context.random);
     const buildroot = await Buildroot.open(context, {
       ...{ repo, config, arch, packageArch: 'noarch', group: 'srpm-build' },
     });
-    const results = await rebuild(context, buildroot, source);
+    const results = await rebuild(context, buildroot, source.path);
 
     const name = onlyRebuiltSrpm('the buildroot', results.srpms);
     const path = join(directory.absolute, 'results', name);

@@ -38,9 +38,15 @@ export class DaemonProcess implements AsyncDisposable {
       detached: true,
       stdio: ['ignore', log, log],
     });
+    // Nobody else would stop it when this process ends before its time.
+    const takeAlong = () => this.#child.kill();
+    process.once('exit', takeAlong);
     this.ended = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(error.message));
-      this.#child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+      this.#child.once('exit', (code, signal) => {
+        process.off('exit', takeAlong);
+        resolve(code ?? signal ?? 'unknown');
+      });
     });
   }
 

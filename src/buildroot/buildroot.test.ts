@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { payloadhash, playRoot, type RootPlay } from '../../test/support/fake-root.ts';
-import { repoRow, tagRow } from '../../test/support/hub-rows.ts';
+import { externalRow, repoRow, tagRow } from '../../test/support/hub-rows.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { hubFault } from '../../test/support/scripted-session.ts';
 import { openTaskBench } from '../../test/support/task-bench.ts';
@@ -33,6 +35,8 @@ async function setUp(play: RootPlay = {}, list: string | null = listLine()) {
   if (list !== null) await bench.put(listPath, list);
   return { ...bench, open: (changes = {}) => Buildroot.open(bench.context, question(changes)) };
 }
+
+const Listed = z.looseObject({ name: z.string() });
 
 interface Changes {
   readonly repo?: Record<string, RpcValue>;
@@ -162,19 +166,48 @@ describe('Buildroot', () => {
     expect(session.calls).toEqual([]);
   });
 
-  it('leaves tags with external repos to other builders', async () => {
+  it('says of packages from external repos where they came from', async () => {
+    const { open, session, put } = await setUp({ installed: () => ['bash', 'gcc'] });
+    session.on('getExternalRepoList', [externalRow({ external_repo_id: 4 })]);
+    await put(
+      'repos/f1-build/70/x86_64/repodata/repomd.xml',
+      '<repomd><data type="origin"><location href="repodata/pkgorigins.gz"/></data></repomd>',
+    );
+    const origins =
+      'gcc-1-1.x86_64\thttp://mirror/ext/x86_64/\nbash-1-1.x86_64\tfile:///work/repo_70_premerge/\n';
+    await put('repos/f1-build/70/x86_64/repodata/pkgorigins.gz', gzipSync(origins));
+
+    await (await open()).update();
+
+    for (const method of ['host.setBuildRootList', 'host.updateBuildRootList']) {
+      const [bash, gcc] = z.tuple([Listed, Listed]).parse(session.of(method)[0]?.params[1]);
+      expect(bash).toMatchObject({ name: 'bash', id: 31 });
+      expect(bash).not.toHaveProperty('location');
+      expect(gcc).toMatchObject({ name: 'gcc', location: 4 });
+    }
+    expect(session.of('getExternalRepoList')[0]).toMatchObject({ params: [11], keywords: { event: 500 } });
+  });
+
+  it('is not told to the hub with a package that no repo of the tag has', async () => {
+    const { open, session, put } = await setUp();
+    session.on('getExternalRepoList', [externalRow()]);
+    await put(
+      'repos/f1-build/70/x86_64/repodata/repomd.xml',
+      '<repomd><data type="origin"><location href="repodata/pkgorigins.gz"/></data></repomd>',
+    );
+    await put('repos/f1-build/70/x86_64/repodata/pkgorigins.gz', gzipSync(''));
+
+    const error = await failureOf(open());
+
+    expect(error).toMatchObject({ faultCode: 1005, message: 'No origin for bash-1-1.x86_64' });
+    expect(session.of('host.setBuildRootList')).toEqual([]);
+  });
+
+  it("leaves tags with external repos on a builder's own disk to other builders", async () => {
     const { open, session } = await setUp();
-    const external = {
-      external_repo_id: 1,
-      external_repo_name: 'e',
-      url: 'u',
-      tag_id: 11,
-      tag_name: 'f1-build',
-    };
-    session.on('getExternalRepoList', [external]);
+    session.on('getExternalRepoList', [externalRow({ url: 'file:///mnt/ext/' })]);
 
     expect(await failureOf(open())).toBeInstanceOf(BuildrootUnsupported);
-    expect(session.of('getExternalRepoList')[0]).toMatchObject({ params: [11], keywords: { event: 500 } });
     expect(session.of('host.newBuildRoot')).toEqual([]);
   });
 

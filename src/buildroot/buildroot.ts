@@ -11,18 +11,14 @@ import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
 import { canonArch, personalityOf, targetArch } from '../rpm/arch.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported, describeStatus } from './errors.ts';
+import { outOfReach, reposForArch } from './external-urls.ts';
 import { describeHardware } from './hardware.ts';
 import { HubBuildroot } from './hub-record.ts';
-import {
-  type ListedPackage,
-  mapInternal,
-  type RepoPackage,
-  renderInstalledLog,
-} from './installed-packages.ts';
+import { type ListedPackage, renderInstalledLog } from './installed-packages.ts';
 import { renderMockConfig } from './mock-config.ts';
 import { planEnvironment, planMacros, type SiteSettings } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
-import { readRepoPackages } from './repo-packages.ts';
+import { listPackages, type RepoContent, readRepoContent } from './repo-content.ts';
 import { addPackageManagerLogs, StepLogs } from './step-logs.ts';
 import { TagRoot } from './tag-root.ts';
 
@@ -62,18 +58,13 @@ export class Buildroot {
   readonly record: HubBuildroot;
   readonly root: TagRoot;
   readonly #context: BuildrootContext;
-  readonly #repoPackages: readonly RepoPackage[];
+  readonly #content: RepoContent;
 
-  private constructor(
-    context: BuildrootContext,
-    record: HubBuildroot,
-    root: TagRoot,
-    repoPackages: readonly RepoPackage[],
-  ) {
+  private constructor(context: BuildrootContext, record: HubBuildroot, root: TagRoot, content: RepoContent) {
     this.#context = context;
     this.record = record;
     this.root = root;
-    this.#repoPackages = repoPackages;
+    this.#content = content;
   }
 
   /** Makes the root with its group's packages and tells the hub its list. Everything made is on the task's clean-up stack. */
@@ -81,13 +72,10 @@ export class Buildroot {
     const { signal, hub, logs, log, directory, cleanup } = context;
     const { repo, config } = question;
     checkRepo(repo, config);
-    const externals = await hub.tags.externalRepos(repo.tagId, { event: repo.createEvent, signal });
-    if (externals.length > 0) {
-      throw new BuildrootUnsupported(
-        `tag ${repo.tagName} has external repositories, which this builder does not support yet`,
-      );
-    }
     const arch = canonArch(question.arch);
+    const externals = await hub.tags.externalRepos(repo.tagId, { event: repo.createEvent, signal });
+    const refusal = outOfReach(reposForArch(externals, arch));
+    if (refusal !== null) throw new BuildrootUnsupported(refusal);
     const record = await HubBuildroot.register(hub.buildroots, repo.id, arch, context.task.id, signal);
     cleanup.use(record);
     const image = await chooseImage(context, question, arch);
@@ -110,11 +98,11 @@ export class Buildroot {
     cleanup.defer(async () => {
       if (!signal.aborted) await addPackageManagerLogs(directory.absolute, logs);
     });
-    const repoPackages = readRepoPackages(context.files, `${place}/rpmlist.jsonl`, signal);
+    const content = readRepoContent(context.files, place, { repoId: repo.id, arch, externals }, signal);
     // It is awaited below; until then a failure of the preparation comes first.
-    repoPackages.catch(() => undefined);
+    content.catch(() => undefined);
     const root = await prepareRoot(host, request, steps, cleanup, signal);
-    const buildroot = new Buildroot(context, record, root, await repoPackages);
+    const buildroot = new Buildroot(context, record, root, await content);
     await record.prepared(buildroot.#listed(), signal);
     return buildroot;
   }
@@ -135,7 +123,7 @@ export class Buildroot {
   }
 
   #listed(): readonly ListedPackage[] {
-    return mapInternal(this.root.installed, this.#repoPackages);
+    return listPackages(this.root.installed, this.#content);
   }
 }
 

@@ -82,6 +82,12 @@ describe('mapInternal', () => {
     expect(mapInternal([bash], [])).toEqual([bash]);
   });
 
+  it('leaves out what came from an external repo, even where the hub has the same', () => {
+    const external = { ...bash, location: 3 };
+
+    expect(mapInternal([external], [{ ...known, payloadhash: '0'.repeat(32) }])).toEqual([external]);
+  });
+
   it('refuses a package of the same name with another hash', () => {
     const other = { ...known, payloadhash: '0'.repeat(32) };
 

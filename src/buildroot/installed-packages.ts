@@ -13,10 +13,10 @@ export interface InstalledPackage {
   readonly buildtime: number;
 }
 
-/** A package as the hub wants it in `host.setBuildRootList`: with its id in the hub, or its external origin. */
+/** A package as the hub wants it in `host.setBuildRootList`: with its id in the hub, or where else it came from. */
 export interface ListedPackage extends InstalledPackage {
   readonly id?: number;
-  readonly external_repo?: number;
+  /** Id of an external repo. */
   readonly location?: number;
 }
 
@@ -30,8 +30,10 @@ export interface RepoPackage {
   readonly payloadhash: string;
 }
 
-/** The root's content contradicts the repo; the hub is not told a list that is not true. */
+/** The root's content contradicts the repo; the hub is not told a list that is not true. Koji's fault 1012. */
 export class BuildrootMismatch extends BuilderError {
+  readonly faultCode = 1012;
+
   constructor(message: string) {
     super('buildroot-mismatch', 'builder', message);
   }
@@ -65,16 +67,17 @@ export function parseInstalled(listing: string): readonly InstalledPackage[] {
 }
 
 /**
- * Gives every package its id in the hub. A package of the same name with another payload hash is
- * refused, as kojid does (`mapInternalRPMs`); one that the repo's list does not have goes without an id
- * and the hub decides.
+ * Gives every package that is not from an external repo its id in the hub. A package of the same name
+ * with another payload hash is refused, as kojid does (`mapInternalRPMs`); one that the repo's list does
+ * not have goes without an id and the hub decides.
  */
 export function mapInternal(
-  installed: readonly InstalledPackage[],
+  installed: readonly ListedPackage[],
   repo: readonly RepoPackage[],
 ): readonly ListedPackage[] {
   const byNvra = new Map(repo.map((known) => [nvra(known), known]));
   return installed.map((one) => {
+    if (one.location !== undefined) return one;
     const known = byNvra.get(nvra(one));
     if (known === undefined) return one;
     if (known.payloadhash !== one.payloadhash) {

@@ -43,3 +43,9 @@ export const buildRow = (more: Row = {}): Row => ({
   ...{ task_id: 5, owner_id: 21, owner_name: 'dev', package_id: 1, volume_name: 'DEFAULT' },
   ...more,
 });
+
+export const externalRow = (more: Row = {}): Row => ({
+  ...{ external_repo_id: 1, external_repo_name: 'ext', url: 'http://mirror/ext/$arch/', priority: 10 },
+  ...{ merge_mode: 'koji', arches: null, tag_id: 11, tag_name: 'f1-build' },
+  ...more,
+});

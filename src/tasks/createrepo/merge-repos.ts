@@ -1,0 +1,82 @@
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { externalUrl, outOfReach, reposForArch } from '../../buildroot/external-urls.ts';
+import type { Mount } from '../../container/spec.ts';
+import type { ExternalRepo, RepoInfo } from '../../hub/schema.ts';
+import type { TaskContext } from '../adapter.ts';
+import { faultCode, TaskFault, TaskRefused } from '../errors.ts';
+import type { RepoJob } from './local-repo.ts';
+import { type MergeMode, mergeScript, oldMergerepo } from './merge-script.ts';
+import { runRepoStep } from './repo-container.ts';
+
+/**
+ * Merges the local repo in `out` of the task's directory with the tag's external repos, and gives the
+ * directory with the metadata of all (`builder/kojid merge_repos`). The container has the network,
+ * but of the hub's tree only the list of blocked packages and the groups.
+ */
+export async function mergeRepos(
+  context: TaskContext,
+  image: string,
+  repo: RepoInfo,
+  job: RepoJob,
+  externals: readonly ExternalRepo[],
+): Promise<string> {
+  const { directory } = context;
+  const mode = chooseMergeMode(externals);
+  const wanted = reposForArch(externals, job.arch);
+  const refusal = outOfReach(wanted);
+  if (refusal !== null) throw new TaskRefused(refusal, { soft: false });
+
+  await bringInputs(context, job, mode);
+  for (const name of ['repo', 'tmp'])
+    await mkdir(join(directory.absolute, 'merge', name), { recursive: true });
+  // By the end of this name builders tell packages of the hub from external ones.
+  const local = `/adjutant/repo_${repo.id}_premerge`;
+  const mounts: readonly Mount[] = [
+    { kind: 'work', path: `${directory.work}/out`, target: local, readOnly: true },
+    { kind: 'work', path: `${directory.work}/merge`, target: '/adjutant/merge', readOnly: false },
+  ];
+  const repos = [`file://${local}/`, ...wanted.map((external) => externalUrl(external, job.arch))];
+  const script = mergeScript({ mode, arch: job.arch, groups: job.groups, repos });
+  const env = { TMPDIR: '/adjutant/merge/tmp' };
+  const code = await runRepoStep(context, {
+    name: 'mergerepos',
+    image,
+    script,
+    network: 'host',
+    mounts,
+    env,
+  });
+  if (code !== 0) throw new TaskFault(faultCode.generic, 'external', await describeFailure(context, code));
+  return join(directory.absolute, 'merge', 'repo', 'repodata');
+}
+
+/** The merge mode that all the repos have in common; what the hub does not name is `koji`. */
+function chooseMergeMode(externals: readonly ExternalRepo[]): MergeMode {
+  const modes = [...new Set(externals.map(({ mergeMode }) => mergeMode ?? 'koji'))];
+  if (modes.length > 1) {
+    // kojid prints what Python shows of a dict's keys, and a line feed.
+    const keys = modes.map((mode) => `'${mode}'`).join(', ');
+    throw new TaskFault(
+      faultCode.generic,
+      'request',
+      `Found multiple merge modes for external repos: dict_keys([${keys}])\n`,
+    );
+  }
+  const [mode] = modes;
+  return mode === 'simple' || mode === 'bare' ? mode : 'koji';
+}
+
+async function bringInputs({ config, directory }: TaskContext, job: RepoJob, mode: MergeMode): Promise<void> {
+  const from = join(config.kojid.topdir, job.place);
+  const into = join(directory.absolute, 'in');
+  if (job.groups) await copyFile(join(from, 'groups', 'comps.xml'), join(into, 'comps.xml'));
+  if (mode !== 'bare') await copyFile(join(from, job.arch, 'blocklist'), join(into, 'blocklist'));
+}
+
+async function describeFailure({ directory }: TaskContext, code: number): Promise<string> {
+  if (code !== oldMergerepo)
+    return `failed to merge repos: mergerepo_c exited with status ${code}; see mergerepos.log for more information`;
+  const version = await readFile(join(directory.absolute, 'merge', 'version'), 'utf8');
+  return `mergerepo_c is not installed or has low version: ${version} (0.13.0 needed for --simple)`;
+}

@@ -5,6 +5,7 @@ import { buildrootMethods } from './buildroots.ts';
 import { buildMethods } from './builds.ts';
 import { type Call, createCall, type MethodTable, method, variadicMethod } from './call.ts';
 import { completionMethods } from './complete-build.ts';
+import { externalRepoMethods } from './external-repos.ts';
 import { BadRequest, generic, Refusal } from './faults.ts';
 import { hostMethods } from './hosts.ts';
 import type { Hub } from './hub.ts';
@@ -26,6 +27,7 @@ const methods: MethodTable = {
   ...repoMethods,
   ...repoRequestMethods,
   ...tagMethods,
+  ...externalRepoMethods,
   ...buildMethods,
   ...completionMethods,
   ...policyMethods,

@@ -78,6 +78,15 @@ export const rowSchemas = {
   }),
   tagListing: z.object({ id, tag_id: id, build_id: id, create_event: id, revoke_event: optionalId }),
   externalRepos: z.object({ id, name: z.string(), url: z.string() }),
+  tagExternalRepos: z.object({
+    id,
+    tag_id: id,
+    external_repo_id: id,
+    priority: z.int(),
+    merge_mode: z.string(),
+    arches: z.string().nullable(),
+    create_event: id,
+  }),
   builds: z.object({
     id,
     package_id: id,

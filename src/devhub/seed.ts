@@ -1,9 +1,21 @@
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { ensurePackage } from './builds.ts';
 import { recordRpm } from './complete-build.ts';
 import { parseComps } from './comps.ts';
+import { attachExternalRepo, type TagExternalRepo } from './external-repos.ts';
 import { ensureHost, ensureTag, ensureTarget, ensureUser, type Hub, newEvent, nowSeconds } from './hub.ts';
 import { rpmPath } from './paths.ts';
 import { buildState, type TagRow } from './rows.ts';
@@ -21,6 +33,11 @@ export interface SeedOptions {
   /** Packages that may be built: their lists allow nothing else. */
   readonly packages: readonly string[];
   readonly builder: { readonly name: string; readonly password: string; readonly capacity: number };
+  /**
+   * Left out: all RPMs are imported into the build tag. Given: they stay where they are, and the build tag takes
+   * them from an external repository of this name; the distribution needs its `repodata` then.
+   */
+  readonly externalRepo?: Pick<TagExternalRepo, 'name' | 'mergeMode'>;
   /** Asks for builds; is an admin. */
   readonly client: { readonly name: string; readonly password: string };
 }
@@ -32,10 +49,11 @@ interface SeedRpm {
 
 /**
  * Fills a hub with all a build needs: users, a builder host, tags, groups, a target, and every RPM of a distribution
- * as a build in the build tag. Doing it again adds what is missing. Throws BadRpm for an RPM that cannot be read.
+ * as a build in the build tag, or the distribution as an external repository of it. Doing it again adds what is missing. Throws BadRpm for an RPM that cannot be read.
  */
 export async function seedDevHub(devHub: RunningDevHub, options: SeedOptions): Promise<void> {
-  const rpms = await readDistribution(options.distroRepo);
+  const { externalRepo } = options;
+  const rpms = externalRepo === undefined ? await readDistribution(options.distroRepo) : [];
   const comps = join(options.distroRepo, 'comps.xml');
   if (!existsSync(comps))
     throw new Error(`${options.distroRepo} has no comps.xml: its groups are needed for buildroots`);
@@ -60,7 +78,18 @@ export async function seedDevHub(devHub: RunningDevHub, options: SeedOptions): P
     ensureTarget(hub, options.tagName, build, destination);
     for (const name of options.packages) allowPackage(hub, destination, name, owner.id);
     for (const rpm of rpms) importDistributionRpm(hub, build, rpm, owner.id);
+    if (externalRepo !== undefined) {
+      publishDirectory(options.distroRepo, join(hub.paths.topdir, externalRepo.name));
+      const url = `${devHub.filesUrl}/${externalRepo.name}/`;
+      attachExternalRepo(hub, build, { ...externalRepo, url, priority: 10, arches: null });
+    }
   });
+}
+
+/** Lets a directory be read through the hub's tree. */
+function publishDirectory(directory: string, link: string): void {
+  if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) unlinkSync(link);
+  symlinkSync(resolve(directory), link);
 }
 
 async function readDistribution(directory: string): Promise<SeedRpm[]> {

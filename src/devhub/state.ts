@@ -83,6 +83,7 @@ export class State {
       tagPackages: create('tagPackages'),
       tagListing: create('tagListing'),
       externalRepos: create('externalRepos'),
+      tagExternalRepos: create('tagExternalRepos'),
       builds: create('builds'),
       rpms: create('rpms'),
       tasks: create('tasks'),

@@ -99,12 +99,13 @@ export function firstChange(hub: Hub, tag: TagRow, after: number): number | null
 function changesOf(hub: Hub, tag: TagRow): number[] {
   const tags = lineageOf(hub, tag);
   const ids = new Set(tags.map((row) => row.id));
-  const { tagListing, tagPackages } = hub.state.tables;
+  const { tagListing, tagPackages, tagExternalRepos } = hub.state.tables;
   const listings = tagListing.filter((row) => ids.has(row.tag_id));
   return [
     ...tags.map((row) => row.create_event),
     ...listings.map((row) => row.create_event),
     ...listings.flatMap((row) => (row.revoke_event === null ? [] : [row.revoke_event])),
     ...tagPackages.filter((row) => ids.has(row.tag_id)).map((row) => row.create_event),
+    ...tagExternalRepos.filter((row) => ids.has(row.tag_id)).map((row) => row.create_event),
   ];
 }

@@ -123,11 +123,6 @@ export const tagMethods: MethodTable = {
         filter: [],
       })),
   ),
-  // The development hub's tags have no external repositories.
-  getExternalRepoList: method({ tag_info: NameOrId, event }, (call, args) => {
-    mustFindTag(call.hub, args.tag_info, args.event);
-    return [];
-  }),
   getLastEvent: method({}, (call) => {
     const last = required(call.hub.state.tables.events.all().at(-1), 'query returned no rows');
     return { id: last.id, ts: double(last.time) };

@@ -77,6 +77,26 @@ describe('development hub', () => {
     expect(await groups.text()).toContain('<packagereq type="mandatory">tool</packagereq>');
   });
 
+  it('leaves the packages of a distribution in an external repository when told to', async () => {
+    await writeFile(join(seed.distroRepo, 'readme'), 'published');
+    const externalRepo = { name: 'td-external', mergeMode: 'bare' } as const;
+    const td2 = { ...seed, tagName: 'td2', externalRepo };
+    await seedDevHub(hub, td2);
+    await seedDevHub(hub, td2);
+    const builder = await loginBuilder();
+
+    const [repo] = z.tuple([z.int(), z.int()]).parse(await builder.call('host.repoInit', ['td2-build']));
+    const externals = await builder.call('getExternalRepoList', ['td2-build']);
+
+    const pkglist = await fetch(`${hub.filesUrl}/repos/td2-build/${repo}/x86_64/pkglist`);
+    const groups = await fetch(`${hub.filesUrl}/repos/td2-build/${repo}/groups/comps.xml`);
+    expect(await pkglist.text()).toBe('');
+    expect(await groups.text()).toContain('<packagereq type="mandatory">tool</packagereq>');
+    const url = `${hub.filesUrl}/td-external/`;
+    expect(externals).toMatchObject([{ external_repo_name: 'td-external', url, merge_mode: 'bare' }]);
+    expect(await (await fetch(`${url}readme`)).text()).toBe('published');
+  });
+
   it('goes on after a restart where it was, sessions and call numbers included', async () => {
     const builder = await loginBuilder();
     const client = await login(seed.client);

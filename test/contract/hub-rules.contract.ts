@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { describeBuildRules } from './hub/build-rules.ts';
 import { describeBuildrootRules } from './hub/buildroot-rules.ts';
+import { describeExternalRepoRules } from './hub/external-repo-rules.ts';
 import { Fixture } from './hub/fixture.ts';
 import type { HubUnderTest } from './hub/hub-under-test.ts';
 import { describeRepoRules } from './hub/repo-rules.ts';
@@ -43,6 +44,7 @@ export function describeHubRules(name: string, openHub: () => Promise<HubUnderTe
     describeBuildRules(use);
     describeBuildrootRules(use);
     describeRepoRules(use);
+    describeExternalRepoRules(use);
     describeShapeRules(use);
   });
 }

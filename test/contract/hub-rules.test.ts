@@ -2,10 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/core/clock.ts';
+import { attachExternalRepo, ensureExternalRepo } from '../../src/devhub/external-repos.ts';
 import { ensureHost, ensureTag, ensureTarget, ensureUser, findUser, newEvent } from '../../src/devhub/hub.ts';
 import { runDevHub } from '../../src/devhub/run.ts';
 import { runScheduler } from '../../src/devhub/scheduler.ts';
 import { allowPackage } from '../../src/devhub/seed.ts';
+import { mustFindTag } from '../../src/devhub/tags.ts';
 import type { HubUnderTest } from './hub/hub-under-test.ts';
 import { describeHubRules } from './hub-rules.contract.ts';
 
@@ -37,7 +39,9 @@ async function openDevHub(): Promise<HubUnderTest> {
         if (tag !== undefined && owner !== undefined) allowPackage(hub, tag, packageName, owner.id);
       }),
     ensureExternalRepo: (name) =>
-      running.change((hub) => void hub.state.tables.externalRepos.insert({ name, url: 'http://localhost/' })),
+      running.change((hub) => void ensureExternalRepo(hub, name, 'http://localhost/contract/')),
+    attachExternalRepo: (tag, repo) =>
+      running.change((hub) => attachExternalRepo(hub, mustFindTag(hub, tag), repo)),
     blockPackage: (tagName, packageName) =>
       running.change((hub) => {
         const { packages, tags, tagPackages } = hub.state.tables;

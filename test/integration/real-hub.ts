@@ -78,6 +78,10 @@ export async function openRealHub(environmentFile: string): Promise<HubUnderTest
       if (!(await exists('getExternalRepo', name)))
         await client.call('createExternalRepo', [name, 'http://localhost/contract/']);
     },
+    async attachExternalRepo(tag, { name, url, priority, mergeMode, arches }) {
+      if (!(await exists('getExternalRepo', name))) await client.call('createExternalRepo', [name, url]);
+      await client.call('addExternalRepoToTag', [tag, name, priority], { merge_mode: mergeMode, arches });
+    },
     async blockPackage(tag, packageName) {
       await client.call('packageListBlock', [tag, packageName]);
     },

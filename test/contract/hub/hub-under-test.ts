@@ -10,6 +10,14 @@ export interface ContractHost extends Account {
   readonly channel: string;
 }
 
+export interface ContractExternalRepo {
+  readonly name: string;
+  readonly url: string;
+  readonly priority: number;
+  readonly mergeMode: 'koji' | 'simple' | 'bare';
+  readonly arches: string | null;
+}
+
 /** A hub that the contract suite is run against: the development hub, or a real one. */
 export interface HubUnderTest {
   readonly url: string;
@@ -25,6 +33,8 @@ export interface HubUnderTest {
   ensurePackage(tag: string, packageName: string): Promise<void>;
   /** Makes an external repository that no tag uses. */
   ensureExternalRepo(name: string): Promise<void>;
+  /** Adds an external repository, which is made when it is new, to a tag that does not have it. */
+  attachExternalRepo(tag: string, repo: ContractExternalRepo): Promise<void>;
   /** Blocks a package that is in a tag's list. */
   blockPackage(tag: string, packageName: string): Promise<void>;
   /** Makes a session older than sessions get without renewal. */

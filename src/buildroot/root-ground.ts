@@ -81,6 +81,8 @@ function judge(title: string, { code, timedOut }: PhaseResult, fine: readonly nu
   throw new BuildrootStepFailed(`${title} (status ${code})`, status);
 }
 
+const tailBytes = 4096;
+
 /** Keeps the end of what passes through, for the one case in which another log has to show it, too. */
 class Tail implements LogSink {
   readonly #to: LogSink;
@@ -92,7 +94,9 @@ class Tail implements LogSink {
 
   async write(bytes: Uint8Array | string): Promise<void> {
     await this.#to.write(bytes);
-    this.#kept = Buffer.concat([this.#kept, Buffer.from(bytes)]).subarray(-4096);
+    // Only the end is copied: a build may write hundreds of megabytes.
+    const end = typeof bytes === 'string' ? Buffer.from(bytes) : bytes.subarray(-tailBytes);
+    this.#kept = Buffer.concat([this.#kept, end]).subarray(-tailBytes);
   }
 
   text(): Uint8Array {

@@ -8,7 +8,8 @@ const tagFull = 0x46;
 const tagPartial = 0x50;
 /** `2026-01-31T12:00:00.123456789+00:00 stdout F ` has 45 bytes; anything much longer is no such log. */
 const longestHeaderBytes = 128;
-const chunkBytes = 256 * 1024;
+/** Small, as pieces wait for the collector: with larger ones a long log costs tens of megabytes. */
+const chunkBytes = 64 * 1024;
 /** How long new output may lie in the file unseen. */
 const pollMs = 50;
 

@@ -52,7 +52,7 @@ const installCapabilities: readonly Capability[] = [
 ];
 const fetchCapabilities: readonly Capability[] = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
 
-/** Files a scriptlet of the first transaction may need before the root has a /dev of its own. */
+/** Files a scriptlet may need while the root has no /dev of its own. */
 const installDevices = ['null', 'zero', 'full', 'random', 'urandom'];
 
 /** Where the packages of the n-th transaction lie, below the task's `fetch` directory. */
@@ -107,6 +107,8 @@ export function installContainer(
       },
       { kind: 'work', path: `${work}/out-${attempt}`, target: '/adjutant/out', readOnly: false },
       { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'write' },
+      { kind: 'kernel', fileSystem: 'proc', target: '/mnt/root/proc' },
+      { kind: 'kernel', fileSystem: 'sysfs', target: '/mnt/root/sys' },
       ...installDevices.map(
         (name): Mount => ({
           kind: 'host',

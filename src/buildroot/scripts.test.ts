@@ -138,7 +138,7 @@ describe('installScript', () => {
 
   it('makes the files that mock puts there before those of packages', () => {
     const lines = installScript({ ...install, machineId: '0123' }).split('\n');
-    const packages = lines.findIndex((line) => line.includes('rpm --root "$root" -Uv'));
+    const packages = lines.findIndex((line) => line.includes(' -Uv --oldpackage '));
     const before = lines.slice(0, packages).join('\n');
 
     expect(before).toContain('echo 0123 >"$root/etc/machine-id"');
@@ -146,6 +146,23 @@ describe('installScript', () => {
     expect(before).toContain('ln -s ../proc/self/mounts "$root/etc/mtab"');
     expect(before).toMatch(/touch .*"\$root\/etc\/resolv.conf"/);
     expect(before).not.toContain('mockbuild');
+  });
+
+  it.skipIf(noBash !== '')(`leaves alone what is mounted for scriptlets, and devices${noBash}`, () => {
+    const listed = ['-rw-r--r-- /usr/x', 'crw-rw-rw- /dev/a', 'brw------- /lib/b', 'crw-rw-rw- /%(reboot)'];
+    const script = installScript({ ...install, fresh: false })
+      .replace('packages=(/adjutant/packages/*.rpm)', 'packages=(a.rpm)')
+      .replaceAll('/tmp/manifest', '/dev/null')
+      .replace(/^.*\/adjutant\/out\/installed.*$/m, '');
+    const rpm = `rpm() { if [ "$1" = -qp ]; then printf '%s\\n' ${listed.map(quote).join(' ')}; else printf '<%s>' "$@"; fi; }`;
+
+    const { stdout } = spawnSync('bash', ['-c', `${rpm}\n${script}`], { encoding: 'utf8' });
+
+    expect(stdout).toBe(
+      'left out, a device: /dev/a\nleft out, a device: /lib/b\n' +
+        '<--root></mnt/root><--define><_netsharedpath /proc:/sys:/dev/a:/lib/b>' +
+        '<-Uv><--oldpackage><--replacepkgs><--nosignature></dev/null>',
+    );
   });
 
   it('links the time zone of the host, if it has one', () => {

@@ -83,12 +83,19 @@ export function installScript(settings: {
     'packages=(/adjutant/packages/*.rpm)',
     'if [ "${#packages[@]}" -gt 0 ]; then',
     '  printf "%s\\n" "${packages[@]}" >/tmp/manifest',
-    `  ${personalityPrefix(settings.personality)}rpm --root "$root" -Uv --oldpackage --replacepkgs --nosignature /tmp/manifest || exit 1`,
+    // Not made: nobody here may make a device, and the whole transaction would fail.
+    `  devices=$(rpm -qp --nosignature --nodigest --qf ${quote(modesFormat)} /tmp/manifest | sed -nE 's:^[bc]\\S+ (/[A-Za-z0-9/_.+-]+)$:\\1:p')`,
+    '  [ -z "$devices" ] || printf "left out, a device: %s\\n" $devices',
+    '  untouched=$(printf ":%s" /proc /sys $devices)',
+    `  ${personalityPrefix(settings.personality)}rpm --root "$root" --define "_netsharedpath \${untouched#:}" -Uv --oldpackage --replacepkgs --nosignature /tmp/manifest || exit 1`,
     'fi',
     ...(settings.fresh ? finish : []),
     `rpm --root "$root" -qa --qf ${quote(installedFormat)} >/adjutant/out/installed || exit 1`,
   ]);
 }
+
+/** A line for each file of a package: its mode as `ls -l` shows it, and its path. */
+const modesFormat = '[%{FILEMODES:perms} %{FILENAMES}\\n]';
 
 /** One line of a listing of installed packages: tab separated, read by `installed-packages.ts`. SIZE ends at 4 GiB. */
 export const installedFormat =
@@ -149,6 +156,9 @@ function skeleton(settings: {
     'done',
     'chmod 1777 "$root/tmp" "$root/var/tmp"',
     'ln -s ../proc/self/mounts "$root/etc/mtab"',
+    // For scriptlets; a build has a /dev of its own.
+    'ln -s /proc/self/fd "$root/dev/fd"',
+    'for n in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${n%%:*}" "$root/dev/${n#*:}"; done',
     'touch "$root/etc/fstab" "$root/etc/yum/yum.conf" "$root/etc/dnf/dnf.conf" "$root/var/log/yum.log" "$root/etc/resolv.conf"',
     'ln -s yum/yum.conf "$root/etc/yum.conf"',
     `echo ${quote(settings.machineId)} >"$root/etc/machine-id"`,

@@ -52,6 +52,7 @@ function problemOfSource(mount: Mount): string | undefined {
       return isPlain(mount.source)
         ? undefined
         : `source ${JSON.stringify(mount.source)} has to be an absolute path`;
+    case 'kernel':
     case 'scratch':
       return undefined;
   }

@@ -45,6 +45,11 @@ export type Mount =
   | { readonly kind: 'work'; readonly path: string; readonly target: string; readonly readOnly: boolean }
   /** The hub's file tree (`topdir`), always read-only; `path` is relative to it. */
   | { readonly kind: 'koji'; readonly path: string; readonly target: string }
+  /**
+   * The kernel's view of this container for a root that is worked on from outside: read-only, and with
+   * the same places hidden as in the container's own.
+   */
+  | { readonly kind: 'kernel'; readonly fileSystem: 'proc' | 'sysfs'; readonly target: string }
   /** An empty memory file system. */
   | { readonly kind: 'scratch'; readonly target: string; readonly sizeBytes?: number }
   /** The root file system of another container that is not running, writable or as a throw-away copy. */

@@ -157,6 +157,23 @@ export function describePodman(name: string): void {
     });
 
     describe('mounts', () => {
+      it("shows the kernel's view below another root, read-only and without what is hidden", async () => {
+        const script = `
+          exec 2>&1
+          busybox ls -d /r/proc/self /r/sys/kernel
+          echo x > /r/proc/sys/kernel/core_pattern
+          busybox ls /r/sys/firmware
+          busybox head -c1 /r/proc/keys`;
+        const output = await run(script, {
+          mounts: [
+            { kind: 'kernel', fileSystem: 'proc', target: '/r/proc' },
+            { kind: 'kernel', fileSystem: 'sysfs', target: '/r/sys' },
+          ],
+        });
+
+        expect(output).toMatch(/^\/r\/proc\/self\n\/r\/sys\/kernel\n.*Read-only file system\n$/);
+      });
+
       it('mounts parts of the work area, read-only where asked', async () => {
         await mkdir(join(podman.dir, 'work/task/in'), { recursive: true });
         await mkdir(join(podman.dir, 'work/task/out'), { recursive: true });

@@ -19,6 +19,8 @@ export interface Places {
 export interface ResolvedMounts {
   readonly mounts: readonly OciMount[];
   readonly overlayVolumes: readonly OverlayVolume[];
+  /** Paths inside that nobody may look at. */
+  readonly masked: readonly string[];
 }
 
 /**
@@ -45,7 +47,17 @@ export async function resolveMounts(
     if (mount.access === 'copy') overlayVolumes.push({ source, destination: mount.target });
     else mounts.push(bind(source, mount.target, ['bind', 'rw', 'nosuid', 'nodev']));
   }
-  return { mounts, overlayVolumes };
+  return { mounts, overlayVolumes, masked: spec.mounts.flatMap(maskedBelow) };
+}
+
+/** What podman hides of a container's own /proc and /sys. */
+const maskedNames = {
+  proc: ['acpi', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats', 'sched_debug', 'scsi'],
+  sysfs: ['firmware', 'fs/selinux', 'dev/block'],
+} as const;
+
+function maskedBelow(mount: Mount): readonly string[] {
+  return mount.kind === 'kernel' ? maskedNames[mount.fileSystem].map((name) => join(mount.target, name)) : [];
 }
 
 async function resolveMount(mount: Exclude<Mount, { kind: 'root' }>, places: Places): Promise<OciMount> {
@@ -59,6 +71,10 @@ async function resolveMount(mount: Exclude<Mount, { kind: 'root' }>, places: Pla
       const source = join(places.topDir, mount.path);
       await existing(source);
       return bind(source, mount.target, ['bind', 'ro', 'nosuid', 'nodev']);
+    }
+    case 'kernel': {
+      const { fileSystem: type, target } = mount;
+      return { type, source: type, destination: target, options: ['ro', 'nosuid', 'nodev', 'noexec'] };
     }
     case 'scratch': {
       const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];

@@ -22,6 +22,7 @@ const context: CreateContext = {
   root: { image: 'localhost/root:1' },
   mounts: [],
   overlayVolumes: [],
+  masked: [],
   logPath: '/var/log/build-1.log',
   defaultUlimits: { nofile: { soft: 1024, hard: 2048 }, nproc: { soft: 9000, hard: 9000 } },
 };
@@ -68,6 +69,7 @@ describe('toCreateOptions', () => {
         "labels",
         "log_configuration",
         "manage_password",
+        "mask",
         "mounts",
         "name",
         "netns",

@@ -14,6 +14,8 @@ export interface CreateContext {
   readonly root: { readonly image: string } | { readonly rootfs: string };
   readonly mounts: readonly OciMount[];
   readonly overlayVolumes: readonly OverlayVolume[];
+  /** Paths inside to be hidden besides those that podman hides by itself. */
+  readonly masked: readonly string[];
   /** File that conmon appends the output to. */
   readonly logPath: string;
   /** Path of a seccomp profile on the engine's host; left out: podman's own. */
@@ -25,7 +27,7 @@ export interface CreateContext {
 export type Ulimits = Required<ResourceLimits>['ulimits'];
 
 export interface OciMount {
-  readonly type: 'bind' | 'tmpfs';
+  readonly type: 'bind' | 'tmpfs' | 'proc' | 'sysfs';
   readonly source: string;
   readonly destination: string;
   readonly options: readonly string[];
@@ -68,6 +70,7 @@ export interface CreateOptions {
   readonly use_image_hostname: true;
   readonly mounts: readonly OciMount[];
   readonly overlay_volumes: readonly OverlayVolume[];
+  readonly mask: readonly string[];
   readonly image_volume_mode: 'ignore';
   readonly resource_limits: object;
   readonly r_limits: readonly {
@@ -120,6 +123,7 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     use_image_hostname: true,
     mounts: shmBytes === undefined ? context.mounts : [...context.mounts, sharedMemory(shmBytes)],
     overlay_volumes: context.overlayVolumes,
+    mask: context.masked,
     image_volume_mode: 'ignore',
     resource_limits: toResourceLimits(spec.limits),
     r_limits: toRlimits({ ...context.defaultUlimits, ...spec.limits.ulimits }),

@@ -15,7 +15,6 @@ import {
 } from './option-types.ts';
 
 const noScm = 'builds from source control are not there yet';
-const noMail = 'notification tasks are not there yet';
 const noImages = 'image tasks are not there yet';
 const noMaven = 'Maven tasks are not there yet';
 const noLeftovers = 'containers and directories of a task are removed when it ends';
@@ -155,12 +154,14 @@ export const kojidOptions = {
   admin_emails: unset(separated(','), 'Addresses that get error messages by mail.', {
     ignored: 'the log goes to stderr, which the journal keeps',
   }),
-  smtphost: option(text, 'example.com', 'Mail server.', { ignored: noMail }),
-  smtp_user: unset(text, 'User name there.', { ignored: noMail }),
-  smtp_pass: unset(text, 'Password there.', { secret: true, ignored: noMail }),
-  from_addr: option(text, 'Koji Build System <buildsys@example.com>', 'Sender of notifications.', {
-    ignored: noMail,
-  }),
+  smtphost: option(
+    text,
+    'example.com',
+    'Mail server for notifications; `host:port`, port 25 where none is given.',
+  ),
+  smtp_user: unset(text, 'User name there. Not set: no login.'),
+  smtp_pass: unset(text, 'Password there.', { secret: true }),
+  from_addr: option(text, 'Koji Build System <buildsys@example.com>', 'Sender of notifications.'),
 
   plugin: option(words, '', 'Plugins to load; plugins is the same key.', { ignored: noPlugins }),
   pluginpath: option(separated(':'), '/usr/lib/koji-builder-plugins', 'Directories with plugins.', {

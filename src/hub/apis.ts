@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { BuildrootsApi } from './buildroots-api.ts';
 import { BuildsApi } from './builds-api.ts';
 import { HostApi } from './host-api.ts';
+import { NotificationsApi } from './notifications-api.ts';
 import { ReposApi } from './repos-api.ts';
 import type { HubSession } from './session.ts';
 import { SubtasksApi } from './subtasks-api.ts';
@@ -17,6 +18,7 @@ export interface HubApis {
   readonly tagHistory: TagHistoryApi;
   readonly repos: ReposApi;
   readonly builds: BuildsApi;
+  readonly notifications: NotificationsApi;
 }
 
 export function hubApis(session: HubSession, clock: Clock): HubApis {
@@ -28,5 +30,6 @@ export function hubApis(session: HubSession, clock: Clock): HubApis {
     tagHistory: new TagHistoryApi(session),
     repos: new ReposApi(session, clock),
     builds: new BuildsApi(session),
+    notifications: new NotificationsApi(session),
   };
 }

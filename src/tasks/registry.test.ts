@@ -46,6 +46,7 @@ describe('taskRegistry', () => {
   it.each([
     ['build', 0.2],
     ['buildArch', 1.5],
+    ['buildNotification', 0.1],
     ['createrepo', 1.5],
     ['default', 0.1],
     ['fork', 1],
@@ -55,6 +56,7 @@ describe('taskRegistry', () => {
     ['sleep', 0.25],
     ['subtask', 0.1],
     ['tagBuild', 1],
+    ['tagNotification', 0.1],
     ['waitrepo', 0.2],
     ['waittest', 0.1],
   ])("gives %s kojid's weight of %d", (method, weight) => {

@@ -4,6 +4,7 @@ import { buildArch } from './build-arch/index.ts';
 import { createrepo } from './createrepo/index.ts';
 import { type HostControl, shutdownTask } from './host-control/index.ts';
 import { newRepo } from './new-repo/index.ts';
+import { buildNotification, tagNotification } from './notifications/index.ts';
 import { rebuildSrpm } from './rebuild-srpm/index.ts';
 import { tagBuild } from './tag-build/index.ts';
 import { defaultTask, fork, sleep, subtask, waitTest } from './test-tasks/index.ts';
@@ -14,10 +15,12 @@ export function taskRegistry(control: HostControl): ReadonlyMap<string, TaskAdap
   const adapters: readonly TaskAdapter[] = [
     erase(build),
     erase(buildArch),
+    erase(buildNotification),
     erase(createrepo),
     erase(newRepo),
     erase(rebuildSrpm),
     erase(tagBuild),
+    erase(tagNotification),
     erase(waitRepo),
     erase(sleep),
     erase(fork),

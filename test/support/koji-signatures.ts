@@ -15,6 +15,7 @@ const signature = (text: string, required: number): KojiSignature => ({
 export const kojiSignatures: ReadonlyMap<string, KojiSignature> = new Map([
   ['build', signature('src target opts', 2)],
   ['buildArch', signature('pkg root arch keep_srpm opts', 4)],
+  ['buildNotification', signature('recipients build target weburl', 4)],
   ['createrepo', signature('repo_id arch oldrepo', 3)],
   ['default', { names: [], required: 0, rest: true }],
   ['fork', signature('n m', 0)],
@@ -24,6 +25,13 @@ export const kojiSignatures: ReadonlyMap<string, KojiSignature> = new Map([
   ['sleep', signature('n', 1)],
   ['subtask', signature('n', 0)],
   ['tagBuild', signature('tag_id build_id force fromtag ignore_success', 2)],
+  [
+    'tagNotification',
+    signature(
+      'recipients is_successful tag_info from_info build_info user_info ignore_success failure_msg',
+      6,
+    ),
+  ],
   ['waitrepo', signature('tag newer_than nvrs min_event', 1)],
   ['waittest', signature('count seconds', 1)],
 ]);

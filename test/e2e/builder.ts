@@ -1,0 +1,251 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { systemClock } from '../../src/core/clock.ts';
+import { DaemonProcess } from '../../src/demo/daemon-process.ts';
+import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
+import { HubFault } from '../../src/hub/faults.ts';
+import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
+import { Podman, surroundings } from './surroundings.ts';
+
+/** What the tests ask of a hub, the development one or a real one. */
+export interface TestHub {
+  readonly url: string;
+  readonly filesUrl: string;
+  readonly topdir: string;
+  readonly client: { readonly name: string; readonly password: string };
+  /** Target whose build tag has the test distribution and a repository. */
+  readonly target: string;
+  /** Channel whose only host is the builder. */
+  readonly channel: string;
+  /** Makes the builder's account, with this password. */
+  ensureBuilder(account: { readonly name: string; readonly password: string }): Promise<void>;
+  isReady(builder: string): Promise<boolean>;
+  /** The buildroots of a task in the order they were made, with names of packages as `name-version-release.arch`. */
+  buildroots(taskId: number): Promise<readonly TestBuildroot[]>;
+  close(): Promise<void>;
+}
+
+export interface TestBuildroot {
+  readonly state: string;
+  readonly packages: readonly { readonly nvra: string; readonly isUpdate: boolean }[];
+}
+
+/** How a task ended. */
+export interface Ended {
+  readonly tree: WatchedTask;
+  /** Its result, when it was closed. */
+  readonly result: RpcValue;
+  /** Its fault, when it has failed. */
+  readonly fault: { readonly code: number; readonly text: string } | null;
+}
+
+/** A daemon as a process of its own, with a hub to work for and clients to ask for work. */
+export class TestBuilder implements AsyncDisposable {
+  readonly hub: TestHub;
+  readonly name: string;
+  readonly directory: string;
+  readonly podman: Podman;
+  daemon: DaemonProcess;
+
+  /** Starts a daemon and waits until the hub has it as ready. `settings` are lines of its adjutant.conf. */
+  static async start(hub: TestHub, settings: readonly string[] = []): Promise<TestBuilder> {
+    const account = { name: `e2e-${randomBytes(4).toString('hex')}`, password: 'e2e-pw' };
+    await hub.ensureBuilder(account);
+    const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
+    await writeConfiguration(directory, hub, account, settings);
+    const builder = new TestBuilder(hub, account.name, directory);
+    await builder.untilReady();
+    return builder;
+  }
+
+  private constructor(hub: TestHub, name: string, directory: string) {
+    this.hub = hub;
+    this.name = name;
+    this.directory = directory;
+    this.podman = new Podman(surroundings().socket, name);
+    this.daemon = this.#spawn();
+  }
+
+  /** Starts the daemon again after it was stopped. */
+  async restart(): Promise<void> {
+    this.daemon = this.#spawn();
+    await this.untilReady();
+  }
+
+  async untilReady(): Promise<void> {
+    await this.daemon.whileRunning(async (signal) => {
+      while (!(await this.hub.isReady(this.name))) await systemClock.sleep(100, signal);
+    }, never);
+  }
+
+  #spawn(): DaemonProcess {
+    return new DaemonProcess({
+      command: [process.execPath, join(import.meta.dirname, '../../src/cli.ts')],
+      configPath: join(this.directory, 'kojid.conf'),
+      logPath: join(this.directory, 'log'),
+      env: withoutTestVariables(process.env),
+      clock: systemClock,
+    });
+  }
+
+  async login(): Promise<HubClient> {
+    const client = new HubClient(this.hub.url);
+    await client.login(this.hub.client.name, this.hub.client.password);
+    return client;
+  }
+
+  /** Uploads a source package and asks for its build. */
+  async submit(
+    srpm: string,
+    options: { readonly target?: string; readonly opts?: Record<string, RpcValue> } = {},
+  ): Promise<number> {
+    const { target = this.hub.target, opts = { scratch: true } } = options;
+    const client = await this.login();
+    const path = await client.uploadFile(srpm, `cli-build/${randomBytes(8).toString('hex')}`, never);
+    const task = await client.call('build', [path, target, opts], { channel: this.hub.channel });
+    await client.logout();
+    return z.int().parse(task);
+  }
+
+  /** Submits a build and waits for its end. */
+  async build(...args: Parameters<TestBuilder['submit']>): Promise<Ended> {
+    return this.end(await this.submit(...args));
+  }
+
+  async end(taskId: number): Promise<Ended> {
+    const client = await this.login();
+    const tree = await this.daemon.whileRunning(
+      (signal) =>
+        client.watchTask(taskId, { clock: systemClock, intervalMs: 300, signal, onChange: () => undefined }),
+      never,
+    );
+    const ended = await resultOf(client, tree);
+    await client.logout();
+    return ended;
+  }
+
+  /** Has a repository of a tag made, unless there is a current one. */
+  async ensureRepo(tag: string): Promise<void> {
+    const client = await this.login();
+    const { request } = RepoAnswer.parse(await client.call('repo.request', [tag]));
+    const answer = request && RequestAnswer.parse(await client.call('repo.checkRequest', [request.id]));
+    await client.logout();
+    if (answer === null) return;
+    const { fault } = await this.end(answer.request.task_id);
+    if (fault !== null) throw new Error(`no repository of ${tag}: ${fault.text}`);
+  }
+
+  /** How a task of the tree ended: the first of this method. */
+  async child({ tree }: Ended, method: string): Promise<Ended> {
+    const client = await this.login();
+    const ended = await resultOf(client, childOf(tree, method));
+    await client.logout();
+    return ended;
+  }
+
+  /** Names of the files a task has uploaded, sorted. */
+  async uploads(taskId: number): Promise<readonly string[]> {
+    return (await readdir(this.#uploadDirectory(taskId))).sort();
+  }
+
+  async log(taskId: number, name: string): Promise<string> {
+    return readFile(this.uploadPath(taskId, name), 'utf8');
+  }
+
+  /** Where a file that a task has uploaded lies on the hub's disk. */
+  uploadPath(taskId: number, name: string): string {
+    return join(this.#uploadDirectory(taskId), name);
+  }
+
+  #uploadDirectory(taskId: number): string {
+    return join(this.hub.topdir, 'work', 'tasks', String(taskId % 10_000), String(taskId));
+  }
+
+  /** What is left of tasks on this host: containers, and directories of tasks. Empty when all is well. */
+  async leftovers(): Promise<readonly string[]> {
+    const tasks = join(this.directory, 'work', 'tasks');
+    const directories = existsSync(tasks) ? await readdir(tasks, { recursive: true }) : [];
+    return [
+      ...(await this.podman.containers()),
+      // A directory of many tasks, then the task's: tasks/123/10123.
+      ...directories.filter((path) => path.includes('/')).map((path) => `task directory ${path}`),
+    ];
+  }
+
+  /** Stops daemon and hub. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.daemon.stop();
+    for (const name of await this.podman.containers()) await this.podman.remove(name);
+    await this.hub.close();
+    await rm(this.directory, { recursive: true });
+  }
+}
+
+const RepoAnswer = z.object({ request: z.looseObject({ id: z.int() }).nullable() });
+const RequestAnswer = z.looseObject({ request: z.looseObject({ task_id: z.int() }) });
+
+const never = new AbortController().signal;
+
+/** What describes the tests' surroundings would be taken for options that do not exist. */
+function withoutTestVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('KOJI_ADJUTANT_TEST_')));
+}
+
+async function writeConfiguration(
+  directory: string,
+  hub: TestHub,
+  account: { readonly name: string; readonly password: string },
+  settings: readonly string[],
+): Promise<void> {
+  const { socket, image } = surroundings();
+  await mkdir(join(directory, 'work'));
+  const kojid = {
+    server: hub.url,
+    topurl: hub.filesUrl,
+    topdir: hub.topdir,
+    user: account.name,
+    password: account.password,
+    workdir: join(directory, 'work'),
+    sleeptime: 2,
+    minspace: 1024,
+    vendor: 'E2E Vendor',
+    packager: 'E2E Packager',
+    distribution: 'E2E Distribution',
+  };
+  const text = Object.entries(kojid).map(([key, value]) => `${key} = ${value}`);
+  await writeFile(join(directory, 'kojid.conf'), ['[kojid]', ...text, ''].join('\n'));
+  const adjutant = [`podman_socket = ${socket}`, `task_image_default = ${image}`, ...settings];
+  await writeFile(join(directory, 'adjutant.conf'), ['[adjutant]', ...adjutant, ''].join('\n'));
+}
+
+async function resultOf(client: HubClient, tree: WatchedTask): Promise<Ended> {
+  try {
+    return { tree, result: await client.call('getTaskResult', [tree.id]), fault: null };
+  } catch (error) {
+    if (!(error instanceof HubFault)) throw error;
+    return { tree, result: null, fault: { code: error.faultCode, text: error.faultString } };
+  }
+}
+
+/** The task of this method below a build. */
+export function childOf(tree: WatchedTask, method: string): WatchedTask {
+  const child = tree.children.find((task) => task.method === method);
+  if (child === undefined) throw new Error(`task ${tree.id} has no child ${method}`);
+  return child;
+}
+
+/** A tree as text: `build closed (rebuildSRPM noarch closed, buildArch x86_64 closed)`. */
+export function shapeOf(
+  { method, label, state, children }: WatchedTask,
+  states: Record<string, number>,
+): string {
+  const name = Object.entries(states).find(([, code]) => code === state)?.[0] ?? String(state);
+  const own = [method, ...(label === null ? [] : [label]), name.toLowerCase()].join(' ');
+  return children.length === 0
+    ? own
+    : `${own} (${children.map((child) => shapeOf(child, states)).join(', ')})`;
+}

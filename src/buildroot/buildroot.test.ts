@@ -137,7 +137,10 @@ describe('Buildroot', () => {
   it('is not told to the hub with a package that contradicts the repo', async () => {
     const { session, open } = await setUp({}, listLine({ payloadhash: 'f'.repeat(32) }));
 
-    expect(await failureOf(open())).toBeInstanceOf(BuildrootMismatch);
+    const error = await failureOf(open());
+
+    expect(error).toBeInstanceOf(BuildrootMismatch);
+    expect(error).toMatchObject({ faultCode: 1012 });
     expect(session.of('host.setBuildRootList')).toEqual([]);
   });
 

@@ -8,7 +8,7 @@ import { describeE2e, makeSrpm } from './surroundings.ts';
 
 /** What a build sees, one answer after another; docs/build-environment.md has the reasons. */
 const questions = {
-  environment: 'env',
+  environment: 'env; :',
   shell: 'echo "$(umask) $PWD"; readlink /proc/self/fd/0',
   user: 'id; getent passwd "$(id -u)"; hostname',
   privileges: 'grep -E "^(Cap|NoNewPrivs|Seccomp:|SigIgn|SigBlk)" /proc/self/status',

@@ -20,11 +20,14 @@ export class RootGround {
   readonly host: BuildrootHost;
   readonly request: RootRequest;
   readonly logs: RootLogs;
+  readonly #cleanup: AsyncDisposableStack;
 
-  constructor(host: BuildrootHost, request: RootRequest, logs: RootLogs) {
+  /** `cleanup` is the task's: what a step made is gone when it has been unwound. */
+  constructor(host: BuildrootHost, request: RootRequest, logs: RootLogs, cleanup: AsyncDisposableStack) {
     this.host = host;
     this.request = request;
     this.logs = logs;
+    this.#cleanup = cleanup;
   }
 
   /** A place in the task's directory. */
@@ -32,15 +35,24 @@ export class RootGround {
     return join(this.request.directory.absolute, below);
   }
 
-  create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
-    return this.host.containers.create(spec, signal);
+  /** Creates a container that is removed with the task at the latest. */
+  async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    return this.#cleanup.use(await this.host.containers.create(spec, signal));
+  }
+
+  /** Begins to remove a container whose work is done. The next step need not wait for that, nor for its failure. */
+  letGo(container: Container): void {
+    // The clean-up of the task disposes it once more, and that is where a failure counts.
+    void container[Symbol.asyncDispose]().then(undefined, () => undefined);
   }
 
   /** Runs a phase of the bootstrap image, with its output in root.log, and removes its container. */
   async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
     return this.#timed(title, async () => {
-      await using container = await this.create(spec, signal);
-      return (await runPhase(container, this.logs.root, this.host.clock, signal)).code;
+      const container = await this.create(spec, signal);
+      const { code } = await runPhase(container, this.logs.root, this.host.clock, signal);
+      this.letGo(container);
+      return code;
     });
   }
 

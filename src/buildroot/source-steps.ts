@@ -79,14 +79,14 @@ export class SourceSteps {
     const directory = this.#ground.path(`source-${attempt}`);
     await mkdir(directory);
     // The layer of an overlay root may lie in memory, so the places a package writes to are lent a disk.
-    await using disk = await this.#ground.create(diskContainer(host, request, attempt), signal);
-    {
-      const spec = sourceContainer(host, request, attempt, this.#root, disk.id);
-      await using container = await this.#ground.create(spec, signal);
-      await this.#ground.runPackageCode(title, container, fine, signal);
-    }
+    const disk = await this.#ground.create(diskContainer(host, request, attempt), signal);
+    const spec = sourceContainer(host, request, attempt, this.#root, disk.id);
+    const container = await this.#ground.create(spec, signal);
+    await this.#ground.runPackageCode(title, container, fine, signal);
+    this.#ground.letGo(container);
     const tar = await disk.copyOut(`${buildUser.home}/build/SRPMS`, signal);
     const { files } = await collectFiles(tar, directory, suffix, signal);
+    this.#ground.letGo(disk);
     return files.map((name) => join(directory, name));
   }
 }

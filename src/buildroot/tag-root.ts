@@ -53,10 +53,9 @@ export class TagRoot {
     cleanup: AsyncDisposableStack,
     signal: AbortSignal,
   ): Promise<TagRoot> {
-    const ground = new RootGround(host, request, logs);
+    const ground = new RootGround(host, request, logs, cleanup);
     await writeInputs(ground);
     const build = await ground.create(buildContainer(host, request), signal);
-    cleanup.use(build);
     const root = new TagRoot(ground, build);
     await root.#packages.add(`@${request.group}`, { kind: 'group', group: request.group }, signal);
     return root;

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureTag, ensureTarget } from '../../src/devhub/hub.ts';
 import { repoState, type TagRow } from '../../src/devhub/rows.ts';
 import { TestBuilder } from './builder.ts';
-import { arch, type DevTestHub, openDevHub } from './dev-hub.ts';
-import { describeE2e, srpm } from './surroundings.ts';
+import { type DevTestHub, openDevHub } from './dev-hub.ts';
+import { arch, describeE2e, srpm } from './surroundings.ts';
 
 describeE2e('bad input', () => {
   let hub: DevTestHub;

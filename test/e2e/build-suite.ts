@@ -2,12 +2,16 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { systemClock } from '../../src/core/clock.ts';
 import { taskState } from '../../src/devhub/rows.ts';
 import { type Ended, shapeOf, TestBuilder, type TestHub } from './builder.ts';
-import { describeE2e, makeSrpm, srpm } from './surroundings.ts';
+import { startForever, stopWithin } from './forever.ts';
+import { arch, describeE2e, makeSrpm, srpm } from './surroundings.ts';
 
 /** Logs of a task whose root was made, and which package manager's there are, is the image's affair. */
 const rootLogs = ['build.log', 'hw_info.log', 'mock_config.log', 'mock_output.log', 'root.log', 'state.log'];
+const withInstalled = [...rootLogs, 'installed_pkgs.log'].sort();
 const withoutDnf = (names: readonly string[]) => names.filter((name) => !/^(dnf|hawkey)/.test(name));
 
 /** Builds of the test distribution's source packages, as any hub must see them. */
@@ -19,7 +23,7 @@ export function describeBuilds(name: string, openHub: () => Promise<TestHub>): v
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
       builder = await TestBuilder.start(await openHub());
-      await builder.ensureRepo('td1-build');
+      await builder.ensureRepo(`${builder.hub.target}-build`);
     });
     afterAll(async () => {
       await builder[Symbol.asyncDispose]();
@@ -39,14 +43,14 @@ export function describeBuilds(name: string, openHub: () => Promise<TestHub>): v
         const build = await builder.build(srpm('hello'));
 
         expect(build.fault).toBeNull();
-        expect(shape(build)).toBe('build closed (rebuildSRPM srpm closed, buildArch x86_64 closed)');
+        expect(shape(build)).toBe(`build closed (rebuildSRPM srpm closed, buildArch ${arch} closed)`);
         expect(await rpmsOf(build)).toEqual([
           'hello-1.0-1.td1.src.rpm',
-          'hello-1.0-1.td1.x86_64.rpm',
-          'hello-debuginfo-1.0-1.td1.x86_64.rpm',
+          `hello-1.0-1.td1.${arch}.rpm`,
+          `hello-debuginfo-1.0-1.td1.${arch}.rpm`,
         ]);
-        const logs = await scratchFiles(build, 'logs/x86_64');
-        expect(withoutDnf(logs)).toEqual([...rootLogs, 'installed_pkgs.log'].sort());
+        const logs = await scratchFiles(build, `logs/${arch}`);
+        expect(withoutDnf(logs)).toEqual(withInstalled);
         const [rebuild, buildArch] = build.tree.children;
         expect(withoutDnf(await builder.uploads(rebuild?.id ?? 0))).toEqual(
           [...rootLogs, 'hello-1.0-1.td1.src.rpm'].sort(),
@@ -73,14 +77,14 @@ export function describeBuilds(name: string, openHub: () => Promise<TestHub>): v
       it('of an arch package with a noarch subpackage keeps both', async () => {
         const build = await builder.build(srpm('mixed-arch'));
 
-        expect(shape(build)).toBe('build closed (rebuildSRPM srpm closed, buildArch x86_64 closed)');
+        expect(shape(build)).toBe(`build closed (rebuildSRPM srpm closed, buildArch ${arch} closed)`);
         expect(await rpmsOf(build)).toEqual([
           'mixed-arch-1.0-1.td1.src.rpm',
-          'mixed-arch-1.0-1.td1.x86_64.rpm',
+          `mixed-arch-1.0-1.td1.${arch}.rpm`,
           'mixed-arch-data-1.0-1.td1.noarch.rpm',
-          'mixed-arch-debuginfo-1.0-1.td1.x86_64.rpm',
+          `mixed-arch-debuginfo-1.0-1.td1.${arch}.rpm`,
         ]);
-        expect(await scratchFiles(build, 'logs/x86_64')).toContain('noarch_rpmdiff.json');
+        expect(await scratchFiles(build, `logs/${arch}`)).toContain('noarch_rpmdiff.json');
       });
 
       it('finds versioned, rich, file and pkgconfig requirements, and tells the hub what was added', async () => {
@@ -101,18 +105,15 @@ export function describeBuilds(name: string, openHub: () => Promise<TestHub>): v
       it('sends those who look for a compiler error to build.log', async () => {
         const build = await builder.build(srpm('fail-compile'));
 
-        expect(shape(build)).toBe('build failed (rebuildSRPM srpm closed, buildArch x86_64 failed)');
-        const text =
-          'error building package (arch x86_64), exited with status 1; see build.log or root.log for more information';
+        expect(shape(build)).toBe(`build failed (rebuildSRPM srpm closed, buildArch ${arch} failed)`);
+        const text = `error building package (arch ${arch}), exited with status 1; see build.log or root.log for more information`;
         const buildArch = await builder.child(build, 'buildArch');
         expect([build.fault, buildArch.fault]).toEqual([
           { code: 1005, text },
           { code: 1005, text },
         ]);
         expect(await builder.log(buildArch.tree.id, 'build.log')).toContain('undeclared_thing');
-        expect(withoutDnf(await builder.uploads(buildArch.tree.id))).toEqual(
-          [...rootLogs, 'installed_pkgs.log'].sort(),
-        );
+        expect(withoutDnf(await builder.uploads(buildArch.tree.id))).toEqual(withInstalled);
         const [buildroot] = await builder.hub.buildroots(buildArch.tree.id);
         expect(buildroot?.state).toBe('EXPIRED');
         expect(buildroot?.packages.length).toBeGreaterThan(100);
@@ -160,6 +161,29 @@ rpm -qa --qf 'PACKAGE %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}\\n'
       const [buildroot] = await builder.hub.buildroots(tree.id);
       expect(found.length).toBeGreaterThan(100);
       expect(buildroot?.packages.map(({ nvra }) => nvra).sort()).toEqual(found.sort());
+    });
+
+    it('that is canceled is gone within 10 s, and other tasks go on meanwhile', async () => {
+      const { build, buildArch, client, alive } = await startForever(builder);
+      const canceledMs = systemClock.now();
+
+      await client.call('cancelTask', [build]);
+      const other = z
+        .int()
+        .parse(await client.call('makeTask', ['sleep', [0]], { channel: builder.hub.channel }));
+
+      const stateOf = async (id: number) => (await client.taskTree(id)).state;
+      await expect.poll(() => stateOf(other), stopWithin).toBe(taskState.CLOSED);
+      await expect.poll(async () => [...alive(), ...(await builder.leftovers())], stopWithin).toEqual([]);
+      expect(systemClock.now() - canceledMs).toBeLessThan(10_000);
+      expect((await builder.hub.host(builder.name)).updatedMs).toBeGreaterThan(canceledMs);
+      expect([await stateOf(build), await stateOf(buildArch)]).toEqual([
+        taskState.CANCELED,
+        taskState.CANCELED,
+      ]);
+      const buildroots = async () => (await builder.hub.buildroots(buildArch)).map(({ state }) => state);
+      await expect.poll(buildroots, stopWithin).toEqual(['EXPIRED']);
+      expect(await builder.log(buildArch, 'build.log')).toContain('going to sleep');
     });
 
     it('leaves nothing on the host', async () => {

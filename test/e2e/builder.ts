@@ -21,9 +21,11 @@ export interface TestHub {
   readonly target: string;
   /** Channel whose only host is the builder. */
   readonly channel: string;
-  /** Makes the builder's account, with this password. */
-  ensureBuilder(account: { readonly name: string; readonly password: string }): Promise<void>;
-  isReady(builder: string): Promise<boolean>;
+  /** The builder's account. No other builder that uses the same container engine may have its name. */
+  readonly builder: { readonly name: string; readonly password: string };
+  /** Makes the builder's host and enables it. */
+  ensureBuilder(): Promise<void>;
+  host(name: string): Promise<{ readonly ready: boolean; readonly load: number; readonly updatedMs: number }>;
   /** The buildroots of a task in the order they were made, with names of packages as `name-version-release.arch`. */
   buildroots(taskId: number): Promise<readonly TestBuildroot[]>;
   close(): Promise<void>;
@@ -46,27 +48,25 @@ export interface Ended {
 /** A daemon as a process of its own, with a hub to work for and clients to ask for work. */
 export class TestBuilder implements AsyncDisposable {
   readonly hub: TestHub;
-  readonly name: string;
   readonly directory: string;
   readonly podman: Podman;
   daemon: DaemonProcess;
+  #startedMs = 0;
 
   /** Starts a daemon and waits until the hub has it as ready. `settings` are lines of its adjutant.conf. */
   static async start(hub: TestHub, settings: readonly string[] = []): Promise<TestBuilder> {
-    const account = { name: `e2e-${randomBytes(4).toString('hex')}`, password: 'e2e-pw' };
-    await hub.ensureBuilder(account);
+    await hub.ensureBuilder();
     const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
-    await writeConfiguration(directory, hub, account, settings);
-    const builder = new TestBuilder(hub, account.name, directory);
+    await writeConfiguration(directory, hub, settings);
+    const builder = new TestBuilder(hub, directory);
     await builder.untilReady();
     return builder;
   }
 
-  private constructor(hub: TestHub, name: string, directory: string) {
+  private constructor(hub: TestHub, directory: string) {
     this.hub = hub;
-    this.name = name;
     this.directory = directory;
-    this.podman = new Podman(surroundings().socket, name);
+    this.podman = new Podman(surroundings().socket, hub.builder.name);
     this.daemon = this.#spawn();
   }
 
@@ -78,13 +78,24 @@ export class TestBuilder implements AsyncDisposable {
 
   async untilReady(): Promise<void> {
     await this.daemon.whileRunning(async (signal) => {
-      while (!(await this.hub.isReady(this.name))) await systemClock.sleep(100, signal);
+      while (!(await this.#hasCheckedIn())) await systemClock.sleep(100, signal);
     }, never);
   }
 
+  /** A host may be ready from an earlier life. */
+  async #hasCheckedIn(): Promise<boolean> {
+    const { ready, updatedMs } = await this.hub.host(this.name);
+    return ready && updatedMs > this.#startedMs;
+  }
+
+  get name(): string {
+    return this.hub.builder.name;
+  }
+
   #spawn(): DaemonProcess {
+    this.#startedMs = systemClock.now();
     return new DaemonProcess({
-      command: [process.execPath, join(import.meta.dirname, '../../src/cli.ts')],
+      command: [process.execPath, join(import.meta.dirname, '../../src/cli.ts'), '--force-lock'],
       configPath: join(this.directory, 'kojid.conf'),
       logPath: join(this.directory, 'log'),
       env: withoutTestVariables(process.env),
@@ -149,7 +160,8 @@ export class TestBuilder implements AsyncDisposable {
 
   /** Names of the files a task has uploaded, sorted. */
   async uploads(taskId: number): Promise<readonly string[]> {
-    return (await readdir(this.#uploadDirectory(taskId))).sort();
+    const directory = this.#uploadDirectory(taskId);
+    return existsSync(directory) ? (await readdir(directory)).sort() : [];
   }
 
   async log(taskId: number, name: string): Promise<string> {
@@ -198,7 +210,6 @@ function withoutTestVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 async function writeConfiguration(
   directory: string,
   hub: TestHub,
-  account: { readonly name: string; readonly password: string },
   settings: readonly string[],
 ): Promise<void> {
   const { socket, image } = surroundings();
@@ -207,8 +218,8 @@ async function writeConfiguration(
     server: hub.url,
     topurl: hub.filesUrl,
     topdir: hub.topdir,
-    user: account.name,
-    password: account.password,
+    user: hub.builder.name,
+    password: hub.builder.password,
     workdir: join(directory, 'work'),
     sleeptime: 2,
     minspace: 1024,

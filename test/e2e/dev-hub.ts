@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +8,11 @@ import { buildrootState, stateName } from '../../src/devhub/rows.ts';
 import { type RunningDevHub, runDevHub } from '../../src/devhub/run.ts';
 import { seedDevHub } from '../../src/devhub/seed.ts';
 import type { TestHub } from './builder.ts';
-import { surroundings } from './surroundings.ts';
+import { arch, surroundings } from './surroundings.ts';
 
 const channel = 'e2e';
+/** Where a suite and another test run use the same engine, their builders must not take each other's containers for theirs. */
+const builderName = () => `e2e-${randomBytes(4).toString('hex')}`;
 const client = { name: 'e2e-client', password: 'e2e-client-pw' };
 
 /** A development hub with the test distribution in the target `td1`, as the tests want it. */
@@ -31,6 +34,7 @@ export async function openDevHub(): Promise<DevTestHub> {
     builder: { name: 'unused', password: 'unused', capacity: 0 },
     client,
   });
+  const builder = { name: builderName(), password: 'e2e-builder-pw' };
   return {
     running,
     url: running.url,
@@ -39,10 +43,11 @@ export async function openDevHub(): Promise<DevTestHub> {
     client,
     target: 'td1',
     channel,
-    async ensureBuilder(account) {
+    builder,
+    async ensureBuilder() {
       await running.change((hub) =>
         ensureHost(hub, {
-          ...account,
+          ...builder,
           arches: `${arch} noarch`,
           // Two or three tasks at a time: more would only get into each other's way.
           capacity: 2,
@@ -50,10 +55,12 @@ export async function openDevHub(): Promise<DevTestHub> {
         }),
       );
     },
-    isReady: (name) =>
-      running.change(
-        ({ state }) => state.tables.hosts.find((host) => host.name === name && host.ready) !== undefined,
-      ),
+    host: (name) =>
+      running.change(({ state }) => {
+        const host = state.tables.hosts.find((row) => row.name === name);
+        if (host === undefined) throw new Error(`the hub has no host ${name}`);
+        return { ready: host.ready, load: host.task_load, updatedMs: (host.update_time ?? 0) * 1000 };
+      }),
     buildroots: (taskId) =>
       running.change(({ state: { tables } }) =>
         tables.buildroots
@@ -72,6 +79,3 @@ export async function openDevHub(): Promise<DevTestHub> {
     },
   };
 }
-
-/** Koji's name of this machine's arch. */
-export const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';

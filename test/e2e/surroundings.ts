@@ -8,6 +8,9 @@ import { workerLabel } from '../../src/container/labels.ts';
 
 const run = promisify(execFile);
 
+/** Koji's name of this machine's arch. */
+export const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+
 /** What end-to-end tests need of the machine; the variables are described at the head of scripts/test.sh. */
 export interface Surroundings {
   /** Socket of a Podman service. */

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildState, taskState } from '../../src/devhub/rows.ts';
 import { shapeOf, TestBuilder } from './builder.ts';
-import { arch, type DevTestHub, openDevHub } from './dev-hub.ts';
-import { describeE2e, makeSrpm, srpm } from './surroundings.ts';
+import { type DevTestHub, openDevHub } from './dev-hub.ts';
+import { arch, describeE2e, makeSrpm, srpm } from './surroundings.ts';
 
 describeE2e('a build that is to be tagged', () => {
   let hub: DevTestHub;

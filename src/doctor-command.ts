@@ -12,6 +12,7 @@ import { type Finding, fail, formatFinding, ok, warn } from './doctor/finding.ts
 import { runDoctor } from './doctor/run-doctor.ts';
 import { reachEngine } from './engine.ts';
 import { hubConnection } from './hub-connection.ts';
+import { taskMethods } from './tasks/registry.ts';
 
 /**
  * `koji-adjutant doctor`: prints a line for each thing the daemon needs. Resolves with the exit code: 0, or 1
@@ -74,6 +75,7 @@ async function examine(
         nodeVersion: process.version,
         user: currentUser(),
         arch: machineArch(),
+        taskMethods: taskMethods(),
         image: defaultImage(adjutant.task_image_default),
         connectEngine: async (signal) => reachEngine(config, places, env, clock, log, signal),
         connectHub: async () => {

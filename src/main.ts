@@ -6,6 +6,7 @@ import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
 import type { BuildrootHost } from './buildroot/containers.ts';
+import { patternsWithoutMethod } from './config/accept-rules.ts';
 import { adjutantOptions } from './config/adjutant-options.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
@@ -29,6 +30,7 @@ import { openSession } from './hub/open-session.ts';
 import type { HubSession } from './hub/session.ts';
 import { hubConnection } from './hub-connection.ts';
 import { PolicyResolver } from './policy/resolver.ts';
+import { taskMethods } from './tasks/registry.ts';
 
 /** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
 export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): Promise<number> {
@@ -86,6 +88,7 @@ const configurationErrors = new Set([
   'image-denied',
   'bad-spec',
   'workdir-unusable',
+  'accept-unknown-method',
 ]);
 
 /** What somebody has to mend needs no stack; a bug of ours does. */
@@ -106,6 +109,7 @@ async function assemble(
   log: Logger,
   signal: AbortSignal,
 ): Promise<Daemon> {
+  checkAccept(config);
   const clock = systemClock;
   const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
@@ -123,6 +127,18 @@ async function assemble(
     );
     throw error;
   }
+}
+
+/** A slip of the pen among the methods would refuse every task for good. */
+function checkAccept({ adjutant }: Config): void {
+  const methods = taskMethods();
+  const unknown = patternsWithoutMethod(adjutant.accept, methods);
+  if (unknown.length === 0) return;
+  throw new BuilderError(
+    'accept-unknown-method',
+    'builder',
+    `accept names ${unknown.join(', ')}, and this builder has no such task method; it has ${methods.join(' ')}`,
+  );
 }
 
 /** How long logging out may take after a start that failed. */

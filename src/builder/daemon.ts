@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatAcceptRules } from '../config/accept-rules.ts';
 import { reapStrays } from '../container/reaper.ts';
 import { withDeadline } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
@@ -15,6 +16,7 @@ import type { HostProbe } from './host-probe.ts';
 import { Pace } from './pace.ts';
 import { PollLoop } from './poll-loop.ts';
 import { Supervisor } from './supervisor.ts';
+import { whyNotAccepted } from './task-purpose.ts';
 import type { TaskEnvironment } from './task-runner.ts';
 
 /** Exit codes of the daemon, as `sysexits.h` and kojid's users know them. */
@@ -60,16 +62,19 @@ export class Daemon {
 
   constructor(parts: DaemonParts) {
     const { session, environment, events, log, probe, settings } = parts;
-    const { host, tags } = hubApis(session, environment.clock);
+    const { host, tags, repos } = hubApis(session, environment.clock);
+    const registry = taskRegistry({ stopAfter: (taskId) => this.#stopAfter(taskId) });
+    const { accept } = environment.config.adjutant;
     this.#parts = parts;
     this.#pace = new Pace(environment.clock, settings.sleepMs);
     this.#supervisor = new Supervisor(environment, session, events, log, () => this.#pace.expectWork());
     this.#loop = new PollLoop({
       host,
       tags,
-      registry: taskRegistry({ stopAfter: (taskId) => this.#stopAfter(taskId) }),
+      registry,
       supervisor: this.#supervisor,
       probe,
+      whyNotAccepted: (task, signal) => whyNotAccepted(task, accept, { registry, host, tags, repos }, signal),
       events,
       maxJobs: settings.maxJobs,
       pace: this.#pace,
@@ -126,6 +131,8 @@ export class Daemon {
     await this.#tidyUp(signal);
     await expire(signal);
     log.info({ hostId: id, hostName: name, hub: await host.hubVersion(signal) }, 'ready');
+    const accepted = formatAcceptRules(environment.config.adjutant.accept);
+    if (accepted !== '') log.warn({ accept: accepted }, 'all other tasks are refused, for good');
     events.emit('daemon:ready', { hostId: id, hostName: name });
     if (skipMain) return;
     const over = new AbortController();

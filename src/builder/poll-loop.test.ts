@@ -212,6 +212,56 @@ describe('PollLoop: taking tasks', () => {
     expect(hub.task(here).weight).toBe(2);
   });
 
+  it("refuses for good what the operator's rules leave out, and asks the hub nothing for rules about methods", async () => {
+    const { start, hub, supervisor, newCalls } = await setUp({ accept: 'methods=sleep' });
+    const unwanted = hub.addTask('picky', ['x86_64']);
+    const wanted = sleepTask(hub);
+
+    await start();
+
+    const msg = 'it is a picky task, and this host accepts methods=sleep only (accept in adjutant.conf)';
+    expect(hub.calls.filter(({ method }) => method === 'host.refuseTask')).toMatchObject([
+      { params: [unwanted], keywords: { soft: false, msg } },
+    ]);
+    expect(supervisor.taskIds).toEqual([wanted]);
+    expect(newCalls()).not.toContain('getTaskInfo');
+  });
+
+  it('looks at parents for rules about scratch builds', async () => {
+    const { start, hub, supervisor } = await setUp({ accept: 'scratch=only' });
+    const official = hub.addTask('build', ['a.src.rpm', 'f1', {}], { state: 'open', host: otherHost });
+    const scratch = hub.addTask('build', ['a.src.rpm', 'f1', { scratch: true }], {
+      ...{ state: 'open', host: otherHost },
+    });
+    const unwanted = sleepTask(hub, { parent: official });
+    const wanted = sleepTask(hub, { parent: scratch });
+
+    await start();
+
+    expect(hub.paramsOf('host.refuseTask')).toEqual([[unwanted]]);
+    expect(supervisor.taskIds).toEqual([wanted]);
+  });
+
+  it('refuses what it cannot tell the purpose of, and tries again when the hub is away', async () => {
+    const { start, hub, rounds, supervisor, nextRound } = await setUp({ accept: 'scratch=only' });
+    await start();
+    const parent = hub.addTask('build', ['a', 'f1', { scratch: true }], { state: 'open', host: otherHost });
+    const odd = sleepTask(hub, { parent });
+    const good = sleepTask(hub, { parent });
+    hub.once(
+      'getTaskInfo',
+      new HubProtocolError('id: expected number'),
+      new HubTransportError('unreachable', 'no route'),
+    );
+
+    await nextRound();
+    expect(rounds.slice(1)).toEqual(['failed: HubTransportError: no route']);
+    await nextRound();
+
+    expect(hub.paramsOf('host.refuseTask')).toEqual([[odd]]);
+    expect(supervisor.taskIds).toEqual([good]);
+  });
+
   it.each(['no tag', 'odd tag'])(
     'takes a task that cannot be checked: %s; it fails by itself',
     async (arch) => {

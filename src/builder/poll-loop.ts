@@ -20,6 +20,9 @@ import type { HostProbe } from './host-probe.ts';
 import type { Pace } from './pace.ts';
 import type { Supervisor } from './supervisor.ts';
 
+/** Why this host does not take a task, whatever it could do, or null. */
+export type AcceptanceCheck = (task: AssignedTask, signal: AbortSignal) => Promise<string | null>;
+
 /** The hub counts a host as absent after 180 s; a check-in at least this often, also while polling eagerly. */
 const checkInEveryMs = 15_000;
 
@@ -33,6 +36,7 @@ export class PollLoop {
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
   readonly #supervisor: Supervisor;
   readonly #probe: Pick<HostProbe, 'look'>;
+  readonly #whyNotAccepted: AcceptanceCheck;
   readonly #events: BuilderEvents;
   readonly #maxJobs: number;
   readonly #pace: Pace;
@@ -49,6 +53,8 @@ export class PollLoop {
     readonly registry: ReadonlyMap<string, TaskAdapter>;
     readonly supervisor: Supervisor;
     readonly probe: Pick<HostProbe, 'look'>;
+    /** The operator's rules about what this host takes. */
+    readonly whyNotAccepted: AcceptanceCheck;
     readonly events: BuilderEvents;
     /** kojid's `maxjobs`. */
     readonly maxJobs: number;
@@ -61,6 +67,7 @@ export class PollLoop {
     this.#registry = parts.registry;
     this.#supervisor = parts.supervisor;
     this.#probe = parts.probe;
+    this.#whyNotAccepted = parts.whyNotAccepted;
     this.#events = parts.events;
     this.#maxJobs = parts.maxJobs;
     this.#pace = parts.pace;
@@ -177,6 +184,11 @@ export class PollLoop {
         await this.#refuse(assigned, 'no handler for method', signal);
         continue;
       }
+      const unwanted = await this.#whyUnwanted(assigned, signal);
+      if (unwanted !== null) {
+        await this.#refuse(assigned, unwanted, signal);
+        continue;
+      }
       if (adapter.checkHost !== undefined) {
         host ??= await this.#host.host(signal);
         const why = await this.#whyNotHere(assigned, adapter, host, signal);
@@ -188,6 +200,16 @@ export class PollLoop {
       if (await this.#take(assigned, adapter, signal)) return true;
     }
     return false;
+  }
+
+  /** A task of which it cannot be told is not taken: the operator's rules let in what fits, not what might. */
+  async #whyUnwanted(assigned: AssignedTask, signal: AbortSignal): Promise<string | null> {
+    try {
+      return await this.#whyNotAccepted(assigned, signal);
+    } catch (error) {
+      if (isAboutTheHub(error) || signal.aborted) throw error;
+      return `what the task works for cannot be told: ${describeError(error)}`;
+    }
   }
 
   /** Parameters that cannot be read do not keep a task away: it is opened and failed with that. */

@@ -1,3 +1,4 @@
+import { acceptRules } from './accept-rules.ts';
 import { option, unset } from './option.ts';
 import {
   boolean,
@@ -31,6 +32,11 @@ export const adjutantOptions = {
     requiredDirectory,
     `${WORKDIR_PLACEHOLDER}/adjutant`,
     'Where running tasks keep their files. What lies in its `tasks` is removed at each start.',
+  ),
+  accept: option(
+    acceptRules,
+    '',
+    'What the host takes of the tasks it is given: `methods`, `tags` (build tags) and `scratch` must all fit; everything else is refused for good. Empty: everything.',
   ),
   task_image_default: option(
     text,

@@ -68,6 +68,7 @@ describe('loadConfig', () => {
     expect(adjutant).toEqual({
       podman_socket: null,
       state_dir: '/var/tmp/koji/adjutant',
+      accept: { methods: null, tags: null, scratch: null },
       task_image_default: 'localhost/koji-adjutant-bootstrap:<arch>',
       image_pull_policy: 'if-not-present',
       policy_enabled: true,

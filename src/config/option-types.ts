@@ -8,7 +8,8 @@ export interface OptionType<T> {
   readonly schema: z.ZodType<T, string>;
 }
 
-class Rejection {
+/** Why a value is not taken. */
+export class Rejection {
   readonly message: string;
 
   constructor(message: string) {
@@ -16,11 +17,13 @@ class Rejection {
   }
 }
 
-function reject(message: string): Rejection {
+/** What `convert` of an option type gives for a value that is not taken: what is wrong and what to write. */
+export function reject(message: string): Rejection {
   return new Rejection(message);
 }
 
-function typeOf<T>(label: string, convert: (text: string) => T | Rejection): OptionType<T> {
+/** A kind of value, from the function that makes one of a text. */
+export function typeOf<T>(label: string, convert: (text: string) => T | Rejection): OptionType<T> {
   const schema = z.string().transform((text, context): T => {
     const value = convert(text);
     if (!(value instanceof Rejection)) return value;

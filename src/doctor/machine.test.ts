@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  judgeAccept,
   judgeNode,
   judgeRunDirectory,
   judgeSpace,
@@ -66,6 +67,28 @@ describe('judgeWorkDir', () => {
     ['/', false, 'FAIL', '/work cannot be made in /'],
   ])('with %s there and writable=%s says %s', (path, writable, level, found) => {
     expect(judgeWorkDir('/work', { path, writable })).toMatchObject({ level, found });
+  });
+});
+
+describe('judgeAccept', () => {
+  it('says nothing of a host that takes everything', () => {
+    expect(judgeAccept('', [], ['build'])).toEqual([]);
+  });
+
+  it('shows what is left of the work', () => {
+    expect(judgeAccept('scratch=only', [], ['build'])).toEqual([
+      {
+        ...{ level: 'warn', what: 'accept' },
+        found: 'only scratch=only; all other tasks are refused for good',
+        remedy: "keep a builder in each of the host's channels that takes the rest",
+      },
+    ]);
+  });
+
+  it('fails where a method is misspelt', () => {
+    expect(judgeAccept('methods=biuld', ['biuld'], ['build', 'sleep'])).toMatchObject([
+      { level: 'FAIL', found: 'no task method is biuld', remedy: expect.stringContaining('build sleep') },
+    ]);
   });
 });
 

@@ -13,6 +13,22 @@ export function judgeNode(version: string): Finding {
   );
 }
 
+/** What the operator's `accept` leaves of the work; nothing to say where it is empty. */
+export function judgeAccept(
+  rules: string,
+  unknown: readonly string[],
+  methods: readonly string[],
+): readonly Finding[] {
+  const what = 'accept';
+  if (unknown.length > 0) {
+    const remedy = `correct accept in adjutant.conf; the methods are ${methods.join(' ')}`;
+    return [fail(what, `no task method is ${unknown.join(', ')}`, remedy)];
+  }
+  if (rules === '') return [];
+  const remedy = "keep a builder in each of the host's channels that takes the rest";
+  return [warn(what, `only ${rules}; all other tasks are refused for good`, remedy)];
+}
+
 /** A line of /etc/subuid or /etc/subgid; other lines are left out. */
 interface IdRange {
   readonly owner: string;

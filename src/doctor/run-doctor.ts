@@ -1,10 +1,11 @@
+import { formatAcceptRules, patternsWithoutMethod } from '../config/accept-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { describeError } from '../core/errors.ts';
 import { checkEngine, type EngineUnderTest } from './check-engine.ts';
 import { checkHub, checkTopUrls, type HubUnderTest } from './check-hub.ts';
 import { checkEngineHost, checkPlaces, isDirectory } from './check-machine.ts';
 import { type Finding, fail } from './finding.ts';
-import { judgeNode } from './machine.ts';
+import { judgeAccept, judgeNode } from './machine.ts';
 
 export interface DoctorParts {
   readonly config: Config;
@@ -12,6 +13,8 @@ export interface DoctorParts {
   readonly user: { readonly name: string; readonly uid: number };
   /** This machine in Koji's words (`x86_64`). */
   readonly arch: string;
+  /** Methods of the tasks that this builder has. */
+  readonly taskMethods: readonly string[];
   /** The default image's name on this machine. */
   readonly image: string;
   connectEngine(signal: AbortSignal): Promise<EngineUnderTest>;
@@ -34,7 +37,15 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
     untilItFails(what, signal, checks);
 
   yield judgeNode(parts.nodeVersion);
-  yield* group('directories', () => checkPlaces({ workDir: config.adjutant.state_dir, topDir: topdir, minSpaceBytes }));
+  const { accept } = config.adjutant;
+  yield* judgeAccept(
+    formatAcceptRules(accept),
+    patternsWithoutMethod(accept, parts.taskMethods),
+    parts.taskMethods,
+  );
+  yield* group('directories', () =>
+    checkPlaces({ workDir: config.adjutant.state_dir, topDir: topdir, minSpaceBytes }),
+  );
   yield* group('container engine', async function* (limit) {
     const engine = await parts.connectEngine(limit);
     const info = await engine.containers.probe(limit);

@@ -1,3 +1,4 @@
+import { matchesGlob } from '../core/glob.ts';
 import { canonArch, splitArches } from './arch.ts';
 import { RpmBuildError } from './errors.ts';
 import type { RpmHeader } from './header.ts';
@@ -147,17 +148,4 @@ const defaultBuildArchWeight = 1.5;
 export function buildArchWeight(averageSeconds: number | null): number | null {
   if (averageSeconds === null || averageSeconds <= 0) return null;
   return defaultBuildArchWeight + Math.min(18, averageSeconds / 4800);
-}
-
-/** Shell patterns as Python's fnmatch: `*`, `?`, `[...]` and `[!...]`, case matters. */
-function matchesGlob(text: string, pattern: string): boolean {
-  const source = pattern.replace(
-    /\[(!?)(\]?[^\]]*)\]|[\s\S]/g,
-    (token, negated: string | undefined, members: string | undefined) => {
-      if (members !== undefined) return `[${negated ? '^' : ''}${members.replace(/[\\^[\]]/g, '\\$&')}]`;
-      if (token === '*') return '.*';
-      return token === '?' ? '.' : token.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-    },
-  );
-  return new RegExp(`^(?:${source})$`, 's').test(text);
 }

@@ -52,6 +52,19 @@ export interface HostFacts {
   readonly arches: readonly string[];
 }
 
+/** Where the build tag of a task stands: itself by id or name, by its target, or by a repo of it. */
+export type BuildTagSource =
+  | { readonly tag: number | string }
+  | { readonly target: string }
+  | { readonly repoId: number };
+
+/** What a task works for, as far as its own parameters tell; what they leave out its parent's may tell. */
+export interface OwnPurpose {
+  /** Of several the first that exists counts. */
+  readonly buildTag?: readonly BuildTagSource[];
+  readonly scratch?: boolean;
+}
+
 /**
  * One or more task methods. `run` ends with the task's result or throws: `TaskFault` and its like fail
  * the task, `TaskRefused` gives it back, anything unknown is a bug of ours and fails it with code 1.
@@ -62,6 +75,10 @@ export interface TaskAdapter<P = unknown> {
   readonly signature: TaskSignature<P>;
   /** Share of the host's capacity, Koji's `_taskWeight`. */
   readonly weight: number;
+  /** What the task works for, by which an operator's `accept` goes; left out: its parent tells. */
+  purpose?(params: P): OwnPurpose;
+  /** It is about the daemon itself, which therefore takes it whatever `accept` says. */
+  readonly aboutThisHost?: true;
   /** Why this host can never run the task, or null when it can (`checkHost`); left out: it can. */
   checkHost?(params: P, host: HostFacts, tags: TagsApi, signal: AbortSignal): Promise<string | null>;
   run(params: P, context: TaskContext): Promise<RpcValue>;

@@ -32,6 +32,11 @@ export function taskRegistry(control: HostControl): ReadonlyMap<string, TaskAdap
   return new Map(adapters.flatMap((adapter) => adapter.methods.map((method) => [method, adapter] as const)));
 }
 
+/** Names of the methods that this builder has. */
+export function taskMethods(): readonly string[] {
+  return [...taskRegistry({ stopAfter: () => undefined }).keys()];
+}
+
 /** Forgets the parameter type: whoever calls `run` gives it what the adapter's own schema returned. */
 function erase<P>(adapter: TaskAdapter<P>): TaskAdapter {
   return adapter as TaskAdapter;

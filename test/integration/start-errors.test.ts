@@ -104,6 +104,13 @@ describe('the daemon', () => {
       /CONTAINER_HOST names "tcp:\/\/x:1"/,
     ],
     [
+      'a method to accept that there is not',
+      {},
+      { KOJI_ADJUTANT_ACCEPT: 'methods=build,newrepo' },
+      78,
+      /accept names newrepo, and this builder has no such task method; it has build /,
+    ],
+    [
       'an image that is not here',
       {},
       { KOJI_ADJUTANT_TASK_IMAGE_DEFAULT: 'localhost/other' },
@@ -155,7 +162,11 @@ describe('the daemon', () => {
   });
 
   it('says in one line that the working directory cannot be made', async () => {
-    expectOneLine(await start({ workdir: `${cli}/work` }), 78, /cannot make .*correct option "workdir" or "state_dir"/);
+    expectOneLine(
+      await start({ workdir: `${cli}/work` }),
+      78,
+      /cannot make .*correct option "workdir" or "state_dir"/,
+    );
   });
 });
 

@@ -4,6 +4,8 @@ import { BuilderEvents } from '../../src/builder/events.ts';
 import { Pace } from '../../src/builder/pace.ts';
 import { PollLoop } from '../../src/builder/poll-loop.ts';
 import { Supervisor } from '../../src/builder/supervisor.ts';
+import { whyNotAccepted } from '../../src/builder/task-purpose.ts';
+import { acceptRules } from '../../src/config/accept-rules.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { hubApis } from '../../src/hub/apis.ts';
 import { HubFault, HubProtocolError, HubTransportError } from '../../src/hub/faults.ts';
@@ -34,14 +36,14 @@ const picky: TaskAdapter<string> = {
 };
 
 /** A poll loop with all it drives, a hub in memory and a clock that the test moves; it ends with the test. */
-export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10 } = {}) {
+export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '' } = {}) {
   const hub = new MemoryHub();
   const clock = new ManualClock();
   const environment = await makeTaskEnvironment(clock, new FakeManager({ clock, images: {} }));
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
   const session = hub.session();
-  const { host, tags } = hubApis(session, clock);
+  const { host, tags, repos } = hubApis(session, clock);
   const pace = new Pace(clock, sleepMs);
   const supervisor = new Supervisor(environment, session, events, log, () => pace.expectWork());
   const registry = new Map(taskRegistry({ stopAfter: () => undefined }));
@@ -55,7 +57,11 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10 } = {}) {
     engineProblem: null as string | null,
   };
   const probe = { look: async () => space };
-  const loop = new PollLoop({ host, tags, registry, supervisor, probe, events, maxJobs, pace, clock, log });
+  const rules = acceptRules.schema.parse(accept);
+  const loop = new PollLoop({
+    ...{ host, tags, registry, supervisor, probe, events, maxJobs, pace, clock, log },
+    whyNotAccepted: (task, signal) => whyNotAccepted(task, rules, { registry, host, tags, repos }, signal),
+  });
   const abort = new AbortController();
   const rounds: string[] = [];
   let round = Promise.withResolvers<void>();

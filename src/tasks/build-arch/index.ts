@@ -26,6 +26,8 @@ export const buildArch = defineTask({
   weight: 1.5,
   signature: { names: ['pkg', 'root', 'arch', 'keep_srpm', 'opts'], schema: BuildArchParams },
 
+  purpose: ({ root }) => ({ buildTag: [{ tag: root }] }),
+
   async checkHost({ root }, host, tags, signal) {
     return disjointArches(await tags.buildConfig(root, { signal }), host);
   },

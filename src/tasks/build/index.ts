@@ -19,6 +19,15 @@ export const build = defineTask({
   weight: 0.2,
   signature: { names: ['src', 'target', 'opts'], schema: BuildParams },
 
+  purpose: ({ target, opts }) => ({
+    buildTag: [
+      ...(target === null ? [] : [{ target }]),
+      // Of a build in a given repo the target may be a mere tag, or none.
+      ...(opts?.repo_id == null ? [] : [{ repoId: opts.repo_id }]),
+    ],
+    scratch: opts?.scratch ?? false,
+  }),
+
   async checkHost({ src }) {
     return isScmUrl(src) ? 'this builder does not build from source control URLs yet' : null;
   },

@@ -24,6 +24,8 @@ export const createrepo = defineTask({
   weight: 1.5,
   signature: { names: ['repo_id', 'arch', 'oldrepo'], schema: CreaterepoParams },
 
+  purpose: ({ repo_id: repoId }) => ({ buildTag: [{ repoId }] }),
+
   async run({ repo_id: repoId, arch, oldrepo }, context) {
     const { hub, signal, config, outputs, directory } = context;
     const { topdir } = config.kojid;

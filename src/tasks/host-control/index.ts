@@ -12,6 +12,7 @@ export function shutdownTask(control: HostControl): TaskAdapter {
   return defineTask({
     methods: ['shutdown'],
     weight: 0,
+    aboutThisHost: true,
     signature: { names: [], schema: z.looseObject({}) },
 
     async run(_params, { task }) {

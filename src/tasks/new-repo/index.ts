@@ -33,6 +33,8 @@ export const newRepo = defineTask({
   weight: 0.1,
   signature: { names: ['tag', 'event', 'src', 'debuginfo', 'separate_src', 'opts'], schema: NewRepoParams },
 
+  purpose: ({ tag }) => ({ buildTag: [{ tag }] }),
+
   async run(params, context) {
     const { hub, task, signal, subtasks, config } = context;
     const event = params.event;

@@ -8,12 +8,12 @@ import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { fetchSource } from '../fetch-source.ts';
-import { optional } from '../params.ts';
+import { flag, optional } from '../params.ts';
 
 const RebuildSrpmParams = z.object({
   srpm: z.string(),
   build_tag: z.union([z.int(), z.string()]),
-  opts: optional(z.looseObject({ repo_id: optional(z.int()) })),
+  opts: optional(z.looseObject({ repo_id: optional(z.int()), scratch: optional(flag) })),
 });
 
 /** Makes an uploaded source package again with the tag's macros, so that it carries its dist tag (`builder/kojid RebuildSRPM`). */
@@ -21,6 +21,12 @@ export const rebuildSrpm = defineTask({
   methods: ['rebuildSRPM'],
   weight: 1.0,
   signature: { names: ['srpm', 'build_tag', 'opts'], schema: RebuildSrpmParams },
+
+  // Without a word of its own about it, the build it belongs to tells.
+  purpose: ({ build_tag: tag, opts }) => ({
+    buildTag: [{ tag }],
+    ...(opts?.scratch == null ? {} : { scratch: opts.scratch }),
+  }),
 
   async checkHost({ build_tag: tag }, host, tags, signal) {
     return disjointArches(await tags.buildConfig(tag, { signal }), host);

@@ -78,7 +78,7 @@ describe('rebuildSRPM', () => {
   it('says that its input is missing, or is none', async () => {
     const { run, put, context } = await setUp();
     await expect(
-      rebuildSrpm.run({ srpm: 'gone.src.rpm', build_tag: 11, opts: { repo_id: 70 } }, context),
+      rebuildSrpm.run({ srpm: 'gone.src.rpm', build_tag: 11, opts: { repo_id: 70, scratch: null } }, context),
     ).rejects.toMatchObject({ faultCode: 1005, message: 'Input SRPM file missing: work/gone.src.rpm' });
 
     await put(`work/${given}`, toSourceRpm({ builtFrom: 'x.src.rpm' }));

@@ -25,6 +25,8 @@ export const waitRepo = defineTask({
   weight: 0.2,
   signature: { names: ['tag', 'newer_than', 'nvrs', 'min_event'], schema: WaitRepoParams },
 
+  purpose: ({ tag }) => ({ buildTag: [{ tag }] }),
+
   async run({ tag: tagName, newer_than: newerThan, nvrs, min_event: minEventParam }, context) {
     const { hub, signal, clock, log } = context;
     const tag = await hub.tags.buildConfig(tagName, { signal });

@@ -10,7 +10,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -49,18 +48,16 @@ interface Run {
   readonly ownMs: number;
 }
 
-const phaseNames = ['fetch', 'install', 'source', 'build'] as const;
+const phaseNames = ['fetch', 'install', 'source', 'rpmbuild'] as const;
 
 class Bench implements AsyncDisposable {
   readonly #cleanup = new AsyncDisposableStack();
   readonly client: HubClient;
-  readonly socket: string;
   readonly logPath: string;
   readonly pid: number;
 
-  private constructor(client: HubClient, socket: string, logPath: string, pid: number) {
+  private constructor(client: HubClient, logPath: string, pid: number) {
     this.client = client;
-    this.socket = socket;
     this.logPath = logPath;
     this.pid = pid;
   }
@@ -106,7 +103,7 @@ class Bench implements AsyncDisposable {
     if (daemon.pid === undefined) throw new Error('the daemon did not start');
     const client = new HubClient(hub.url);
     await client.login('client', 'client');
-    const bench = new Bench(client, socket, logPath, daemon.pid);
+    const bench = new Bench(client, logPath, daemon.pid);
     bench.#cleanup.defer(async () => rm(dir, { recursive: true, force: true }));
     bench.#cleanup.defer(async () => hub.close());
     bench.#cleanup.defer(async () => {
@@ -148,28 +145,16 @@ class Bench implements AsyncDisposable {
     }
   }
 
-  /** How long the containers of a task ran, by phase, in milliseconds. */
-  async phases(taskId: number, sinceSeconds: number): Promise<Record<string, number>> {
-    const filters = JSON.stringify({
-      label: [`io.koji.adjutant.task_id=${taskId}`],
-      event: ['start', 'died'],
-    });
-    const path = `/v4.0.0/libpod/events?stream=false&since=${Math.floor(sinceSeconds)}&until=${Math.ceil(Date.now() / 1000) + 1}&filters=${encodeURIComponent(filters)}`;
-    const text = await get(this.socket, path);
-    const started = new Map<string, number>();
+  /** How long the scripts of a task's steps ran, by kind of step, in milliseconds, as the daemon's log has it. */
+  async steps(taskId: number): Promise<Record<string, number>> {
+    const Step = z.looseObject({ taskId: z.int(), step: z.string(), ranMs: z.number() });
     const sums: Record<string, number> = {};
-    const Event = z.looseObject({
-      Action: z.string(),
-      timeNano: z.number(),
-      Actor: z.looseObject({ ID: z.string(), Attributes: z.record(z.string(), z.string()) }),
-    });
-    for (const line of text.split('\n').filter((line) => line !== '')) {
-      const { Action, timeNano, Actor } = Event.parse(JSON.parse(line));
-      if (Action === 'start') started.set(Actor.ID, timeNano);
-      const begin = started.get(Actor.ID);
-      if (Action !== 'died' || begin === undefined) continue;
-      const phase = Actor.Attributes['io.koji.adjutant.phase'] ?? 'other';
-      sums[phase] = (sums[phase] ?? 0) + (timeNano - begin) / 1e6;
+    for (const line of (await readFile(this.logPath, 'utf8')).split('\n')) {
+      if (!line.includes('"step done"')) continue;
+      const { taskId: of, step, ranMs } = Step.parse(JSON.parse(line));
+      if (of !== taskId) continue;
+      const kind = step.startsWith('rpmbuild -') ? 'source' : (step.split(' ')[0] ?? '');
+      sums[kind] = (sums[kind] ?? 0) + ranMs;
     }
     return sums;
   }
@@ -204,7 +189,7 @@ async function timeOne(bench: Bench): Promise<Run> {
   await systemClock.sleep(300, signal);
   const startSeconds = task.start_ts ?? 0;
   const totalMs = ((task.completion_ts ?? 0) - startSeconds) * 1000;
-  const phases = await bench.phases(taskId, startSeconds);
+  const phases = await bench.steps(taskId);
   const inside = Object.values(phases).reduce((sum, ms) => sum + ms, 0);
   const { calls, callMs, uploads, uploadMs } = await bench.lastTraffic();
   return { totalMs, calls, callMs, uploads, uploadMs, phases, ownMs: totalMs - inside };
@@ -243,19 +228,6 @@ function run(script: string, ...args: readonly string[]): string {
   }).trim();
 }
 
-function get(socketPath: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    http
-      .get({ socketPath, path }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-        response.on('error', reject);
-      })
-      .on('error', reject);
-  });
-}
-
 function machine(): string {
   return process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 }
@@ -270,7 +242,7 @@ const manyMib = await peakMemory(bench, Number(values.tasks));
 const rows: [string, (run: Run) => number][] = [
   ['open to close', (one) => one.totalMs],
   ...phaseNames.map((name): [string, (run: Run) => number] => [
-    `inside ${name} containers`,
+    `${name} script`,
     (one) => one.phases[name] ?? 0,
   ]),
   ['hub calls', (one) => one.callMs],

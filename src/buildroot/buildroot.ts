@@ -1,3 +1,4 @@
+import { machine } from 'node:os';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
@@ -21,6 +22,7 @@ import { renderPackageManagerConfig } from './package-manager-config.ts';
 import { listPackages, type RepoContent, readRepoContent } from './repo-content.ts';
 import { addPackageManagerLogs, StepLogs } from './step-logs.ts';
 import { TagRoot } from './tag-root.ts';
+import { checkTagSettings } from './tag-settings.ts';
 
 /** What a buildroot needs of its task. */
 export interface BuildrootContext {
@@ -36,6 +38,7 @@ export interface BuildrootContext {
   readonly policy: PolicyResolver;
   readonly logs: TaskLogs;
   readonly cleanup: AsyncDisposableStack;
+  readonly config: { readonly kojid: { readonly mock_bootstrap_image: boolean } };
 }
 
 export interface BuildrootQuestion {
@@ -76,6 +79,7 @@ export class Buildroot {
     const externals = await hub.tags.externalRepos(repo.tagId, { event: repo.createEvent, signal });
     const refusal = outOfReach(reposForArch(externals, arch));
     if (refusal !== null) throw new BuildrootUnsupported(refusal);
+    checkExtra(context, config, question.arch);
     const record = await HubBuildroot.register(hub.buildroots, repo.id, arch, context.task.id, signal);
     cleanup.use(record);
     const image = await chooseImage(context, question, arch);
@@ -93,7 +97,7 @@ export class Buildroot {
     };
     await logs.write('mock_config.log', describeRoot(request, host.site, repo, image.because));
     await logs.write('hw_info.log', await describeHardware(directory.absolute));
-    const steps = await StepLogs.open(logs, context.clock);
+    const steps = await StepLogs.open(logs, context.clock, context.log);
     // Of a root that could not be made these are wanted most.
     cleanup.defer(async () => {
       if (!signal.aborted) await addPackageManagerLogs(directory.absolute, logs);
@@ -134,6 +138,15 @@ function checkRepo(repo: RepoInfo, config: TagInfo): void {
   if (repo.state !== repoStates.ready && repo.state !== repoStates.expired) {
     throw new BuildrootUnavailable(`Requested repo (${repo.id}) is ${repoStateName(repo.state)}`);
   }
+}
+
+function checkExtra({ config: { kojid }, log }: BuildrootContext, tag: TagInfo, arch: string): void {
+  const withoutEffect = checkTagSettings(tag.extra, {
+    ...{ targetArch: targetArch(arch), machine: machine() },
+    mockBootstrapImage: kojid.mock_bootstrap_image,
+  });
+  if (withoutEffect.length > 0)
+    log.info({ tag: tag.name, extras: withoutEffect }, 'tag extras that mean nothing here');
 }
 
 async function chooseImage(

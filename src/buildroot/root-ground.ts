@@ -13,6 +13,8 @@ export interface RootLogs {
   readonly build: LogSink;
   /** A step begins or ends; becomes `state.log` and `mock_output.log`. */
   step(name: string, at: 'start' | 'finish'): Promise<void>;
+  /** How long a step took altogether, and how long of that its script ran, where the engine says. */
+  took(name: string, stepMs: number, ranMs: number | null): void;
 }
 
 /** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
@@ -48,12 +50,13 @@ export class RootGround {
 
   /** Runs a phase of the bootstrap image, with its output in root.log, and removes its container. */
   async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
-    return this.#timed(title, async () => {
+    const { code } = await this.#timed(title, async () => {
       const container = await this.create(spec, signal);
-      const { code } = await runPhase(container, this.logs.root, this.host.clock, signal);
+      const result = await runPhase(container, this.logs.root, this.host.clock, signal);
       this.letGo(container);
-      return code;
+      return result;
     });
+    return code;
   }
 
   /**
@@ -76,10 +79,13 @@ export class RootGround {
     judge(title, result, fine);
   }
 
-  async #timed<T>(title: string, run: () => Promise<T>): Promise<T> {
+  async #timed(title: string, run: () => Promise<PhaseResult>): Promise<PhaseResult> {
+    const startedMs = this.host.clock.now();
     await this.logs.step(title, 'start');
     try {
-      return await run();
+      const result = await run();
+      this.logs.took(title, this.host.clock.now() - startedMs, result.ranMs);
+      return result;
     } finally {
       await this.logs.step(title, 'finish');
     }

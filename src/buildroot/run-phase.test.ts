@@ -50,7 +50,7 @@ describe('runPhase', () => {
 
     const result = await runPhase(container, log, clock, never);
 
-    expect(result).toEqual({ code: 30, timedOut: false });
+    expect(result).toEqual({ code: 30, timedOut: false, ranMs: null });
     expect(log.text.trim().split(' ')).toHaveLength(50);
     expect(manager.calls.slice(1)).toEqual(['start phase', 'wait phase', 'output phase']);
   });
@@ -70,14 +70,14 @@ describe('runPhase', () => {
     // The fake gives it no time to end, on this clock.
     await clock.advance(0);
 
-    expect(await running).toEqual({ code: 137, timedOut: true });
+    expect(await running).toEqual({ code: 137, timedOut: true, ranMs: null });
     expect(log.text).toBe('so far\n');
   });
 
   it('lets go of the clock when it ends in time', async () => {
     const { clock, container, log } = await setUp({});
 
-    expect(await runPhase(container, log, clock, never, 60_000)).toEqual({ code: 0, timedOut: false });
+    expect(await runPhase(container, log, clock, never, 60_000)).toEqual({ code: 0, timedOut: false, ranMs: null });
     expect(clock.sleeping).toBe(0);
   });
 
@@ -88,7 +88,7 @@ describe('runPhase', () => {
     await clock.asleep();
     await clock.advance(1_000_000);
 
-    expect(await running).toEqual({ code: 0, timedOut: false });
+    expect(await running).toEqual({ code: 0, timedOut: false, ranMs: null });
   });
 
   it('gives up with the reason when it is aborted and leaves the container alone', async () => {

@@ -6,6 +6,8 @@ export interface PhaseResult {
   readonly code: number;
   /** The time ran out and every process was killed. */
   readonly timedOut: boolean;
+  /** How long the script itself ran, where the engine says. */
+  readonly ranMs: number | null;
 }
 
 /**
@@ -30,8 +32,8 @@ export async function runPhase(
     timeoutMs === null
       ? false
       : killAfter(timeoutMs, container, clock, AbortSignal.any([signal, ended.signal]));
-  const [[{ code }], timedOut] = await Promise.all([running, killing]);
-  return { code, timedOut };
+  const [[{ code, ranMs = null }], timedOut] = await Promise.all([running, killing]);
+  return { code, timedOut, ranMs };
 }
 
 /** True when the time ran out before the signal was aborted and the container has been killed. */

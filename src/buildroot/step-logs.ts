@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
 import type { LogFile } from '../logs/log-file.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { RootLogs } from './root-ground.ts';
@@ -12,21 +13,30 @@ export class StepLogs implements RootLogs {
   readonly #state: LogFile;
   readonly #output: LogFile;
   readonly #clock: Clock;
+  readonly #log: Logger;
 
-  private constructor(root: LogFile, build: LogFile, state: LogFile, output: LogFile, clock: Clock) {
+  private constructor(
+    root: LogFile,
+    build: LogFile,
+    state: LogFile,
+    output: LogFile,
+    clock: Clock,
+    log: Logger,
+  ) {
     this.root = root;
     this.build = build;
     this.#state = state;
     this.#output = output;
     this.#clock = clock;
+    this.#log = log;
   }
 
   /** Opens all four. */
-  static async open(logs: TaskLogs, clock: Clock): Promise<StepLogs> {
+  static async open(logs: TaskLogs, clock: Clock, log: Logger): Promise<StepLogs> {
     const root = await logs.open('root.log');
     const build = await logs.open('build.log');
     const state = await logs.open('state.log');
-    return new StepLogs(root, build, state, await logs.open('mock_output.log'), clock);
+    return new StepLogs(root, build, state, await logs.open('mock_output.log'), clock, log);
   }
 
   async step(name: string, at: 'start' | 'finish'): Promise<void> {
@@ -39,6 +49,10 @@ export class StepLogs implements RootLogs {
     await this.#state.write(`${time} - ${word}: ${name}\n`);
     await this.#output.write(`${word}: ${name}\n`);
     if (at === 'start') await this.root.write(`${time} - ${name}\n`);
+  }
+
+  took(step: string, stepMs: number, ranMs: number | null): void {
+    this.#log.info({ step, stepMs, ranMs }, 'step done');
   }
 }
 

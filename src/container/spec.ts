@@ -121,6 +121,8 @@ export interface ExitStatus {
   readonly code: number;
   /** What the engine says; false does not prove that memory was enough (podman on cgroup v1). */
   readonly oomKilled: boolean;
+  /** How long the main process ran, by the engine's own account, in milliseconds; left out when it keeps none. */
+  readonly ranMs?: number;
 }
 
 export type PullPolicy = 'if-not-present' | 'always' | 'never';

@@ -37,6 +37,12 @@ export class TextLogs implements RootLogs {
   #add(log: 'root' | 'build', bytes: Uint8Array | string): void {
     this.texts[log] += Buffer.from(bytes).toString();
   }
+
+  readonly durations: { readonly name: string; readonly ranMs: number | null }[] = [];
+
+  took(name: string, _stepMs: number, ranMs: number | null): void {
+    this.durations.push({ name, ranMs });
+  }
 }
 
 export interface RootChanges {

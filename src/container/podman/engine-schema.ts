@@ -31,6 +31,8 @@ export const ContainerState = z.object({
   Status: z.string(),
   ExitCode: z.number().int(),
   OOMKilled: z.boolean(),
+  StartedAt: z.string(),
+  FinishedAt: z.string(),
 });
 export type ContainerState = z.infer<typeof ContainerState>;
 

@@ -147,7 +147,8 @@ export class PodmanContainer implements Container {
     for (;;) {
       const { State: state } = await inspectContainer(engine, clock, this.id, signal);
       if (endedStatuses.includes(state.Status)) {
-        this.#status = { code: state.ExitCode, oomKilled: state.OOMKilled };
+        const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
+        this.#status = { code: state.ExitCode, oomKilled: state.OOMKilled, ranMs };
         return this.#status;
       }
       const pauseMs = Math.round((clock.now() - since) / 100);

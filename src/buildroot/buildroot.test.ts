@@ -214,6 +214,25 @@ describe('Buildroot', () => {
     expect(session.of('host.newBuildRoot')).toEqual([]);
   });
 
+  it('leaves tags that want another package manager to other builders', async () => {
+    const { open, session } = await setUp();
+
+    const error = await failureOf(open({ tag: { extra: { 'mock.package_manager': 'dnf5' } } }));
+
+    expect(error).toBeInstanceOf(BuildrootUnsupported);
+    expect(session.of('host.newBuildRoot')).toEqual([]);
+  });
+
+  it('says once which tag extras mean nothing here', async () => {
+    const { open, lines } = await setUp();
+
+    await open({ tag: { extra: { 'mock.new_chroot': 0, 'mock.bootstrap_image': 'fedora:42' } } });
+
+    expect(lines.filter(({ msg }) => msg === 'tag extras that mean nothing here')).toMatchObject([
+      { extras: ['mock.new_chroot', 'mock.bootstrap_image (mock_bootstrap_image is off)'] },
+    ]);
+  });
+
   it('says what to do when the repo has no list of its packages', async () => {
     const { open } = await setUp({}, null);
 

@@ -1,4 +1,5 @@
 import { BuilderError } from '../core/errors.ts';
+import { isPythonTrue } from '../core/python-truth.ts';
 
 /**
  * The build user and its home, as mock makes them: `%_topdir` is `/builddir/build`, the user is
@@ -52,8 +53,8 @@ export function planMacros(
     ['%packager', site.packager],
     ['%distribution', site.distribution],
     ['%_buildhost', site.buildHost],
-    // How much longer a test may take than on the real machine; more than 1 only under emulation.
-    ['%_platform_multiplier', '1'],
+    // How much longer a test may take than on the real machine.
+    ['%_platform_multiplier', isPythonTrue(extra['mock.forcearch']) ? '10' : '1'],
   ]);
   for (const [name, value] of settingsBelow(extra, 'rpm.macro.')) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*(\([^)\n]*\))?$/.test(name)) {

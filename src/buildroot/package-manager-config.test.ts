@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BadTagSetting, type SiteSettings } from './mock-environment.ts';
-import { releaseVersion, renderPackageManagerConfig } from './package-manager-config.ts';
+import { renderPackageManagerConfig } from './package-manager-config.ts';
 
 const site: SiteSettings = {
   vendor: 'v',
@@ -73,20 +73,5 @@ describe('renderPackageManagerConfig', () => {
 
   it.each([2, 'yes', {}])('refuses mock.yum.best = %j', (value) => {
     expect(() => renderPackageManagerConfig(['u'], site, { 'mock.yum.best': value })).toThrow(BadTagSetting);
-  });
-});
-
-describe('releaseVersion', () => {
-  it.each([
-    [{}, null],
-    [{ 'mock.releasever': null }, null],
-    [{ 'mock.releasever': 9 }, '9'],
-    [{ 'mock.releasever': '9.4-stream_x' }, '9.4-stream_x'],
-  ])('of %j is %j', (extra, version) => {
-    expect(releaseVersion(extra)).toBe(version);
-  });
-
-  it.each(['', '9; reboot', '$(x)', '9\n'])('refuses %j', (value) => {
-    expect(() => releaseVersion({ 'mock.releasever': value })).toThrow('tag extra mock.releasever');
   });
 });

@@ -1,4 +1,5 @@
-import { BadTagSetting, type SiteSettings, type TagExtra } from './mock-environment.ts';
+import type { SiteSettings, TagExtra } from './mock-environment.ts';
+import { readSolverSettings } from './tag-settings.ts';
 
 /**
  * `dnf.conf` of a fetch phase: the same settings and the one repo `build` that koji gives mock
@@ -25,30 +26,8 @@ export function renderPackageManagerConfig(
     'name=build',
     `baseurl=${repoUrls.join('\n        ')}`,
   ];
-  if (isTrue(extra['mock.yum.module_hotfixes'])) lines.push('module_hotfixes=1');
-  const best = extra['mock.yum.best'];
-  if (best !== undefined && best !== null) {
-    if (!/^[01]$/.test(String(Number(best))))
-      throw new BadTagSetting('tag extra mock.yum.best: must be 0 or 1');
-    if (Number(best) === 1) lines.push('best=1');
-  }
+  const { moduleHotfixes, best } = readSolverSettings(extra);
+  if (moduleHotfixes) lines.push('module_hotfixes=1');
+  if (best) lines.push('best=1');
   return `${lines.join('\n')}\n`;
-}
-
-/** `mock.releasever` of the tag, or null. */
-export function releaseVersion(extra: TagExtra): string | null {
-  const value = extra['mock.releasever'];
-  if (value === undefined || value === null) return null;
-  const text = String(value);
-  if (!/^[A-Za-z0-9._-]+$/.test(text))
-    throw new BadTagSetting('tag extra mock.releasever: letters, digits, dot, dash and underscore only');
-  return text;
-}
-
-function isTrue(value: unknown): boolean {
-  return (
-    value === true ||
-    (typeof value === 'number' && value !== 0) ||
-    (typeof value === 'string' && value !== '' && value !== '0')
-  );
 }

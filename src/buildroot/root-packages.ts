@@ -4,9 +4,9 @@ import type { ContainerId } from '../container/spec.ts';
 import { fetchContainer, installContainer, packagesDirectory } from './containers.ts';
 import { BuildrootStepFailed, UnusableImage } from './errors.ts';
 import { type InstalledPackage, parseInstalled } from './installed-packages.ts';
-import { releaseVersion } from './package-manager-config.ts';
 import type { RootGround } from './root-ground.ts';
 import { type FetchGoal, fetchScript, installScript, noPackageManager } from './scripts.ts';
+import { readSolverSettings } from './tag-settings.ts';
 
 /** The packages of a root: transactions of one fetch phase and, when anything is missing, one install phase. */
 export class RootPackages {
@@ -49,7 +49,7 @@ export class RootPackages {
     const { host, request } = this.#ground;
     const settings = {
       packages: packagesDirectory(attempt),
-      releaseVersion: releaseVersion(request.extra),
+      releaseVersion: readSolverSettings(request.extra).releaseVersion,
       personality: request.personality,
     };
     await writeFile(this.#ground.path(`in/fetch-${attempt}.sh`), fetchScript(goal, settings));

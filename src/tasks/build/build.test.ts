@@ -313,6 +313,8 @@ describe('a scratch build', () => {
     [{ rebuild_srpm: false }, {}, true],
     [{}, { rebuild_srpm: false }, false],
     [{}, { rebuild_srpm: null }, false],
+    [{}, { rebuild_srpm: [] }, false],
+    [{}, { rebuild_srpm: '0' }, true],
     [{}, {}, true],
   ])('with %j makes the source package again, in a tag with %j: %s', async (opts, extra, again) => {
     const { session, run, children } = await openBuildBench();

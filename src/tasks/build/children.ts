@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isPythonTrue } from '../../core/python-truth.ts';
 import type { RepoInfo, TagInfo } from '../../hub/schema.ts';
 import { pickOne, taskArchChoices } from '../../rpm/build-arches.ts';
 import type { RpmHeader } from '../../rpm/header.ts';
@@ -38,7 +39,7 @@ export async function rebuildSource(
   const { buildTag, repo, options } = ground;
   const byUser = options.scratch ? options.rebuild_srpm : null;
   const byTag = buildTag.extra['rebuild_srpm'];
-  const rebuild = byUser ?? (byTag === undefined || Boolean(byTag));
+  const rebuild = byUser ?? (byTag === undefined || isPythonTrue(byTag));
   if (!rebuild) return { srpm: src, origin: null };
   const id = await context.subtasks.start({
     method: 'rebuildSRPM',

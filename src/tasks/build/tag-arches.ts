@@ -1,8 +1,19 @@
+import { isPythonTrue } from '../../core/python-truth.ts';
 import type { TagInfo } from '../../hub/schema.ts';
 import type { TagArches } from '../../rpm/build-arches.ts';
+import { faultCode, TaskFault } from '../errors.ts';
 
-/** The part of a tag's build configuration that decides about arches. */
+/** The part of a tag's build configuration that decides about arches. Throws `TaskFault` for `noarch_arches` that is no text. */
 export function tagArches({ id, name, arches, extra }: TagInfo): TagArches {
-  const noarch = extra['noarch_arches'];
-  return { id, name, arches: arches.join(' '), noarchArches: typeof noarch === 'string' ? noarch : null };
+  return { id, name, arches: arches.join(' '), noarchArches: readNoarchArches(name, extra['noarch_arches']) };
+}
+
+function readNoarchArches(tag: string, value: unknown): string | null {
+  if (!isPythonTrue(value)) return null;
+  if (typeof value === 'string') return value;
+  throw new TaskFault(
+    faultCode.generic,
+    'request',
+    `tag extra noarch_arches of ${tag}: must be arches separated by blanks, such as "x86_64 aarch64"`,
+  );
 }

@@ -114,7 +114,7 @@ async function findOldRepo({ hub, signal, log }: TaskContext, tag: TagInfo): Pro
     const hinted =
       typeof name === 'string' || typeof name === 'number' ? await hub.tags.tag(name, { signal }) : null;
     if (hinted === null) {
-      log.warn({ hint: String(name) }, 'repo.oldrepo_hint names no tag');
+      log.warn({ hint: name }, 'repo.oldrepo_hint names no tag');
       continue;
     }
     const repo = await hub.repos.getRepo(hinted.id, { signal });

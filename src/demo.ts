@@ -7,9 +7,9 @@ import { removeWorkFiles, runDemo } from './demo/run.ts';
 import { PlainScreen, TerminalScreen } from './demo/screen.ts';
 
 /** The program behind `scripts/demo.sh`, which prepares what it needs and tells it where that lies. */
-const [state, daemon, distribution, srpm] = process.argv.slice(2);
-if (state === undefined || daemon === undefined || distribution === undefined || srpm === undefined)
-  throw new Error('usage: demo STATE-DIRECTORY DAEMON TEST-DISTRIBUTION SRPM');
+const [state, distribution, srpm, daemon, ...daemonArguments] = process.argv.slice(2);
+if (state === undefined || distribution === undefined || srpm === undefined || daemon === undefined)
+  throw new Error('usage: demo STATE-DIRECTORY TEST-DISTRIBUTION SRPM DAEMON [ARGUMENT...]');
 
 const stopping = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -28,7 +28,7 @@ try {
     // Two state directories may share one engine, where builders tell their containers apart by their names.
     builder: `demo-${createHash('sha256').update(state).digest('hex').slice(0, 8)}`,
     arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
-    daemon: [daemon],
+    daemon: [daemon, ...daemonArguments],
     env: process.env,
     clock: systemClock,
     screen,

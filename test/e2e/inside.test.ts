@@ -23,7 +23,7 @@ describeE2e('inside a buildroot', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('a build is an ordinary user without network, capabilities and secrets', async () => {
+  it.concurrent('a build is an ordinary user without network, capabilities and secrets', async () => {
     const spec = `BuildArch: noarch
 %description
 Says what it is.
@@ -67,7 +67,7 @@ section end
     );
   });
 
-  it('a package that tries to be root or to reach the network builds, because it cannot', async () => {
+  it.concurrent('a package that tries to be root or to reach the network builds, because it cannot', async () => {
     const build = await builder.build(srpm('look-around'));
 
     expect(build.fault).toBeNull();

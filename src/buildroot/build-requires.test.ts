@@ -41,6 +41,20 @@ describe('TagRoot.addBuildRequires', () => {
     expect(await readFile(join(directory, 'in/install-2.sh'), 'utf8')).not.toContain('chown');
   });
 
+  it('changes the root also when something only has to go', async () => {
+    const { withSource, created } = await openRootBench({
+      removals: (attempt) => (attempt === 2 ? 'bash-minimal-1-1.x86_64\n' : ''),
+      installed: (attempt) => (attempt === 1 ? ['bash', 'bash-minimal'] : ['bash']),
+      sources: [{ srpms: { 'a-1-1.src.rpm': srpm('bash') } }],
+    });
+    const root = await withSource();
+
+    await root.addBuildRequires(never);
+
+    expect(root.installed.map(({ name }) => name)).toEqual(['bash']);
+    expect(created().slice(5, 7)).toEqual(['fetch-2', 'install-2']);
+  });
+
   it('looks again while the installed packages bring new requirements, and stops when they do not', async () => {
     const { withSource, created } = await openRootBench({
       fetch: () => ['some.rpm'],

@@ -38,7 +38,7 @@ export class UnusableImage extends BuilderError {
     super(
       'unusable-image',
       'request',
-      `bootstrap image ${image} has no dnf: the tag's image policy or task_image_default must name an image with dnf and its builddep plugin`,
+      `bootstrap image ${image} has no dnf 4: the tag's image policy or task_image_default must name an image with dnf 4 and its builddep plugin`,
     );
   }
 }

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ContainerId } from '../container/spec.ts';
 import { fetchContainer, installContainer, packagesDirectory } from './containers.ts';
 import { BuildrootStepFailed, UnusableImage } from './errors.ts';
 import { type InstalledPackage, parseInstalled } from './installed-packages.ts';
 import type { RootGround } from './root-ground.ts';
-import { type FetchGoal, fetchScript, installScript, noPackageManager } from './scripts.ts';
+import { type FetchGoal, fetchScript, installScript, noPackageManager, removalsFile } from './scripts.ts';
 import { readSolverSettings } from './tag-settings.ts';
 
 /** The packages of a root: transactions of one fetch phase and, when anything is missing, one install phase. */
@@ -27,7 +28,7 @@ export class RootPackages {
   }
 
   /**
-   * Adds what the goal wants. True when the root has changed. The first transaction also makes the root's
+   * Adds what the goal wants, and removes what is in its way. True when the root has changed. The first transaction also makes the root's
    * directories and user. Throws `BuildrootStepFailed` with status 30 and `UnusableImage`.
    */
   async add(title: string, goal: FetchGoal, signal: AbortSignal): Promise<boolean> {
@@ -37,7 +38,8 @@ export class RootPackages {
     await this.#fetch(title, goal, attempt, signal);
     const place = this.#ground.path(`fetch/${packagesDirectory(attempt)}`);
     const fetched = (await readdir(place)).filter((name) => name.endsWith('.rpm'));
-    if (fetched.length === 0 && !fresh) return false;
+    const removals = await readFile(join(place, removalsFile), 'utf8');
+    if (fetched.length === 0 && removals === '' && !fresh) return false;
     await this.#install(title, attempt, signal);
     const listing = await readFile(this.#ground.path(`out-${attempt}/installed`), 'utf8');
     this.#installed = parseInstalled(listing);

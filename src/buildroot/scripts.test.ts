@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   buildScript,
   fetchScript,
@@ -83,7 +86,7 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
 
   it.each(hostile)('ask dnf for exactly the group %j', (group) => {
     const [command = ''] =
-      /dnf -y [\s\S]*?(?=\nstatus=)/.exec(fetchScript({ kind: 'group', group }, settings)) ?? [];
+      /"\$dnf" -y [\s\S]*?(?=\nstatus=)/.exec(fetchScript({ kind: 'group', group }, settings)) ?? [];
 
     expect(wordsOf(command).slice(-2)).toEqual(['install', `@${group}`]);
   });
@@ -102,16 +105,35 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
 });
 
 describe('fetchScript', () => {
-  it('ends with a status of its own in an image without dnf', () => {
-    expect(fetchScript({ kind: 'group', group: 'build' }, settings)).toMatch(
-      /if ! command -v dnf >\/dev\/null; then\n.*\n {2}exit 3\nfi/,
+  it.skipIf(noBash !== '').each([
+    ['no dnf', null, false],
+    ['dnf 5', '\x7fELF\0\0#!/bin/sh\n', false],
+    ['dnf 4', '#!/usr/libexec/platform-python -P\n', true],
+  ])(`goes on with dnf 4 only, not in an image with %s${noBash}`, async (_what, dnf, goesOn) => {
+    const bin = await mkdtemp(join(tmpdir(), 'scripts-'));
+    onTestFinished(() => rm(bin, { recursive: true }));
+    if (dnf !== null) await writeFile(join(bin, 'dnf'), dnf, { mode: 0o755 });
+    const script = fetchScript({ kind: 'group', group: 'build' }, settings);
+    const beginning = `${script.slice(0, script.indexOf('\nmkdir'))}\necho "$dnf"`;
+
+    const { status, stdout } = spawnSync('/bin/bash', ['-c', beginning], {
+      env: { PATH: bin },
+      encoding: 'utf8',
+    });
+
+    expect({ status, stdout }).toEqual(
+      goesOn
+        ? { status: 0, stdout: `${join(bin, 'dnf')}\n` }
+        : { status: 3, stdout: expect.stringContaining('this image has no dnf 4') },
     );
   });
 
   it('downloads into the directory of its transaction and runs nothing', () => {
     const script = fetchScript({ kind: 'group', group: 'build' }, { ...settings, packages: 'packages-7' });
 
-    expect(script).toContain('--downloadonly --downloaddir=/adjutant/fetch/packages-7 install @build');
+    expect(script).toContain(
+      '--allowerasing --downloadonly --downloaddir=/adjutant/fetch/packages-7 install @build',
+    );
     expect(script).toContain('--installroot=/mnt/root');
     expect(script).not.toContain('--releasever');
     expect(script).not.toContain('setarch');
@@ -123,7 +145,7 @@ describe('fetchScript', () => {
       { ...settings, releaseVersion: '9', personality: 'linux32' },
     );
 
-    expect(script).toContain('setarch linux32 dnf -y ');
+    expect(script).toContain('setarch linux32 "$dnf" -y ');
     expect(script).toContain(' --releasever=9 ');
     expect(script).toContain(' builddep /adjutant/in/a.src.rpm /adjutant/in/b.src.rpm');
   });
@@ -164,6 +186,29 @@ describe('installScript', () => {
         '<-Uv><--oldpackage><--replacepkgs><--nosignature></dev/null>',
     );
   });
+
+  it.skipIf(noBash !== '')(
+    `removes what the solver wants removed before it adds anything${noBash}`,
+    async () => {
+      const place = await mkdtemp(join(tmpdir(), 'scripts-'));
+      onTestFinished(() => rm(place, { recursive: true }));
+      await writeFile(join(place, 'removals'), 'curl-minimal-1-1.x86_64\nx (y)-1-1.noarch\n');
+      await writeFile(join(place, 'curl.rpm'), '');
+      const script = installScript({ ...install, fresh: false })
+        .replaceAll('/adjutant/packages', place)
+        .replaceAll('/tmp/manifest', '/dev/null')
+        .replace(/^.*\/adjutant\/out\/installed.*$/m, '');
+      const rpm = `rpm() { [ "$1" = -qp ] || { printf '<%s>' "$@"; echo; }; }`;
+
+      const { stdout } = spawnSync('bash', ['-c', `${rpm}\n${script}`], { encoding: 'utf8' });
+
+      const [removal, addition] = stdout.split('\n');
+      expect(removal).toBe(
+        '<--root></mnt/root><-ev><--nodeps><--><curl-minimal-1-1.x86_64><x (y)-1-1.noarch>',
+      );
+      expect(addition).toContain('<-Uv>');
+    },
+  );
 
   it('links the time zone of the host, if it has one', () => {
     expect(installScript({ ...install, localTime: '/usr/share/zoneinfo/UTC' })).toContain(

@@ -1,3 +1,4 @@
+import { dnfPluginName } from './dnf-plugin.ts';
 import { buildUser } from './mock-environment.ts';
 
 /**
@@ -5,6 +6,9 @@ import { buildUser } from './mock-environment.ts';
  * is mounted below `/adjutant`: `in` (read-only: script, configuration, source package), and for the
  * phases that execute nothing of a package `fetch` or `out`. All of a script's output is one log.
  */
+
+/** Where a fetch phase leaves, beside its packages, the names of those to be taken out of the root. */
+export const removalsFile = 'removals';
 
 /** The bootstrap image has no package manager that this program can drive. */
 export const noPackageManager = 3;
@@ -23,7 +27,8 @@ export type FetchGoal =
 
 /**
  * Fetch phase, in the bootstrap image: solves against the root at `/mnt/root` and leaves the packages
- * to be installed below `/adjutant/fetch`. Ends with 0 also when nothing is missing.
+ * to be installed below `/adjutant/fetch`, with the names of those to be removed (`removalsFile`). Ends with 0
+ * also when nothing is missing.
  */
 export function fetchScript(
   goal: FetchGoal,
@@ -38,6 +43,7 @@ export function fetchScript(
     goal.kind === 'group'
       ? `install ${quote(`@${goal.group}`)}`
       : `builddep ${goal.files.map((file) => quote(`/adjutant/in/${file}`)).join(' ')}`;
+  const place = `/adjutant/fetch/${settings.packages}`;
   const options = [
     '-c /adjutant/in/dnf.conf',
     '--installroot=/mnt/root',
@@ -45,17 +51,21 @@ export function fetchScript(
     '--setopt=cachedir=/adjutant/fetch/cache',
     // dnf puts the installroot in front of it, for all logs but hawkey's.
     '--setopt=logdir=/adjutant/fetch/logs',
-    "--disableplugin='*' --enableplugin=builddep",
-    `--downloadonly --downloaddir=/adjutant/fetch/${settings.packages}`,
+    '--setopt=pluginpath=/adjutant/in/dnf-plugins',
+    `--disableplugin='*' --enableplugin=${dnfPluginName}`,
+    `--allowerasing --downloadonly --downloaddir=${place}`,
   ];
   return script([
     'export LC_ALL=C.UTF-8',
-    'if ! command -v dnf >/dev/null; then',
-    '  echo "this image has no dnf: use a bootstrap image with dnf and dnf-plugins-core"',
+    // dnf 5 is no script.
+    'if ! dnf=$(command -v dnf-3 || command -v dnf) || ! read -rn2 magic <"$dnf" || [ "$magic" != "#!" ]; then',
+    '  echo "this image has no dnf 4: use a bootstrap image with dnf 4 and dnf-plugins-core"',
     `  exit ${noPackageManager}`,
     'fi',
-    `mkdir -p /mnt/root /adjutant/fetch/${settings.packages} /adjutant/fetch/cache /adjutant/fetch/logs`,
-    `${personalityPrefix(settings.personality)}dnf -y ${options.join(' ')} ${request}`,
+    `mkdir -p /mnt/root ${place} /adjutant/fetch/cache /adjutant/fetch/logs`,
+    `export ADJUTANT_REMOVALS=${place}/${removalsFile}`,
+    ': >"$ADJUTANT_REMOVALS"',
+    `${personalityPrefix(settings.personality)}"$dnf" -y ${options.join(' ')} ${request}`,
     'status=$?',
     'for log in /mnt/root/adjutant/fetch/logs/dnf*.log; do',
     '  [ ! -f "$log" ] || cat "$log" >>"/adjutant/fetch/logs/${log##*/}"',
@@ -65,8 +75,8 @@ export function fetchScript(
 }
 
 /**
- * Install phase, in the bootstrap image without network: puts the fetched packages into the root at
- * `/mnt/root` in one transaction and lists what the root now holds in `/adjutant/out/installed`.
+ * Install phase, in the bootstrap image without network: takes out of the root at `/mnt/root` what the solver
+ * wants removed, puts the fetched packages into it in one transaction and lists what the root now holds in `/adjutant/out/installed`.
  */
 export function installScript(settings: {
   /** The first transaction also makes the directories, the build user and the files that mock makes. */
@@ -79,6 +89,11 @@ export function installScript(settings: {
     'export LC_ALL=C.UTF-8 HOME=/root',
     'root=/mnt/root',
     ...(settings.fresh ? skeleton(settings) : []),
+    `if [ -s /adjutant/packages/${removalsFile} ]; then`,
+    `  mapfile -t removals </adjutant/packages/${removalsFile}`,
+    // First: rpm has no command for both in one transaction, and new packages may conflict with these.
+    `  ${personalityPrefix(settings.personality)}rpm --root "$root" -ev --nodeps -- "\${removals[@]}" || exit 1`,
+    'fi',
     'shopt -s nullglob',
     'packages=(/adjutant/packages/*.rpm)',
     'if [ "${#packages[@]}" -gt 0 ]; then',

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { Container } from '../container/manager.ts';
 import { type Collected, collectFiles } from './collect.ts';
 import { type BuildrootHost, buildContainer, type RootRequest } from './containers.ts';
+import { dnfPlugin, dnfPluginName } from './dnf-plugin.ts';
 import type { InstalledPackage } from './installed-packages.ts';
 import { buildUser, planMacros, renderMacros } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
@@ -142,11 +143,12 @@ export class TagRoot {
 async function writeInputs(ground: RootGround): Promise<void> {
   const { site } = ground.host;
   const { repoUrls, extra, targetArch } = ground.request;
-  await mkdir(ground.path('in'), { recursive: true });
+  await mkdir(ground.path('in/dnf-plugins'), { recursive: true });
   await mkdir(ground.path('fetch'), { recursive: true });
   const files = {
     'dnf.conf': renderPackageManagerConfig(repoUrls, site, extra),
     rpmmacros: renderMacros(planMacros(site, extra, targetArch)),
+    [`dnf-plugins/${dnfPluginName}.py`]: dnfPlugin,
   };
   for (const [name, content] of Object.entries(files)) await writeFile(ground.path(`in/${name}`), content);
 }

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removalsFile } from '../../src/buildroot/scripts.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 
@@ -19,6 +20,8 @@ export interface PackageRun {
 export interface RootPlay {
   /** Names of the packages that the n-th fetch brings, or its exit code. Left out: one for the group, then none. */
   fetch?(attempt: number): readonly string[] | number;
+  /** Names of the packages that the n-th fetch wants removed, one in a line. Left out: none. */
+  removals?(attempt: number): string;
   /** Exit code of the n-th install. */
   install?(attempt: number): number;
   /** Names of the packages in the root after the n-th install. */
@@ -38,7 +41,7 @@ export function installedLine(name: string): string {
 /** The behaviour of a buildroot's containers, whose task has its directory at `directory`. */
 export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpec) => FakeBehaviour {
   const { fetch = (attempt) => (attempt === 1 ? ['bash.rpm'] : []), install = () => 0 } = play;
-  const { installed = () => ['bash'] } = play;
+  const { installed = () => ['bash'], removals = () => '' } = play;
   const sources = [...(play.sources ?? [{}])];
   let source: PackageRun = {};
   return ({ owner: { phase, attempt } }) => {
@@ -48,9 +51,11 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
           output: `fetch ${attempt}\n`,
           async main() {
             const brought = fetch(attempt);
-            await mkdir(join(directory, 'fetch', `packages-${attempt}`), { recursive: true });
+            const place = join(directory, 'fetch', `packages-${attempt}`);
+            await mkdir(place, { recursive: true });
+            await writeFile(join(place, removalsFile), removals(attempt));
             for (const name of typeof brought === 'number' ? [] : brought)
-              await writeFile(join(directory, 'fetch', `packages-${attempt}`, name), name);
+              await writeFile(join(place, name), name);
             return typeof brought === 'number' ? brought : 0;
           },
         };

@@ -1,0 +1,151 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { collectFiles } from '../../src/buildroot/collect.ts';
+import { buildContainer } from '../../src/buildroot/containers.ts';
+import { dnfPlugin, dnfPluginName } from '../../src/buildroot/dnf-plugin.ts';
+import { renderPackageManagerConfig } from '../../src/buildroot/package-manager-config.ts';
+import { RootGround } from '../../src/buildroot/root-ground.ts';
+import { RootPackages } from '../../src/buildroot/root-packages.ts';
+import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { createLogger } from '../../src/core/logger.ts';
+import { machineArch } from '../../src/default-image.ts';
+import { site, TextLogs } from '../support/root-bench.ts';
+import { testUlimits } from './container-harness.ts';
+
+const run = promisify(execFile);
+const never = new AbortController().signal;
+const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';
+const image = process.env['KOJI_ADJUTANT_TEST_IMAGE'] ?? '';
+
+function whatIsMissing(): string {
+  if (socketPath === '' || image === '')
+    return ': KOJI_ADJUTANT_TEST_ENGINE_SOCKET and KOJI_ADJUTANT_TEST_IMAGE are not set (scripts/test.sh does)';
+  const tool = ['podman', 'rpmbuild', 'createrepo_c'].find(
+    (name) => spawnSync(name, ['--version']).error !== undefined,
+  );
+  return tool === undefined ? '' : `: ${tool} is not installed`;
+}
+const missing = whatIsMissing();
+
+/** One file is in both of the two that exclude each other, another in the first only. */
+const specs = {
+  plain: 'Requires: sealed-any\n%description\nd\n%files\n',
+  'sealed-minimal': `Epoch: 1
+Provides: sealed-any
+Conflicts: sealed
+%description
+d
+%install
+mkdir -p %{buildroot}/usr/share
+echo minimal | tee %{buildroot}/usr/share/sealed.txt %{buildroot}/usr/share/minimal.txt
+%preun -p <lua>
+print('sealed-minimal says goodbye')
+%files
+/usr/share/*.txt
+`,
+  sealed: `Provides: sealed-any
+Conflicts: sealed-minimal
+%description
+d
+%install
+mkdir -p %{buildroot}/usr/share
+echo full >%{buildroot}/usr/share/sealed.txt
+%files
+/usr/share/*.txt
+`,
+  wanting: 'BuildRequires: sealed\n%description\nd\n%files\n',
+} as const;
+
+const comps = `<?xml version="1.0"?>
+<comps><group><id>build</id><name>build</name><packagelist>
+<packagereq type="mandatory">plain</packagereq><packagereq type="mandatory">sealed-minimal</packagereq>
+</packagelist></group></comps>
+`;
+
+/** Makes the packages and a repo of the binary ones in `repo`; gives the path of the source package. */
+async function makePackages(directory: string): Promise<string> {
+  await mkdir(join(directory, 'repo'));
+  for (const [name, rest] of Object.entries(specs)) {
+    const spec = join(directory, `${name}.spec`);
+    const head = `Name: ${name}\nVersion: 1.0\nRelease: 1\nSummary: Test\nLicense: MIT\nBuildArch: noarch\n`;
+    await writeFile(spec, head + rest);
+    const defines = [`_topdir ${directory}`, `_rpmdir ${join(directory, 'repo')}`, `_srcrpmdir ${directory}`];
+    const what = name === 'wanting' ? '-bs' : '-bb';
+    await run('rpmbuild', [what, '--quiet', ...defines.flatMap((define) => ['--define', define]), spec]);
+  }
+  await writeFile(join(directory, 'comps.xml'), comps);
+  await run('createrepo_c', ['--quiet', '-g', join(directory, 'comps.xml'), join(directory, 'repo')]);
+  return join(directory, 'wanting-1.0-1.src.rpm');
+}
+
+async function serve(directory: string): Promise<string> {
+  const server = createServer((request, response) => {
+    readFile(join(directory, new URL(request.url ?? '', 'http://localhost').pathname)).then(
+      (content) => response.end(content),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on a port
+}
+
+async function openRoot(directory: string, repoUrl: string) {
+  const containers = new PodmanManager({
+    ...{ socketPath, clock: systemClock, logger: createLogger('warn'), ulimits: testUlimits },
+    ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
+    ...{ reconnectMs: 0, timeoutMs: 60_000, pullMs: 60_000 },
+  });
+  const logs = new TextLogs();
+  const cleanup = new AsyncDisposableStack();
+  onTestFinished(() => cleanup.disposeAsync());
+  const host = {
+    ...{ containers, clock: systemClock, site, workerId: 'removals-test', hostname: 'localhost' },
+    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, extraMounts: [] },
+  };
+  const request = {
+    ...{ taskId: process.pid, buildrootId: 1, image, group: 'build', repoUrls: [repoUrl], extra: {} },
+    ...{ targetArch: machineArch(), rpmTarget: 'noarch', personality: null },
+    directory: { absolute: join(directory, 'task'), work: 'task' },
+  };
+  const ground = new RootGround(host, request, logs, cleanup);
+  for (const name of ['in/dnf-plugins', 'fetch']) await mkdir(ground.path(name), { recursive: true });
+  await writeFile(ground.path('in/dnf.conf'), renderPackageManagerConfig([repoUrl], site, {}));
+  await writeFile(ground.path(`in/dnf-plugins/${dnfPluginName}.py`), dnfPlugin);
+  const build = await ground.create(buildContainer(host, request), never);
+  return { ground, build, logs, packages: new RootPackages(ground, build.id) };
+}
+
+describe.skipIf(missing !== '')(`a package that is in the way of a build requirement${missing}`, () => {
+  it('is removed, and the requirement installed, as under mock', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-removals-'));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const source = await makePackages(directory);
+    const { ground, build, logs, packages } = await openRoot(directory, `${await serve(directory)}/repo`);
+    const installed = () => packages.installed.map(({ name }) => name).toSorted();
+    const goal = { kind: 'build-requires', files: ['wanting.src.rpm'] } as const;
+    await writeFile(ground.path('in/wanting.src.rpm'), await readFile(source));
+
+    await packages.add('@build', { kind: 'group', group: 'build' }, never);
+    expect(installed(), logs.texts.root).toEqual(['plain', 'sealed-minimal']);
+    expect(await packages.add('build requirements', goal, never)).toBe(true);
+
+    expect(installed(), logs.texts.root).toEqual(['plain', 'sealed']);
+    expect(logs.texts.root).toContain('sealed-minimal says goodbye');
+    const tar = await build.copyOut('/usr/share', never);
+    const { files } = await collectFiles(tar, join(directory, 'repo'), '.txt', never);
+    expect(files).toEqual(['sealed.txt']);
+    expect(await readFile(join(directory, 'repo', 'sealed.txt'), 'utf8')).toBe('full\n');
+    expect(await packages.add('build requirements', goal, never)).toBe(false);
+  });
+});

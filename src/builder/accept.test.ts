@@ -12,7 +12,7 @@ describe('whyMethodRefused', () => {
     [
       'methods=build,buildArch',
       'newRepo',
-      'it is a newRepo task, and this host accepts methods=build,buildArch only (accept in adjutant.conf)',
+      'it is a newRepo task; this host is limited to methods=build,buildArch (accept in adjutant.conf)',
     ],
   ])('by "%s", of %s: %s', (rules, method, why) => {
     expect(whyMethodRefused(parse(rules), method)).toBe(why);
@@ -29,13 +29,13 @@ describe('whyPurposeRefused', () => {
     ['methods=build', without, null],
     ['tags=f1-*', official, null],
     ['tags=f1-*', scratch, null],
-    ['tags=f2-*', official, /^its build tag is f1-build, .* tags=f2-\* only/],
-    ['tags=*', without, /^it has no build tag, /],
-    ['tags=!f2-build', without, /^it has no build tag, /],
+    ['tags=f2-*', official, /^its build tag is f1-build; .* to tags=f2-\* /],
+    ['tags=*', without, /^it has no build tag; /],
+    ['tags=!f2-build', without, /^it has no build tag; /],
     ['scratch=only', scratch, null],
-    ['scratch=only', official, /^it belongs to no scratch build, /],
-    ['scratch=only', without, /^it belongs to no scratch build, /],
-    ['scratch=no', scratch, /^it belongs to a scratch build, /],
+    ['scratch=only', official, /^it belongs to no scratch build; /],
+    ['scratch=only', without, /^it belongs to no scratch build; /],
+    ['scratch=no', scratch, /^it belongs to a scratch build; /],
     ['scratch=no', official, null],
     ['scratch=no', without, null],
     ['tags=f1-build scratch=only', scratch, null],

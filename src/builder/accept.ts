@@ -37,5 +37,5 @@ export function whyPurposeRefused(rules: AcceptRules, { buildTag, scratch }: Tas
 }
 
 function because(rules: AcceptRules, what: string): string {
-  return `${what}, and this host accepts ${formatAcceptRules(rules)} only (accept in adjutant.conf)`;
+  return `${what}; this host is limited to ${formatAcceptRules(rules)} (accept in adjutant.conf)`;
 }

@@ -219,7 +219,7 @@ describe('PollLoop: taking tasks', () => {
 
     await start();
 
-    const msg = 'it is a picky task, and this host accepts methods=sleep only (accept in adjutant.conf)';
+    const msg = 'it is a picky task; this host is limited to methods=sleep (accept in adjutant.conf)';
     expect(hub.calls.filter(({ method }) => method === 'host.refuseTask')).toMatchObject([
       { params: [unwanted], keywords: { soft: false, msg } },
     ]);

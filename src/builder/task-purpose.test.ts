@@ -28,7 +28,7 @@ async function ask(accept: string, ...chain: readonly [method: string, request: 
   const rules = acceptRules.schema.parse(accept);
   const signal = new AbortController().signal;
   const why = await whyNotAccepted({ id: 1, method }, rules, { registry, ...apis }, signal);
-  return { why: why === null ? 'accepted' : (why.split(', and')[0] ?? ''), calls: session.methods };
+  return { why: why === null ? 'accepted' : (why.split('; this host')[0] ?? ''), calls: session.methods };
 }
 
 const scratchBuild: [string, Request] = ['build', ['cli/a.src.rpm', 'f1', { scratch: true }]];

@@ -79,7 +79,7 @@ describe('judgeAccept', () => {
     expect(judgeAccept('scratch=only', [], ['build'])).toEqual([
       {
         ...{ level: 'warn', what: 'accept' },
-        found: 'only scratch=only; all other tasks are refused for good',
+        found: 'limited to scratch=only; all other tasks are refused for good',
         remedy: "keep a builder in each of the host's channels that takes the rest",
       },
     ]);

@@ -26,7 +26,7 @@ export function judgeAccept(
   }
   if (rules === '') return [];
   const remedy = "keep a builder in each of the host's channels that takes the rest";
-  return [warn(what, `only ${rules}; all other tasks are refused for good`, remedy)];
+  return [warn(what, `limited to ${rules}; all other tasks are refused for good`, remedy)];
 }
 
 /** A line of /etc/subuid or /etc/subgid; other lines are left out. */

@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { TLSSocket } from 'node:tls';
 import { onTestFinished } from 'vitest';
 
 /** A mail as the server got it; lines end in CR LF. */
@@ -17,15 +18,20 @@ export type SmtpReply = string | 'silence' | 'hang up' | undefined;
  * what EHLO announces. It ends with the test.
  */
 export async function startSmtpServer(
-  options: { readonly extensions?: readonly string[]; readonly reply?: (line: string) => SmtpReply } = {},
+  options: {
+    readonly extensions?: readonly string[];
+    readonly reply?: (line: string) => SmtpReply;
+    /** Key and certificate in PEM, for when STARTTLS is among the extensions. */
+    readonly tls?: { readonly key: string; readonly cert: string };
+  } = {},
 ) {
-  const { extensions = ['8BITMIME'], reply = () => undefined } = options;
+  const { extensions = ['8BITMIME'], reply = () => undefined, tls } = options;
   const mails: ReceivedMail[] = [];
   const lines: string[] = [];
   const sockets = new Set<Socket>();
   const heard = Promise.withResolvers<void>();
 
-  const serve = (socket: Socket): void => {
+  const serve = (socket: Socket, isSecure = false): void => {
     sockets.add(socket);
     const ended = Promise.withResolvers<void>();
     closed.push(ended.promise);
@@ -39,8 +45,8 @@ export async function startSmtpServer(
     const usual = (line: string): SmtpReply => {
       const word = line.slice(0, 4).toUpperCase();
       const address = /<(.*)>/.exec(line)?.[1] ?? '';
-      if (word === 'EHLO')
-        return ['250-here', ...extensions.map((one) => `250-${one}`), '250 OK'].join('\r\n');
+      const offered = extensions.filter((one) => !(isSecure && one === 'STARTTLS'));
+      if (word === 'EHLO') return ['250-here', ...offered.map((one) => `250-${one}`), '250 OK'].join('\r\n');
       if (word === 'MAIL') envelope = { from: address, to: [] };
       if (word === 'RCPT') envelope.to.push(address);
       if (word === 'AUTH') return '235 welcome';
@@ -48,7 +54,16 @@ export async function startSmtpServer(
       if (word === 'DATA') text = [];
       return word === 'DATA' ? '354 go on' : '250 OK';
     };
-    createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
+    const input = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
+    input.on('line', (line) => {
+      if (line === 'STARTTLS' && tls !== undefined) {
+        lines.push(line);
+        input.close();
+        socket.removeAllListeners('data');
+        say('220 go on');
+        serve(new TLSSocket(socket, { isServer: true, ...tls }), true);
+        return;
+      }
       if (text === null) {
         lines.push(line);
         say(reply(line) ?? usual(line));
@@ -59,10 +74,10 @@ export async function startSmtpServer(
       } else text.push(line);
       heard.resolve();
     });
-    say(reply('') ?? '220 here');
+    if (!isSecure) say(reply('') ?? '220 here');
   };
   const closed: Promise<void>[] = [];
-  const server = createServer(serve);
+  const server = createServer((socket) => serve(socket));
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });

@@ -77,7 +77,11 @@ describe('runPhase', () => {
   it('lets go of the clock when it ends in time', async () => {
     const { clock, container, log } = await setUp({});
 
-    expect(await runPhase(container, log, clock, never, 60_000)).toEqual({ code: 0, timedOut: false, ranMs: null });
+    expect(await runPhase(container, log, clock, never, 60_000)).toEqual({
+      code: 0,
+      timedOut: false,
+      ranMs: null,
+    });
     expect(clock.sleeping).toBe(0);
   });
 

@@ -90,8 +90,8 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
     it.each([0, 1, 42, 255])('gives exit code %i as a value, as often as asked', async (exitCode) => {
       const container = await started({ exitCode });
 
-      expect(await container.wait(never)).toEqual({ code: exitCode, oomKilled: false });
-      expect(await container.wait(never)).toEqual({ code: exitCode, oomKilled: false });
+      expect(await container.wait(never)).toMatchObject({ code: exitCode, oomKilled: false });
+      expect(await container.wait(never)).toMatchObject({ code: exitCode, oomKilled: false });
     });
 
     it('delivers output byte by byte, and again', async () => {

@@ -381,7 +381,7 @@ export function describePodman(name: string): void {
         await stopService(podman.service);
         await ensureService(podman.service, never);
 
-        expect(await status).toEqual({ code: 5, oomKilled: false });
+        expect(await status).toEqual({ code: 5, oomKilled: false, ranMs: expect.any(Number) });
         expect((await output).toString()).toBe('one\ntwo\n');
       });
 

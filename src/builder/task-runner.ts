@@ -97,6 +97,7 @@ async function runAdapter(
     join(directory.absolute, 'logs'),
     (path, name) => uploads.openLog(path, name),
     environment.clock,
+    { timestamps: environment.config.kojid.log_timestamps },
   );
   const cleanup = new AsyncDisposableStack();
   const context: TaskContext = {

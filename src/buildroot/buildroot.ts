@@ -96,7 +96,7 @@ export class Buildroot {
       personality: personalityOf(question.arch) === 'linux32' ? 'linux32' : null,
     };
     await logs.write('mock_config.log', describeRoot(request, host.site, repo, image.because));
-    await logs.write('hw_info.log', await describeHardware(directory.absolute));
+    await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
     // Of a root that could not be made these are wanted most.
     cleanup.defer(async () => {
@@ -118,7 +118,8 @@ export class Buildroot {
 
   /** Sends `installed_pkgs.log`: the root as the build finds it. */
   async logInstalled(): Promise<void> {
-    await this.#context.logs.write('installed_pkgs.log', renderInstalledLog(this.root.installed));
+    const list = renderInstalledLog(this.root.installed);
+    await this.#context.logs.write('installed_pkgs.log', list, 'watched');
   }
 
   /** Sends what the package manager has logged of its own; once, when the root is complete. */

@@ -33,10 +33,10 @@ export class StepLogs implements RootLogs {
 
   /** Opens all four. */
   static async open(logs: TaskLogs, clock: Clock, log: Logger): Promise<StepLogs> {
-    const root = await logs.open('root.log');
-    const build = await logs.open('build.log');
-    const state = await logs.open('state.log');
-    return new StepLogs(root, build, state, await logs.open('mock_output.log'), clock, log);
+    const root = await logs.open('root.log', 'watched');
+    const build = await logs.open('build.log', 'watched');
+    const state = await logs.open('state.log', 'watched');
+    return new StepLogs(root, build, state, await logs.open('mock_output.log', 'watched'), clock, log);
   }
 
   async step(name: string, at: 'start' | 'finish'): Promise<void> {
@@ -64,6 +64,6 @@ export async function addPackageManagerLogs(directory: string, logs: TaskLogs): 
   const place = join(directory, 'fetch', 'logs');
   for (const name of await readdir(place).catch(() => [])) {
     if (!/^dnf[a-z.]*\.log$/.test(name) || logs.has(name)) continue;
-    await logs.write(name, await readFile(join(place, name), 'utf8'));
+    await logs.write(name, await readFile(join(place, name), 'utf8'), 'watched');
   }
 }

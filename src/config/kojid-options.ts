@@ -102,9 +102,11 @@ export const kojidOptions = {
     ignored: 'builds run as mockbuild (uid 1000) inside their container',
   }),
   yum_proxy: unset(text, 'Proxy for package downloads.'),
-  log_timestamps: option(boolean, 'False', 'Write the time of each log line to a second log.', {
-    ignored: 'the second log is not there yet',
-  }),
+  log_timestamps: option(
+    boolean,
+    'False',
+    "Beside each of a buildroot's logs keep one of the times at which it grew.",
+  ),
   failed_buildroot_lifetime: option(seconds(), '14400', 'How long a failed buildroot is kept.', {
     ignored: noLeftovers,
   }),

@@ -223,3 +223,47 @@ describe('LogFile', () => {
     expect(hub.content.get('build.log')).toBe('last words');
   });
 });
+
+describe('logs of times', () => {
+  it('say beside a watched log when how much of it was there', async () => {
+    const timed = new TaskLogs(directory, (path, name) => hub.open(path, name), clock, { timestamps: true });
+    const startedS = Math.round(clock.now() / 1000);
+    const file = await timed.open('build.log', 'watched');
+    await timed.write('mock_config.log', 'not watched');
+    await file.write('one\n');
+    await second();
+    await second();
+    await file.write('two\n');
+
+    await timed.finish(never);
+
+    expect(hub.content.get('build.log-ts.log')).toBe(`${startedS} 0\n${startedS + 1} 4\n${startedS + 2} 8\n`);
+    expect(timed.uploaded).toEqual(['build.log', 'build.log-ts.log', 'mock_config.log']);
+  });
+
+  it('go on while the log itself does not reach the hub', async () => {
+    const timed = new TaskLogs(directory, (path, name) => hub.open(path, name), clock, { timestamps: true });
+    const file = await timed.open('build.log', 'watched');
+    hub.trouble.set('push build.log', new Error('hub away'));
+    for (const line of ['one\n', 'two\n', 'six\n']) {
+      await file.write(line);
+      await second();
+    }
+
+    await timed.finish(never);
+
+    const sizes = hub.content
+      .get('build.log-ts.log')
+      ?.split('\n')
+      .map((line) => line.split(' ')[1]);
+    expect(sizes).toEqual(['0', '4', '8', '12', undefined]);
+  });
+
+  it('are not made unless asked for', async () => {
+    await logs.write('build.log', 'one\n', 'watched');
+
+    await logs.finish(never);
+
+    expect(logs.uploaded).toEqual(['build.log']);
+  });
+});

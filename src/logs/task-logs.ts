@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { LogFile } from './log-file.ts';
+import { LogTimes } from './log-times.ts';
 
 /** Sends a growing file to the task's directory on the hub, by offset; `upload/uploader.ts` is the real one. */
 export interface LogUpload {
@@ -18,6 +19,15 @@ interface OpenLog {
   readonly upload: LogUpload;
   /** How much of it was sent; null once that has failed: then `finish` sends it. */
   pushed: number | null;
+  times: LogTimes | null;
+}
+
+/** `watched`: one of those beside which kojid keeps a log of times, if `log_timestamps` says so. */
+export type LogKind = 'plain' | 'watched';
+
+export interface TaskLogsOptions {
+  /** kojid's `log_timestamps`: beside each watched log one called `NAME-ts.log`, see `LogTimes`. */
+  readonly timestamps?: boolean;
 }
 
 /** How long a log line may stay on this host before the hub has it. */
@@ -31,6 +41,7 @@ export class TaskLogs {
   readonly #directory: string;
   readonly #openUpload: OpenLogUpload;
   readonly #clock: Clock;
+  readonly #timestamps: boolean;
   readonly #open: OpenLog[] = [];
   /** Ends the pauses between pushes; a push under way is let finish. */
   readonly #stop = new AbortController();
@@ -39,24 +50,34 @@ export class TaskLogs {
   #pump: Promise<void> | null = null;
   #uploaded: string[] = [];
 
-  constructor(directory: string, openUpload: OpenLogUpload, clock: Clock) {
+  constructor(
+    directory: string,
+    openUpload: OpenLogUpload,
+    clock: Clock,
+    { timestamps = false }: TaskLogsOptions = {},
+  ) {
     this.#directory = directory;
     this.#openUpload = openUpload;
     this.#clock = clock;
+    this.#timestamps = timestamps;
   }
 
   /** Opens a log that is sent as it grows, from now until `finish`. */
-  async open(name: string): Promise<LogFile> {
+  async open(name: string, kind: LogKind = 'plain'): Promise<LogFile> {
     const file = await LogFile.create(name, join(this.#directory, name));
-    this.#open.push({ file, upload: this.#openUpload(file.path, name), pushed: 0 });
+    const log: OpenLog = { file, upload: this.#openUpload(file.path, name), pushed: 0, times: null };
+    this.#open.push(log);
+    // Behind its log, so that it gets a last line when that is closed.
+    if (kind === 'watched' && this.#timestamps)
+      log.times = await LogTimes.begin(await this.open(`${name}-ts.log`), this.#clock);
     this.#pump ??= this.#pushWhileOpen();
     return file;
   }
 
   /** Writes a log whose whole content is known. Nothing is sent, or listed, for an empty one. */
-  async write(name: string, content: string): Promise<void> {
+  async write(name: string, content: string, kind: LogKind = 'plain'): Promise<void> {
     if (content === '') return;
-    const file = await this.open(name);
+    const file = await this.open(name, kind);
     await file.write(content);
   }
 
@@ -73,9 +94,10 @@ export class TaskLogs {
     await this.#pump;
     signal.removeEventListener('abort', drop);
     this.#pump = null;
-    for (const { file, upload } of this.#open.splice(0)) {
+    for (const { file, upload, times } of this.#open.splice(0)) {
       try {
         await file.close();
+        await times?.note(file.size);
         if (file.size === 0) continue;
         await upload.finish(signal);
         this.#uploaded.push(file.name);
@@ -111,8 +133,9 @@ export class TaskLogs {
       for (const log of this.#open) {
         if (signal.aborted) return;
         const { size } = log.file;
-        if (log.pushed === null || log.pushed === size) continue;
         try {
+          await log.times?.note(size);
+          if (log.pushed === null || log.pushed === size) continue;
           await log.upload.push(this.#drop.signal);
           log.pushed = size;
         } catch {

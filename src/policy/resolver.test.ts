@@ -148,14 +148,22 @@ describe("mock's bootstrap image", () => {
     expect((await setUp(both, allowed).resolver.resolve(question, signal)).image).toBe('x');
   });
 
-  it('is nothing when empty and an error when no name', async () => {
-    const allowed = { mockBootstrapImage: true };
+  it.each(['', null, 0, false, [], {}])('is nothing when it is %j', async (value) => {
+    const { resolver } = setUp({ 'mock.bootstrap_image': value }, { mockBootstrapImage: true });
 
-    const empty = setUp({ 'mock.bootstrap_image': '' }, allowed).resolver.resolve(question, signal);
-    expect((await empty).image).toBe('localhost/bootstrap:x86_64');
-    const number = setUp({ 'mock.bootstrap_image': 44 }, allowed).resolver.resolve(question, signal);
-    await expect(number).rejects.toThrow('tag f44-build: mock.bootstrap_image must be the name of an image');
+    expect((await resolver.resolve(question, signal)).image).toBe('localhost/bootstrap:x86_64');
   });
+
+  it.each([44, 2n ** 60n, true, '-v', ['fedora:44'], { image: 1n }])(
+    'is an error when it is no name: %o',
+    async (value) => {
+      const { resolver } = setUp({ 'mock.bootstrap_image': value }, { mockBootstrapImage: true });
+
+      await expect(resolver.resolve(question, signal)).rejects.toThrow(
+        'tag f44-build: mock.bootstrap_image must be the name of an image',
+      );
+    },
+  );
 });
 
 describe('the memory of tags', () => {

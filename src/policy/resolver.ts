@@ -1,6 +1,7 @@
 import { ARCH_PLACEHOLDER } from '../config/adjutant-options.ts';
 import type { PullPolicy, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
+import { isPythonTrue } from '../core/python-truth.ts';
 import { machineArch } from '../rpm/arch.ts';
 import { PolicyError } from './errors.ts';
 import { type ChosenRule, evaluatePolicy } from './evaluate.ts';
@@ -104,7 +105,7 @@ export class PolicyResolver {
 
   #byMock(question: ImageQuestion, extra: TagExtra): ImageChoice | null {
     const image = extra[mockImageKey];
-    if (!this.#options.mockBootstrapImage || !image) return null;
+    if (!this.#options.mockBootstrapImage || !isPythonTrue(image)) return null;
     return {
       image: withArch(parseImageName(question.tag.name, mockImageKey, image), question.arch),
       pull: this.#options.defaultPull,

@@ -145,6 +145,34 @@ describe('parseImagePolicy', () => {
   });
 });
 
+describe('a policy of any shape', () => {
+  const struct = Object.assign(Object.create(null), { type: 2n ** 60n, limits: [1n] });
+  const shapes = [
+    null,
+    true,
+    0,
+    2n ** 60n,
+    '',
+    'text',
+    '[]',
+    [],
+    [null],
+    [struct],
+    struct,
+    Object.create(null),
+  ];
+
+  it.each([
+    ['policy', (shape: unknown) => shape],
+    ['version', (shape: unknown) => ({ version: shape, rules: [] })],
+    ['rules', (shape: unknown) => ({ version: '1.0', rules: shape === '[]' ? {} : [shape] })],
+    ['setting', (shape: unknown) => ({ version: '1.0', rules: [{ type: 'default', image: shape }] })],
+  ])('is refused with the name of the tag, as its %s', (place, policy) => {
+    for (const shape of shapes.filter((each) => each !== 'text' || place !== 'setting'))
+      expect(() => parseImagePolicy('f44-build', policy(shape))).toThrow(PolicyError);
+  });
+});
+
 describe('parseImageName', () => {
   it('passes a name and refuses anything else with its key', () => {
     expect(parseImageName('t', 'mock.bootstrap_image', 'fedora:44')).toBe('fedora:44');

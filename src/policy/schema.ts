@@ -89,7 +89,7 @@ export function parseImagePolicy(tagName: string, value: unknown): ImagePolicy {
 export function parseImageName(tagName: string, key: string, value: unknown): string {
   const parsed = Image.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new PolicyError(tagName, `${key} ${anImage}, not ${JSON.stringify(value)}`);
+  throw new PolicyError(tagName, `${key} ${anImage}, not ${show(value)}`);
 }
 
 /** An object without other keys than those of `shape`, which says so when there are. */
@@ -129,7 +129,13 @@ function describeInput(issue: z.core.$ZodIssue): string {
   const value: unknown = around ? Object.entries(input).find(([key]) => key === 'type')?.[1] : input;
   if (value === undefined) return ', it is missing';
   if (Array.isArray(value)) return ', not a list';
-  return typeof value === 'object' && value !== null
-    ? ', not an object'
-    : `, not ${JSON.stringify(value).slice(0, 80)}`;
+  return typeof value === 'object' && value !== null ? ', not an object' : `, not ${show(value)}`;
+}
+
+/** The beginning of a JSON value as text; the hub sends large whole numbers as bigint, which JSON has no word for. */
+function show(value: unknown): string {
+  const text = JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'bigint' ? each.toString() : each,
+  );
+  return text.slice(0, 80);
 }

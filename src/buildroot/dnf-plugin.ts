@@ -15,7 +15,9 @@ import dnf.const
 import dnf.transaction
 
 spec = importlib.util.spec_from_file_location('builddep', os.path.join(dnf.const.PLUGINPATH, 'builddep.py'))
-spec.loader.exec_module(importlib.util.module_from_spec(spec))
+# A name of its own: dnf holds the classes of plug-ins by weak references only.
+builddep = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(builddep)
 
 
 class Removals(dnf.Plugin):

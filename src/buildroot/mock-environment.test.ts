@@ -20,6 +20,15 @@ const site: SiteSettings = {
 const macros = (extra: TagExtra) => planMacros(site, extra, 'x86_64');
 
 describe('planMacros', () => {
+  it.each([
+    [{}, '1'],
+    [{ 'mock.forcearch': 0 }, '1'],
+    [{ 'mock.forcearch': true }, '10'],
+    [{ 'mock.forcearch': 1, 'rpm.macro._platform_multiplier': 3 }, '3'],
+  ])('gives tests of a tag with %j time by the factor %s', (extra, factor) => {
+    expect(planMacros(site, extra, 'x86_64').get('%_platform_multiplier')).toBe(factor);
+  });
+
   it('begins with the macros of the site and of kojid', () => {
     expect(Object.fromEntries(macros({}))).toEqual({
       '%_rpmfilename': '%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm',

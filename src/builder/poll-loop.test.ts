@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { settle } from '../../test/support/manual-clock.ts';
 import { otherHost, ourHost } from '../../test/support/memory-hub.ts';
 import { asleepMs, setUpPollLoop as setUp, sleepTask } from '../../test/support/polling-builder.ts';
 import { HubProtocolError, HubTransportError } from '../hub/faults.ts';
@@ -103,6 +104,8 @@ describe('PollLoop: what the hub says about our tasks', () => {
     const parent = hub.addTask('subtask', [0]);
     await start();
     await hub.called('host.taskWait');
+    // The answer to that call must not yet know of the child's end.
+    await settle();
     const [child] = [...hub.tasks.values()].filter((task) => task.parent === parent);
     if (child === undefined) throw new Error('the task has made no child');
     Object.assign(child, { state: 'closed', host: otherHost });

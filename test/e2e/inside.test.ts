@@ -95,7 +95,8 @@ awk 'BEGIN { print "TEXT " "BEGINS"; for (i = 1; i <= ${lineCount}; i++) printf 
       digest: expectedDigest(),
       next: 'TEXT ENDS\n',
     });
-    expect(grownBytes / 1e6).toBeLessThan(60);
+    // Some of it is the garbage of any task; one that kept the log would grow by more than its 200 MB.
+    expect(grownBytes / 1e6).toBeLessThan(100);
   });
 
   it('leaves nothing on the host', async () => {

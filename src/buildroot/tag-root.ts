@@ -104,9 +104,11 @@ export class TagRoot {
     if (source.generated) {
       // With generated BuildRequires rpmbuild has written the source package again, to hold them.
       const written = await this.#collect('SRPMS', '.src.rpm', signal);
+      this.#ground.letGo(this.#build);
       const passedOver = [...binary.passedOver, ...written.passedOver];
       return { rpms: binary.files, srpms: written.files, passedOver };
     }
+    this.#ground.letGo(this.#build);
     const name = basename(source.path);
     await copyFile(source.path, this.#ground.path(`results/${name}`));
     return { rpms: binary.files, srpms: [name], passedOver: binary.passedOver };
@@ -116,6 +118,7 @@ export class TagRoot {
   async rebuildSource(signal: AbortSignal): Promise<BuildResults> {
     await this.#run('rpmbuild -bs', rebuildSourceScript('source.src.rpm'), signal);
     const made = await this.#collect('SRPMS', '.src.rpm', signal);
+    this.#ground.letGo(this.#build);
     return { rpms: [], srpms: made.files, passedOver: made.passedOver };
   }
 

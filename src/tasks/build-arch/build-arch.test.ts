@@ -201,7 +201,6 @@ describe('buildArch', () => {
       'BUILDING',
       'EXPIRED',
     ]);
-    expect(session.of('host.updateBuildRootList')).toEqual([]);
     expect(clock.sleeping).toBe(0);
   });
 

@@ -75,18 +75,23 @@ export const buildArch = defineTask({
 async function runBuild(context: TaskContext, buildroot: Buildroot, source: string, arch: string) {
   const { signal } = context;
   await buildroot.record.building(signal);
+  let listed: Promise<void> | null = null;
   try {
     await buildroot.root.bringSource(source);
     const prepared = await buildroot.root.addBuildRequires(signal);
     await buildroot.logInstalled();
+    // rpmbuild installs nothing, so the hub can have the list while it runs.
+    listed = buildroot.update();
+    // When the build fails, that comes first.
+    listed.catch(() => undefined);
     const results = await buildroot.root.build(prepared, signal);
-    await buildroot.update();
+    await listed;
     for (const what of results.passedOver) context.log.warn({ what }, 'left in the buildroot');
     return results;
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;
     context.log.info({ step: error.step, status: error.status }, 'build failed');
-    await buildroot.update();
+    await (listed ?? buildroot.update());
     throw new TaskFault(
       faultCode.build,
       'package',

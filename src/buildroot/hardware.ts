@@ -1,5 +1,5 @@
 import { readFile, statfs } from 'node:fs/promises';
-import { arch, cpus, loadavg, release } from 'node:os';
+import { cpus, loadavg, machine, release } from 'node:os';
 
 /** Content of `hw_info.log`: what the build ran on, like mock's hw_info plugin. */
 export async function describeHardware(directory: string): Promise<string> {
@@ -9,7 +9,7 @@ export async function describeHardware(directory: string): Promise<string> {
   const gib = (blocks: number) => `${((blocks * disk.bsize) / 2 ** 30).toFixed(1)} GiB`;
   return [
     'CPU info:',
-    `Architecture: ${arch()}`,
+    `Architecture: ${machine()}`,
     `CPU(s): ${processors.length}`,
     `Model name: ${processors[0]?.model ?? 'unknown'}`,
     `Load average: ${loadavg()

@@ -1,6 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { canonicalArch } from './arches.ts';
+import { canonArch } from '../rpm/arch.ts';
 import { toComps } from './comps.ts';
 import type { Hub } from './hub.ts';
 import { rpmPath } from './paths.ts';
@@ -38,7 +38,7 @@ function archesOf(tag: TagRow, repo: RepoRow): Set<string> {
   const arches = (tag.arches ?? '')
     .split(/\s+/)
     .filter((arch) => arch !== '')
-    .map(canonicalArch);
+    .map(canonArch);
   const separate = repo.opts['separate_src'] === true ? ['src'] : [];
   return new Set([...separate, ...arches.filter((arch) => arch !== 'src' && arch !== 'noarch')]);
 }
@@ -46,7 +46,7 @@ function archesOf(tag: TagRow, repo: RepoRow): Set<string> {
 function belongsTo(rpm: RpmRow, repoArch: string, repo: RepoRow): boolean {
   if (rpm.arch === 'src') return repoArch === 'src' || repo.opts['src'] === true;
   if (rpm.arch === 'noarch') return repoArch !== 'src';
-  return canonicalArch(rpm.arch) === repoArch;
+  return canonArch(rpm.arch) === repoArch;
 }
 
 /** Groups of a tag and of those it inherits from; a group is taken from the strongest tag that has it. */

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
-import { canonicalArch } from './arches.ts';
+import { canonArch } from '../rpm/arch.ts';
 import { type Call, type MethodTable, method, NameOrId } from './call.ts';
 import { generic, required } from './faults.ts';
 import type { Hub } from './hub.ts';
@@ -54,7 +54,7 @@ function finishRepo(call: Call, repo: RepoRow, data: z.output<typeof RepoData>):
   if (repo.state !== repoState.INIT) throw generic(`Repo ${repo.id} not in INIT state (got ${repo.state})`);
   const directory = repoDirectory(call.hub, repo);
   for (const [arch, [uploadPath, names]] of Object.entries(data)) {
-    const archDirectory = join(directory, canonicalArch(arch));
+    const archDirectory = join(directory, canonArch(arch));
     if (!isDirectory(archDirectory)) throw generic(`Repo arch directory missing: ${archDirectory}`);
     for (const name of names) {
       const source = call.hub.paths.workFile(`${uploadPath}/${name}`);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { decodeCall, splitKeywords } from '../hub/xmlrpc/codec.ts';
-import { canonicalArch } from './arches.ts';
+import { canonArch } from '../rpm/arch.ts';
 import type { Call } from './call.ts';
 import type { Hub } from './hub.ts';
 import { nowSeconds } from './hub.ts';
@@ -77,7 +77,7 @@ export function refuseByArch(call: Call, task: TaskRow): void {
     ? tags.find((row) => row.id === wanted.data || row.name === wanted.data)
     : undefined;
   if (tag?.arches === undefined || tag.arches === null) return;
-  const arches = tag.arches.split(' ').map(canonicalArch);
+  const arches = tag.arches.split(' ').map(canonArch);
   for (const host of hosts.filter((row) => row.enabled && row.channels.includes(task.channel_id)))
     if (!host.arches.split(' ').some((arch) => arches.includes(arch)))
       setRefusal(call, host.id, task.id, false, 'automatic arch refusal');

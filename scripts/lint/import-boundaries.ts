@@ -28,6 +28,8 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['builder', [...middle, 'tasks', 'tasks/registry.ts']],
   ['devhub', ['core', 'hub/xmlrpc', 'hub/schema.ts', 'hub/faults.ts', 'rpm']],
   ['doctor', lower],
+  ['local-build', [...lower, 'logs', 'policy', 'buildroot']],
+  ['compare', [...lower, 'logs', 'policy', 'buildroot', 'local-build']],
   ['demo', ['core', 'devhub', 'hub/faults.ts']],
 ]);
 

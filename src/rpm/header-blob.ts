@@ -107,6 +107,27 @@ export class HeaderBlob {
     return this.#entries.has(tag);
   }
 
+  /** Numbers of the tags it has, in its own order; without the mark of the signed region. */
+  get tags(): readonly number[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** All values of a tag, whatever its type; binary data as one hex text, translations after the untranslated text. */
+  values(tag: number): readonly (string | number)[] {
+    const entry = this.#entries.get(tag);
+    if (entry === undefined) return [];
+    switch (entry.type) {
+      case dataType.binary:
+        return [this.#store.toString('hex', entry.start, entry.end)];
+      case dataType.string:
+      case dataType.stringArray:
+      case dataType.i18nString:
+        return this.#strings(entry);
+      default:
+        return this.numbers(tag);
+    }
+  }
+
   /** A string; of a translated one the untranslated text (the first), of a string array of one its member. */
   string(tag: number): string | null {
     const entry = this.#entries.get(tag);

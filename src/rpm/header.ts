@@ -6,7 +6,16 @@ import { HeaderBlob, type HeaderLimits, introBytes, parseHeaderIntro } from './h
 import { rpmTag, signatureTag } from './header-tags.ts';
 
 /** Lists of dependencies a header carries. */
-export type DependencyKind = 'requires' | 'provides' | 'conflicts' | 'obsoletes';
+export type DependencyKind =
+  | 'requires'
+  | 'provides'
+  | 'conflicts'
+  | 'obsoletes'
+  | 'recommends'
+  | 'suggests'
+  | 'supplements'
+  | 'enhances'
+  | 'order';
 
 /** One dependency; `flags` are rpm's RPMSENSE bits, `version` is empty when there is none. */
 export interface RpmDependency {
@@ -47,11 +56,23 @@ const headerSignatureType = 5;
 const signatureLimits: HeaderLimits = { entries: 32, storeBytes: 64 * 1024 * 1024 };
 const mainLimits: HeaderLimits = { entries: 65_535, storeBytes: 64 * 1024 * 1024 };
 
-const dependencyTags: Readonly<Record<DependencyKind, { name: number; flags: number; version: number }>> = {
+/** The three tags that hold each kind of dependency. */
+export const dependencyTags: Readonly<
+  Record<DependencyKind, { name: number; flags: number; version: number }>
+> = {
   requires: { name: rpmTag.requireName, flags: rpmTag.requireFlags, version: rpmTag.requireVersion },
   provides: { name: rpmTag.provideName, flags: rpmTag.provideFlags, version: rpmTag.provideVersion },
   conflicts: { name: rpmTag.conflictName, flags: rpmTag.conflictFlags, version: rpmTag.conflictVersion },
   obsoletes: { name: rpmTag.obsoleteName, flags: rpmTag.obsoleteFlags, version: rpmTag.obsoleteVersion },
+  recommends: { name: rpmTag.recommendName, flags: rpmTag.recommendFlags, version: rpmTag.recommendVersion },
+  suggests: { name: rpmTag.suggestName, flags: rpmTag.suggestFlags, version: rpmTag.suggestVersion },
+  supplements: {
+    name: rpmTag.supplementName,
+    flags: rpmTag.supplementFlags,
+    version: rpmTag.supplementVersion,
+  },
+  enhances: { name: rpmTag.enhanceName, flags: rpmTag.enhanceFlags, version: rpmTag.enhanceVersion },
+  order: { name: rpmTag.orderName, flags: rpmTag.orderFlags, version: rpmTag.orderVersion },
 };
 
 /**
@@ -121,6 +142,16 @@ export class RpmHeader {
   /** The untranslated text of a tag of `rpmTag`, null when the header has none. */
   text(tag: number): string | null {
     return this.#main.string(tag);
+  }
+
+  /** Numbers of all tags the main header has, those included that are not in `rpmTag`. */
+  get tags(): readonly number[] {
+    return this.#main.tags;
+  }
+
+  /** All values of a tag, whatever its type; binary data as one hex text. Empty when the header has none. */
+  values(tag: number): readonly (string | number)[] {
+    return this.#main.values(tag);
   }
 
   dependencies(kind: DependencyKind): readonly RpmDependency[] {

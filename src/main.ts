@@ -24,6 +24,7 @@ import { reachEngine } from './engine.ts';
 import { fullHostName } from './full-host-name.ts';
 import { configuredUlimits, readHostLimits } from './host-limits.ts';
 import { hubApis } from './hub/apis.ts';
+import { loggedTransport } from './hub/call-log.ts';
 import { faultCodes, isFault } from './hub/faults.ts';
 import { HubFiles } from './hub/files.ts';
 import { openSession } from './hub/open-session.ts';
@@ -44,6 +45,7 @@ export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): 
   }
   const log = createLogger(logLevelOf(args, config));
   for (const warning of config.warnings) log.warn(formatProblem(warning));
+  if (args.debugMock) log.warn('--debug-mock has no effect: it is obsolete in kojid, too');
   const starting = new AbortController();
   let daemon: Daemon | null = null;
   let drain = false;
@@ -116,7 +118,7 @@ async function assemble(
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   await warmImage(config, containers, signal);
 
-  const session = await login(config, clock, log, signal);
+  const session = await login(args, config, clock, log, signal);
   try {
     await takeLock(session, args.forceLock, signal);
     return await makeDaemon(args, config, session, containers, log, signal);
@@ -203,13 +205,22 @@ async function makeDaemon(
     },
     log,
     skipMain: args.skipMain,
+    single: args.single,
+    debugTask: args.debugTask,
   });
 }
 
 /** Logs in as the configuration says. Throws before anything is sent when a certificate cannot be used. */
-async function login(config: Config, clock: Clock, log: Logger, signal: AbortSignal): Promise<HubSession> {
+async function login(
+  { debugXmlrpc }: DaemonArguments,
+  config: Config,
+  clock: Clock,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<HubSession> {
   const { transport, auth, retries } = await hubConnection(config);
-  return openSession(retries, auth, clock, transport, log, signal);
+  const used = debugXmlrpc ? loggedTransport(transport, log.child({}, { level: 'debug' })) : transport;
+  return openSession(retries, auth, clock, used, log, signal);
 }
 
 /** The default image has to be there before the first task is. */

@@ -96,6 +96,41 @@ describe('Daemon: start', () => {
   });
 });
 
+describe('Daemon: single and debug-task', () => {
+  it('takes one task, and ends well when that has ended', async () => {
+    const { hub, clock, run, happened } = await setUp({ single: true });
+    const code = run();
+    await clock.asleep(250);
+    const [first, second] = [sleepTask(hub), sleepTask(hub)];
+
+    await clock.advance(250);
+    await clock.asleep(asleepMs);
+    await clock.advance(asleepMs);
+
+    expect(await code).toBe(exitCode.stopped);
+    expect(hub.task(first).state).toBe('closed');
+    expect(hub.task(second).state).toBe('assigned');
+    expect(hub.told).toEqual({ load: 0, ready: false });
+    expect(happened).toEqual(['ready builder', `${first} closed`]);
+  });
+
+  it.each([true, false])('logs what tasks are given and give only when asked to: %s', async (debugTask) => {
+    const { hub, clock, run, lines, events } = await setUp({ debugTask });
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    events.on('task:ended', () => resolve());
+    sleepTask(hub);
+    void run();
+
+    await clock.asleep(asleepMs);
+    await clock.advance(asleepMs);
+    await ended;
+
+    const debugged = lines.filter(({ level }) => level === 20);
+    expect(debugged.map(({ msg }) => msg)).toEqual(debugTask ? ['task parameters', 'task result'] : []);
+    if (debugTask) expect(debugged[0]).toMatchObject({ method: 'sleep', params: '[5000]' });
+  });
+});
+
 describe('Daemon: drain', () => {
   it('takes nothing new, lets its tasks finish, and ends with the code for a restart', async () => {
     const { hub, clock, daemon, run, happened, callsFrom } = await setUp();

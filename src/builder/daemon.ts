@@ -45,6 +45,10 @@ export interface DaemonParts {
   readonly log: Logger;
   /** Log in, tidy up, and end: kojid's `--skip-main`. */
   readonly skipMain: boolean;
+  /** Take one task, and end with it: kojid's `--single`. */
+  readonly single: boolean;
+  /** Log everything about tasks, whatever the log's level: kojid's `--debug-task`. */
+  readonly debugTask: boolean;
 }
 
 /**
@@ -67,7 +71,8 @@ export class Daemon {
     const { accept } = environment.config.adjutant;
     this.#parts = parts;
     this.#pace = new Pace(environment.clock, settings.sleepMs);
-    this.#supervisor = new Supervisor(environment, session, events, log, () => this.#pace.expectWork());
+    const taskLog = parts.debugTask ? log.child({}, { level: 'debug' }) : log;
+    this.#supervisor = new Supervisor(environment, session, events, taskLog, () => this.#pace.expectWork());
     this.#loop = new PollLoop({
       host,
       tags,
@@ -77,6 +82,7 @@ export class Daemon {
       whyNotAccepted: (task, signal) => whyNotAccepted(task, accept, { registry, host, tags, repos }, signal),
       events,
       maxJobs: settings.maxJobs,
+      single: parts.single,
       pace: this.#pace,
       clock: environment.clock,
       log,

@@ -39,6 +39,7 @@ export class PollLoop {
   readonly #whyNotAccepted: AcceptanceCheck;
   readonly #events: BuilderEvents;
   readonly #maxJobs: number;
+  readonly #single: boolean;
   readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -58,6 +59,8 @@ export class PollLoop {
     readonly events: BuilderEvents;
     /** kojid's `maxjobs`. */
     readonly maxJobs: number;
+    /** Drain as soon as a task was taken. */
+    readonly single: boolean;
     readonly pace: Pace;
     readonly clock: Clock;
     readonly log: Logger;
@@ -70,6 +73,7 @@ export class PollLoop {
     this.#whyNotAccepted = parts.whyNotAccepted;
     this.#events = parts.events;
     this.#maxJobs = parts.maxJobs;
+    this.#single = parts.single;
     this.#pace = parts.pace;
     this.#clock = parts.clock;
     this.#log = parts.log;
@@ -91,7 +95,8 @@ export class PollLoop {
       if (signal.aborted) return;
       if (this.#supervisor.lost !== null) throw this.#supervisor.lost;
       if (this.#draining && this.#supervisor.taskIds.length === 0) return;
-      if (took) this.#pace.expectWork();
+      if (took && this.#single) this.drain();
+      else if (took) this.#pace.expectWork();
       await this.#pace.pause(signal);
     }
   }

@@ -1,5 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { showValue } from '../hub/call-log.ts';
 import { SessionLost } from '../hub/faults.ts';
 import type { OpenTask } from '../hub/schema.ts';
 import type { HubSession } from '../hub/session.ts';
@@ -83,6 +84,7 @@ export class Supervisor {
     this.#running.set(task.id, { parentId: task.parentId, abort, wake, done });
     this.#events.emit('task:started', { taskId: task.id, method: task.method });
     log.info({ arch: task.arch }, 'task started');
+    log.debug({ params: showValue(task.request) }, 'task parameters');
   }
 
   /** The hub has news for a waiting task. */

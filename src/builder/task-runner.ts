@@ -8,6 +8,7 @@ import { withDeadline } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { hubApis } from '../hub/apis.ts';
+import { showValue } from '../hub/call-log.ts';
 import { faultCodes, isFault, SessionLost } from '../hub/faults.ts';
 import type { HubFiles } from '../hub/files.ts';
 import { HostApi } from '../hub/host-api.ts';
@@ -64,7 +65,9 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
   try {
     await rm(absolute, { recursive: true, force: true });
     await mkdir(join(absolute, 'logs'), { recursive: true });
-    ended = { result: await runAdapter(run, environment, { absolute, work }) };
+    const result = await runAdapter(run, environment, { absolute, work });
+    log.debug({ result: showValue(result) }, 'task result');
+    ended = { result };
   } catch (error) {
     const reason = run.signal.aborted ? run.signal.reason : error;
     ended = { outcome: outcomeOf(reason) };
@@ -109,7 +112,7 @@ async function runAdapter(
     directory,
     logs,
     outputs: uploads,
-    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork),
+    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork, log),
     cleanup,
   };
   try {

@@ -21,6 +21,7 @@ describe('parseDaemonArguments', () => {
       debug: false,
       debugTask: false,
       debugXmlrpc: false,
+      debugMock: false,
       skipMain: false,
       single: false,
       overrides: {},
@@ -58,6 +59,7 @@ describe('parseDaemonArguments', () => {
       adjutantPath: '/z',
       debugTask: true,
       debugXmlrpc: true,
+      debugMock: true,
       skipMain: true,
       single: true,
     });

@@ -16,6 +16,8 @@ export interface DaemonArguments {
   readonly debug: boolean;
   readonly debugTask: boolean;
   readonly debugXmlrpc: boolean;
+  /** Obsolete in kojid, too. */
+  readonly debugMock: boolean;
   /** Log in and end, without looking for tasks. */
   readonly skipMain: boolean;
   /** Take one task and end after it (`--single` of Koji 1.36). */
@@ -98,6 +100,7 @@ export function parseDaemonArguments(
     debug: isGiven('debug'),
     debugTask: isGiven('debugTask'),
     debugXmlrpc: isGiven('debugXmlrpc'),
+    debugMock: isGiven('debugMock'),
     skipMain: isGiven('skipMain'),
     single: isGiven('single'),
     overrides,
@@ -120,8 +123,8 @@ function daemonCommand(
     .option('--force-lock', 'take over the exclusive session of another daemon')
     .option('-v, --verbose', 'log what is done')
     .option('-d, --debug', 'log everything')
-    .option('--debug-task', 'log everything about tasks')
-    .option('--debug-xmlrpc', 'log the calls to the hub')
+    .option('--debug-task', 'log everything about tasks, whatever else is logged')
+    .option('--debug-xmlrpc', 'log every call to the hub and its answer, without secrets')
     .option('--skip-main', 'log in and end')
     .option('--single', 'take one task and end after it')
     .addOption(new Option('--debug-mock').hideHelp());

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { settle } from '../../test/support/manual-clock.ts';
 import { hubFault, ScriptedSession } from '../../test/support/scripted-session.ts';
+import { silentLog } from '../../test/support/silent-log.ts';
 import { SubtasksApi } from '../hub/subtasks-api.ts';
 import { Subtasks } from './subtasks.ts';
 
@@ -41,9 +42,10 @@ beforeEach(() => {
   abort = new AbortController();
   wake = new FakeWake();
   started = 0;
-  subtasks = new Subtasks(5, new SubtasksApi(session), wake, abort.signal, () => {
+  const begun = () => {
     started += 1;
-  });
+  };
+  subtasks = new Subtasks(5, new SubtasksApi(session), wake, abort.signal, begun, silentLog);
 });
 
 describe('Subtasks.start', () => {

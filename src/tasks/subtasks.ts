@@ -1,3 +1,4 @@
+import type { Logger } from '../core/logger.ts';
 import { HubFault } from '../hub/faults.ts';
 import type { SubtasksApi } from '../hub/subtasks-api.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -35,14 +36,23 @@ export class Subtasks {
   readonly #wake: WakeUp;
   readonly #signal: AbortSignal;
   readonly #started: () => void;
+  readonly #log: Logger;
 
   /** `started` is told of every child that was made: the hub gives it to a host when one asks for work. */
-  constructor(parent: number, hub: SubtasksApi, wake: WakeUp, signal: AbortSignal, started: () => void) {
+  constructor(
+    parent: number,
+    hub: SubtasksApi,
+    wake: WakeUp,
+    signal: AbortSignal,
+    started: () => void,
+    log: Logger,
+  ) {
     this.#parent = parent;
     this.#hub = hub;
     this.#wake = wake;
     this.#signal = signal;
     this.#started = started;
+    this.#log = log;
   }
 
   /** Creates a child task and resolves with its id. */
@@ -57,6 +67,7 @@ export class Subtasks {
       },
       this.#signal,
     );
+    this.#log.debug({ child: id, childMethod: request.method, label: request.label }, 'child task made');
     this.#started();
     return id;
   }
@@ -76,6 +87,7 @@ export class Subtasks {
         // Nobody awaits it when the children have ended already.
         woken.catch(() => undefined);
         const state = await this.#hub.taskWait(this.#parent, this.#signal);
+        this.#log.debug(state, 'waiting for child tasks');
         if (state.unfinished.length === 0) break;
         if (state.finished.length > 0) {
           if (!all) {

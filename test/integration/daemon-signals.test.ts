@@ -155,6 +155,29 @@ describe('a daemon that runs a task', () => {
   });
 });
 
+describe('a daemon with flags for a close look', () => {
+  it('takes one task, and logs the calls and the task without any secret', async () => {
+    const { hub, client } = await startHub();
+    await client.call('makeTask', ['sleep', [0]]);
+    await client.call('makeTask', ['sleep', [0]]);
+
+    const flags = ['--single', '--debug-xmlrpc', '--debug-task', '--debug-mock'];
+    const daemon = await SpawnedDaemon.start(hub.url, [], flags);
+
+    expect(await daemon.exit()).toBe(0);
+    expect((await stateOf(hub)).tasks.filter((state) => state === taskState.CLOSED)).toHaveLength(1);
+    expect(await daemon.line('--debug-mock')).toMatchObject({ level: 40 });
+    expect(await daemon.line('task parameters')).toMatchObject({ method: 'sleep', params: '[0]' });
+    const shown = daemon.lines.filter(({ msg }) => msg === 'call to the hub').map(({ method }) => method);
+    expect(shown).toEqual(expect.arrayContaining(['login', 'host.openTask', 'host.closeTask', 'logout']));
+    expect(await daemon.line('answer')).toMatchObject({ answer: expect.stringContaining('[secret]') });
+    // The password of every daemon under test, and what session keys of the development hub look like.
+    expect(JSON.stringify(daemon.lines).replaceAll('[secret]', '')).not.toMatch(
+      /secret|session-key\\":\\"\w/,
+    );
+  });
+});
+
 describe('a daemon that cannot say its last words', () => {
   it('ends at once with 1 at a second SIGTERM', async () => {
     const hub = (await startIdleHub()).on('logout', 'hang');

@@ -10,7 +10,7 @@ import { makeTaskEnvironment } from './task-environment.ts';
 const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 
 /** A daemon that is not running yet, with a hub in memory and a clock that the test moves; stopped when the test ends. */
-export async function setUpDaemon({ skipMain = false } = {}) {
+export async function setUpDaemon({ skipMain = false, single = false, debugTask = false } = {}) {
   const hub = new MemoryHub();
   const clock = new ManualClock();
   const containers = new FakeManager({ clock, images: { 'localhost/root:1': image } });
@@ -26,6 +26,8 @@ export async function setUpDaemon({ skipMain = false } = {}) {
     settings: { sleepMs: 15_000, maxJobs: 10, shutdownGraceMs: 60_000 },
     log,
     skipMain,
+    single,
+    debugTask,
   });
   const happened: string[] = [];
   events.on('daemon:ready', ({ hostName }) => happened.push(`ready ${hostName}`));

@@ -59,7 +59,7 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
   const probe = { look: async () => space };
   const rules = acceptRules.schema.parse(accept);
   const loop = new PollLoop({
-    ...{ host, tags, registry, supervisor, probe, events, maxJobs, pace, clock, log },
+    ...{ host, tags, registry, supervisor, probe, events, maxJobs, pace, clock, log, single: false },
     whyNotAccepted: (task, signal) => whyNotAccepted(task, rules, { registry, host, tags, repos }, signal),
   });
   const abort = new AbortController();

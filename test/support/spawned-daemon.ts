@@ -32,8 +32,12 @@ export class SpawnedDaemon {
     });
   }
 
-  /** `settings` are lines of kojid.conf. Killed when the test ends, if it still runs. */
-  static async start(server: string, settings: readonly string[] = []): Promise<SpawnedDaemon> {
+  /** `settings` are lines of kojid.conf, `flags` words of the command line. Killed when the test ends, if it still runs. */
+  static async start(
+    server: string,
+    settings: readonly string[] = [],
+    flags: readonly string[] = ['--verbose'],
+  ): Promise<SpawnedDaemon> {
     const directory = await mkdtemp(join(tmpdir(), 'adjutant-'));
     const workDir = join(directory, 'work');
     await mkdir(workDir);
@@ -55,7 +59,7 @@ export class SpawnedDaemon {
     ];
     await writeFile(config, text.join('\n'));
     const env = { PATH: process.env['PATH'], HOME: directory, CONTAINER_HOST: `unix://${socket}` };
-    const child = spawn(process.execPath, [cli, '--fg', '--verbose', '-c', config], {
+    const child = spawn(process.execPath, [cli, '--fg', ...flags, '-c', config], {
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -21,7 +21,7 @@ import { ManualClock } from './manual-clock.ts';
 import { memoryFiles } from './memory-files.ts';
 import { site } from './root-bench.ts';
 import { ScriptedSession } from './scripted-session.ts';
-import { keptLog } from './silent-log.ts';
+import { keptLog, silentLog } from './silent-log.ts';
 
 export interface BenchOptions {
   readonly method?: string;
@@ -80,7 +80,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
       async () => ({}),
       clock,
     ),
-    subtasks: new Subtasks(5, hub.subtasks, wake, abort.signal, () => started.push('child')),
+    subtasks: new Subtasks(5, hub.subtasks, wake, abort.signal, () => started.push('child'), silentLog),
     cleanup,
     random: () => 0,
   };

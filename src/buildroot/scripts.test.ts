@@ -218,6 +218,17 @@ describe('installScript', () => {
   });
 });
 
+/** What a script hands to rpmbuild behind the fixed options, where `rpmbuild --help` runs the shell command `help`. */
+function rpmbuildArguments(script: string, help: string): string {
+  const end = script.slice(script.lastIndexOf('\nfi\n') + '\nfi\n'.length);
+  const shown = end
+    .replaceAll('/usr/bin/rpmbuild --help', help)
+    .replace(/exec \/usr\/bin\/rpmbuild .*? "\$@"/, 'echo "$@"')
+    .replace('--login ', '');
+  const run = spawnSync('bash', ['-c', shown], { env: { spec: 'a.spec', HOME: '/home' }, encoding: 'utf8' });
+  return run.stdout.trimEnd();
+}
+
 describe('scripts that run rpmbuild', () => {
   it.each([
     ['-bs --target noarch --nodeps', sourceScript('s.src.rpm', 'noarch', null)],
@@ -227,8 +238,21 @@ describe('scripts that run rpmbuild', () => {
     ['-bs --nodeps', rebuildSourceScript('s.src.rpm')],
   ])('run rpmbuild %s after unpacking', (options, script) => {
     expect(script).toContain('/usr/bin/rpm -Uvh --nodeps /adjutant/in/s.src.rpm');
-    expect(script.trimEnd().split('\n').at(-2)).toContain(`exec /usr/bin/rpmbuild ${options} "$1"`);
+    expect(script.trimEnd().split('\n').at(-2)).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
     expect(script.match(/exit 40/g)).toHaveLength(2);
+  });
+
+  it.each([
+    ['that knows --noclean run it without %clean', 'echo "  --noclean   do not run %clean"', '--noclean '],
+    ['of long ago run it as it is', 'echo "  --clean"', ''],
+  ])('in a root with an rpmbuild %s', (_what, help, option) => {
+    for (const script of [
+      sourceScript('s.src.rpm', 'noarch', null),
+      generateRequiresScript('s.src.rpm', 'noarch', null),
+      buildScript('s.src.rpm', 'noarch', false, null),
+    ])
+      expect(rpmbuildArguments(script, help)).toBe(`${option}/home/build/SPECS/a.spec`);
+    expect(rpmbuildArguments(rebuildSourceScript('s.src.rpm'), help)).toBe('/home/build/SPECS/a.spec');
   });
 
   it('stay as the first process, to reap what a build leaves behind, and end as rpmbuild did', () => {

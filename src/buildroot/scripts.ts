@@ -121,7 +121,11 @@ export const installedFormat =
  * so that its BuildRequires are those the target's macros give (as mock does before it installs them).
  */
 export function sourceScript(source: string, targetArch: string, personality: string | null): string {
-  return script([...unpack(source), ...rpmbuild(`-bs --target ${quote(targetArch)} --nodeps`, personality)]);
+  return script([
+    ...unpack(source),
+    ...asMock,
+    ...rpmbuild(`-bs --target ${quote(targetArch)} --nodeps`, personality),
+  ]);
 }
 
 /** Like `sourceScript`, then %prep and %generate_buildrequires; ends with 11 when something is missing. */
@@ -130,7 +134,11 @@ export function generateRequiresScript(
   targetArch: string,
   personality: string | null,
 ): string {
-  return script([...unpack(source), ...rpmbuild(`-br --target ${quote(targetArch)} --nodeps`, personality)]);
+  return script([
+    ...unpack(source),
+    ...asMock,
+    ...rpmbuild(`-br --target ${quote(targetArch)} --nodeps`, personality),
+  ]);
 }
 
 /** Build phase: binary packages; with generated BuildRequires the source package is written again, too. */
@@ -142,6 +150,7 @@ export function buildScript(
 ): string {
   return script([
     ...unpack(source),
+    ...asMock,
     ...rpmbuild(`${generated ? '-ba' : '-bb'} --target ${quote(targetArch)} --nodeps`, personality),
   ]);
 }
@@ -215,6 +224,12 @@ function unpack(source: string): readonly string[] {
 }
 
 /**
+ * Without %clean, which a root that is thrown away does not need, wherever rpmbuild knows how (mock's
+ * `_rpmbuild_noclean_option`): a %clean that fails must not fail the build. koji's own `rpmbuild -bs` has it not.
+ */
+const asMock = ['case $(/usr/bin/rpmbuild --help) in *--noclean*) set -- --noclean ;; esac'];
+
+/**
  * As a login shell with the name of the spec as its argument: spec names may hold anything. The script stays
  * as the container's first process, to reap what the build leaves behind: a test that waits for a daemon to
  * be gone would see it as a zombie for ever.
@@ -223,7 +238,7 @@ function rpmbuild(options: string, personality: string | null): readonly string[
   return [
     // Shells count from here, as under mock.
     'unset SHLVL',
-    `${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$1"`)} rpmbuild ~/build/SPECS/"$spec"`,
+    `${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$@"`)} rpmbuild "$@" ~/build/SPECS/"$spec"`,
     'exit "$?"',
   ];
 }

@@ -3,7 +3,7 @@ import { authOf, hubTlsOf } from './config/auth.ts';
 import type { Config } from './config/schema.ts';
 import type { HubAuth } from './hub/auth/auth.ts';
 import { createAuth } from './hub/auth/create-auth.ts';
-import type { RetryOptions } from './hub/retry.ts';
+import type { SessionOptions } from './hub/session.ts';
 import { loadTls } from './hub/tls.ts';
 import { createTransport, type HubTransport } from './hub/transport.ts';
 
@@ -11,7 +11,7 @@ import { createTransport, type HubTransport } from './hub/transport.ts';
 export interface HubConnection {
   readonly transport: HubTransport;
   readonly auth: HubAuth;
-  readonly retries: RetryOptions;
+  readonly session: SessionOptions;
   /** Whom the hub will see: the user of the password, or the certificate's common name. */
   readonly expectedUser: string | null;
 }
@@ -33,15 +33,16 @@ export async function hubConnection(config: Config): Promise<HubConnection> {
     tls,
     timeoutMs: (kojid.timeout ?? defaultTimeoutSeconds) * 1000,
   });
-  const retries = {
+  const session = {
     maxRetries: kojid.max_retries,
     retryIntervalMs: kojid.retry_interval * 1000,
     offlineRetry: kojid.offline_retry,
     offlineRetryIntervalMs: kojid.offline_retry_interval * 1000,
+    fastUpload: kojid.use_fast_upload,
   };
   const auth = createAuth(choice);
   const expectedUser = choice.kind === 'password' ? choice.user : commonName(tls.clientPem);
-  return { transport, auth, retries, expectedUser };
+  return { transport, auth, session, expectedUser };
 }
 
 function commonName(pem: string | null): string | null {

@@ -218,9 +218,9 @@ async function login(
   log: Logger,
   signal: AbortSignal,
 ): Promise<HubSession> {
-  const { transport, auth, retries } = await hubConnection(config);
+  const { transport, auth, session } = await hubConnection(config);
   const used = debugXmlrpc ? loggedTransport(transport, log.child({}, { level: 'debug' })) : transport;
-  return openSession(retries, auth, clock, used, log, signal);
+  return openSession(session, auth, clock, used, log, signal);
 }
 
 /** The default image has to be there before the first task is. */

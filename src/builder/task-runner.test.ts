@@ -124,7 +124,7 @@ describe('runTask', () => {
     expect(await start()).toBe('failed');
 
     expect(() => decodeResponse(task.result ?? '')).toThrow('fault 1005: it does not compile');
-    expect(hub.methods()).toEqual(['upload', 'checkUpload', 'host.failTask', 'logout']);
+    expect(hub.methods()).toEqual(['upload', 'host.failTask', 'logout']);
   });
 
   it('fails a task whose parameters could not be read, without running it', async () => {

@@ -82,9 +82,7 @@ export const kojidOptions = {
   offline_retry: option(boolean, 'True', 'Wait for a hub that says it is offline.'),
   offline_retry_interval: option(seconds(0), '120', 'Pause before the next try then.'),
   timeout: unset(seconds(1), 'Longest wait for an answer of the hub. Not set: 12 hours.'),
-  use_fast_upload: option(boolean, 'True', 'Upload raw bytes instead of XML-RPC calls.', {
-    ignored: 'uploads are always raw bytes',
-  }),
+  use_fast_upload: option(boolean, 'True', 'Upload raw bytes instead of XML-RPC calls.'),
 
   packager: option(text, 'Koji', "The packages' Packager."),
   vendor: option(text, 'Koji', "The packages' Vendor."),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HubAuth } from './auth/auth.ts';
+import { rawUploadCall, uploadFileCall } from './chunk-call.ts';
 import {
   faultCodes,
   HubProtocolError,
@@ -13,7 +14,7 @@ import {
   type CallOptions,
   type HubSession,
   reservedCallnums,
-  type SessionJournal,
+  type SessionOptions,
   type SessionState,
   type UploadChunk,
   type UploadedChunk,
@@ -23,13 +24,10 @@ import { Traffic } from './traffic.ts';
 import type { HubRequest } from './transport.ts';
 import { encodeCall, type RpcValue, withKeywords } from './xmlrpc/codec.ts';
 
-const UploadAnswer = z.object({ size: z.int(), hexdigest: z.string() });
-
 /** The session that `openSession` and `resumeSession` give out; see {@link HubSession}. */
 export class LiveSession implements HubSession {
-  readonly #settings: RetrySettings;
+  readonly #settings: RetrySettings & SessionOptions;
   readonly #auth: HubAuth;
-  readonly #journal: SessionJournal | undefined;
   readonly #traffic: Traffic;
   #state: SessionState;
   /** Call numbers below this one are covered by what the journal holds. */
@@ -38,17 +36,11 @@ export class LiveSession implements HubSession {
   #tail: Promise<unknown> = Promise.resolve();
   #hubVersion: string | null = null;
 
-  constructor(
-    state: SessionState,
-    settings: RetrySettings,
-    auth: HubAuth,
-    journal: SessionJournal | undefined,
-  ) {
+  constructor(state: SessionState, settings: RetrySettings & SessionOptions, auth: HubAuth) {
     this.#state = state;
     this.#settings = { ...settings, log: settings.log.child({ sessionId: state.id }) };
     this.#traffic = new Traffic(settings.clock);
     this.#auth = auth;
-    this.#journal = journal;
   }
 
   get info(): HubSession['info'] {
@@ -99,21 +91,12 @@ export class LiveSession implements HubSession {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<UploadedChunk> {
     const { signal } = options;
-    const query = new URLSearchParams({
-      filename: chunk.name,
-      filepath: chunk.directory,
-      fileverify: 'adler32',
-      offset: String(chunk.offset),
-      overwrite: '1',
-      ...(chunk.volume !== undefined && { volume: chunk.volume }),
-    });
-    const call = { method: 'rawUpload', body: chunk.bytes, once: false, uploadQuery: query };
+    const call = this.#settings.fastUpload === false ? uploadFileCall(chunk) : rawUploadCall(chunk);
     const sent = await this.#inOrder(signal, () =>
       this.#traffic.time('uploads', chunk.bytes.length, () => this.#exchange(call, signal)),
     );
     if ('error' in sent) throw sent.error;
-    const written = parseAnswer('rawUpload', UploadAnswer, sent.value);
-    return { sizeBytes: written.size, adler32: written.hexdigest, resent: sent.resent };
+    return { problem: call.problemOf(sent.value), resent: sent.resent };
   }
 
   async subsession(signal?: AbortSignal): Promise<HubSession> {
@@ -123,7 +106,7 @@ export class LiveSession implements HubSession {
       retryError: () => this.call('subsession', [], SessionInfo, { signal }),
     });
     const state = toState(info, this.#state.master ?? this.#state.id);
-    return new LiveSession(state, this.#settings, this.#auth, this.#journal);
+    return new LiveSession(state, this.#settings, this.#auth);
   }
 
   async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {
@@ -163,7 +146,7 @@ export class LiveSession implements HubSession {
       if (!isFault(error, faultCodes.auth, faultCodes.authLock, faultCodes.authExpired)) throw error;
     }
     this.#settings.log.info(this.#traffic.sums(), 'session closed');
-    await this.#journal?.remove(this.#state.id);
+    await this.#settings.journal?.remove(this.#state.id);
   }
 
   /** Runs `work` when all earlier calls of this session have ended. */
@@ -244,9 +227,10 @@ export class LiveSession implements HubSession {
 
   /** Puts the present key and the next block of call numbers into the journal. */
   async #reserve(): Promise<void> {
-    if (this.#journal === undefined) return;
+    const { journal } = this.#settings;
+    if (journal === undefined) return;
     const upTo = this.#state.callnum + reservedCallnums;
-    await this.#journal.save({ ...this.#state, callnum: upTo });
+    await journal.save({ ...this.#state, callnum: upTo });
     this.#reserved = upTo;
   }
 }

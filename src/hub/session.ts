@@ -32,6 +32,8 @@ export const reservedCallnums = 1000;
 
 export interface SessionOptions extends RetryOptions {
   readonly journal?: SessionJournal;
+  /** kojid's `use_fast_upload`, on when left out: chunks of files as raw bytes, not inside XML-RPC calls. */
+  readonly fastUpload?: boolean;
 }
 
 export interface CallOptions<T> {
@@ -50,7 +52,7 @@ export interface CallOptions<T> {
   readonly once?: boolean;
 }
 
-/** One piece of a file, for the hub's `rawUpload`. */
+/** One piece of a file, for the hub's `rawUpload` or `uploadFile`. */
 export interface UploadChunk {
   /** Directory below the hub's `work/`. */
   readonly directory: string;
@@ -60,10 +62,11 @@ export interface UploadChunk {
   readonly volume?: string;
 }
 
-/** What the hub wrote of a chunk. `resent`: the chunk was sent more than once. */
+/** How a chunk arrived. */
 export interface UploadedChunk {
-  readonly sizeBytes: number;
-  readonly adler32: string;
+  /** What the hub got instead of the chunk, by size or checksum; null when it got the chunk. */
+  readonly problem: string | null;
+  /** The chunk was sent more than once. */
   readonly resent: boolean;
 }
 
@@ -83,7 +86,10 @@ export interface HubSession {
     answer: z.ZodType<T>,
     options?: CallOptions<T>,
   ): Promise<T>;
-  /** Writes one chunk of a file; what is there at and behind its offset is replaced. */
+  /**
+   * Writes one chunk of a file. One at offset 0 replaces the file that is there; any other goes on from where
+   * those before it ended, and replaces what earlier attempts brought of it.
+   */
   upload(chunk: UploadChunk, options?: { readonly signal?: AbortSignal | undefined }): Promise<UploadedChunk>;
   /** A session of its own for one task, with the rights and the lock of this one. */
   subsession(signal?: AbortSignal): Promise<HubSession>;

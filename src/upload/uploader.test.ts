@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeHub, fault, type Reply, type SeenCall, value } from '../../test/support/fake-hub.ts';
 import { openFakeSession } from '../../test/support/open-fake-session.ts';
-import { adler32, adler32Hex } from './adler32.ts';
+import { adler32, adler32Hex } from '../hub/adler32.ts';
 import { chunkBytes } from './append-upload.ts';
 import { taskUploadPath } from './task-paths.ts';
 import { Uploader } from './uploader.ts';
@@ -194,6 +195,105 @@ describe('file', () => {
   });
 });
 
+describe('without raw uploads', () => {
+  const content = Buffer.alloc(2 * chunkBytes + 100, 'koji builds\n');
+  const parts = (): SeenCall[] => hub.seen.filter(({ method }) => method === 'uploadFile');
+
+  /** Writes as the real hub does: -1 with all of the file replaces it, anything else writes into it. */
+  function storePart({ params }: SeenCall): Reply {
+    const [directory, name, size, checksum, offset, data] = params;
+    const bytes = Buffer.from(String(data), 'base64');
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    expect([directory, name, size, checksum]).toEqual([
+      'tasks/5/5',
+      'build.log',
+      bytes.length,
+      ['sha256', digest],
+    ]);
+    const start = offset === -1 ? 0 : Number(offset);
+    const rest = offset === -1 ? Buffer.alloc(0) : stored?.subarray(start + bytes.length);
+    stored = Buffer.concat([stored?.subarray(0, start) ?? Buffer.alloc(0), bytes, rest ?? Buffer.alloc(0)]);
+    return value(true);
+  }
+
+  beforeEach(async () => {
+    hub.on('uploadFile', storePart).on('rawUpload', fault(1000, 'no raw uploads'));
+    uploader = new Uploader(await openFakeSession(hub, clock, { fastUpload: false }), clock);
+  });
+
+  it('sends ordered parts, the first of which replaces what is there, and has the size confirmed', async () => {
+    await writeFile(path, content);
+    stored = Buffer.alloc(content.length + 9);
+
+    const sent = await uploader.file(path, target);
+
+    expect(stored.equals(content)).toBe(true);
+    expect(sent).toEqual({ sizeBytes: content.length, adler32: adler32Hex(adler32(content)) });
+    expect(parts().map(({ params }) => params[4])).toEqual([-1, chunkBytes, 2 * chunkBytes]);
+    expect(checks()).toMatchObject([{ keywords: {} }]);
+    expect(uploads()).toEqual([]);
+  });
+
+  it('makes an empty file, and sends a growing one each byte once', async () => {
+    await writeFile(path, '');
+    await uploader.file(path, target);
+    expect(stored?.length).toBe(0);
+
+    const upload = uploader.append(path, target);
+    await writeFile(path, 'one\n');
+    await upload.push();
+    await appendFile(path, 'two\n');
+    await upload.finish();
+
+    expect(String(stored)).toBe('one\ntwo\n');
+    expect(parts().map(({ params }) => [params[4], params[2]])).toEqual([
+      [-1, 0],
+      [-1, 4],
+      [4, 4],
+    ]);
+  });
+
+  it('sends a part again that the hub calls damaged, and has the whole compared', async () => {
+    await writeFile(path, 'abc');
+    hub.on('uploadFile', value(false), storePart);
+
+    await uploader.file(path, target);
+
+    expect(String(stored)).toBe('abc');
+    expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
+  });
+
+  it('has the whole compared when the answer of a part was lost', async () => {
+    await writeFile(path, 'abc');
+    hub.on('uploadFile', 'drop', storePart);
+
+    await uploader.file(path, target);
+
+    expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
+  });
+
+  it('waits for a file that an earlier request still has locked', async () => {
+    await writeFile(path, 'abc');
+    const busy = fault(1, "<class 'BlockingIOError'>: [Errno 11] Resource temporarily unavailable");
+    hub.on('uploadFile', busy, storePart);
+
+    await uploader.file(path, target);
+
+    expect(clock.slept).toEqual([1000]);
+    expect(String(stored)).toBe('abc');
+  });
+
+  it('fails when a part stays damaged', async () => {
+    await writeFile(path, 'abc');
+    hub.on('uploadFile', value(false));
+
+    await expect(uploader.file(path, target)).rejects.toMatchObject({
+      code: 'upload-failed',
+      message: expect.stringMatching(/at offset 0 the hub finds 3 bytes of another size or checksum/),
+    });
+  });
+});
+
 describe('append', () => {
   it('sends what a growing file has gained, each byte once', async () => {
     await writeFile(path, 'one\n');
@@ -215,10 +315,33 @@ describe('append', () => {
     await writeFile(path, 'one\n');
     const upload = uploader.append(path, target);
 
-    await Promise.all([upload.push(), upload.push(), upload.finish()]);
+    await Promise.all([upload.push(), upload.push(), upload.finish(), upload.push()]);
 
     expect(offsets()).toEqual(['0']);
-    expect(checks()).toHaveLength(1);
+    expect(upload.sentBytes).toBe(4);
+  });
+
+  it('asks for no confirmation when each chunk arrived at once', async () => {
+    await writeFile(path, 'one\n');
+    const upload = uploader.append(path, target);
+    await upload.push();
+    await appendFile(path, 'two\n');
+
+    await upload.finish();
+
+    expect(checks()).toEqual([]);
+  });
+
+  it('has the whole compared when the answer of any chunk was lost', async () => {
+    await writeFile(path, 'one\n');
+    hub.on('rawUpload', 'drop', store);
+    const upload = uploader.append(path, target);
+    await upload.push();
+    await appendFile(path, 'two\n');
+
+    await upload.finish();
+
+    expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
   });
 
   it('sends the same bytes again after a push that failed', async () => {
@@ -230,6 +353,7 @@ describe('append', () => {
     await upload.finish();
 
     expect(String(stored)).toBe('one\n');
+    expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
   });
 
   it('says that the file has shrunk', async () => {

@@ -23,7 +23,7 @@ export class Uploader {
   ): Promise<{ readonly sizeBytes: number; readonly adler32: string }> {
     const upload = this.append(path, target);
     if (options.resume === true) await upload.resume(options.signal);
-    await upload.finish(options.signal);
+    await upload.finish(options.signal, { confirm: true });
     return { sizeBytes: upload.sentBytes, adler32: upload.checksum };
   }
 

@@ -261,4 +261,32 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     // Look, send the rest, look: the first eight bytes were not sent again.
     expect(session.state().callnum).toBe(numberBefore + 3);
   });
+
+  it('uploads without raw requests, over what an earlier attempt left', async () => {
+    const path = join(directory, 'plain');
+    const content = Buffer.alloc(3_000_000, 'three megabytes in calls ');
+    await writeFile(path, Buffer.concat([content, content]));
+    const target = { directory: remote, name: 'plain.rpm' };
+    await new Uploader(session, systemClock).file(path, target);
+    await writeFile(path, content);
+    const plain = { ...options, fastUpload: false };
+    const slow = resumeSession(session.state(), plain, createAuth(builder), systemClock, transport, log);
+
+    const sent = await new Uploader(slow, systemClock).file(path, target);
+    await writeFile(path, '');
+    await new Uploader(slow, systemClock).file(path, { directory: remote, name: 'none.rpm' });
+    const growing = new Uploader(slow, systemClock).append(path, { directory: remote, name: 'growing2.log' });
+    await writeFile(path, 'one\n');
+    await growing.push();
+    await writeFile(path, 'one\ntwo\n');
+    await growing.finish();
+
+    session = resumeSession(slow.state(), options, createAuth(builder), systemClock, transport, log);
+    const Checked = z.object({ size: z.int(), hexdigest: z.string() });
+    const keywords = { verify: 'adler32' };
+    const check = (name: string) => session.call('checkUpload', [remote, name], Checked, { keywords });
+    expect(await check('plain.rpm')).toEqual({ size: content.length, hexdigest: sent.adler32 });
+    expect(await check('none.rpm')).toMatchObject({ size: 0 });
+    expect(await check('growing2.log')).toEqual({ size: 8, hexdigest: growing.checksum });
+  });
 });

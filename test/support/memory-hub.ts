@@ -11,7 +11,6 @@ import type {
 } from '../../src/hub/session.ts';
 import { parseAnswer } from '../../src/hub/session-info.ts';
 import { encodeCall, RpcDouble, type RpcValue } from '../../src/hub/xmlrpc/codec.ts';
-import { adler32, adler32Hex } from '../../src/upload/adler32.ts';
 
 type Keywords = Readonly<Record<string, RpcValue>>;
 
@@ -289,7 +288,7 @@ class MemorySession implements HubSession {
     await this.#hub.trouble('upload', signal);
     const before = this.#hub.uploads.get(path)?.subarray(0, offset) ?? Buffer.alloc(0);
     this.#hub.uploads.set(path, Buffer.concat([before, bytes]));
-    return { sizeBytes: bytes.length, adler32: adler32Hex(adler32(bytes)), resent: false };
+    return { problem: null, resent: false };
   }
 
   async subsession(signal?: AbortSignal): Promise<HubSession> {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { adler32, adler32Hex } from '../../src/hub/adler32.ts';
 import { HubFault, isRetryFault } from '../../src/hub/faults.ts';
 import type { CallOptions, HubSession, SessionState, UploadChunk } from '../../src/hub/session.ts';
 import { parseAnswer } from '../../src/hub/session-info.ts';
@@ -11,7 +12,6 @@ import {
   splitKeywords,
   withKeywords,
 } from '../../src/hub/xmlrpc/codec.ts';
-import { adler32, adler32Hex } from '../../src/upload/adler32.ts';
 
 /** One call as a hub would have read it. */
 export interface ScriptedCall {
@@ -90,7 +90,7 @@ export class ScriptedSession implements HubSession {
     const path = `${directory}/${name}`;
     const before = this.uploads.get(path) ?? Buffer.alloc(0);
     this.uploads.set(path, Buffer.concat([before.subarray(0, offset), bytes]));
-    return { sizeBytes: bytes.length, adler32: adler32Hex(adler32(bytes)), resent: false };
+    return { problem: null, resent: false };
   }
 
   async subsession(): Promise<HubSession> {

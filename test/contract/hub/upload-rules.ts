@@ -253,5 +253,38 @@ export function describeUploadRules(use: UseFixture): void {
       await expectFault(begin('a.txt'), 1000);
       expect(await begin('a.log')).toBe(true);
     });
+
+    it('replaces any file by a last part that is all of it', async () => {
+      const { filepath, send, read } = await openArea();
+      await send('a.txt', 'something longer');
+      const whole = (name: string, content: string) =>
+        use().builder.call('uploadFile', [
+          ...[filepath, name, content.length],
+          ...[['sha256', sha256(content)], -1, base64(content)],
+        ]);
+
+      expect(await whole('a.txt', 'one')).toBe(true);
+      expect(await whole('a.txt', 'two')).toBe(true);
+      expect(await whole('empty', '')).toBe(true);
+
+      expect(await read('a.txt')).toBe('two');
+      expect(await read('empty')).toBe('');
+    });
+
+    it('keeps what lies behind a part that is written again', async () => {
+      const { filepath, read } = await openArea();
+      const part = (offset: number, content: string) =>
+        use().builder.call('uploadFile', [
+          ...[filepath, 'a', content.length],
+          ...[['sha256', sha256(content)], offset, base64(content)],
+        ]);
+      await part(-1, 'one');
+      await part(3, 'two');
+
+      expect(await part(3, 't')).toBe(true);
+      expect(await part(3, 'two')).toBe(true);
+
+      expect(await read('a')).toBe('onetwo');
+    });
   });
 }

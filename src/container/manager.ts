@@ -29,6 +29,33 @@ export interface ContainerManager {
 
   /** Kills and removes a container whatever its state; fine when it is gone already. */
   remove(id: ContainerId): Promise<void>;
+
+  /**
+   * Makes an image of the root of a container that is not running, ids and modes as they are, to be shared
+   * copy-on-write by containers made from it. The container stays, and its root may be used by others meanwhile if they
+   * only read. An image of that name is replaced. Rejects with `bad-spec` while the container runs.
+   */
+  commit(
+    container: ContainerId,
+    image: string,
+    labels: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<void>;
+
+  /** Images on this host that carry the label, whatever its value. */
+  images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]>;
+
+  /** Removes an image by name; fine when it is gone already. False when containers or other images need it. */
+  removeImage(image: string): Promise<boolean>;
+}
+
+export interface StoredImage {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of all its layers, shared ones included. */
+  readonly sizeBytes: number;
+  readonly createdMs: number;
 }
 
 /**

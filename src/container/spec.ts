@@ -106,7 +106,7 @@ export interface ContainerSpec {
   /** Numeric, so that nothing depends on the root's passwd. */
   readonly user: { readonly uid: number; readonly gid: number };
   readonly capabilities: readonly Capability[];
-  /** `none`: only lo, in a namespace of its own. `host`: the host's network, for phases that run no package code. */
+  /** `none`: only lo, in a namespace of its own. `host`: the host's network, for phases that run no package code and builds that a policy gives it. */
   readonly network: 'none' | 'host';
   readonly hostname: string;
   readonly mounts: readonly Mount[];

@@ -321,6 +321,38 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       await expect(unknown).rejects.toMatchObject({ code: 'no-such-container' });
     });
 
+    it('makes an image of the root of a container at rest, and containers of that image', async () => {
+      const image = 'localhost/koji-adjutant-contract:1';
+      const labels = { 'contract.key': 'one', 'contract.text': 'two words' };
+      const base = await create({});
+
+      await manager.commit(base.id, image, labels, never);
+
+      const found = await manager.ensureImage(image, 'never', never);
+      const [stored, ...others] = await manager.images('contract.key', never);
+      expect(others).toEqual([]);
+      expect(stored).toMatchObject({ id: found.id, names: [image], labels });
+      expect(stored?.sizeBytes).toBeGreaterThan(0);
+      expect(await manager.images('contract.other', never)).toEqual([]);
+      const user = await create({}, { root: { kind: 'image', image } });
+      expect(await manager.removeImage(image)).toBe(false);
+      await user[Symbol.asyncDispose]();
+      expect(await manager.removeImage(image)).toBe(true);
+      expect(await manager.removeImage(image)).toBe(true);
+      expect(await manager.images('contract.key', never)).toEqual([]);
+    });
+
+    it('makes no image of a container that runs or is not there', async () => {
+      const running = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      await firstOutput(running);
+      const image = 'localhost/koji-adjutant-contract:2';
+
+      await expect(manager.commit(running.id, image, {}, never)).rejects.toMatchObject({ code: 'bad-spec' });
+      await expect(manager.commit('f00d'.repeat(16), image, {}, never)).rejects.toMatchObject({
+        code: 'no-such-container',
+      });
+    });
+
     it('is reaped of what no running task owns', async () => {
       const kept = await create({});
       const stray = await started({ until: 'killed' });

@@ -1,7 +1,15 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { checkSpec } from '../check-spec.ts';
 import { ContainerError, type ContainerErrorCode } from '../errors.ts';
-import type { BackendInfo, Container, ContainerManager, ContainerSummary, ImageInfo } from '../manager.ts';
+import type {
+  BackendInfo,
+  Container,
+  ContainerManager,
+  ContainerSummary,
+  ImageInfo,
+  StoredImage,
+} from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
 import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
 import { FakeContainer } from './fake-container.ts';
@@ -29,6 +37,7 @@ export class FakeManager implements ContainerManager {
   readonly #options: FakeManagerOptions;
   readonly #containers = new Map<ContainerId, FakeContainer>();
   readonly #ensured = new Set<string>();
+  readonly #committed = new Map<string, StoredImage>();
 
   constructor(options: FakeManagerOptions) {
     this.#options = options;
@@ -58,7 +67,7 @@ export class FakeManager implements ContainerManager {
   async ensureImage(image: string, _policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
     signal.throwIfAborted();
     this.calls.push(`ensureImage ${image}`);
-    const found = this.#options.images[image] ?? 'image-missing';
+    const found = this.#options.images[image] ?? this.#committedInfo(image) ?? 'image-missing';
     if (typeof found === 'string') throw new ContainerError(found, `cannot get image ${image}`);
     this.#ensured.add(image);
     return found;
@@ -106,6 +115,43 @@ export class FakeManager implements ContainerManager {
 
   async remove(id: ContainerId): Promise<void> {
     await this.#containers.get(id)?.[Symbol.asyncDispose]();
+  }
+
+  async commit(
+    container: ContainerId,
+    image: string,
+    labels: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    this.calls.push(`commit ${image}`);
+    const state = this.#containers.get(container)?.summary.state;
+    if (state === undefined)
+      throw new ContainerError('no-such-container', `there is no container ${container}`);
+    if (state === 'running') throw new ContainerError('bad-spec', `cannot commit ${container}: it runs`);
+    const number = this.calls.filter((call) => call.startsWith('commit ')).length;
+    const createdMs = this.#options.clock.now();
+    const id = createHash('sha256').update(`${container} ${number}`).digest('hex');
+    this.#committed.set(image, { id, names: [image], labels, sizeBytes: 1000, createdMs });
+  }
+
+  async images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
+    signal.throwIfAborted();
+    return [...this.#committed.values()].filter(({ labels }) => label in labels);
+  }
+
+  async removeImage(image: string): Promise<boolean> {
+    this.calls.push(`removeImage ${image}`);
+    const users = [...this.#containers.values()].map(({ spec }) => spec.root);
+    if (users.some((root) => root.kind === 'image' && root.image === image)) return false;
+    this.#committed.delete(image);
+    this.#ensured.delete(image);
+    return true;
+  }
+
+  #committedInfo(image: string): ImageInfo | undefined {
+    const found = this.#committed.get(image);
+    return found === undefined ? undefined : { id: found.id, digest: `sha256:${found.id}`, arch: 'x86_64' };
   }
 
   #refuseUnlessIdle(spec: ContainerSpec, base: ContainerId): void {

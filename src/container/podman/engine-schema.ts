@@ -62,6 +62,22 @@ export const InspectedImage = z.object({
   Architecture: z.string(),
 });
 
+export const ListedImages = z
+  .array(
+    z.object({
+      Id: z.string(),
+      Names: z.array(z.string()).nullish(),
+      Labels: z.record(z.string(), z.string()).nullish(),
+      Size: z.number(),
+      /** Seconds. */
+      Created: z.number(),
+    }),
+  )
+  .nullable();
+
+/** The answer to the removal of an image: what was removed, or why it was not. */
+export const RemovedImage = z.looseObject({ cause: z.string().optional(), message: z.string().optional() });
+
 /** One line of a pull's progress. */
 export const PullLine = z.object({ error: z.string().optional() });
 

@@ -23,7 +23,7 @@ export interface EngineRequest {
   readonly what: string;
   readonly method: 'GET' | 'POST' | 'DELETE' | 'HEAD';
   readonly path: string;
-  readonly query?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: object;
   /** Bytes to send instead of JSON. */
   readonly file?: Buffer;
@@ -34,6 +34,8 @@ export interface EngineRequest {
   readonly notFound?: ContainerErrorCode;
   /** True when doing it twice is the same as once: then it outlives a restart of the engine's service. */
   readonly repeatable?: boolean;
+  /** How long this one may take, where the usual time is not enough. */
+  readonly timeoutMs?: number;
 }
 
 const firstPauseMs = 50;
@@ -127,7 +129,8 @@ export class Engine {
     signal: AbortSignal | undefined,
     read: (answer: IncomingMessage) => Promise<T>,
   ): Promise<T> {
-    const { clock, timeoutMs } = this.#options;
+    const { clock } = this.#options;
+    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
     const done = new AbortController();
     const late = new AbortController();
     const alarm = clock.sleep(timeoutMs, done.signal).then(

@@ -6,11 +6,11 @@ import { withDeadline } from '../../core/deadline.ts';
 import { BuilderError } from '../../core/errors.ts';
 import { SharedCall } from '../../core/shared-call.ts';
 import { ContainerError } from '../errors.ts';
-import type { ImageInfo } from '../manager.ts';
-import type { EmptyDirectory, PullPolicy } from '../spec.ts';
+import type { ImageInfo, StoredImage } from '../manager.ts';
+import type { ContainerId, EmptyDirectory, PullPolicy } from '../spec.ts';
 import { classifyError, classifyPullError } from './classify-error.ts';
 import { type Engine, libpod } from './engine.ts';
-import { InspectedImage, PullLine } from './engine-schema.ts';
+import { InspectedImage, ListedImages, PullLine, RemovedImage } from './engine-schema.ts';
 
 /** Images that hold nothing but directories; the tag tells which. */
 const emptyImage = 'localhost/koji-adjutant-empty';
@@ -71,6 +71,57 @@ export class ImageStore {
     const image = `${emptyImage}:${createHash('sha256').update(content).digest('hex').slice(0, 16)}`;
     await shared(this.#empty, image, signal, (run) => this.#makeEmpty(image, directories, run));
     return image;
+  }
+
+  /** `ContainerManager.commit`, of a container that is at rest. */
+  async commit(
+    container: ContainerId,
+    image: string,
+    labels: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { repo, tag } = splitName(image);
+    const changes = Object.entries(labels).map(([name, value]) => `LABEL ${name}=${JSON.stringify(value)}`);
+    await this.#engine.text({
+      what: `make image ${image}`,
+      method: 'POST',
+      path: `${libpod}/commit`,
+      // A commit must not stop others who read the same root.
+      query: { container, repo, tag, pause: 'false', format: 'oci', changes },
+      ok: [200, 201],
+      signal,
+      // Files are copied, as when an image is pulled.
+      timeoutMs: this.#pullMs,
+    });
+  }
+
+  /** `ContainerManager.images`. */
+  async list(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
+    const found = await this.#engine.call(ListedImages, {
+      what: `list the images with label ${label}`,
+      method: 'GET',
+      path: `${libpod}/images/json`,
+      query: { filters: JSON.stringify({ label: [label] }) },
+      ok: [200],
+      repeatable: true,
+      signal,
+    });
+    return (found ?? []).map(({ Id, Names, Labels, Size, Created }) => ({
+      ...{ id: Id, names: Names ?? [], labels: Labels ?? {}, sizeBytes: Size, createdMs: Created * 1000 },
+    }));
+  }
+
+  /** `ContainerManager.removeImage`. */
+  async remove(image: string): Promise<boolean> {
+    const request = {
+      what: `remove image ${image}`,
+      method: 'DELETE',
+      path: `${libpod}/images/${encodeURIComponent(image)}`,
+      ok: [200, 404, 409],
+      repeatable: true,
+    } as const;
+    const answer = RemovedImage.parse(JSON.parse(await this.#engine.text(request)));
+    return !/in use|dependent child/i.test(answer.cause ?? answer.message ?? '');
   }
 
   async #find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined> {
@@ -150,6 +201,12 @@ export class ImageStore {
       signal,
     });
   }
+}
+
+/** Name and tag of an image as the engine wants them; a tag is always there. */
+function splitName(image: string): { readonly repo: string; readonly tag: string } {
+  const colon = image.lastIndexOf(':');
+  return { repo: image.slice(0, colon), tag: image.slice(colon + 1) };
 }
 
 /** Joins the run for this key, or starts it. */

@@ -6,9 +6,16 @@ import type { Logger } from '../../core/logger.ts';
 import { checkSpec } from '../check-spec.ts';
 import { ContainerError } from '../errors.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
-import type { BackendInfo, Container, ContainerManager, ContainerSummary, ImageInfo } from '../manager.ts';
+import type {
+  BackendInfo,
+  Container,
+  ContainerManager,
+  ContainerSummary,
+  ImageInfo,
+  StoredImage,
+} from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
-import { inspectContainer } from './container-state.ts';
+import { inspectContainer, settledState } from './container-state.ts';
 import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
 import { Created, ListedContainers } from './engine-schema.ts';
@@ -150,6 +157,27 @@ export class PodmanManager implements ContainerManager {
     const name = await this.#nameOf(id);
     await removeContainer(this.#engine, id);
     if (name !== undefined) await rm(join(this.#options.places.logDir, `${name}.log`), { force: true });
+  }
+
+  async commit(
+    container: ContainerId,
+    image: string,
+    labels: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { Status } = await settledState(this.#engine, this.#options.clock, container, signal);
+    if (Status === 'running') {
+      throw new ContainerError('bad-spec', `cannot make an image of container ${container}: it is running`);
+    }
+    await this.#images.commit(container, image, labels, signal);
+  }
+
+  async images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
+    return this.#images.list(label, signal);
+  }
+
+  async removeImage(image: string): Promise<boolean> {
+    return this.#images.remove(image);
   }
 
   async #root(

@@ -100,6 +100,7 @@ async function runAdapter(
     join(directory.absolute, 'logs'),
     (path, name) => uploads.openLog(path, name),
     environment.clock,
+    log,
     { timestamps: environment.config.kojid.log_timestamps },
   );
   const cleanup = new AsyncDisposableStack();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock, settle } from '../../test/support/manual-clock.ts';
+import { keptLog } from '../../test/support/silent-log.ts';
 import { type LogUpload, TaskLogs } from './task-logs.ts';
 
 const never = new AbortController().signal;
@@ -10,12 +11,14 @@ let directory: string;
 let clock: ManualClock;
 let hub: FakeUploads;
 let logs: TaskLogs;
+let kept: ReturnType<typeof keptLog>;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'logs-'));
   clock = new ManualClock();
   hub = new FakeUploads();
-  logs = new TaskLogs(directory, (path, name) => hub.open(path, name), clock);
+  kept = keptLog();
+  logs = new TaskLogs(directory, (path, name) => hub.open(path, name), clock, kept.log);
 });
 afterEach(async () => {
   await logs.abandon();
@@ -143,6 +146,9 @@ describe('TaskLogs', () => {
       await second();
     }
     expect(hub.events).toEqual(['push root.log', 'push build.log', 'push build.log']);
+    expect(kept.lines).toMatchObject([
+      { level: 40, name: 'root.log', msg: expect.stringContaining('locked'), err: { message: 'locked' } },
+    ]);
     await logs.finish(never);
 
     expect(hub.content.get('root.log')).toBe('12');
@@ -195,6 +201,7 @@ describe('TaskLogs', () => {
 
     expect(hub.events).toEqual(['push build.log']);
     expect(logs.uploaded).toEqual([]);
+    expect(kept.lines).toEqual([]);
     await expect(file.write('y')).rejects.toThrow();
   });
 });
@@ -226,7 +233,9 @@ describe('LogFile', () => {
 
 describe('logs of times', () => {
   it('say beside a watched log when how much of it was there', async () => {
-    const timed = new TaskLogs(directory, (path, name) => hub.open(path, name), clock, { timestamps: true });
+    const timed = new TaskLogs(directory, (path, name) => hub.open(path, name), clock, kept.log, {
+      timestamps: true,
+    });
     const startedS = Math.round(clock.now() / 1000);
     const file = await timed.open('build.log', 'watched');
     await timed.write('mock_config.log', 'not watched');
@@ -241,8 +250,10 @@ describe('logs of times', () => {
     expect(timed.uploaded).toEqual(['build.log', 'build.log-ts.log', 'mock_config.log']);
   });
 
-  it('go on while the log itself does not reach the hub', async () => {
-    const timed = new TaskLogs(directory, (path, name) => hub.open(path, name), clock, { timestamps: true });
+  it('go on, and the trouble is told once, while the log itself does not reach the hub', async () => {
+    const timed = new TaskLogs(directory, (path, name) => hub.open(path, name), clock, kept.log, {
+      timestamps: true,
+    });
     const file = await timed.open('build.log', 'watched');
     hub.trouble.set('push build.log', new Error('hub away'));
     for (const line of ['one\n', 'two\n', 'six\n']) {
@@ -257,6 +268,7 @@ describe('logs of times', () => {
       ?.split('\n')
       .map((line) => line.split(' ')[1]);
     expect(sizes).toEqual(['0', '4', '8', '12', undefined]);
+    expect(kept.lines).toHaveLength(1);
   });
 
   it('are not made unless asked for', async () => {

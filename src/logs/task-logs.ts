@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
 import { LogFile } from './log-file.ts';
 import { LogTimes } from './log-times.ts';
 
@@ -7,7 +9,7 @@ import { LogTimes } from './log-times.ts';
 export interface LogUpload {
   /** Sends what the file has gained since the last call. */
   push(signal: AbortSignal): Promise<void>;
-  /** Sends the rest and has the hub confirm the size. */
+  /** Sends the rest, also of an empty file; rejects when not all of it has arrived. */
   finish(signal: AbortSignal): Promise<void>;
 }
 
@@ -41,6 +43,7 @@ export class TaskLogs {
   readonly #directory: string;
   readonly #openUpload: OpenLogUpload;
   readonly #clock: Clock;
+  readonly #log: Logger;
   readonly #timestamps: boolean;
   readonly #open: OpenLog[] = [];
   /** Ends the pauses between pushes; a push under way is let finish. */
@@ -54,11 +57,13 @@ export class TaskLogs {
     directory: string,
     openUpload: OpenLogUpload,
     clock: Clock,
+    log: Logger,
     { timestamps = false }: TaskLogsOptions = {},
   ) {
     this.#directory = directory;
     this.#openUpload = openUpload;
     this.#clock = clock;
+    this.#log = log;
     this.#timestamps = timestamps;
   }
 
@@ -138,8 +143,13 @@ export class TaskLogs {
           if (log.pushed === null || log.pushed === size) continue;
           await log.upload.push(this.#drop.signal);
           log.pushed = size;
-        } catch {
+        } catch (error) {
           // Sending early is a service to those who watch: `finish` sends what is missing, and rejects if it cannot.
+          if (log.pushed !== null && !this.#drop.signal.aborted)
+            this.#log.warn(
+              { name: log.file.name, err: error },
+              `a log is not sent any more while it grows, only at the end of the task: ${describeError(error)}`,
+            );
           log.pushed = null;
         }
       }

@@ -60,7 +60,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const abort = new AbortController();
   const hub = hubApis(session, clock);
   const outputs = new TaskUploads(session, clock, 5);
-  const logs = new TaskLogs(join(directory, 'logs'), (path, name) => outputs.openLog(path, name), clock);
+  const logs = new TaskLogs(join(directory, 'logs'), (path, name) => outputs.openLog(path, name), clock, log);
   const wake = { next: () => new Promise<void>((resolve) => setImmediate(resolve)) };
   const started: string[] = [];
   const context: TaskContext = {

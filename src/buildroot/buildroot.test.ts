@@ -22,9 +22,9 @@ const listLine = (more: Record<string, unknown> = {}) =>
     ...more,
   })}\n`;
 
-async function setUp(play: RootPlay = {}, list: string | null = listLine()) {
+async function setUp(play: RootPlay = {}, list: string | null = listLine(), kojid: readonly string[] = []) {
   const bench = await openTaskBench({
-    method: 'buildArch',
+    ...{ method: 'buildArch', kojid },
     behave: (directory) => playRoot(directory, play),
   });
   bench.session
@@ -285,17 +285,34 @@ describe('Buildroot', () => {
     for (const { limits: given } of containers.created) expect(given).toEqual({ pids: 7, memoryBytes: 1000 });
   });
 
-  it('does not pass over a policy that asks for network', async () => {
-    const { open, session, tidyUp } = await setUp();
+  describe('with a policy that asks for network', () => {
     const rules = [{ type: 'default', image: 'localhost/other:1', network: true }];
+    const tag = { extra: { adjutant_image_policy: { version: '1.0', rules } } };
 
-    const error = await failureOf(
-      open({ tag: { extra: { adjutant_image_policy: { version: '1.0', rules } } } }),
-    );
-    await tidyUp();
+    it('gives it to package code, and says so', async () => {
+      const { open, containers, context, session, lines } = await setUp();
 
-    expect(error).toMatchObject({ faultCode: 1012, message: expect.stringContaining('rules[0]') });
-    expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
+      await open({ tag });
+      await context.logs.finish(context.signal);
+
+      const networks = containers.created.map(({ owner, network }) => [owner.phase, network]);
+      expect(Object.fromEntries(networks)).toEqual({ build: 'host', fetch: 'host', install: 'none' });
+      const because = expect.stringContaining('rules[0]');
+      expect(lines).toContainEqual(expect.objectContaining({ level: 40, because }));
+      const config = session.uploads.get('tasks/5/5/mock_config.log')?.toString();
+      expect(config).toContain("config_opts['rpmbuild_networking'] = True");
+      expect(config).toContain("config_opts['use_host_resolv'] = True");
+    });
+
+    it('is refused where the host forbids it, before the hub hears of it', async () => {
+      const { open, session } = await setUp({}, listLine(), ['adjutant_network_enabled = no']);
+
+      const error = await failureOf(open({ tag }));
+
+      expect(error).toBeInstanceOf(BuildrootUnsupported);
+      expect(String(error)).toMatch(/rules\[0\].* asks for network, which network_enabled forbids/);
+      expect(session.of('host.newBuildRoot')).toEqual([]);
+    });
   });
 
   it('rejects an image that cannot be had, and expires', async () => {

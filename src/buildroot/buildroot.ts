@@ -38,7 +38,10 @@ export interface BuildrootContext {
   readonly policy: PolicyResolver;
   readonly logs: TaskLogs;
   readonly cleanup: AsyncDisposableStack;
-  readonly config: { readonly kojid: { readonly mock_bootstrap_image: boolean } };
+  readonly config: {
+    readonly kojid: { readonly mock_bootstrap_image: boolean };
+    readonly adjutant: { readonly network_enabled: boolean };
+  };
 }
 
 export interface BuildrootQuestion {
@@ -80,10 +83,12 @@ export class Buildroot {
     const refusal = outOfReach(reposForArch(externals, arch));
     if (refusal !== null) throw new BuildrootUnsupported(refusal);
     checkExtra(context, config, question.arch);
+    const image = await chooseImage(context, question, arch);
     const record = await HubBuildroot.register(hub.buildroots, repo.id, arch, context.task.id, signal);
     cleanup.use(record);
-    const image = await chooseImage(context, question, arch);
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
+    if (image.network === true)
+      log.warn({ because: image.because }, 'the build gets the network of this host');
     await context.containers.ensureImage(image.image, image.pull, signal);
 
     const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
@@ -94,7 +99,8 @@ export class Buildroot {
       targetArch: targetArch(question.arch),
       rpmTarget: targetArch(question.packageArch),
       personality: personalityOf(question.arch) === 'linux32' ? 'linux32' : null,
-    };
+      network: image.network === true ? 'host' : 'none',
+    } as const satisfies RootRequest;
     await logs.write('mock_config.log', describeRoot(request, host.site, repo, image.because));
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
@@ -151,7 +157,7 @@ function checkExtra({ config: { kojid }, log }: BuildrootContext, tag: TagInfo, 
 }
 
 async function chooseImage(
-  { policy, task, signal }: BuildrootContext,
+  { policy, task, signal, config: { adjutant } }: BuildrootContext,
   { repo, config }: BuildrootQuestion,
   arch: string,
 ): Promise<ImageChoice> {
@@ -160,20 +166,20 @@ async function chooseImage(
     { method: task.method, tag, arch, buildConfigExtra: config.extra, event: repo.createEvent },
     signal,
   );
-  if (image.network === true) {
-    throw new BuildrootUnavailable(
-      `${image.because} asks for network, which this builder does not give to builds yet; leave it out`,
+  if (image.network === true && !adjutant.network_enabled)
+    throw new BuildrootUnsupported(
+      `${image.because} asks for network, which network_enabled forbids on this host`,
     );
-  }
   return image;
 }
 
 /** The root in mock's terms. */
 function describeRoot(request: RootRequest, site: SiteSettings, repo: RepoInfo, because: string): string {
-  const { buildrootId, targetArch: arch, group, image, repoUrls, extra } = request;
+  const { buildrootId, targetArch: arch, group, image, network, repoUrls, extra } = request;
   return renderMockConfig({
     ...{ name: `${repo.tagName}-${buildrootId}-${repo.id}`, buildrootId, repoId: repo.id },
     ...{ tagName: repo.tagName, targetArch: arch, group, image, imageReason: because, site },
+    hasNetwork: network !== 'none',
     packageManagerConfig: renderPackageManagerConfig(repoUrls, site, extra),
     macros: planMacros(site, extra, arch),
     environment: planEnvironment(extra),

@@ -35,6 +35,8 @@ export interface RootRequest {
   readonly rpmTarget: string;
   /** Argument of `setarch` where the host's own machine name is another, else null. */
   readonly personality: string | null;
+  /** The network of package code: none, unless the tag's policy asks for it. */
+  readonly network: ContainerSpec['network'];
   /** The task's directory: absolute on this host, and relative to the worker's area as mounts want it. */
   readonly directory: { readonly absolute: string; readonly work: string };
 }
@@ -187,7 +189,7 @@ function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: st
   } as const satisfies Partial<ContainerSpec>;
 }
 
-/** A container that runs package code: the build user, no capability, no network. */
+/** A container that runs package code: the build user, no capability, no network but what the tag's policy asks for. */
 function packageContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
   return {
     ...identity(host, request, phase, attempt),
@@ -195,7 +197,7 @@ function packageContainer(host: BuildrootHost, request: RootRequest, phase: stri
     workdir: '/',
     user: { uid: buildUser.uid, gid: buildUser.gid },
     capabilities: [],
-    network: 'none',
+    network: request.network,
     mounts: [input(request), ...host.extraMounts],
   } as const satisfies Partial<ContainerSpec>;
 }

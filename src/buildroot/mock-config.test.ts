@@ -11,6 +11,7 @@ const facts: MockConfigFacts = {
   group: 'build',
   image: 'localhost/image:1',
   imageReason: 'task_image_default',
+  hasNetwork: false,
   packageManagerConfig: '[main]\nretries=20\n\n[build]\nbaseurl=http://hub/r\n',
   macros: new Map([
     ['%vendor', 'O\'Neil \\ "Sons"\t\u0001 é'],

@@ -8,7 +8,9 @@ export interface MockConfigFacts {
   readonly targetArch: string;
   readonly group: string;
   readonly image: string;
+  /** Why this image and, where it is not usual, this network. */
   readonly imageReason: string;
+  readonly hasNetwork: boolean;
   readonly packageManagerConfig: string;
   readonly macros: ReadonlyMap<string, string>;
   readonly environment: Readonly<Record<string, string>>;
@@ -24,10 +26,10 @@ export function renderMockConfig(facts: MockConfigFacts): string {
     chroot_setup_cmd: `install @${facts.group}`,
     chroothome: buildUser.home,
     root: facts.name,
-    rpmbuild_networking: false,
+    rpmbuild_networking: facts.hasNetwork,
     rpmbuild_timeout: facts.site.rpmbuildTimeoutSeconds,
     target_arch: facts.targetArch,
-    use_host_resolv: false,
+    use_host_resolv: facts.hasNetwork,
     'yum.conf': facts.packageManagerConfig,
   };
   const lines = [

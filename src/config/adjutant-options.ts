@@ -53,14 +53,12 @@ export const adjutantOptions = {
   buildroot_enabled: option(
     boolean,
     'yes',
-    'no: rpmbuild runs in the image itself, without a buildroot of its own.',
-    { ignored: 'every build has a buildroot of its own' },
+    'no would run rpmbuild in the image itself, which this builder cannot do: it does not start with it.',
   ),
   network_enabled: option(
     boolean,
     'yes',
-    'Permit task types and policies that ask for network; a build has none unless they do.',
-    { ignored: 'no build can have network yet' },
+    "Permit policies that ask for network (the host's, for rpmbuild); a build has none unless they do. no: such tasks are refused, so that another host takes them.",
   ),
   container_mounts: option(containerMounts, '', 'Mounts added to every container.'),
   container_labels: option(
@@ -69,9 +67,9 @@ export const adjutantOptions = {
     'Labels added to every container; io.koji.adjutant.worker_id and the like are always there.',
   ),
   container_timeouts: option(
-    containerTimeouts({ pullMs: 300_000, startMs: 60_000, stopGraceMs: 20_000 }),
-    'pull=300,start=60,stop_grace=20',
-    'How long a pull of an image, and any one request to the engine, may take. stop_grace is not used: the containers of a stopped task are killed at once.',
+    containerTimeouts({ pullMs: 300_000, startMs: 60_000 }),
+    'pull=300,start=60',
+    'How long a pull of an image, and any one request to the engine, may take. `stop_grace=` is accepted with a warning: the containers of a stopped task are killed at once.',
   ),
   build_pids: option(integer(1), '16384', 'Most processes and threads in a container.'),
   build_memory: unset(size, 'Most memory of a container, swap included. Not set: no limit.'),

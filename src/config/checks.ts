@@ -13,6 +13,7 @@ const LOGIN_REMEDY = 'set cert to a client certificate, or user and password';
 /** Checks what no single value tells: whether the files are there and the values fit together. Adds to `notes`. */
 export function checkAcross(config: Checked, files: ConfigFiles, notes: Notes): void {
   checkPlaces(config, files, notes);
+  checkBuildroots(config, notes);
   checkLogin(config, files, notes);
 }
 
@@ -32,6 +33,14 @@ function checkPlaces(config: Checked, files: ConfigFiles, notes: Notes): void {
     const message = `${path} is there and is no directory; name another one or remove it`;
     notes.problems.push(atKey(config, name, message));
   }
+}
+
+/** Ignored, it would build something else than was asked for. */
+function checkBuildroots(config: Checked, notes: Notes): void {
+  if (config.adjutant.buildroot_enabled) return;
+  const message =
+    "rpmbuild in the image itself, without a buildroot of the tag's packages, is not there; remove the line, or set it to yes";
+  notes.problems.push(atKey(config, 'adjutant.buildroot_enabled', message));
 }
 
 function checkLogin(config: Checked, files: ConfigFiles, notes: Notes): void {

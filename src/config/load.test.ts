@@ -77,7 +77,7 @@ describe('loadConfig', () => {
       network_enabled: true,
       container_mounts: [],
       container_labels: {},
-      container_timeouts: { pullMs: 300_000, startMs: 60_000, stopGraceMs: 20_000 },
+      container_timeouts: { pullMs: 300_000, startMs: 60_000 },
       build_pids: 16_384,
       build_memory: null,
       build_cpus: null,
@@ -95,7 +95,7 @@ describe('loadConfig', () => {
       kojid:
         'MaxJobs = 1_0\nno_ssl_verify: On\nliteral_task_arches = x86*\n  i?86\nadmin_emails = a@x, b@x\n',
       adjutant:
-        'container_mounts = /a:/b:ro /c:/d:rw:Z\ncontainer_labels = site=x,rack=1\nbuild_memory = 4G\nbuild_cpus = 1.5\nmonitoring_bind = [::1]:0\npodman_socket = unix:///run/p.sock\ncontainer_timeouts = stop_grace=5\nshutdown_grace = 30\n',
+        'container_mounts = /a:/b:ro /c:/d:rw:Z\ncontainer_labels = site=x,rack=1\nbuild_memory = 4G\nbuild_cpus = 1.5\nmonitoring_bind = [::1]:0\npodman_socket = unix:///run/p.sock\ncontainer_timeouts = pull=5\nshutdown_grace = 30\n',
     });
 
     expect(kojid).toMatchObject({
@@ -114,7 +114,7 @@ describe('loadConfig', () => {
       build_cpus: 1.5,
       monitoring_bind: { host: '::1', port: 0 },
       podman_socket: '/run/p.sock',
-      container_timeouts: { pullMs: 300_000, startMs: 60_000, stopGraceMs: 5000 },
+      container_timeouts: { pullMs: 5000, startMs: 60_000 },
     });
     expect(sources.get('kojid.maxjobs')).toEqual({ kind: 'file', file: KOJID, line: 6 });
     expect(sources.get('kojid.minspace')).toEqual({ kind: 'default' });
@@ -310,8 +310,8 @@ describe('loadConfig', () => {
       "topdir: /nowhere is no directory; createrepo tasks fail here until the hub's tree is mounted there",
     ],
     [
-      'adjutant_network_enabled = no\n',
-      'adjutant_network_enabled: has no effect: no build can have network yet',
+      'adjutant_container_timeouts = pull=300,start=60,stop_grace=20\n',
+      'adjutant_container_timeouts: stop_grace has no effect: the containers of a stopped task are killed at once; remove it',
     ],
   ])('warns of %j', (kojid, message) => {
     expect(warnings({ kojid })).toContain(`${KOJID}:6: ${message}`);
@@ -363,6 +363,7 @@ describe('loadConfig', () => {
     ['container_labels = io.koji.adjutant.task_id=1', "are the daemon's own"],
     ['container_timeouts = pull', 'is no timeout'],
     ['container_timeouts = pull=0', 'is no timeout'],
+    ['buildroot_enabled = no', 'remove the line'],
     ['monitoring_bind = 8080', 'is no host and port'],
     ['monitoring_bind = localhost:80800', 'is no host and port'],
     ['build_cpus = 0', 'is no number above zero'],

@@ -176,6 +176,14 @@ function evaluate(
       notes.warnings.push(at(candidate, `has no effect: ${option.effect.ignored}`));
     }
     if (name === 'plugin') warnOfPlugins(candidate, notes);
+    if (name === 'container_timeouts' && candidate.text.includes('stop_grace')) {
+      notes.warnings.push(
+        at(
+          candidate,
+          'stop_grace has no effect: the containers of a stopped task are killed at once; remove it',
+        ),
+      );
+    }
     if (name === 'mock_bootstrap_image' && parsed.data === false && candidate.text !== '') {
       notes.warnings.push(
         at(candidate, `means no here, while kojid takes "${candidate.text}" for yes; remove the line`),

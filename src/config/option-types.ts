@@ -173,29 +173,26 @@ export const hostAndPort: OptionType<{ readonly host: string; readonly port: num
 export interface ContainerTimeouts {
   readonly pullMs: number;
   readonly startMs: number;
-  readonly stopGraceMs: number;
 }
 
-const timeoutNames: ReadonlyMap<string, keyof ContainerTimeouts> = new Map([
+const timeoutNames: ReadonlyMap<string, keyof ContainerTimeouts | null> = new Map([
   ['pull', 'pullMs'],
   ['start', 'startMs'],
-  ['stop_grace', 'stopGraceMs'],
+  // Older configurations have it.
+  ['stop_grace', null],
 ]);
 
-/** `pull=300,start=60,stop_grace=20`, each in seconds; what is left out keeps its default. */
+/** `pull=300,start=60`, each in seconds; what is left out keeps its default. `stop_grace` is taken and dropped. */
 export function containerTimeouts(defaults: ContainerTimeouts): OptionType<ContainerTimeouts> {
-  return typeOf('pull=, start=, stop_grace= in seconds, comma separated', (value) => {
+  return typeOf('pull=, start= in seconds, comma separated', (value) => {
     const timeouts: { -readonly [Name in keyof ContainerTimeouts]: number } = { ...defaults };
     for (const part of value.split(/[,\s]+/).filter((piece) => piece !== '')) {
       const [, word = '', digits = ''] = /^([a-z_]+)=(\d+)$/.exec(part) ?? [];
       const name = timeoutNames.get(word);
       const ms = Number(digits) * 1000;
-      if (name === undefined || !Number.isSafeInteger(ms) || (ms === 0 && name !== 'stopGraceMs')) {
-        return reject(
-          `"${part}" is no timeout; write name=SECONDS with one of ${[...timeoutNames.keys()].join(', ')}`,
-        );
-      }
-      timeouts[name] = ms;
+      if (name === undefined || !Number.isSafeInteger(ms) || (ms === 0 && name !== null))
+        return reject(`"${part}" is no timeout; write pull=SECONDS or start=SECONDS`);
+      if (name !== null) timeouts[name] = ms;
     }
     return timeouts;
   });

@@ -115,7 +115,7 @@ async function openRoot(directory: string, repoUrl: string) {
   };
   const request = {
     ...{ taskId: process.pid, buildrootId: 1, image, group: 'build', repoUrls: [repoUrl], extra: {} },
-    ...{ targetArch: machineArch(), rpmTarget: 'noarch', personality: null },
+    ...{ targetArch: machineArch(), rpmTarget: 'noarch', personality: null, network: 'none' as const },
     directory: { absolute: join(directory, 'task'), work: 'task' },
   };
   const ground = new RootGround(host, request, logs, cleanup);

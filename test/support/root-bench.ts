@@ -76,7 +76,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   };
   const request: RootRequest = {
     ...{ taskId: 5, buildrootId: 9, image, group: 'build', repoUrls: ['http://hub/repo'], extra: {} },
-    ...{ targetArch: 'x86_64', rpmTarget: 'x86_64', personality: null },
+    ...{ targetArch: 'x86_64', rpmTarget: 'x86_64', personality: null, network: 'none' },
     directory: { absolute: directory, work: 'tasks/5' },
     ...changes.request,
   };

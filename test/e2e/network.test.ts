@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { TestBuilder } from './builder.ts';
+import { type DevTestHub, openDevHub } from './dev-hub.ts';
+import { describeE2e, makeSrpm, surroundings } from './surroundings.ts';
+
+describeE2e('a build whose policy asks for network', () => {
+  let hub: DevTestHub;
+  let builder: TestBuilder;
+  let directory: string;
+  const server = createServer((socket) => socket.end('over the network\n'));
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
+    hub = await openDevHub();
+    builder = await TestBuilder.start(hub);
+    await builder.ensureRepo('td1-build');
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterAll(async () => {
+    server.close();
+    await builder[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true });
+  });
+
+  it('reaches it in %build and %generate_buildrequires, and the logs say so', async () => {
+    const rules = [{ type: 'task_type', task_type: 'buildArch', image: surroundings().image, network: true }];
+    await hub.running.change(({ state: { tables } }) => {
+      const tag = tables.tags.find(({ name }) => name === 'td1-build');
+      if (tag === undefined) throw new Error('there is no tag td1-build');
+      const extra = { ...tag.extra, adjutant_image_policy: { version: '1.0', rules } };
+      tables.tags.update(tag.id, { extra });
+    });
+    // A listening TCP server has this kind of address.
+    const { port } = server.address() as AddressInfo;
+    const spec = `BuildArch: noarch
+%description
+Asks the network.
+%generate_buildrequires
+read -r word rest < /dev/tcp/127.0.0.1/${port}
+test "$word" = over && echo bash
+%build
+set +x
+cat < /dev/tcp/127.0.0.1/${port}
+id -u; grep CapEff /proc/self/status
+%files
+`;
+
+    const build = await builder.build(await makeSrpm(directory, 'ask-network', spec));
+
+    expect(build.fault).toBeNull();
+    const { tree } = await builder.child(build, 'buildArch');
+    const log = await builder.log(tree.id, 'build.log');
+    expect(log).toContain('over the network\n1000\nCapEff:\t0000000000000000\n');
+    const config = await builder.log(tree.id, 'mock_config.log');
+    expect(config).toContain("config_opts['rpmbuild_networking'] = True");
+    expect(config).toContain('rules[0] (task_type) of tag td1-build');
+    expect(await builder.leftovers()).toEqual([]);
+  });
+});

@@ -1,11 +1,10 @@
-import { mkdir, readlink } from 'node:fs/promises';
-import { hostname, totalmem } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Daemon, exitCode } from './builder/daemon.ts';
 import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
-import type { BuildrootHost } from './buildroot/containers.ts';
+import { buildrootHost } from './buildroot-host.ts';
 import { patternsWithoutMethod } from './config/accept-rules.ts';
 import { adjutantOptions } from './config/adjutant-options.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
@@ -21,8 +20,6 @@ import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import { defaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
-import { fullHostName } from './full-host-name.ts';
-import { configuredUlimits, readHostLimits } from './host-limits.ts';
 import { hubApis } from './hub/apis.ts';
 import { loggedTransport } from './hub/call-log.ts';
 import { faultCodes, isFault } from './hub/faults.ts';
@@ -258,39 +255,4 @@ async function makePlaces(directories: readonly string[]): Promise<void> {
       });
     }
   }
-}
-
-async function buildrootHost(
-  config: Config,
-  containers: ContainerManager,
-  clock: Clock,
-  workerId: string,
-): Promise<BuildrootHost> {
-  const { kojid, adjutant, rlimits } = config;
-  const ulimits = configuredUlimits(rlimits, await readHostLimits());
-  return {
-    containers,
-    clock,
-    workerId,
-    hostname: hostname(),
-    localTime: await readlink('/etc/localtime').catch(() => null),
-    site: {
-      vendor: kojid.vendor,
-      packager: kojid.packager,
-      distribution: kojid.distribution,
-      mockHost: kojid.mockhost,
-      buildHost: await fullHostName(),
-      proxy: kojid.yum_proxy,
-      rpmbuildTimeoutSeconds: kojid.rpmbuild_timeout,
-    },
-    limits: {
-      pids: adjutant.build_pids,
-      shmBytes: adjutant.shm_size ?? Math.floor(totalmem() / 2),
-      ...(adjutant.build_memory === null ? {} : { memoryBytes: adjutant.build_memory }),
-      ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
-      ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
-    },
-    labels: adjutant.container_labels,
-    extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
-  };
 }

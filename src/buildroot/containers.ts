@@ -1,3 +1,6 @@
+import type { PackageCache } from '../cache/package-cache.ts';
+import type { SnapshotStore } from '../cache/snapshot-store.ts';
+import type { SolutionMemo } from '../cache/solution-memo.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
@@ -14,8 +17,18 @@ export interface BuildrootHost {
   readonly localTime: string | null;
   readonly limits: ResourceLimits;
   readonly labels: Readonly<Record<string, string>>;
+  readonly cache: BuildrootCache;
   /** The operator's own mounts for containers that run package code. */
   readonly extraMounts: readonly Mount[];
+}
+
+/** What was prepared before and may be used again. */
+export interface BuildrootCache {
+  readonly snapshots: SnapshotStore;
+  readonly packages: PackageCache;
+  /** The package cache, relative to the worker's area as mounts want it. */
+  readonly packagesPath: string;
+  readonly solutions: SolutionMemo;
 }
 
 /** One root to be made. */
@@ -24,6 +37,8 @@ export interface RootRequest {
   readonly buildrootId: number;
   /** Bootstrap image, there already. */
   readonly image: string;
+  /** What it is, whatever it is called. */
+  readonly imageDigest: string;
   /** Package group in the repo's comps: `build` or `srpm-build`. */
   readonly group: string;
   /** Repo of the build tag for this arch; several when the hub has several base URLs. */
@@ -52,41 +67,40 @@ const installCapabilities: readonly Capability[] = [
   'SETUID',
   'SYS_CHROOT',
 ];
-const fetchCapabilities: readonly Capability[] = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
+const solveCapabilities: readonly Capability[] = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
 
 /** Files a scriptlet may need while the root has no /dev of its own. */
 const installDevices = ['null', 'zero', 'full', 'random', 'urandom'];
 
-/** Where the packages of the n-th transaction lie, below the task's `fetch` directory. */
-export function packagesDirectory(transaction: number): string {
-  return `packages-${transaction}`;
-}
+/** Where an install phase finds the package cache. */
+export const cachedPackages = '/adjutant/cache';
 
-/** Solves and downloads against the root of `parent`, or against nothing; executes nothing of a package. */
-export function fetchContainer(
+/** Solves against the root of `parent`, or against nothing; fetches only metadata and executes nothing of a package. */
+export function solveContainer(
   host: BuildrootHost,
   request: RootRequest,
   attempt: number,
   parent: ContainerId | null,
 ): ContainerSpec {
+  const { work } = request.directory;
   const root: readonly Mount[] =
     parent === null
       ? []
       : [{ kind: 'root', container: parent, path: '/', target: '/mnt/root', access: 'copy' }];
   return {
-    ...bootstrapContainer(host, request, 'fetch', attempt),
-    command: ['/bin/bash', `/adjutant/in/fetch-${attempt}.sh`],
-    capabilities: fetchCapabilities,
+    ...bootstrapContainer(host, request, 'solve', attempt),
+    command: ['/bin/bash', `/adjutant/in/solve-${attempt}.sh`],
+    capabilities: solveCapabilities,
     network: 'host',
     mounts: [
       input(request),
-      { kind: 'work', path: `${request.directory.work}/fetch`, target: '/adjutant/fetch', readOnly: false },
+      { kind: 'work', path: `${work}/solve`, target: '/adjutant/solve', readOnly: false },
       ...root,
     ],
   };
 }
 
-/** Installs the fetched packages into the root of `into`, without network; scriptlets run in here. */
+/** Installs packages of the cache into the root of `into`, without network; scriptlets run in here. */
 export function installContainer(
   host: BuildrootHost,
   request: RootRequest,
@@ -101,12 +115,7 @@ export function installContainer(
     network: 'none',
     mounts: [
       input(request),
-      {
-        kind: 'work',
-        path: `${work}/fetch/${packagesDirectory(attempt)}`,
-        target: '/adjutant/packages',
-        readOnly: true,
-      },
+      { kind: 'work', path: host.cache.packagesPath, target: cachedPackages, readOnly: true },
       { kind: 'work', path: `${work}/out-${attempt}`, target: '/adjutant/out', readOnly: false },
       { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'write' },
       { kind: 'kernel', fileSystem: 'proc', target: '/mnt/root/proc' },
@@ -123,16 +132,22 @@ export function installContainer(
   };
 }
 
-/** The container whose layer becomes the buildroot and whose one run is the build. */
-export function buildContainer(host: BuildrootHost, request: RootRequest): ContainerSpec {
+/** Never starts: packages are put into its root, on a snapshot or on nothing. */
+export function rootContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  snapshot: string | null,
+): ContainerSpec {
   return {
-    ...packageContainer(host, request, 'build', 1),
-    root: { kind: 'empty', directories: [] },
-    command: ['/bin/bash', '/adjutant/in/build.sh'],
+    ...packageContainer(host, request, 'root', attempt),
+    root: snapshot === null ? { kind: 'empty', directories: [] } : { kind: 'image', image: snapshot },
+    command: ['/never-run'],
+    mounts: [],
   };
 }
 
-/** Never starts: it lends its disk to a source phase. */
+/** Never starts: it lends its disk to package code in a throw-away layer. */
 export function diskContainer(host: BuildrootHost, request: RootRequest, attempt: number): ContainerSpec {
   const { uid, gid, home } = buildUser;
   return {
@@ -149,26 +164,32 @@ export function diskContainer(host: BuildrootHost, request: RootRequest, attempt
   };
 }
 
-/** Runs package code in a throw-away layer on the root of `base`, with home and /tmp on the disk of `disk`. */
-export function sourceContainer(
+/**
+ * Runs package code in a root of its own: a layer on a snapshot, or a throw-away layer on the root of a container
+ * that is not running, with home and /tmp on the disk of another, since such a layer may lie in memory.
+ */
+export function codeContainer(
   host: BuildrootHost,
   request: RootRequest,
-  attempt: number,
-  base: ContainerId,
-  disk: ContainerId,
+  step: { readonly phase: string; readonly attempt: number },
+  root:
+    | { readonly kind: 'image'; readonly image: string }
+    | { readonly kind: 'overlay'; readonly base: ContainerId; readonly disk: ContainerId },
 ): ContainerSpec {
+  const spec = packageContainer(host, request, step.phase, step.attempt);
+  const command = ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`];
+  if (root.kind === 'image') return { ...spec, root, command };
   const lent = (path: string, target: string): Mount => ({
     kind: 'root',
-    container: disk,
+    container: root.disk,
     path,
     target,
     access: 'write',
   });
-  const spec = packageContainer(host, request, 'source', attempt);
   return {
     ...spec,
-    root: { kind: 'overlay', base },
-    command: ['/bin/bash', `/adjutant/in/source-${attempt}.sh`],
+    root: { kind: 'overlay', base: root.base },
+    command,
     mounts: [
       ...spec.mounts,
       lent(buildUser.home, buildUser.home),

@@ -2,12 +2,13 @@
 export const dnfPluginName = 'adjutant';
 
 /**
- * The one plug-in of a fetch phase, for dnf 4. It brings dnf's own `builddep` along, which lies where that dnf was
- * told when it was built, and writes the installed packages that a solution takes out of the root, one
- * `NAME-VERSION-RELEASE.ARCH` in a line, into the file that `ADJUTANT_REMOVALS` names. Left out are those that
- * rpm takes out by itself: replaced by another version, or obsoleted.
+ * The one plug-in of a solve phase, for dnf 4. It brings dnf's own `builddep` along, which lies where that dnf was
+ * told when it was built, and writes the solution into the file that `ADJUTANT_SOLUTION` names, in the shape of
+ * `Solution`: the packages to be installed, and the installed ones that it takes out of the root, but for those that
+ * rpm takes out by itself (replaced by another version, or obsoleted).
  */
 export const dnfPlugin = `import importlib.util
+import json
 import os
 
 import dnf
@@ -20,12 +21,26 @@ builddep = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(builddep)
 
 
-class Removals(dnf.Plugin):
+def described(package):
+    return {
+        'name': str(package),
+        'checksum': ':'.join(package.returnIdSum()),
+        'sizeBytes': package.downloadsize,
+        'location': package.location,
+        'base': package.baseurl or None,
+    }
+
+
+class Solved(dnf.Plugin):
     name = '${dnfPluginName}'
 
     def resolved(self):
-        with open(os.environ['ADJUTANT_REMOVALS'], 'w') as removals:
-            for item in self.base.transaction:
-                if item.action == dnf.transaction.PKG_REMOVE:
-                    removals.write('{0.name}-{0.version}-{0.release}.{0.arch}\\n'.format(item.pkg))
+        transaction = self.base.transaction
+        removed = [item.pkg for item in transaction if item.action == dnf.transaction.PKG_REMOVE]
+        solution = {
+            'packages': [described(package) for package in sorted(transaction.install_set)],
+            'removals': ['{0.name}-{0.version}-{0.release}.{0.arch}'.format(package) for package in removed],
+        }
+        with open(os.environ['ADJUTANT_SOLUTION'], 'w') as answer:
+            json.dump(solution, answer)
 `;

@@ -1,79 +1,213 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { PackageUnavailable, packagePath } from '../cache/package-cache.ts';
+import type { Solution } from '../cache/solution-memo.ts';
+import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
-import { fetchContainer, installContainer, packagesDirectory } from './containers.ts';
-import { BuildrootStepFailed, UnusableImage } from './errors.ts';
-import { type InstalledPackage, parseInstalled } from './installed-packages.ts';
+import { describeError } from '../core/errors.ts';
+import { cachedPackages, installContainer, rootContainer } from './containers.ts';
+import { BuildrootStepFailed } from './errors.ts';
+import { parseInstalled } from './installed-packages.ts';
+import { type PreparedRoot, rootKey } from './prepared-root.ts';
 import type { RootGround } from './root-ground.ts';
-import { type FetchGoal, fetchScript, installScript, noPackageManager, removalsFile } from './scripts.ts';
-import { readSolverSettings } from './tag-settings.ts';
+import { RootSolver, type Wish } from './root-solver.ts';
+import { damagedPackage, type InstallInputs, installScript } from './scripts.ts';
 
-/** The packages of a root: transactions of one fetch phase and, when anything is missing, one install phase. */
+/**
+ * Prepares roots: solves what is wished, and takes the snapshot of a root with these packages, or makes the root
+ * and has it kept as one.
+ */
 export class RootPackages {
   readonly #ground: RootGround;
-  readonly #root: ContainerId;
-  #transactions = 0;
-  #installed: readonly InstalledPackage[] = [];
+  readonly #solver: RootSolver;
+  readonly #containers = new Map<string, Promise<ContainerId>>();
+  #roots = 0;
+  #installs = 0;
 
-  /** `root` is the container whose layer is filled. */
-  constructor(ground: RootGround, root: ContainerId) {
+  constructor(ground: RootGround) {
     this.#ground = ground;
-    this.#root = root;
-  }
-
-  /** What the root holds, as its own rpm database says. */
-  get installed(): readonly InstalledPackage[] {
-    return this.#installed;
+    this.#solver = new RootSolver(ground);
   }
 
   /**
-   * Adds what the goal wants, and removes what is in its way. True when the root has changed. The first transaction also makes the root's
-   * directories and user. Throws `BuildrootStepFailed` with status 30 and `UnusableImage`.
+   * The root `parent`, or an empty one, with what is wished added and what is in its way removed; `parent` itself when
+   * nothing has to be done. Throws `BuildrootStepFailed` with status 30 and `UnusableImage`.
    */
-  async add(title: string, goal: FetchGoal, signal: AbortSignal): Promise<boolean> {
-    this.#transactions += 1;
-    const attempt = this.#transactions;
-    const fresh = attempt === 1;
-    await this.#fetch(title, goal, attempt, signal);
-    const place = this.#ground.path(`fetch/${packagesDirectory(attempt)}`);
-    const fetched = (await readdir(place)).filter((name) => name.endsWith('.rpm'));
-    const removals = await readFile(join(place, removalsFile), 'utf8');
-    if (fetched.length === 0 && removals === '' && !fresh) return false;
-    await this.#install(title, attempt, signal);
-    const listing = await readFile(this.#ground.path(`out-${attempt}/installed`), 'utf8');
-    this.#installed = parseInstalled(listing);
-    await rm(place, { recursive: true, force: true });
-    return true;
+  async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
+    const { host, request, logs } = this.#ground;
+    const { snapshots } = host.cache;
+    const asked =
+      parent === null ? null : { key: parent.key, root: () => this.#containerOf(parent, signal) };
+    const solution = await this.#solver.solve(wish, asked, signal);
+    if (parent !== null && solution.packages.length === 0 && solution.removals.length === 0) return parent;
+    const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
+    for (;;) {
+      signal.throwIfAborted();
+      const found = await snapshots.find(key, signal);
+      if (found !== null) {
+        const installed = parseInstalled(found.listing);
+        await logs.root.write(
+          `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${installed.length} packages\n`,
+        );
+        return { key, installed, layer: { kind: 'snapshot', image: found.image } };
+      }
+      const made = await snapshots.alone(
+        key,
+        () => this.#make(key, parent, solution, wish, signal),
+        () =>
+          logs.root.write(
+            `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
+          ),
+      );
+      if (made !== null) return made;
+      await snapshots.settled(key);
+    }
   }
 
-  async #fetch(title: string, goal: FetchGoal, attempt: number, signal: AbortSignal): Promise<void> {
-    const { host, request } = this.#ground;
-    const settings = {
-      packages: packagesDirectory(attempt),
-      releaseVersion: readSolverSettings(request.extra).releaseVersion,
-      personality: request.personality,
-    };
-    await writeFile(this.#ground.path(`in/fetch-${attempt}.sh`), fetchScript(goal, settings));
-    const parent = attempt === 1 ? null : this.#root;
-    const spec = fetchContainer(host, request, attempt, parent);
-    const code = await this.#ground.runBootstrap(`fetch ${title}`, spec, signal);
-    if (code === noPackageManager) throw new UnusableImage(request.image);
-    if (code !== 0) throw new BuildrootStepFailed(`fetch ${title} (status ${code})`, 30);
+  async #make(
+    key: string,
+    parent: PreparedRoot | null,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<PreparedRoot> {
+    const { host } = this.#ground;
+    const [base] = await Promise.all([
+      this.#baseFor(parent, signal),
+      this.#bringPackages(solution, wish, signal),
+    ]);
+    const listing = await this.#install(base, parent === null, solution, wish, signal);
+    host.cache.snapshots.keep(
+      { key, listing, title: `${wish.title}, arch ${this.#ground.request.targetArch}` },
+      base,
+    );
+    return { key, installed: parseInstalled(listing), layer: { kind: 'container', container: base.id } };
   }
 
-  async #install(title: string, attempt: number, signal: AbortSignal): Promise<void> {
+  /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
+  async #baseFor(parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
+    const image = parent === null ? null : await this.#imageOf(parent, signal);
+    this.#roots += 1;
     const { host, request } = this.#ground;
+    return this.#ground.createKept(rootContainer(host, request, this.#roots, image), signal);
+  }
+
+  /** The snapshot of a root; one that was just made is there when its commit is. */
+  async #imageOf({ key, layer }: PreparedRoot, signal: AbortSignal): Promise<string> {
+    if (layer.kind === 'snapshot') return layer.image;
+    const { snapshots } = this.#ground.host.cache;
+    await snapshots.settled(key);
+    const found = await snapshots.find(key, signal);
+    if (found !== null) return found.image;
+    throw new BuildrootStepFailed('keeping the prepared root, to which packages have to be added,', 30);
+  }
+
+  /** A container at rest whose root is this one, for dnf to look at. */
+  #containerOf(root: PreparedRoot, signal: AbortSignal): Promise<ContainerId> {
+    const { layer } = root;
+    if (layer.kind === 'container') return Promise.resolve(layer.container);
+    const there = this.#containers.get(root.key);
+    if (there !== undefined) return there;
+    this.#roots += 1;
+    const { host, request } = this.#ground;
+    const made = this.#ground
+      .create(rootContainer(host, request, this.#roots, layer.image), signal)
+      .then(({ id }) => id);
+    this.#containers.set(root.key, made);
+    return made;
+  }
+
+  async #bringPackages({ packages }: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
+    const { host, request, logs } = this.#ground;
+    const wanted = packages.map(({ checksum, sizeBytes, location, base }) => ({
+      ...{ checksum, sizeBytes },
+      urls: (base === null ? request.repoUrls : [base]).map((url) => below(url, location)),
+    }));
+    try {
+      const { files, bytes } = await host.cache.packages.ensure(wanted, signal);
+      await logs.root.write(
+        `${title}: ${packages.length} packages, ${files} of them fetched (${bytes} bytes), the others from the cache\n`,
+      );
+    } catch (error) {
+      if (!(error instanceof PackageUnavailable)) throw error;
+      await logs.root.write(`${describeError(error)}\n`);
+      throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error });
+    }
+  }
+
+  /** Resolves with rpm's listing of the root. */
+  async #install(
+    into: Container,
+    fresh: boolean,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<string> {
+    for (let chance = 1; ; chance += 1) {
+      const { code, listing } = await this.#runInstall(into, fresh, solution, wish, signal);
+      if (code === 0) return listing;
+      if (code !== damagedPackage || chance > 1)
+        throw new BuildrootStepFailed(`install ${wish.title} (status ${code})`, 30);
+      const { packages } = this.#ground.host.cache;
+      const purged = await packages.purge(
+        solution.packages.map(({ checksum }) => checksum),
+        signal,
+      );
+      await this.#ground.logs.root.write(`${purged} damaged packages of the cache are fetched again\n`);
+      await this.#bringPackages(solution, wish, signal);
+    }
+  }
+
+  async #runInstall(
+    into: Container,
+    fresh: boolean,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<{ readonly code: number; readonly listing: string }> {
+    this.#installs += 1;
+    const attempt = this.#installs;
+    const { host, request } = this.#ground;
+    const inputs = toInstallInputs(solution);
     const script = installScript({
-      fresh: attempt === 1,
+      ...{ attempt, inputs, fresh },
       machineId: randomUUID().replaceAll('-', ''),
       localTime: host.localTime,
       personality: request.personality,
     });
-    await writeFile(this.#ground.path(`in/install-${attempt}.sh`), script);
+    const files = {
+      [`install-${attempt}.sh`]: script,
+      [`manifest-${attempt}`]: inputs.manifest,
+      [`removals-${attempt}`]: inputs.removals,
+      ...Object.fromEntries(
+        Object.entries(inputs.digests).map(([command, list]) => [`${command}-${attempt}`, list]),
+      ),
+    };
+    for (const [name, content] of Object.entries(files))
+      await writeFile(this.#ground.path(`in/${name}`), content);
     await mkdir(this.#ground.path(`out-${attempt}`));
-    const spec = installContainer(host, request, attempt, this.#root);
-    const code = await this.#ground.runBootstrap(`install ${title}`, spec, signal);
-    if (code !== 0) throw new BuildrootStepFailed(`install ${title} (status ${code})`, 30);
+    const spec = installContainer(host, request, attempt, into.id);
+    const code = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
+    if (code !== 0) return { code, listing: '' };
+    return { code, listing: await readFile(this.#ground.path(`out-${attempt}/installed`), 'utf8') };
   }
+}
+
+/** What the install phase reads about a solution. */
+export function toInstallInputs({ packages, removals }: Solution): InstallInputs {
+  const digests: Record<string, string> = {};
+  for (const { checksum } of packages) {
+    const [kind = '', hex = ''] = checksum.split(':');
+    const command = `${kind}sum`;
+    digests[command] = `${digests[command] ?? ''}${hex}  ${cachedPackages}/${packagePath(checksum)}\n`;
+  }
+  return {
+    digests,
+    manifest: packages.map(({ checksum }) => `${cachedPackages}/${packagePath(checksum)}\n`).join(''),
+    removals: removals.map((name) => `${name}\n`).join(''),
+  };
+}
+
+function below(url: string, location: string): string {
+  return new URL(location.split('/').map(encodeURIComponent).join('/'), `${url.replace(/\/+$/, '')}/`).href;
 }

@@ -4,56 +4,51 @@ import { buildUser } from './mock-environment.ts';
 /**
  * The scripts that are the main processes of a buildroot's containers. Each runs once; what it needs
  * is mounted below `/adjutant`: `in` (read-only: script, configuration, source package), and for the
- * phases that execute nothing of a package `fetch` or `out`. All of a script's output is one log.
+ * phases that execute nothing of a package `solve`, `cache` or `out`. All of a script's output is one log.
  */
-
-/** Where a fetch phase leaves, beside its packages, the names of those to be taken out of the root. */
-export const removalsFile = 'removals';
 
 /** The bootstrap image has no package manager that this program can drive. */
 export const noPackageManager = 3;
 /** `rpm` could not unpack the source package; mock's exit status for it is the same. */
 export const sourceNotInstallable = 40;
+/** A package in the cache is not what its name says. */
+export const damagedPackage = 41;
+/** The package, made again in its root, does not ask for what was installed for it. */
+export const otherRequirements = 97;
 /** rpmbuild's own status for "build requirements are missing", which is how `-br` ends. */
 export const requirementsMissing = 11;
 
 const head = ['#!/bin/bash', 'exec </dev/null 2>&1', 'set -u', 'umask 022', 'cd /'];
 
 /** What the solver is asked for. */
-export type FetchGoal =
+export type SolveGoal =
   | { readonly kind: 'group'; readonly group: string }
-  /** Files below `/adjutant/in`, source packages or rpmbuild's list of generated requirements. */
-  | { readonly kind: 'build-requires'; readonly files: readonly string[] };
+  /** A file below `/adjutant/in`, a source package or rpmbuild's list of generated requirements. */
+  | { readonly kind: 'build-requires'; readonly file: string };
 
 /**
- * Fetch phase, in the bootstrap image: solves against the root at `/mnt/root` and leaves the packages
- * to be installed below `/adjutant/fetch`, with the names of those to be removed (`removalsFile`). Ends with 0
- * also when nothing is missing.
+ * Solve phase, in the bootstrap image: solves against the root at `/mnt/root` and leaves the solution in
+ * `/adjutant/solve/solution.json` (`dnf-plugin.ts`). Nothing is fetched but the repo's metadata. Ends with 0 also
+ * when nothing is missing.
  */
-export function fetchScript(
-  goal: FetchGoal,
-  settings: {
-    /** Directory below `/adjutant/fetch` for the packages of this transaction. */
-    readonly packages: string;
-    readonly releaseVersion: string | null;
-    readonly personality: string | null;
-  },
+export function solveScript(
+  goal: SolveGoal,
+  settings: { readonly releaseVersion: string | null; readonly personality: string | null },
 ): string {
   const request =
     goal.kind === 'group'
       ? `install ${quote(`@${goal.group}`)}`
-      : `builddep ${goal.files.map((file) => quote(`/adjutant/in/${file}`)).join(' ')}`;
-  const place = `/adjutant/fetch/${settings.packages}`;
+      : `builddep ${quote(`/adjutant/in/${goal.file}`)}`;
   const options = [
     '-c /adjutant/in/dnf.conf',
     '--installroot=/mnt/root',
     ...(settings.releaseVersion === null ? [] : [`--releasever=${quote(settings.releaseVersion)}`]),
-    '--setopt=cachedir=/adjutant/fetch/cache',
+    '--setopt=cachedir=/adjutant/solve/cache',
     // dnf puts the installroot in front of it, for all logs but hawkey's.
-    '--setopt=logdir=/adjutant/fetch/logs',
+    '--setopt=logdir=/adjutant/solve/logs',
     '--setopt=pluginpath=/adjutant/in/dnf-plugins',
     `--disableplugin='*' --enableplugin=${dnfPluginName}`,
-    `--allowerasing --downloadonly --downloaddir=${place}`,
+    '--allowerasing --assumeno',
   ];
   return script([
     'export LC_ALL=C.UTF-8',
@@ -62,49 +57,72 @@ export function fetchScript(
     '  echo "this image has no dnf 4: use a bootstrap image with dnf 4 and dnf-plugins-core"',
     `  exit ${noPackageManager}`,
     'fi',
-    `mkdir -p /mnt/root ${place} /adjutant/fetch/cache /adjutant/fetch/logs`,
-    `export ADJUTANT_REMOVALS=${place}/${removalsFile}`,
-    ': >"$ADJUTANT_REMOVALS"',
-    `${personalityPrefix(settings.personality)}"$dnf" -y ${options.join(' ')} ${request}`,
+    'mkdir -p /mnt/root /adjutant/solve/cache /adjutant/solve/logs',
+    'export ADJUTANT_SOLUTION=/adjutant/solve/solution.json',
+    `${personalityPrefix(settings.personality)}"$dnf" ${options.join(' ')} ${request}`,
     'status=$?',
-    'for log in /mnt/root/adjutant/fetch/logs/dnf*.log; do',
-    '  [ ! -f "$log" ] || cat "$log" >>"/adjutant/fetch/logs/${log##*/}"',
+    'for log in /mnt/root/adjutant/solve/logs/dnf*.log; do',
+    '  [ ! -f "$log" ] || cat "$log" >>"/adjutant/solve/logs/${log##*/}"',
     'done',
+    // dnf was told to do nothing about its solution, and says so with a status of its own.
+    '[ ! -s "$ADJUTANT_SOLUTION" ] || exit 0',
     'exit "$status"',
   ]);
 }
 
+/** The files an install phase reads beside its script, in `/adjutant/in`. */
+export interface InstallInputs {
+  /** Digests of the packages as `sha256sum --check` wants them, by the command that checks them. */
+  readonly digests: Readonly<Record<string, string>>;
+  /** Paths of the packages, one in a line. */
+  readonly manifest: string;
+  /** Names of installed packages to be taken out, one in a line. */
+  readonly removals: string;
+}
+
 /**
  * Install phase, in the bootstrap image without network: takes out of the root at `/mnt/root` what the solver
- * wants removed, puts the fetched packages into it in one transaction and lists what the root now holds in `/adjutant/out/installed`.
+ * wants removed, puts the packages of the manifest into it in one transaction and lists what the root now holds in
+ * `/adjutant/out/installed`. Ends with `damagedPackage`, before the root is touched, when a package of the cache is
+ * not what its name says.
  */
 export function installScript(settings: {
+  /** Ends the names of its input files in `/adjutant/in`. */
+  readonly attempt: number;
+  readonly inputs: InstallInputs;
   /** The first transaction also makes the directories, the build user and the files that mock makes. */
   readonly fresh: boolean;
   readonly personality: string | null;
   readonly machineId: string;
   readonly localTime: string | null;
 }): string {
+  const { attempt, inputs, fresh } = settings;
+  const input = (name: string) => `/adjutant/in/${name}-${attempt}`;
+  const setarch = personalityPrefix(settings.personality);
   return script([
     'export LC_ALL=C.UTF-8 HOME=/root',
     'root=/mnt/root',
-    ...(settings.fresh ? skeleton(settings) : []),
-    `if [ -s /adjutant/packages/${removalsFile} ]; then`,
-    `  mapfile -t removals </adjutant/packages/${removalsFile}`,
-    // First: rpm has no command for both in one transaction, and new packages may conflict with these.
-    `  ${personalityPrefix(settings.personality)}rpm --root "$root" -ev --nodeps -- "\${removals[@]}" || exit 1`,
-    'fi',
-    'shopt -s nullglob',
-    'packages=(/adjutant/packages/*.rpm)',
-    'if [ "${#packages[@]}" -gt 0 ]; then',
-    '  printf "%s\\n" "${packages[@]}" >/tmp/manifest',
-    // Not made: nobody here may make a device, and the whole transaction would fail.
-    `  devices=$(rpm -qp --nosignature --nodigest --qf ${quote(modesFormat)} /tmp/manifest | sed -nE 's:^[bc]\\S+ (/[A-Za-z0-9/_.+-]+)$:\\1:p')`,
-    '  [ -z "$devices" ] || printf "left out, a device: %s\\n" $devices',
-    '  untouched=$(printf ":%s" /proc /sys $devices)',
-    `  ${personalityPrefix(settings.personality)}rpm --root "$root" --define "_netsharedpath \${untouched#:}" -Uv --oldpackage --replacepkgs --nosignature /tmp/manifest || exit 1`,
-    'fi',
-    ...(settings.fresh ? finish : []),
+    ...Object.keys(inputs.digests).map(
+      (command) => `${command} --check --quiet --strict ${input(command)} || exit ${damagedPackage}`,
+    ),
+    ...(fresh ? skeleton(settings) : []),
+    ...(inputs.removals === ''
+      ? []
+      : [
+          `mapfile -t removals <${input('removals')}`,
+          // First: rpm has no command for both in one transaction, and new packages may conflict with these.
+          `${setarch}rpm --root "$root" -ev --nodeps -- "\${removals[@]}" || exit 1`,
+        ]),
+    ...(inputs.manifest === ''
+      ? []
+      : [
+          // Not made: nobody here may make a device, and the whole transaction would fail.
+          `devices=$(rpm -qp --nosignature --nodigest --qf ${quote(modesFormat)} ${input('manifest')} | sed -nE 's:^[bc]\\S+ (/[A-Za-z0-9/_.+-]+)$:\\1:p')`,
+          '[ -z "$devices" ] || printf "left out, a device: %s\\n" $devices',
+          'untouched=$(printf ":%s" /proc /sys $devices)',
+          `${setarch}rpm --root "$root" --define "_netsharedpath \${untouched#:}" -Uv --oldpackage --replacepkgs --nosignature ${input('manifest')} || exit 1`,
+        ]),
+    ...(fresh ? finish : []),
     `rpm --root "$root" -qa --qf ${quote(installedFormat)} >/adjutant/out/installed || exit 1`,
   ]);
 }
@@ -154,6 +172,36 @@ export function buildScript(
     ...rpmbuild(`${generated ? '-ba' : '-bb'} --target ${quote(targetArch)} --nodeps`, personality),
   ]);
 }
+
+/**
+ * Build phase of a package whose requirements were taken from its header as it came: makes it again for the target
+ * arch first, and builds only if it then asks for the same (`/adjutant/in/requirements`); else it ends with
+ * `otherRequirements`.
+ */
+export function checkedBuildScript(source: string, targetArch: string, personality: string | null): string {
+  const target = `--target ${quote(targetArch)} --nodeps`;
+  return script([
+    ...unpack(source),
+    ...asMock,
+    ...rpmbuild(`-bs ${target}`, personality, 'remade'),
+    // What this rpm wants of itself it has.
+    'requirements=$(while IFS= read -r line; do',
+    '  case $line in "rpmlib(DynamicBuildRequires)"*) ;; "rpmlib("*) continue ;; esac',
+    '  printf "%s\\n" "$line"',
+    `done < <(/usr/bin/rpm -qp --nosignature --nodigest --qf ${quote(requirementsFormat)} ~/build/SRPMS/*src.rpm 2>/dev/null))`,
+    `if [ "$requirements" != "$(</adjutant/in/${requirementsFile})" ]; then`,
+    '  echo "In this root the package has other build requirements than before; they are looked for again."',
+    `  exit ${otherRequirements}`,
+    'fi',
+    ...rpmbuild(`-bb ${target}`, personality),
+  ]);
+}
+
+/** Where a build phase finds the requirements that were installed for the package. */
+export const requirementsFile = 'requirements';
+
+/** A line for each requirement, as `requirementsText` writes them. */
+const requirementsFormat = '[%{REQUIRENAME} %{REQUIREFLAGS} %{REQUIREVERSION}\\n]';
 
 /** What a rebuildSRPM task runs: `rpmbuild -bs`, without a target of its own. */
 export function rebuildSourceScript(source: string): string {
@@ -234,12 +282,16 @@ const asMock = ['case $(/usr/bin/rpmbuild --help) in *--noclean*) set -- --nocle
  * as the container's first process, to reap what the build leaves behind: a test that waits for a daemon to
  * be gone would see it as a zombie for ever.
  */
-function rpmbuild(options: string, personality: string | null): readonly string[] {
+function rpmbuild(
+  options: string,
+  personality: string | null,
+  then: 'done' | 'remade' = 'done',
+): readonly string[] {
   return [
     // Shells count from here, as under mock.
     'unset SHLVL',
     `${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$@"`)} rpmbuild "$@" ~/build/SPECS/"$spec"`,
-    'exit "$?"',
+    then === 'done' ? 'exit "$?"' : 'status=$?; [ "$status" -eq 0 ] || exit "$status"',
   ];
 }
 

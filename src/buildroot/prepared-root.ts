@@ -1,0 +1,49 @@
+import { digestOf, type Solution } from '../cache/solution-memo.ts';
+import type { ContainerId } from '../container/spec.ts';
+import type { RootRequest } from './containers.ts';
+import type { InstalledPackage } from './installed-packages.ts';
+import { buildUser } from './mock-environment.ts';
+
+/** Raised whenever roots are made in another way, so that none made before is taken for one of now. */
+const recipe = 1;
+
+/** A root that nobody changes any more, for package code to run on in a layer of its own. */
+export interface PreparedRoot {
+  /** Digest of all that is in it. */
+  readonly key: string;
+  /** What the root holds, as its own rpm database says. */
+  readonly installed: readonly InstalledPackage[];
+  readonly layer:
+    | { readonly kind: 'snapshot'; readonly image: string }
+    /** Just made: it is being kept as a snapshot, and until that is there it is read where it was made. */
+    | { readonly kind: 'container'; readonly container: ContainerId };
+}
+
+/** Digest of a root: of what it is made from and how. Macros, vendor and environment come with the build. */
+export function rootKey(
+  parent: string | null,
+  solution: Solution,
+  request: RootRequest,
+  localTime: string | null,
+): string {
+  const packages = solution.packages.map(({ name, checksum }) => [name, checksum]).sort();
+  const made = [recipe, request.imageDigest, request.targetArch, request.personality, localTime, buildUser];
+  return digestOf(made, parent, packages, solution.removals.toSorted());
+}
+
+/** Digest of a question to the solver: of all that its answer depends on. */
+export function questionKey(
+  question: {
+    /** `readRepoState` of the repo. */
+    readonly repoState: string;
+    /** Key of the root that is asked about, or null. */
+    readonly parent: string | null;
+    /** Group, or the requirements of a package. */
+    readonly goal: readonly string[];
+    /** The solver's configuration without the URLs of the repo, and its plug-in. */
+    readonly settings: readonly (string | null)[];
+  },
+  request: RootRequest,
+): string {
+  return digestOf([recipe, request.imageDigest, request.targetArch, request.personality], question);
+}

@@ -1,0 +1,83 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { Solution } from '../cache/solution-memo.ts';
+import type { ContainerId } from '../container/spec.ts';
+import { solveContainer } from './containers.ts';
+import { dnfPlugin } from './dnf-plugin.ts';
+import { BuildrootStepFailed, UnusableImage } from './errors.ts';
+import { renderPackageManagerConfig } from './package-manager-config.ts';
+import { questionKey } from './prepared-root.ts';
+import { readRepoState } from './repo-state.ts';
+import type { RootGround } from './root-ground.ts';
+import { noPackageManager, type SolveGoal, solveScript } from './scripts.ts';
+import { readSolverSettings } from './tag-settings.ts';
+
+/** What a root shall hold, and a text that is the same for the same wish. */
+export interface Wish {
+  readonly title: string;
+  readonly goal: SolveGoal;
+  readonly text: string;
+}
+
+/** Finds out which packages a wish needs: from answers given before, else with dnf in the bootstrap image. */
+export class RootSolver {
+  readonly #ground: RootGround;
+  #attempts = 0;
+  #repoState: Promise<string | null> | null = null;
+
+  constructor(ground: RootGround) {
+    this.#ground = ground;
+  }
+
+  /**
+   * `parent` is the key of the root that is asked about, `root` makes its container when dnf has to look at it.
+   * Throws `BuildrootStepFailed` with status 30 and `UnusableImage`.
+   */
+  async solve(
+    wish: Wish,
+    parent: { readonly key: string; root(): Promise<ContainerId> } | null,
+    signal: AbortSignal,
+  ): Promise<Solution> {
+    const { host, logs } = this.#ground;
+    const key = await this.#question(wish, parent?.key ?? null, signal);
+    const known = key === null ? null : await host.cache.solutions.find(key);
+    if (known !== null) {
+      await logs.root.write(`${wish.title}: the solver's answer for these packages is known\n`);
+      return known;
+    }
+    const solution = await this.#run(wish, parent === null ? null : await parent.root(), signal);
+    if (key !== null) await host.cache.solutions.keep(key, solution);
+    return solution;
+  }
+
+  /** Null when the repo cannot be told from others. */
+  async #question(wish: Wish, parent: string | null, signal: AbortSignal): Promise<string | null> {
+    const { host, request } = this.#ground;
+    this.#repoState ??= readRepoState(request.repoUrls, host.site.proxy, signal);
+    const repoState = await this.#repoState;
+    if (repoState === null) return null;
+    const settings = [
+      renderPackageManagerConfig([], host.site, request.extra),
+      readSolverSettings(request.extra).releaseVersion,
+      dnfPlugin,
+    ];
+    return questionKey({ repoState, parent, goal: [wish.goal.kind, wish.text], settings }, request);
+  }
+
+  async #run(wish: Wish, parent: ContainerId | null, signal: AbortSignal): Promise<Solution> {
+    this.#attempts += 1;
+    const attempt = this.#attempts;
+    const { host, request } = this.#ground;
+    const settings = {
+      releaseVersion: readSolverSettings(request.extra).releaseVersion,
+      personality: request.personality,
+    };
+    await writeFile(this.#ground.path(`in/solve-${attempt}.sh`), solveScript(wish.goal, settings));
+    const answer = this.#ground.path('solve/solution.json');
+    await rm(answer, { force: true });
+    const spec = solveContainer(host, request, attempt, parent);
+    const code = await this.#ground.runBootstrap(`solve ${wish.title}`, spec, signal);
+    if (code === noPackageManager) throw new UnusableImage(request.image);
+    if (code !== 0) throw new BuildrootStepFailed(`solve ${wish.title} (status ${code})`, 30);
+    return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));
+  }
+}

@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { BuilderError } from '../core/errors.ts';
+import { SharedCall } from '../core/shared-call.ts';
+import { openUrl } from './open-url.ts';
+
+/** A package file by its digest, and where it can be had. */
+export interface WantedPackage {
+  /** `sha256:0123...`, as the repo's metadata has it. */
+  readonly checksum: string;
+  readonly sizeBytes: number;
+  /** Absolute; each holds the same file. */
+  readonly urls: readonly string[];
+}
+
+/** A package could not be had as the repo describes it. */
+export class PackageUnavailable extends BuilderError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('package-unavailable', 'external', message, options);
+  }
+}
+
+/** How many packages are fetched at once. */
+const parallel = 6;
+/** How often a transfer that breaks off is gone on with. */
+const attempts = 4;
+
+/**
+ * Package files of one host, by digest: fetched once, written under their name only when the digest is right, never
+ * changed. Safe for concurrent use within one process; a file that several want at once is fetched once.
+ */
+export class PackageCache {
+  readonly #directory: string;
+  readonly #proxy: string | null;
+  readonly #fetches = new Map<string, SharedCall<void>>();
+
+  /** `proxy`: URL of a proxy for http and https, or null. */
+  constructor(directory: string, proxy: string | null) {
+    this.#directory = directory;
+    this.#proxy = proxy;
+  }
+
+  /**
+   * Makes sure that all are there; resolves with the number and size of those that were fetched. Rejects with
+   * `PackageUnavailable` when one cannot be had, or is another file than the repo says.
+   */
+  async ensure(
+    wanted: readonly WantedPackage[],
+    signal: AbortSignal,
+  ): Promise<{ readonly files: number; readonly bytes: number }> {
+    const there = await Promise.all(wanted.map((one) => this.#has(one)));
+    const missing = wanted.filter((_, index) => there[index] === false);
+    const queue = missing.values();
+    const work = async (): Promise<void> => {
+      for (const one of queue) await this.#share(one, signal);
+    };
+    await Promise.all(Array.from({ length: Math.min(parallel, missing.length) }, work));
+    return { files: missing.length, bytes: missing.reduce((sum, one) => sum + one.sizeBytes, 0) };
+  }
+
+  /** Removes files whose content is not what their name says; resolves with their number. */
+  async purge(checksums: readonly string[], signal: AbortSignal): Promise<number> {
+    let purged = 0;
+    for (const checksum of checksums) {
+      const path = join(this.#directory, packagePath(checksum));
+      const { kind, hex } = split(checksum);
+      if ((await digestOf(path, kind, signal).catch(() => '')) === hex) continue;
+      await rm(path, { force: true });
+      purged += 1;
+    }
+    return purged;
+  }
+
+  async #has({ checksum, sizeBytes }: WantedPackage): Promise<boolean> {
+    try {
+      return (await stat(join(this.#directory, packagePath(checksum)))).size === sizeBytes;
+    } catch {
+      return false;
+    }
+  }
+
+  async #share(wanted: WantedPackage, signal: AbortSignal): Promise<void> {
+    const { checksum } = wanted;
+    const call = this.#fetches.get(checksum) ?? new SharedCall((run) => this.#fetch(wanted, run));
+    this.#fetches.set(checksum, call);
+    try {
+      await call.join(signal);
+    } finally {
+      if (!call.isRunning) this.#fetches.delete(checksum);
+    }
+  }
+
+  async #fetch(wanted: WantedPackage, signal: AbortSignal): Promise<void> {
+    const target = join(this.#directory, packagePath(wanted.checksum));
+    await mkdir(dirname(target), { recursive: true });
+    const part = `${target}.part`;
+    let failure: unknown;
+    for (let attempt = 1; attempt <= attempts; attempt += 1) {
+      for (const url of wanted.urls) {
+        signal.throwIfAborted();
+        try {
+          await this.#transfer(url, part, signal);
+          await this.#accept(wanted, url, part, target, signal);
+          return;
+        } catch (error) {
+          signal.throwIfAborted();
+          failure = error;
+        }
+      }
+    }
+    if (failure instanceof PackageUnavailable) throw failure;
+    throw new PackageUnavailable(`${wanted.urls[0] ?? wanted.checksum} could not be fetched`, {
+      cause: failure,
+    });
+  }
+
+  /** Goes on where an earlier transfer broke off. */
+  async #transfer(url: string, part: string, signal: AbortSignal): Promise<void> {
+    const have = await stat(part).then(
+      ({ size }) => size,
+      () => 0,
+    );
+    const source = await openUrl(url, { from: have, proxy: this.#proxy, signal });
+    const flags = source.from === 0 ? 'w' : 'a';
+    await pipeline(source.body, createWriteStream(part, { flags, mode: 0o444 }), { signal });
+  }
+
+  async #accept(
+    { checksum, sizeBytes }: WantedPackage,
+    url: string,
+    part: string,
+    target: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { kind, hex } = split(checksum);
+    const { size } = await stat(part);
+    const found = size === sizeBytes ? await digestOf(part, kind, signal) : '';
+    if (found === hex) {
+      await rename(part, target);
+      return;
+    }
+    await rm(part, { force: true });
+    const what = size === sizeBytes ? `its ${kind} is ${found}` : `it has ${size} bytes`;
+    throw new PackageUnavailable(
+      `${url} is not the package that the repo describes (${sizeBytes} bytes, ${checksum}): ${what}. Has the repo been changed after its metadata was made?`,
+    );
+  }
+}
+
+/** Where a package lies below the cache's directory. */
+export function packagePath(checksum: string): string {
+  const { kind, hex } = split(checksum);
+  return `${kind}/${hex.slice(0, 2)}/${hex}.rpm`;
+}
+
+function split(checksum: string): { readonly kind: string; readonly hex: string } {
+  const [, kind = '', hex = ''] = /^(sha1|sha224|sha256|sha384|sha512):([0-9a-f]{40,128})$/.exec(checksum) ?? [];
+  if (kind === '') {
+    throw new PackageUnavailable(`the repo names a package by ${checksum}: this builder knows sha1 to sha512`);
+  }
+  return { kind, hex };
+}
+
+async function digestOf(path: string, kind: string, signal: AbortSignal): Promise<string> {
+  await access(path);
+  const hash = createHash(kind);
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
+  return hash.digest('hex');
+}

@@ -1,0 +1,165 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ContainerError } from '../container/errors.ts';
+import type { Container, ContainerManager } from '../container/manager.ts';
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { noteUse, readRecord, writeRecord } from './record-file.ts';
+
+/** A prepared root that is there at once: an image, and what is in it. */
+export interface Snapshot {
+  readonly key: string;
+  /** Name of the image in container storage. */
+  readonly image: string;
+  /** What the root holds, as rpm listed it when it was made (`scripts.ts installedFormat`). */
+  readonly listing: string;
+  /** What it was made for, for people: `@build of td1-build`. */
+  readonly title: string;
+}
+
+const SnapshotRecord = z.object({
+  key: z.string(),
+  imageId: z.string(),
+  listing: z.string(),
+  title: z.string(),
+});
+
+/** The label by which the images of a store are found; its value is the snapshot's key. */
+export const snapshotLabel = 'io.koji.adjutant.snapshot';
+const repository = 'localhost/koji-adjutant-root';
+
+/**
+ * Prepared roots by the digest of what is in them. Each is an image in container storage and a small record beside
+ * it; one without the other is nothing. Safe for concurrent use within one process.
+ */
+export class SnapshotStore {
+  readonly #containers: ContainerManager;
+  readonly #directory: string;
+  readonly #log: Logger;
+  readonly #makers = new Map<string, Promise<unknown>>();
+  readonly #commits = new Map<string, Promise<void>>();
+
+  /** `directory` holds the records. */
+  constructor(containers: ContainerManager, directory: string, log: Logger) {
+    this.#containers = containers;
+    this.#directory = directory;
+    this.#log = log;
+  }
+
+  /** The snapshot of this key, if it is there and its image is still the one that was made. */
+  async find(key: string, signal: AbortSignal): Promise<Snapshot | null> {
+    const record = await readRecord(this.#path(key), SnapshotRecord);
+    if (record === null) return null;
+    const image = imageOf(key);
+    try {
+      const found = await this.#containers.ensureImage(image, 'never', signal);
+      if (found.id === record.imageId) {
+        await noteUse(this.#path(key));
+        return { key, image, listing: record.listing, title: record.title };
+      }
+      this.#log.warn({ snapshot: key }, 'the image of a snapshot is not the one that was made; made again');
+    } catch (error) {
+      if (!(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
+      this.#log.warn({ snapshot: key }, 'the image of a snapshot is gone; made again');
+    }
+    await this.forget(key);
+    return null;
+  }
+
+  /**
+   * One maker at a time for a key: runs `make` when nobody else does, else waits for the other, after a word to
+   * `waiting`. Null for those who waited: they look again, and make it themselves if the other has failed.
+   */
+  async alone<T>(key: string, make: () => Promise<T>, waiting: () => Promise<void>): Promise<T | null> {
+    const other = this.#makers.get(key);
+    if (other !== undefined) {
+      await waiting();
+      // Its failure is its own; whoever comes next finds nothing and tries.
+      await other.catch(() => undefined);
+      return null;
+    }
+    const mine = make();
+    this.#makers.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      this.#makers.delete(key);
+    }
+  }
+
+  /**
+   * Makes a snapshot of the root of a container at rest, in the background: the root may be read meanwhile. Nothing
+   * is lost when that fails, so it is only told in the log.
+   */
+  keep(snapshot: Omit<Snapshot, 'image'>, container: Container): void {
+    const { key } = snapshot;
+    const commit = this.#keep(snapshot, container).catch((error: unknown) =>
+      this.#log.warn({ snapshot: key, err: describeError(error) }, 'a prepared root could not be kept'),
+    );
+    this.#commits.set(
+      key,
+      commit.finally(() => this.#commits.delete(key)),
+    );
+  }
+
+  /** Resolves when no commit of this key is under way. */
+  async settled(key: string): Promise<void> {
+    await this.#commits.get(key);
+  }
+
+  /** Resolves when no commit is under way at all. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#commits.values());
+  }
+
+  /** Removes a snapshot unless it is in use. */
+  async forget(key: string): Promise<boolean> {
+    if (!(await this.#containers.removeImage(imageOf(key)))) return false;
+    await rm(this.#path(key), { force: true });
+    return true;
+  }
+
+  /** All snapshots, with the time of their last use. */
+  async list(signal: AbortSignal): Promise<readonly StoredSnapshot[]> {
+    const images = await this.#containers.images(snapshotLabel, signal);
+    const names = await readdir(this.#directory).catch(() => []);
+    const found = names
+      .filter((name) => name.endsWith('.json'))
+      .map(async (name) => {
+        const path = join(this.#directory, name);
+        const { mtimeMs } = await stat(path);
+        const record = await readRecord(path, SnapshotRecord);
+        const image = images.find(({ id }) => id === record?.imageId);
+        if (record === null || image === undefined) return [];
+        const { key, title } = record;
+        return [{ key, title, usedMs: mtimeMs, sizeBytes: image.sizeBytes, createdMs: image.createdMs }];
+      });
+    return (await Promise.all(found)).flat();
+  }
+
+  async #keep({ key, listing, title }: Omit<Snapshot, 'image'>, container: Container): Promise<void> {
+    const image = imageOf(key);
+    const never = new AbortController().signal;
+    await this.#containers.commit(container.id, image, { [snapshotLabel]: key }, never);
+    const { id: imageId } = await this.#containers.ensureImage(image, 'never', never);
+    await writeRecord(this.#path(key), { key, imageId, listing, title });
+  }
+
+  #path(key: string): string {
+    return join(this.#directory, `${key}.json`);
+  }
+}
+
+export interface StoredSnapshot {
+  readonly key: string;
+  readonly title: string;
+  readonly usedMs: number;
+  readonly createdMs: number;
+  /** Layers it shares with others included. */
+  readonly sizeBytes: number;
+}
+
+function imageOf(key: string): string {
+  return `${repository}:${key}`;
+}

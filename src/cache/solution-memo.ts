@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { noteUse, readRecord, writeRecord } from './record-file.ts';
+
+/** A package that a solver has chosen. */
+const SolvedPackage = z.object({
+  /** Name, epoch where there is one, version, release and arch: `bash-5.2-1.x86_64`. */
+  name: z.string(),
+  /** `sha256:0123...`, of the file. */
+  checksum: z.string(),
+  sizeBytes: z.int().nonnegative(),
+  /** Of the file, relative to the repo or to `base`. */
+  location: z.string(),
+  /** URL that `location` is relative to where that is not the repo's own. */
+  base: z.string().nullable(),
+});
+
+/** What has to happen to a root so that it holds what was asked for. */
+export const Solution = z.object({
+  /** To be installed. */
+  packages: z.array(SolvedPackage),
+  /** Installed ones that are in the way: `NAME-VERSION-RELEASE.ARCH`. */
+  removals: z.array(z.string()),
+});
+export type Solution = z.infer<typeof Solution>;
+
+/**
+ * Answers of the solver by everything they depend on, so that a question that was asked before needs no solver. The
+ * caller's key has to name all of that. Safe for concurrent use.
+ */
+export class SolutionMemo {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async find(key: string): Promise<Solution | null> {
+    const path = this.#path(key);
+    const solution = await readRecord(path, Solution);
+    if (solution !== null) await noteUse(path);
+    return solution;
+  }
+
+  async keep(key: string, solution: Solution): Promise<void> {
+    await writeRecord(this.#path(key), solution);
+  }
+
+  #path(key: string): string {
+    return join(this.#directory, `${key}.json`);
+  }
+}
+
+/** A digest of values that can be written as JSON; equal for equal values in equal order. */
+export function digestOf(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}

@@ -143,29 +143,35 @@ describe('TagRoot.addBuildRequires', () => {
       status: 40,
       message: expect.stringContaining('exited with status 40; see root.log for more information'),
     });
-    expect(logs.texts.root).toMatch(/long ago Source RPM is not installable:\n$/);
+    expect(logs.texts.root).toMatch(
+      /long ago Source RPM is not installable:\nrpmbuild -bs \(status 40\) failed\n$/,
+    );
     expect(logs.texts.root.length).toBeLessThan(5000);
     expect(logs.texts.build).toContain('Source RPM is not installable:\n');
   });
 
-  it.each([1, 11, 139])('fails with status 1 when rpmbuild -bs ends with %i', async (code) => {
+  it.each([
+    [1, 1, 'build.log or root.log'],
+    [11, 11, 'root.log'],
+    [139, 245, 'root.log'],
+  ])('fails as mock would when rpmbuild -bs ends with %i', async (code, status, log) => {
     const { withSource } = await openRootBench({ sources: [{ code }] });
     const root = await withSource();
 
     expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
-      status: 1,
-      message: `rpmbuild -bs (status ${code}) exited with status 1; see build.log or root.log for more information`,
+      status,
+      message: `rpmbuild -bs (status ${code}) exited with status ${status}; see ${log} for more information`,
     });
   });
 
-  it('fails with status 1 when %generate_buildrequires fails', async () => {
+  it('fails with status 10 when %generate_buildrequires fails', async () => {
     const { withSource } = await openRootBench({
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, { code: 1 }],
     });
     const root = await withSource();
 
     expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
-      status: 1,
+      status: 10,
       step: 'rpmbuild -br (status 1)',
     });
   });
@@ -202,9 +208,9 @@ describe('TagRoot.addBuildRequires', () => {
     await clock.advance(3_600_000);
 
     expect(await failing).toMatchObject({
-      status: 10,
+      status: 11,
       message:
-        'rpmbuild -bs took longer than rpmbuild_timeout allows and exited with status 10; see build.log for more information',
+        'rpmbuild -bs took longer than rpmbuild_timeout allows and exited with status 11; see root.log for more information',
     });
   });
 });

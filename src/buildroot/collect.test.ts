@@ -39,7 +39,7 @@ describe('collectFiles', () => {
       [{ name: 'RPMS/empty.rpm' }],
     );
 
-    expect(collected).toEqual({ files: ['b.rpm', 'a.rpm', 'empty.rpm'], passedOver: [] });
+    expect(collected).toEqual({ files: ['b.rpm', 'a.rpm', 'empty.rpm'], refused: [], passedOver: [] });
     expect(await readFile(join(directory, 'b.rpm'), 'utf8')).toBe('bbb');
     expect(await readFile(join(directory, 'a.rpm'), 'utf8')).toBe('aaa');
     expect((await lstat(join(directory, 'b.rpm'))).mode & 0o7777 & ~0o644).toBe(0);
@@ -47,31 +47,71 @@ describe('collectFiles', () => {
 
   it.each<[string, Headers, string]>([
     ['a symbolic link', { name: 'RPMS/x.rpm', type: 'symlink', linkname: '/etc/passwd' }, 'a symlink'],
-    ['a hard link', { name: 'RPMS/x.rpm', type: 'link', linkname: 'RPMS/good.rpm' }, 'a link'],
+    ['a link out', { name: 'RPMS/x.rpm', type: 'symlink', linkname: '../RPMS/good.rpm' }, 'a symlink'],
+    ['a link to nothing', { name: 'RPMS/x.rpm', type: 'symlink', linkname: 'gone.rpm' }, 'a symlink'],
+    ['a link to another kind', { name: 'RPMS/x.rpm', type: 'symlink', linkname: 'note.txt' }, 'a symlink'],
+    ['a hard link elsewhere', { name: 'RPMS/x.rpm', type: 'link', linkname: 'SRPMS/good.rpm' }, 'a link'],
     ['a character device', { name: 'RPMS/x.rpm', type: 'character-device' }, 'a character-device'],
     ['a block device', { name: 'RPMS/x.rpm', type: 'block-device' }, 'a block-device'],
     ['a fifo', { name: 'RPMS/x.rpm', type: 'fifo' }, 'a fifo'],
     ['a directory named like a package', { name: 'RPMS/x.rpm/', type: 'directory' }, 'a directory'],
-    ['a file in a deeper directory', { name: 'RPMS/noarch/x.rpm' }, 'in a directory of its own'],
     ['a path that leads out', { name: '../x.rpm' }, 'not a file name'],
-    ['a path that leads far out', { name: 'RPMS/../../x.rpm' }, 'in a directory of its own'],
-    ['a hidden file', { name: 'RPMS/.x.rpm' }, 'not a file name'],
     ['a line feed in the name', { name: 'RPMS/a\nb.rpm' }, 'not a file name'],
     ['an escape in the name', { name: 'RPMS/\u001b[1m.rpm' }, 'not a file name'],
-    ['a file of another kind', { name: 'RPMS/x.txt' }, 'does not end in .rpm'],
-    ['a source package', { name: 'RPMS/x.src.rpm' }, 'a source package'],
+    [
+      'a link with such a name',
+      { name: 'RPMS/a\nb.rpm', type: 'symlink', linkname: 'good.rpm' },
+      'not a file name',
+    ],
     ['a name twice', { name: 'RPMS/good.rpm' }, 'the same name twice'],
-  ])('leaves %s where it is and says why', async (_what, headers, reason) => {
+  ])('refuses %s, named like a package, and says why', async (_what, headers, reason) => {
     const collected = await collect([{ name: 'RPMS/good.rpm' }, 'good'], [headers], [{ name: 'RPMS/z.rpm' }]);
 
-    expect(collected.files).toEqual(['good.rpm', 'z.rpm']);
-    expect(collected.passedOver).toEqual([expect.stringContaining(reason)]);
-    expect(collected.passedOver[0]).toContain(JSON.stringify(headers.name));
+    expect(collected).toEqual({
+      files: ['good.rpm', 'z.rpm'],
+      refused: [expect.stringContaining(reason)],
+      passedOver: [],
+    });
+    expect(collected.refused[0]).toContain(JSON.stringify(headers.name));
     expect((await readdir(directory)).sort()).toEqual(['good.rpm', 'z.rpm']);
     expect(await readFile(join(directory, 'good.rpm'), 'utf8')).toBe('good');
   });
 
-  it('takes source packages when those are wanted', async () => {
+  it.each<[string, Headers, string]>([
+    ['a file in a deeper directory', { name: 'RPMS/noarch/x.rpm' }, 'in a directory of its own'],
+    ['a path that leads far out', { name: 'RPMS/../../x.rpm' }, 'in a directory of its own'],
+    ['a hidden file', { name: 'RPMS/.x.rpm' }, 'hidden'],
+    ['a file of another kind', { name: 'RPMS/x.txt' }, 'does not end in .rpm'],
+    ['a link of another kind', { name: 'RPMS/x', type: 'symlink', linkname: '/etc' }, 'does not end in .rpm'],
+    ['a pipe of another kind', { name: 'RPMS/pipe', type: 'fifo' }, 'does not end in .rpm'],
+  ])('leaves %s where it is and says why', async (_what, headers, reason) => {
+    const collected = await collect([{ name: 'RPMS/good.rpm' }, 'good'], [headers], [{ name: 'RPMS/z.rpm' }]);
+
+    expect(collected).toEqual({
+      files: ['good.rpm', 'z.rpm'],
+      refused: [],
+      passedOver: [expect.stringContaining(reason)],
+    });
+    expect(collected.passedOver[0]).toContain(JSON.stringify(headers.name));
+    expect((await readdir(directory)).sort()).toEqual(['good.rpm', 'z.rpm']);
+  });
+
+  it.each<[string, Headers]>([
+    ['a symbolic link', { name: 'RPMS/alias.rpm', type: 'symlink', linkname: 'good.rpm' }],
+    [
+      'a symbolic link by another spelling',
+      { name: 'RPMS/alias.rpm', type: 'symlink', linkname: './good.rpm' },
+    ],
+    ['a hard link', { name: './RPMS/alias.rpm', type: 'link', linkname: 'RPMS/good.rpm' }],
+  ])('takes %s to a package beside it as a copy', async (_what, headers) => {
+    const collected = await collect([headers], [{ name: 'RPMS/good.rpm' }, 'good']);
+
+    expect(collected).toEqual({ files: ['good.rpm', 'alias.rpm'], refused: [], passedOver: [] });
+    expect((await lstat(join(directory, 'alias.rpm'))).isFile()).toBe(true);
+    expect(await readFile(join(directory, 'alias.rpm'), 'utf8')).toBe('good');
+  });
+
+  it('takes what ends in the suffix only', async () => {
     const tar = await toTar([[{ name: 'SRPMS/x.src.rpm' }], [{ name: 'SRPMS/x.rpm' }]]);
 
     const { files } = await collectFiles(Readable.from([tar]), directory, '.src.rpm', never);
@@ -85,15 +125,20 @@ describe('collectFiles', () => {
       [{ name: 'RPMS/x.rpm' }, 'x'],
     );
 
-    expect(collected).toEqual({ files: ['x.rpm'], passedOver: ['"RPMS": a symlink, not a regular file'] });
+    expect(collected).toEqual({
+      files: ['x.rpm'],
+      refused: [],
+      passedOver: ['"RPMS": does not end in .rpm'],
+    });
     expect((await lstat(join(directory, 'x.rpm'))).isFile()).toBe(true);
   });
 
-  it('does not replace a file that was there before', async () => {
-    await collect([{ name: 'RPMS/x.rpm' }, 'first']);
+  it('takes the later of two files that have one name in two directories', async () => {
+    await collect([{ name: 'RPMS/x.rpm' }, 'the first']);
 
-    await expect(collect([{ name: 'SRPMS/x.rpm' }, 'second'])).rejects.toMatchObject({ code: 'EEXIST' });
-    expect(await readFile(join(directory, 'x.rpm'), 'utf8')).toBe('first');
+    await collect([{ name: 'SRPMS/x.rpm' }, 'second']);
+
+    expect(await readFile(join(directory, 'x.rpm'), 'utf8')).toBe('second');
   });
 
   it('does not hold a large file in memory or lose a byte of it', async () => {

@@ -1,20 +1,24 @@
 import { createWriteStream } from 'node:fs';
-import { join } from 'node:path';
+import { copyFile } from 'node:fs/promises';
+import { join, posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { extract } from 'tar-stream';
+import { extract, type Header } from 'tar-stream';
 
 export interface Collected {
-  /** Names of the files that now lie in the target directory, in the order they came. */
+  /** Names of the files that now lie in the target directory, in the order they came, links at the end. */
   readonly files: readonly string[];
-  /** Entries that were left where they are, with the reason. */
+  /** Entries that are named like results and are none, with the reason. Copying them fails a build under mock. */
+  readonly refused: readonly string[];
+  /** Entries that nobody looks at, with the reason. */
   readonly passedOver: readonly string[];
 }
 
 /**
- * Takes the regular files directly below the top of a tar stream that a package's build produced, and
- * nothing else: no links, no devices, no deeper directories, no name that could lead elsewhere, and with
- * the suffix `.rpm` no source packages.
+ * Takes the files directly below the top of a tar stream that a package's build produced, by the rules of mock's
+ * `*.rpm` (`mockbuild/backend.py rebuild_package`): hidden names and deeper directories are passed over, and so is
+ * what does not end in `suffix`. Of what is left only regular files are taken, and as copies links to one of them:
+ * mock would follow any other link out of the root, into files of the host.
  */
 export async function collectFiles(
   tar: Readable,
@@ -23,45 +27,74 @@ export async function collectFiles(
   signal: AbortSignal,
 ): Promise<Collected> {
   const files: string[] = [];
+  const links: { readonly name: string; readonly to: string; readonly refusal: string }[] = [];
+  const refused: string[] = [];
   const passedOver: string[] = [];
   const entries = extract();
   const feeding = pipeline(tar, entries, { signal });
   const taking = (async () => {
     for await (const entry of entries) {
-      const parts = entry.header.name.split('/').filter((part) => part !== '' && part !== '.');
+      const { header } = entry;
+      const parts = header.name.split('/').filter((part) => part !== '' && part !== '.');
       const name = parts.at(-1) ?? '';
-      const reason = whyNot(entry.header.type ?? 'file', parts, name, suffix, files);
-      if (reason === null) {
-        await pipeline(entry, createWriteStream(join(directory, name), { flags: 'wx', mode: 0o644 }), {
-          signal,
-        });
+      const indifference = whyIndifferent(parts, name, suffix);
+      const refusal = whyNot(header, parts, name, files);
+      if (indifference === null && refusal === null) {
+        await pipeline(entry, createWriteStream(join(directory, name), { mode: 0o644 }), { signal });
         files.push(name);
-      } else {
-        if (reason !== '') passedOver.push(`${JSON.stringify(entry.header.name)}: ${reason}`);
-        entry.resume();
+        continue;
       }
+      entry.resume();
+      // The directory itself.
+      if (header.type === 'directory' && parts.length <= 1 && !name.endsWith(suffix)) continue;
+      const told = (reason: string | null) => `${JSON.stringify(header.name)}: ${reason}`;
+      const to = linkedName(header, parts);
+      if (indifference !== null) passedOver.push(told(indifference));
+      else if (to === null) refused.push(told(refusal));
+      else links.push({ name, to, refusal: told(refusal) });
     }
   })();
   await Promise.all([feeding, taking]);
-  return { files, passedOver };
+  const regular = new Set(files);
+  for (const { name, to, refusal } of links) {
+    if (regular.has(to)) {
+      await copyFile(join(directory, to), join(directory, name));
+      files.push(name);
+    } else refused.push(refusal);
+  }
+  return { files, refused, passedOver };
 }
 
-/** Null: take it. Empty: not worth a word. */
+/** Why an entry is no result by its name and place; null when it is one. */
+function whyIndifferent(parts: readonly string[], name: string, suffix: string): string | null {
+  if (parts.length > 2) return 'in a directory of its own';
+  if (!name.endsWith(suffix)) return `does not end in ${suffix}`;
+  return name.startsWith('.') ? 'hidden' : null;
+}
+
+/** Why an entry with the name of a result cannot be taken as it is; null when it can. */
 function whyNot(
-  type: string,
+  { type }: Header,
   parts: readonly string[],
   name: string,
-  suffix: string,
   taken: readonly string[],
 ): string | null {
-  if (type === 'directory' && parts.length <= 1) return '';
+  if (!isPlain(parts)) return 'not a file name the hub takes';
   if (type !== 'file' && type !== 'contiguous-file') return `a ${type}, not a regular file`;
-  if (parts.length > 2) return 'in a directory of its own';
+  return taken.includes(name) ? 'the same name twice' : null;
+}
+
+function isPlain(parts: readonly string[]): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: such names are what this looks for
-  if (parts.includes('..') || name.startsWith('.') || /[\0-\x1f\x7f]/.test(name))
-    return 'not a file name the hub takes';
-  if (!name.endsWith(suffix)) return `does not end in ${suffix}`;
-  if (suffix === '.rpm' && name.endsWith('.src.rpm')) return 'a source package among binary ones';
-  if (taken.includes(name)) return 'the same name twice';
-  return null;
+  return parts.every((part) => part !== '..' && !/[\0-\x1f\x7f]/.test(part));
+}
+
+/** The name in the same directory that a link stands for; null for what is no link, or one that leads elsewhere. */
+function linkedName({ type, linkname }: Header, parts: readonly string[]): string | null {
+  if (linkname == null || !isPlain(parts)) return null;
+  const target = posix.normalize(linkname);
+  // A hard link names its target from the top of the archive, a symbolic one from where it lies.
+  const directory = type === 'link' ? parts.slice(0, -1).join('/') || '.' : '.';
+  const isLink = type === 'link' || type === 'symlink';
+  return isLink && posix.dirname(target) === directory ? posix.basename(target) : null;
 }

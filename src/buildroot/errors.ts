@@ -2,8 +2,8 @@ import { BuilderError } from '../core/errors.ts';
 
 /**
  * A step of a buildroot ended badly because of the package, the repo or the tag. The status is the one
- * that mock would have ended with (1 rpmbuild, 10 timeout, 30 package manager, 40 source package), for
- * tools that read it from the fault.
+ * that mock would have ended with (rpmbuild's own, 10 %generate_buildrequires, 11 timeout, 30 package manager, 40
+ * source package or no results), for tools that read it from the fault.
  */
 export class BuildrootStepFailed extends BuilderError {
   readonly step: string;
@@ -13,6 +13,11 @@ export class BuildrootStepFailed extends BuilderError {
     super('buildroot-step-failed', 'package', `${step} ${describeStatus(status)}`, options);
     this.step = step;
     this.status = status;
+  }
+
+  /** The message sends the reader to root.log and nowhere else. */
+  get readsRootLog(): boolean {
+    return logToRead(this.status) === 'root.log';
   }
 }
 
@@ -45,6 +50,9 @@ export class UnusableImage extends BuilderError {
 
 /** `exited with status N; see X for more information`: which log to read follows mock's statuses (`builder/kojid _mockResult`). */
 export function describeStatus(status: number): string {
-  const log = status === 10 ? 'build.log' : status === 1 ? 'build.log or root.log' : 'root.log';
-  return `exited with status ${status}; see ${log} for more information`;
+  return `exited with status ${status}; see ${logToRead(status)} for more information`;
+}
+
+function logToRead(status: number): string {
+  return status === 10 ? 'build.log' : status === 1 ? 'build.log or root.log' : 'root.log';
 }

@@ -60,13 +60,14 @@ export class RootGround {
   }
 
   /**
-   * Runs package code for as long as `rpmbuild_timeout` allows, with its output in build.log; one that could
-   * not be unpacked is shown in root.log, too. Throws `BuildrootStepFailed` for a status that is not `fine`.
+   * Runs package code for as long as `rpmbuild_timeout` allows, with its output in build.log. Throws
+   * `BuildrootStepFailed` for a status that is not `fine`; where its message names root.log alone, that has
+   * the end of the output and the reason, too.
    */
   async runPackageCode(
     title: string,
     container: Container,
-    fine: readonly number[],
+    verdict: Verdict,
     signal: AbortSignal,
   ): Promise<void> {
     const tail = new Tail(this.logs.build);
@@ -75,8 +76,13 @@ export class RootGround {
     const result = await this.#timed(title, () =>
       runPhase(container, tail, this.host.clock, signal, timeoutMs),
     );
-    if (result.code === sourceNotInstallable) await this.logs.root.write(tail.text());
-    judge(title, result, fine);
+    const failure = judge(title, result, verdict);
+    if (failure === null) return;
+    if (failure.readsRootLog) {
+      await this.logs.root.write(tail.text());
+      await this.logs.root.write(`${failure.step} failed\n`);
+    }
+    throw failure;
   }
 
   async #timed(title: string, run: () => Promise<PhaseResult>): Promise<PhaseResult> {
@@ -92,11 +98,26 @@ export class RootGround {
   }
 }
 
-function judge(title: string, { code, timedOut }: PhaseResult, fine: readonly number[]): void {
-  if (timedOut) throw new BuildrootStepFailed(`${title} took longer than rpmbuild_timeout allows and`, 10);
-  if (fine.includes(code)) return;
-  const status = code === sourceNotInstallable ? sourceNotInstallable : 1;
-  throw new BuildrootStepFailed(`${title} (status ${code})`, status);
+/** Which statuses of a script are no failure, and mock's status for the others where that is not rpmbuild's own. */
+export interface Verdict {
+  readonly fine: readonly number[];
+  readonly failure?: number;
+}
+
+/** mock's status for a command that took too long. */
+const tookTooLong = 11;
+
+function judge(title: string, { code, timedOut }: PhaseResult, { fine, failure }: Verdict) {
+  if (timedOut)
+    return new BuildrootStepFailed(`${title} took longer than rpmbuild_timeout allows and`, tookTooLong);
+  if (fine.includes(code)) return null;
+  const status = code === sourceNotInstallable ? code : (failure ?? toMockStatus(code));
+  return new BuildrootStepFailed(`${title} (status ${code})`, status);
+}
+
+/** Python, and so mock, ends with the negative number of the signal that ended its child, in eight bits. */
+function toMockStatus(code: number): number {
+  return code > 128 ? 384 - code : code;
 }
 
 const tailBytes = 4096;

@@ -6,13 +6,16 @@ import { collectFiles } from './collect.ts';
 import { diskContainer, sourceContainer } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { buildUser } from './mock-environment.ts';
-import type { RootGround } from './root-ground.ts';
+import type { RootGround, Verdict } from './root-ground.ts';
 import {
   generateRequiresScript,
   requirementsMissing,
   sourceNotInstallable,
   sourceScript,
 } from './scripts.ts';
+
+/** mock's status when `rpmbuild -br` fails, whatever that ended with. */
+const generateFailed = 10;
 
 /** The source package as made for the target arch, on this host. */
 export interface PreparedSource {
@@ -39,7 +42,8 @@ export class SourceSteps {
   async remake(signal: AbortSignal): Promise<PreparedSource> {
     const { rpmTarget, personality } = this.#ground.request;
     const script = sourceScript('source.src.rpm', rpmTarget, personality);
-    const made = await this.#run('rpmbuild -bs', script, '.src.rpm', [0], signal);
+    // mock takes a nosrc package, too.
+    const made = await this.#run('rpmbuild -bs', script, 'src.rpm', { fine: [0] }, signal);
     const [path, ...others] = made;
     if (path === undefined || others.length > 0) {
       throw new BuildrootStepFailed(
@@ -59,8 +63,8 @@ export class SourceSteps {
   async generateRequires(signal: AbortSignal): Promise<string | null> {
     const { rpmTarget, personality } = this.#ground.request;
     const script = generateRequiresScript('source.src.rpm', rpmTarget, personality);
-    const fine = [0, requirementsMissing];
-    const [list] = await this.#run('rpmbuild -br', script, '.buildreqs.nosrc.rpm', fine, signal);
+    const verdict = { fine: [0, requirementsMissing], failure: generateFailed };
+    const [list] = await this.#run('rpmbuild -br', script, '.buildreqs.nosrc.rpm', verdict, signal);
     return list ?? null;
   }
 
@@ -69,7 +73,7 @@ export class SourceSteps {
     title: string,
     script: string,
     suffix: string,
-    fine: readonly number[],
+    verdict: Verdict,
     signal: AbortSignal,
   ): Promise<readonly string[]> {
     this.#steps += 1;
@@ -82,7 +86,7 @@ export class SourceSteps {
     const disk = await this.#ground.create(diskContainer(host, request, attempt), signal);
     const spec = sourceContainer(host, request, attempt, this.#root, disk.id);
     const container = await this.#ground.create(spec, signal);
-    await this.#ground.runPackageCode(title, container, fine, signal);
+    await this.#ground.runPackageCode(title, container, verdict, signal);
     this.#ground.letGo(container);
     const tar = await disk.copyOut(`${buildUser.home}/build/SRPMS`, signal);
     const { files } = await collectFiles(tar, directory, suffix, signal);

@@ -143,31 +143,81 @@ describe('TagRoot.build', () => {
     expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('-ba --target x86_64');
   });
 
-  it('does not let a package put its own source package beside the real one', async () => {
+  it('does not let a package put its own source package in the place of the real one', async () => {
     const { directory, withSource } = await openRootBench({
       ...plain,
-      build: { rpms: { 'hello-1.0-1.src.rpm': 'forged' } },
+      build: {
+        rpms: { 'hello-1.0-1.src.rpm': 'forged' },
+        srpms: { 'hello-1.0-1.src.rpm': 'forged', 'other-1-1.src.rpm': 'forged' },
+      },
     });
     const root = await withSource();
 
     const results = await root.build(await root.addBuildRequires(never), never);
 
-    expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.src.rpm'] });
+    expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.src.rpm', 'other-1-1.src.rpm'] });
     expect(await readFile(join(directory, 'results/hello-1.0-1.src.rpm'), 'utf8')).not.toBe('forged');
+  });
+
+  it('counts a nosrc package among the binary ones, as kojid does', async () => {
+    const { withSource } = await openRootBench({ sources: [{ srpms: { 'a-1-1.nosrc.rpm': srpm() } }] });
+    const root = await withSource();
+
+    const results = await root.build(await root.addBuildRequires(never), never);
+
+    expect(results).toMatchObject({ rpms: ['a-1-1.nosrc.rpm'], srpms: [] });
+  });
+
+  it('has no packages when the build has removed their directory', async () => {
+    const { withSource } = await openRootBench({ ...plain, build: { gone: ['RPMS'] } });
+    const root = await withSource();
+
+    const results = await root.build(await root.addBuildRequires(never), never);
+
+    expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.src.rpm'] });
+  });
+
+  it('fails with status 40 when the build has removed all of its results', async () => {
+    const { withSource } = await openRootBench({ ...plain, build: { gone: ['RPMS', 'SRPMS'] } });
+    const root = await withSource();
+
+    expect(await failureOf(root.build(await root.addBuildRequires(never), never))).toMatchObject({
+      message: 'No build results found: rpmbuild exited with status 40; see root.log for more information',
+    });
+  });
+
+  it('fails with status 1 when something that is no file is named like a package', async () => {
+    const { withSource, logs } = await openRootBench({
+      ...plain,
+      build: { rpms: { 'a\nb.rpm': '', 'hello-1.0-1.x86_64.rpm': 'binary' } },
+    });
+    const root = await withSource();
+
+    expect(await failureOf(root.build(await root.addBuildRequires(never), never))).toMatchObject({
+      status: 1,
+    });
+    expect(logs.texts.root).toContain(
+      'cannot take from the build\'s RPMS:\n"RPMS/a\\nb.rpm": not a file name',
+    );
   });
 
   it.each([
     [1, 1, 'build.log or root.log'],
-    [139, 1, 'build.log or root.log'],
+    [7, 7, 'root.log'],
     [40, 40, 'root.log'],
+    // Killed: mock ends with the negative number of the signal.
+    [137, 247, 'root.log'],
+    [139, 245, 'root.log'],
   ])('ends as mock would when rpmbuild ends with %i', async (code, status, log) => {
-    const { withSource } = await openRootBench({ ...plain, build: { code, output: 'last words' } });
+    const { withSource, logs } = await openRootBench({ ...plain, build: { code, output: 'last words\n' } });
     const root = await withSource();
 
     expect(await failureOf(root.build(await root.addBuildRequires(never), never))).toMatchObject({
       status,
       message: `rpmbuild (status ${code}) exited with status ${status}; see ${log} for more information`,
     });
+    const told = `last words\nrpmbuild (status ${code}) failed\n`;
+    expect(logs.texts.root.endsWith(told)).toBe(log === 'root.log');
   });
 
   it('kills a build that takes longer than rpmbuild_timeout', async () => {
@@ -182,8 +232,11 @@ describe('TagRoot.build', () => {
     await clock.asleep(3_600_000);
     await clock.advance(3_600_000);
 
-    expect(await failing).toMatchObject({ status: 10 });
+    expect(await failing).toMatchObject({ status: 11 });
     expect(logs.texts.build).toBe('started\n');
+    expect(logs.texts.root).toMatch(
+      /started\nrpmbuild took longer than rpmbuild_timeout allows and failed\n$/,
+    );
   });
 
   it('lets a build take as long as it likes when rpmbuild_timeout is 0', async () => {
@@ -244,6 +297,6 @@ describe('TagRoot.rebuildSource', () => {
     const root = await withSource();
 
     expect(await failureOf(root.rebuildSource(never))).toMatchObject({ status: 40 });
-    expect(logs.texts.root).toMatch(/not installable$/);
+    expect(logs.texts.root).toContain('not installable');
   });
 });

@@ -1,9 +1,12 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
+import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import { type Collected, collectFiles } from './collect.ts';
 import { type BuildrootHost, buildContainer, type RootRequest } from './containers.ts';
 import { dnfPlugin, dnfPluginName } from './dnf-plugin.ts';
+import { BuildrootStepFailed } from './errors.ts';
 import type { InstalledPackage } from './installed-packages.ts';
 import { buildUser, planMacros, renderMacros } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
@@ -22,6 +25,8 @@ export interface BuildResults {
 /** mock's `dynamic_buildrequires_max_loops` and `static_buildrequires_max_loops`. */
 const generatedRounds = 10;
 const staticRounds = 10;
+/** mock's status for "No build results found". */
+const noResults = 40;
 
 /**
  * A buildroot of kind `tag`: a root that holds packages of the build tag's repo and nothing else, made
@@ -101,17 +106,21 @@ export class TagRoot {
       signal,
     );
     const binary = await this.#collect('RPMS', '.rpm', signal);
-    if (source.generated) {
-      // With generated BuildRequires rpmbuild has written the source package again, to hold them.
-      const written = await this.#collect('SRPMS', '.src.rpm', signal);
-      this.#ground.letGo(this.#build);
-      const passedOver = [...binary.passedOver, ...written.passedOver];
-      return { rpms: binary.files, srpms: written.files, passedOver };
-    }
+    const written = await this.#collect('SRPMS', '.rpm', signal);
     this.#ground.letGo(this.#build);
-    const name = basename(source.path);
-    await copyFile(source.path, this.#ground.path(`results/${name}`));
-    return { rpms: binary.files, srpms: [name], passedOver: binary.passedOver };
+    const files = new Set([...(binary?.files ?? []), ...(written?.files ?? [])]);
+    // With generated BuildRequires rpmbuild has written the source package again, to hold them. Otherwise the
+    // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
+    if (!source.generated && written !== null) {
+      const name = basename(source.path);
+      await copyFile(source.path, this.#ground.path(`results/${name}`));
+      files.add(name);
+    }
+    if (files.size === 0) throw new BuildrootStepFailed('No build results found: rpmbuild', noResults);
+    return {
+      ...byKind([...files]),
+      passedOver: [...(binary?.passedOver ?? []), ...(written?.passedOver ?? [])],
+    };
   }
 
   /** Runs `rpmbuild -bs` in the root: all a rebuildSRPM task wants. */
@@ -119,7 +128,7 @@ export class TagRoot {
     await this.#run('rpmbuild -bs', rebuildSourceScript('source.src.rpm'), signal);
     const made = await this.#collect('SRPMS', '.src.rpm', signal);
     this.#ground.letGo(this.#build);
-    return { rpms: [], srpms: made.files, passedOver: made.passedOver };
+    return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
   }
 
   async #addRequirementsOf(file: string, signal: AbortSignal): Promise<boolean> {
@@ -131,15 +140,34 @@ export class TagRoot {
 
   async #run(title: string, script: string, signal: AbortSignal): Promise<void> {
     await writeFile(this.#ground.path('in/build.sh'), script);
-    await this.#ground.runPackageCode(title, this.#build, [0], signal);
+    await this.#ground.runPackageCode(title, this.#build, { fine: [0] }, signal);
   }
 
-  async #collect(place: 'RPMS' | 'SRPMS', suffix: string, signal: AbortSignal): Promise<Collected> {
+  /** What lies in a result directory of the build; null when it is gone. */
+  async #collect(place: 'RPMS' | 'SRPMS', suffix: string, signal: AbortSignal): Promise<Collected | null> {
     const directory = this.#ground.path('results');
     await mkdir(directory, { recursive: true });
-    const tar = await this.#build.copyOut(`${buildUser.home}/build/${place}`, signal);
-    return collectFiles(tar, directory, suffix, signal);
+    let tar: Readable;
+    try {
+      tar = await this.#build.copyOut(`${buildUser.home}/build/${place}`, signal);
+    } catch (error) {
+      if (error instanceof ContainerError && error.code === 'no-such-path') return null;
+      throw error;
+    }
+    const collected = await collectFiles(tar, directory, suffix, signal);
+    if (collected.refused.length === 0) return collected;
+    const [refusal] = collected.refused;
+    await this.#ground.logs.root.write(
+      `cannot take from the build's ${place}:\n${collected.refused.join('\n')}\n`,
+    );
+    throw new BuildrootStepFailed(`cannot take ${refusal}; rpmbuild`, 1);
   }
+}
+
+/** As kojid sorts what mock leaves (`builder/kojid BuildArchTask.handler`); a `nosrc.rpm` is no source package to it. */
+function byKind(files: readonly string[]): Pick<BuildResults, 'rpms' | 'srpms'> {
+  const isSource = (name: string) => name.endsWith('.src.rpm');
+  return { rpms: files.filter((name) => !isSource(name)), srpms: files.filter(isSource) };
 }
 
 /** The files that all phases find in `/adjutant/in`. */

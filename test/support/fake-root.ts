@@ -13,6 +13,8 @@ export interface PackageRun {
   readonly output?: string;
   readonly srpms?: Files;
   readonly rpms?: Files;
+  /** Result directories that it removes. */
+  readonly gone?: readonly ('RPMS' | 'SRPMS')[];
   readonly runMs?: number;
 }
 
@@ -78,7 +80,7 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
       case 'build':
         return {
           ...run(play.build ?? {}),
-          files: { ...below('RPMS', play.build?.rpms), ...below('SRPMS', play.build?.srpms) },
+          files: results(play.build ?? {}),
         };
       default:
         throw new Error(`a buildroot has no phase ${phase}`);
@@ -88,6 +90,13 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
 
 function run({ code = 0, output, runMs }: PackageRun): FakeBehaviour {
   return { exitCode: code, ...(output !== undefined && { output }), ...(runMs !== undefined && { runMs }) };
+}
+
+function results({ rpms, srpms, gone = [] }: PackageRun): Record<string, Uint8Array> {
+  return {
+    ...(gone.includes('RPMS') ? {} : below('RPMS', rpms)),
+    ...(gone.includes('SRPMS') ? {} : below('SRPMS', srpms)),
+  };
 }
 
 /** The directory always has something in it, or the engine would not find it. */

@@ -1,9 +1,14 @@
 import { readlink } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
-import type { BuildrootHost } from './buildroot/containers.ts';
+import { join } from 'node:path';
+import type { BuildrootCache, BuildrootHost } from './buildroot/containers.ts';
+import { PackageCache } from './cache/package-cache.ts';
+import { SnapshotStore } from './cache/snapshot-store.ts';
+import { SolutionMemo } from './cache/solution-memo.ts';
 import type { Config } from './config/schema.ts';
 import type { ContainerManager } from './container/manager.ts';
 import type { Clock } from './core/clock.ts';
+import type { Logger } from './core/logger.ts';
 import { fullHostName } from './full-host-name.ts';
 import { configuredUlimits, readHostLimits } from './host-limits.ts';
 
@@ -13,6 +18,7 @@ export async function buildrootHost(
   containers: ContainerManager,
   clock: Clock,
   workerId: string,
+  log: Logger,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant, rlimits } = config;
   const ulimits = configuredUlimits(rlimits, await readHostLimits());
@@ -38,7 +44,23 @@ export async function buildrootHost(
       ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
       ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
     },
+    cache: buildrootCache(config, containers, log),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
+  };
+}
+
+/** What was prepared before on this host; it lies below the worker's area, and outlives the daemon. */
+export function buildrootCache(
+  { kojid, adjutant }: Config,
+  containers: ContainerManager,
+  log: Logger,
+): BuildrootCache {
+  const place = (name: string) => join(adjutant.state_dir, 'cache', name);
+  return {
+    snapshots: new SnapshotStore(containers, place('snapshots'), log),
+    packages: new PackageCache(place('packages'), kojid.yum_proxy),
+    packagesPath: 'cache/packages',
+    solutions: new SolutionMemo(place('solutions')),
   };
 }

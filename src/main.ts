@@ -173,7 +173,7 @@ async function makeDaemon(
     config,
     clock,
     containers,
-    buildrootHost: await buildrootHost(config, containers, clock, host.name),
+    buildrootHost: await buildrootHost(config, containers, clock, host.name, log),
     policy: new PolicyResolver(
       {
         enabled: adjutant.policy_enabled,

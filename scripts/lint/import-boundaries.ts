@@ -2,7 +2,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import type { Rule } from 'eslint';
 
 const lower = ['core', 'hub', 'config', 'container', 'rpm'];
-const middle = [...lower, 'logs', 'upload', 'policy', 'buildroot'];
+const middle = [...lower, 'cache', 'logs', 'upload', 'policy', 'buildroot'];
 
 /**
  * Who may import whom in `src`: each area with what it may import besides itself. An area is a folder, or a
@@ -11,6 +11,7 @@ const middle = [...lower, 'logs', 'upload', 'policy', 'buildroot'];
  */
 const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['core', []],
+  ['cache', ['core', 'container']],
   ['hub/xmlrpc', ['core', 'hub/faults.ts']],
   ['hub', ['core']],
   ['config', ['core']],
@@ -21,7 +22,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['logs', ['core']],
   ['upload', lower],
   ['policy', lower],
-  ['buildroot', [...lower, 'logs', 'policy']],
+  ['buildroot', [...lower, 'cache', 'logs', 'policy']],
   ['tasks', middle],
   ['tasks/*', [...middle, 'tasks']],
   ['tasks/registry.ts', ['tasks', 'tasks/*']],

@@ -65,6 +65,7 @@ export class Buildroot {
   readonly root: TagRoot;
   readonly #context: BuildrootContext;
   readonly #content: RepoContent;
+  #told: Promise<void> = Promise.resolve();
 
   private constructor(context: BuildrootContext, record: HubBuildroot, root: TagRoot, content: RepoContent) {
     this.#context = context;
@@ -73,7 +74,7 @@ export class Buildroot {
     this.#content = content;
   }
 
-  /** Makes the root with its group's packages and tells the hub its list. Everything made is on the task's clean-up stack. */
+  /** Makes the root with its group's packages. Everything made is on the task's clean-up stack. */
   static async open(context: BuildrootContext, question: BuildrootQuestion): Promise<Buildroot> {
     const { signal, hub, logs, log, directory, cleanup } = context;
     const { repo, config } = question;
@@ -89,12 +90,13 @@ export class Buildroot {
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
     if (image.network === true)
       log.warn({ because: image.because }, 'the build gets the network of this host');
-    await context.containers.ensureImage(image.image, image.pull, signal);
+    const { digest } = await context.containers.ensureImage(image.image, image.pull, signal);
 
     const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
     const host = { ...context.buildrootHost, limits: { ...context.buildrootHost.limits, ...image.limits } };
     const request = {
-      ...{ taskId: context.task.id, buildrootId: record.id, image: image.image, group: question.group },
+      ...{ taskId: context.task.id, buildrootId: record.id, image: image.image, imageDigest: digest },
+      group: question.group,
       ...{ repoUrls: context.files.urls(place), extra: config.extra, directory },
       targetArch: targetArch(question.arch),
       rpmTarget: targetArch(question.packageArch),
@@ -112,14 +114,28 @@ export class Buildroot {
     // It is awaited below; until then a failure of the preparation comes first.
     content.catch(() => undefined);
     const root = await prepareRoot(host, request, steps, cleanup, signal);
-    const buildroot = new Buildroot(context, record, root, await content);
-    await record.prepared(buildroot.#listed(), signal);
-    return buildroot;
+    return new Buildroot(context, record, root, await content);
   }
 
-  /** Tells the hub what the root holds by now. Also after a failed build, as kojid does. */
-  async update(): Promise<void> {
-    await this.record.updated(this.#listed(), this.#context.signal);
+  /** Begins to tell the hub what the root holds, and that the build begins. Throws `BuildrootMismatch`. */
+  announce(): void {
+    const { signal } = this.#context;
+    const listed = this.#listed();
+    this.#tell(async () => {
+      await this.record.prepared(listed, signal);
+      await this.record.building(signal);
+    });
+  }
+
+  /** Begins to tell the hub what the root holds by now. Also after a failed build, as kojid does. */
+  update(): void {
+    const listed = this.#listed();
+    this.#tell(() => this.record.updated(listed, this.#context.signal));
+  }
+
+  /** Resolves when the hub has heard all of it. */
+  told(): Promise<void> {
+    return this.#told;
   }
 
   /** Sends `installed_pkgs.log`: the root as the build finds it. */
@@ -131,6 +147,13 @@ export class Buildroot {
   /** Sends what the package manager has logged of its own; once, when the root is complete. */
   async logPackageManager(): Promise<void> {
     await addPackageManagerLogs(this.#context.directory.absolute, this.#context.logs);
+  }
+
+  /** One call after the other, while the build goes on. */
+  #tell(call: () => Promise<void>): void {
+    this.#told = this.#told.then(call);
+    // `told` is awaited before the task ends; if that ends badly before, the reason is another.
+    this.#told.catch(() => undefined);
   }
 
   #listed(): readonly ListedPackage[] {

@@ -148,10 +148,14 @@ export function rootContainer(
 }
 
 /** Never starts: it lends its disk to package code in a throw-away layer. */
-export function diskContainer(host: BuildrootHost, request: RootRequest, attempt: number): ContainerSpec {
+export function diskContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  step: { readonly phase: string; readonly attempt: number },
+): ContainerSpec {
   const { uid, gid, home } = buildUser;
   return {
-    ...packageContainer(host, request, 'disk', attempt),
+    ...packageContainer(host, request, `${step.phase}-disk`, step.attempt),
     root: {
       kind: 'empty',
       directories: [

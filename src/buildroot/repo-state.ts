@@ -43,7 +43,8 @@ export function parseRepoState(repomd: string): string | null {
   parser.on('closetag', ({ name }) => {
     if (!decisive.includes(part)) return;
     // The digest of the uncompressed part counts: how it was compressed does not matter.
-    if (name === 'open-checksum' || (name === 'checksum' && !digests.has(part))) digests.set(part, text.trim());
+    if (name === 'open-checksum' || (name === 'checksum' && !digests.has(part)))
+      digests.set(part, text.trim());
   });
   try {
     parser.write(repomd).close();
@@ -52,5 +53,8 @@ export function parseRepoState(repomd: string): string | null {
   }
   if (!digests.has('primary')) return null;
   // The same groups under two names: the uncompressed one may carry another digest than the open one.
-  return [...digests].map(([name, digest]) => `${name}=${digest}`).sort().join(' ');
+  return [...digests]
+    .map(([name, digest]) => `${name}=${digest}`)
+    .sort()
+    .join(' ');
 }

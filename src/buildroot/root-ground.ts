@@ -42,6 +42,16 @@ export class RootGround {
     return this.#cleanup.use(await this.host.containers.create(spec, signal));
   }
 
+  /**
+   * Creates a container whose root is kept as a snapshot: it is removed when both that is done and the task has
+   * ended, and the task waits for neither.
+   */
+  async createKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container> {
+    const container = await this.host.containers.create(spec, signal);
+    this.#cleanup.defer(() => this.host.cache.snapshots.release(key, container));
+    return container;
+  }
+
   /** Begins to remove a container whose work is done. The next step need not wait for that, nor for its failure. */
   letGo(container: Container): void {
     // The clean-up of the task disposes it once more, and that is where a failure counts.
@@ -69,7 +79,7 @@ export class RootGround {
     container: Container,
     verdict: Verdict,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<number> {
     const tail = new Tail(this.logs.build);
     const { rpmbuildTimeoutSeconds } = this.host.site;
     const timeoutMs = rpmbuildTimeoutSeconds === 0 ? null : rpmbuildTimeoutSeconds * 1000;
@@ -77,7 +87,7 @@ export class RootGround {
       runPhase(container, tail, this.host.clock, signal, timeoutMs),
     );
     const failure = judge(title, result, verdict);
-    if (failure === null) return;
+    if (failure === null) return result.code;
     if (failure.readsRootLog) {
       await this.logs.root.write(tail.text());
       await this.logs.root.write(`${failure.step} failed\n`);

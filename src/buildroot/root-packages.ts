@@ -36,8 +36,7 @@ export class RootPackages {
   async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
     const { host, request, logs } = this.#ground;
     const { snapshots } = host.cache;
-    const asked =
-      parent === null ? null : { key: parent.key, root: () => this.#containerOf(parent, signal) };
+    const asked = parent === null ? null : { key: parent.key, root: () => this.#containerOf(parent, signal) };
     const solution = await this.#solver.solve(wish, asked, signal);
     if (parent !== null && solution.packages.length === 0 && solution.removals.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
@@ -73,7 +72,7 @@ export class RootPackages {
   ): Promise<PreparedRoot> {
     const { host } = this.#ground;
     const [base] = await Promise.all([
-      this.#baseFor(parent, signal),
+      this.#baseFor(key, parent, signal),
       this.#bringPackages(solution, wish, signal),
     ]);
     const listing = await this.#install(base, parent === null, solution, wish, signal);
@@ -85,11 +84,11 @@ export class RootPackages {
   }
 
   /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
-  async #baseFor(parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
+  async #baseFor(key: string, parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
     const image = parent === null ? null : await this.#imageOf(parent, signal);
     this.#roots += 1;
     const { host, request } = this.#ground;
-    return this.#ground.createKept(rootContainer(host, request, this.#roots, image), signal);
+    return this.#ground.createKept(rootContainer(host, request, this.#roots, image), key, signal);
   }
 
   /** The snapshot of a root; one that was just made is there when its commit is. */

@@ -1,11 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ContainerId } from '../container/spec.ts';
-import { readRpmHeader } from '../rpm/header.ts';
+import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { collectFiles } from './collect.ts';
-import { diskContainer, sourceContainer } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
-import { buildUser } from './mock-environment.ts';
+import type { PackageCode } from './package-code.ts';
+import type { PreparedRoot } from './prepared-root.ts';
 import type { RootGround, Verdict } from './root-ground.ts';
 import {
   generateRequiresScript,
@@ -17,33 +16,47 @@ import {
 /** mock's status when `rpmbuild -br` fails, whatever that ended with. */
 const generateFailed = 10;
 
-/** The source package as made for the target arch, on this host. */
-export interface PreparedSource {
+/** A source package on this host, and what it wants for its build. */
+export interface SourcePackage {
   readonly path: string;
   /** It has a %generate_buildrequires section. */
   readonly generated: boolean;
-  /** Its requirements as one text, to see whether they have changed. */
+  /** Its requirements but for those of rpm's own, one in a line, as `checkedBuildScript` writes them. */
   readonly requirements: string;
 }
 
-/** Steps that run package code to learn what it needs, each in a throw-away layer on the root. */
+const generatedFeature = 'rpmlib(DynamicBuildRequires)';
+
+/** What the header at `path` says of the package's requirements. */
+export function toSourcePackage(path: string, header: RpmHeader): SourcePackage {
+  const requires = header.dependencies('requires');
+  return {
+    path,
+    generated: requires.some(({ name }) => name === generatedFeature),
+    requirements: requires
+      .filter(({ name }) => name === generatedFeature || !name.startsWith('rpmlib('))
+      .map(({ name, flags, version }) => `${name} ${flags} ${version}`)
+      .join('\n'),
+  };
+}
+
+/** Steps that run package code to learn what it needs, each in a throw-away layer on a root. */
 export class SourceSteps {
   readonly #ground: RootGround;
-  readonly #root: ContainerId;
+  readonly #code: PackageCode;
   #steps = 0;
 
-  /** `root` is the container on whose layer the steps run. */
-  constructor(ground: RootGround, root: ContainerId) {
+  constructor(ground: RootGround, code: PackageCode) {
     this.#ground = ground;
-    this.#root = root;
+    this.#code = code;
   }
 
-  /** Makes the source package again with the macros that the root has by now. */
-  async remake(signal: AbortSignal): Promise<PreparedSource> {
+  /** Makes the source package again with the macros of the root. */
+  async remake(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage> {
     const { rpmTarget, personality } = this.#ground.request;
     const script = sourceScript('source.src.rpm', rpmTarget, personality);
     // mock takes a nosrc package, too.
-    const made = await this.#run('rpmbuild -bs', script, 'src.rpm', { fine: [0] }, signal);
+    const made = await this.#run(root, 'rpmbuild -bs', script, 'src.rpm', { fine: [0] }, signal);
     const [path, ...others] = made;
     if (path === undefined || others.length > 0) {
       throw new BuildrootStepFailed(
@@ -51,25 +64,21 @@ export class SourceSteps {
         sourceNotInstallable,
       );
     }
-    const requires = (await readRpmHeader(path, signal)).dependencies('requires');
-    return {
-      path,
-      generated: requires.some((one) => one.name === 'rpmlib(DynamicBuildRequires)'),
-      requirements: requires.map((one) => `${one.name} ${one.flags} ${one.version}`).join('\n'),
-    };
+    return toSourcePackage(path, await readRpmHeader(path, signal));
   }
 
-  /** Path of the package that lists generated requirements, or null when rpmbuild wrote none. */
-  async generateRequires(signal: AbortSignal): Promise<string | null> {
+  /** The package that lists generated requirements, or null when rpmbuild wrote none. */
+  async generateRequires(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage | null> {
     const { rpmTarget, personality } = this.#ground.request;
     const script = generateRequiresScript('source.src.rpm', rpmTarget, personality);
     const verdict = { fine: [0, requirementsMissing], failure: generateFailed };
-    const [list] = await this.#run('rpmbuild -br', script, '.buildreqs.nosrc.rpm', verdict, signal);
-    return list ?? null;
+    const [path] = await this.#run(root, 'rpmbuild -br', script, '.buildreqs.nosrc.rpm', verdict, signal);
+    return path === undefined ? null : toSourcePackage(path, await readRpmHeader(path, signal));
   }
 
   /** Paths of what the script left in SRPMS. */
   async #run(
+    root: PreparedRoot,
     title: string,
     script: string,
     suffix: string,
@@ -77,20 +86,12 @@ export class SourceSteps {
     signal: AbortSignal,
   ): Promise<readonly string[]> {
     this.#steps += 1;
-    const attempt = this.#steps;
-    const { host, request } = this.#ground;
-    await writeFile(this.#ground.path(`in/source-${attempt}.sh`), script);
-    const directory = this.#ground.path(`source-${attempt}`);
+    const directory = this.#ground.path(`source-${this.#steps}`);
     await mkdir(directory);
-    // The layer of an overlay root may lie in memory, so the places a package writes to are lent a disk.
-    const disk = await this.#ground.create(diskContainer(host, request, attempt), signal);
-    const spec = sourceContainer(host, request, attempt, this.#root, disk.id);
-    const container = await this.#ground.create(spec, signal);
-    await this.#ground.runPackageCode(title, container, verdict, signal);
-    this.#ground.letGo(container);
-    const tar = await disk.copyOut(`${buildUser.home}/build/SRPMS`, signal);
-    const { files } = await collectFiles(tar, directory, suffix, signal);
-    this.#ground.letGo(disk);
+    const ran = await this.#code.run(root, { title, phase: 'source', script, verdict }, signal);
+    const tar = await ran.copyOut('SRPMS', signal);
+    const files = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
+    ran.letGo();
     return files.map((name) => join(directory, name));
   }
 }

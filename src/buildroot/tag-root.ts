@@ -1,54 +1,70 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Readable } from 'node:stream';
-import { ContainerError } from '../container/errors.ts';
-import type { Container } from '../container/manager.ts';
+import { readRpmHeader } from '../rpm/header.ts';
 import { type Collected, collectFiles } from './collect.ts';
-import { type BuildrootHost, buildContainer, type RootRequest } from './containers.ts';
+import type { BuildrootHost, RootRequest } from './containers.ts';
 import { dnfPlugin, dnfPluginName } from './dnf-plugin.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import type { InstalledPackage } from './installed-packages.ts';
-import { buildUser, planMacros, renderMacros } from './mock-environment.ts';
+import { planMacros, renderMacros } from './mock-environment.ts';
+import { type CodeStep, PackageCode, type RanCode } from './package-code.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
+import type { PreparedRoot } from './prepared-root.ts';
 import { RootGround, type RootLogs } from './root-ground.ts';
 import { RootPackages } from './root-packages.ts';
-import { buildScript, rebuildSourceScript } from './scripts.ts';
-import { type PreparedSource, SourceSteps } from './source-steps.ts';
+import {
+  buildScript,
+  checkedBuildScript,
+  otherRequirements,
+  rebuildSourceScript,
+  requirementsFile,
+} from './scripts.ts';
+import { type SourcePackage, SourceSteps, toSourcePackage } from './source-steps.ts';
 
 export interface BuildResults {
+  /** All packages that are no source packages. */
   readonly rpms: readonly string[];
   readonly srpms: readonly string[];
   /** What the build left in its result directories besides packages, with the reason it stays there. */
   readonly passedOver: readonly string[];
 }
 
+/** A root that holds what a package wants for its build. */
+export interface ReadyToBuild {
+  readonly source: SourcePackage;
+  /** The package was made again in the root and asks for just this; else the build looks first. */
+  readonly remade: boolean;
+}
+
 /** mock's `dynamic_buildrequires_max_loops` and `static_buildrequires_max_loops`. */
 const generatedRounds = 10;
 const staticRounds = 10;
-/** mock's status for "No build results found". */
+
+/** mock's status when a build has succeeded and left nothing. */
 const noResults = 40;
 
 /**
- * A buildroot of kind `tag`: a root that holds packages of the build tag's repo and nothing else, made
- * from nothing in the layer of a container that is started once, at the end, as the build. Fetch and
- * install phases run in the bootstrap image; source phases in a throw-away layer on the root, so that
- * the build finds it untouched.
+ * A buildroot of kind `tag`: a root that holds packages of the build tag's repo and nothing else, taken from a snapshot
+ * or made in the bootstrap image. Every step that runs code of the package has a layer of its own on it, which is
+ * thrown away with the task.
  *
  * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers are handed to
  * `cleanup` as they are made; files lie in the task's directory and go with it.
  */
 export class TagRoot {
   readonly #ground: RootGround;
-  readonly #build: Container;
   readonly #packages: RootPackages;
-  readonly #source: SourceSteps;
+  readonly #code: PackageCode;
+  readonly #steps: SourceSteps;
+  #root: PreparedRoot;
   #requests = 0;
 
-  private constructor(ground: RootGround, build: Container) {
+  private constructor(ground: RootGround, packages: RootPackages, root: PreparedRoot) {
     this.#ground = ground;
-    this.#build = build;
-    this.#packages = new RootPackages(ground, build.id);
-    this.#source = new SourceSteps(ground, build.id);
+    this.#packages = packages;
+    this.#code = new PackageCode(ground);
+    this.#steps = new SourceSteps(ground, this.#code);
+    this.#root = root;
   }
 
   /** Makes the root with the packages of the request's group. */
@@ -61,15 +77,15 @@ export class TagRoot {
   ): Promise<TagRoot> {
     const ground = new RootGround(host, request, logs, cleanup);
     await writeInputs(ground);
-    const build = await ground.create(buildContainer(host, request), signal);
-    const root = new TagRoot(ground, build);
-    await root.#packages.add(`@${request.group}`, { kind: 'group', group: request.group }, signal);
-    return root;
+    const packages = new RootPackages(ground);
+    const { group } = request;
+    const wish = { title: `@${group}`, goal: { kind: 'group', group }, text: group } as const;
+    return new TagRoot(ground, packages, await packages.prepare(null, wish, signal));
   }
 
   /** What the root holds, as its own rpm database says. */
   get installed(): readonly InstalledPackage[] {
-    return this.#packages.installed;
+    return this.#root.installed;
   }
 
   /** Puts the source package at `path` where the scripts find it. */
@@ -78,40 +94,60 @@ export class TagRoot {
   }
 
   /**
-   * Installs the BuildRequires of the source package, those included that only show once others are
-   * there, and those that %generate_buildrequires asks for.
+   * Adds what the source package's header asks for. A build after it checks that the package still asks for the same
+   * when it is made again in the root, as mock does before it looks; where it generates requirements, that is done here.
    */
-  async addBuildRequires(signal: AbortSignal): Promise<PreparedSource> {
-    let source = await this.#source.remake(signal);
+  async addBuildRequires(signal: AbortSignal): Promise<ReadyToBuild> {
+    const path = this.#ground.path('in/source.src.rpm');
+    const source = toSourcePackage(path, await readRpmHeader(path, signal));
+    if (source.generated) return this.addRemadeRequires(signal);
+    await this.#addRequirementsOf(source, signal);
+    return { source, remade: false };
+  }
+
+  /**
+   * Adds the BuildRequires of the source package as it is when made again in the root, those included that only show
+   * once others are there, and those that %generate_buildrequires asks for.
+   */
+  async addRemadeRequires(signal: AbortSignal): Promise<ReadyToBuild> {
+    let source = await this.#steps.remake(this.#root, signal);
     for (let round = 1; round <= staticRounds; round += 1) {
-      if (!(await this.#addRequirementsOf(source.path, signal))) break;
-      const again = await this.#source.remake(signal);
+      if (!(await this.#addRequirementsOf(source, signal))) break;
+      const again = await this.#steps.remake(this.#root, signal);
       const same = again.requirements === source.requirements;
       source = again;
       if (same) break;
     }
     for (let round = 1; source.generated && round <= generatedRounds; round += 1) {
-      const asked = await this.#source.generateRequires(signal);
+      const asked = await this.#steps.generateRequires(this.#root, signal);
       if (asked === null || !(await this.#addRequirementsOf(asked, signal))) break;
     }
-    return source;
+    return { source, remade: true };
   }
 
-  /** Runs rpmbuild, at last in the root itself. The packages it made lie in the task's `results` directory. */
-  async build(source: PreparedSource, signal: AbortSignal): Promise<BuildResults> {
+  /**
+   * Runs rpmbuild. The packages it made lie in the task's `results` directory. Null when the package, made again in the
+   * root, asks for something else than was added: `addRemadeRequires` does that.
+   */
+  async build({ source, remade }: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
     const { rpmTarget, personality } = this.#ground.request;
-    await this.#run(
-      'rpmbuild',
-      buildScript('source.src.rpm', rpmTarget, source.generated, personality),
-      signal,
-    );
-    const binary = await this.#collect('RPMS', '.rpm', signal);
-    const written = await this.#collect('SRPMS', '.rpm', signal);
-    this.#ground.letGo(this.#build);
+    if (!remade) await writeFile(this.#ground.path(`in/${requirementsFile}`), `${source.requirements}\n`);
+    const script = remade
+      ? buildScript('source.src.rpm', rpmTarget, source.generated, personality)
+      : checkedBuildScript('source.src.rpm', rpmTarget, personality);
+    const fine = remade ? [0] : [0, otherRequirements];
+    const ran = await this.#run({ title: 'rpmbuild', phase: 'build', script, verdict: { fine } }, signal);
+    if (ran.code === otherRequirements) {
+      ran.letGo();
+      return null;
+    }
+    const binary = await this.#collect(ran, 'RPMS', '.rpm', signal);
+    const written = await this.#collect(ran, 'SRPMS', '.rpm', signal);
+    ran.letGo();
     const files = new Set([...(binary?.files ?? []), ...(written?.files ?? [])]);
     // With generated BuildRequires rpmbuild has written the source package again, to hold them. Otherwise the
     // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
-    if (!source.generated && written !== null) {
+    if (remade && !source.generated && written !== null) {
       const name = basename(source.path);
       await copyFile(source.path, this.#ground.path(`results/${name}`));
       files.add(name);
@@ -125,35 +161,44 @@ export class TagRoot {
 
   /** Runs `rpmbuild -bs` in the root: all a rebuildSRPM task wants. */
   async rebuildSource(signal: AbortSignal): Promise<BuildResults> {
-    await this.#run('rpmbuild -bs', rebuildSourceScript('source.src.rpm'), signal);
-    const made = await this.#collect('SRPMS', '.src.rpm', signal);
-    this.#ground.letGo(this.#build);
+    const script = rebuildSourceScript('source.src.rpm');
+    const step = { title: 'rpmbuild -bs', phase: 'build', script, verdict: { fine: [0] } };
+    const ran = await this.#run(step, signal);
+    const made = await this.#collect(ran, 'SRPMS', '.src.rpm', signal);
+    ran.letGo();
     return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
   }
 
-  async #addRequirementsOf(file: string, signal: AbortSignal): Promise<boolean> {
+  /** True when the root is another one now. */
+  async #addRequirementsOf(source: SourcePackage, signal: AbortSignal): Promise<boolean> {
     this.#requests += 1;
-    const name = `requires-${this.#requests}.src.rpm`;
-    await copyFile(file, this.#ground.path(`in/${name}`));
-    return this.#packages.add('build requirements', { kind: 'build-requires', files: [name] }, signal);
+    const file = `requires-${this.#requests}.src.rpm`;
+    await copyFile(source.path, this.#ground.path(`in/${file}`));
+    const goal = { kind: 'build-requires', file } as const;
+    const before = this.#root;
+    this.#root = await this.#packages.prepare(
+      before,
+      { title: 'build requirements', goal, text: source.requirements },
+      signal,
+    );
+    return this.#root !== before;
   }
 
-  async #run(title: string, script: string, signal: AbortSignal): Promise<void> {
-    await writeFile(this.#ground.path('in/build.sh'), script);
-    await this.#ground.runPackageCode(title, this.#build, { fine: [0] }, signal);
+  #run(step: CodeStep, signal: AbortSignal): Promise<RanCode> {
+    return this.#code.run(this.#root, step, signal);
   }
 
   /** What lies in a result directory of the build; null when it is gone. */
-  async #collect(place: 'RPMS' | 'SRPMS', suffix: string, signal: AbortSignal): Promise<Collected | null> {
+  async #collect(
+    ran: RanCode,
+    place: 'RPMS' | 'SRPMS',
+    suffix: string,
+    signal: AbortSignal,
+  ): Promise<Collected | null> {
     const directory = this.#ground.path('results');
     await mkdir(directory, { recursive: true });
-    let tar: Readable;
-    try {
-      tar = await this.#build.copyOut(`${buildUser.home}/build/${place}`, signal);
-    } catch (error) {
-      if (error instanceof ContainerError && error.code === 'no-such-path') return null;
-      throw error;
-    }
+    const tar = await ran.copyOut(place, signal);
+    if (tar === null) return null;
     const collected = await collectFiles(tar, directory, suffix, signal);
     if (collected.refused.length === 0) return collected;
     const [refusal] = collected.refused;
@@ -175,7 +220,7 @@ async function writeInputs(ground: RootGround): Promise<void> {
   const { site } = ground.host;
   const { repoUrls, extra, targetArch } = ground.request;
   await mkdir(ground.path('in/dnf-plugins'), { recursive: true });
-  await mkdir(ground.path('fetch'), { recursive: true });
+  await mkdir(ground.path('solve'), { recursive: true });
   const files = {
     'dnf.conf': renderPackageManagerConfig(repoUrls, site, extra),
     rpmmacros: renderMacros(planMacros(site, extra, targetArch)),

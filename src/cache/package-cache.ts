@@ -51,6 +51,7 @@ export class PackageCache {
     wanted: readonly WantedPackage[],
     signal: AbortSignal,
   ): Promise<{ readonly files: number; readonly bytes: number }> {
+    await mkdir(this.#directory, { recursive: true });
     const there = await Promise.all(wanted.map((one) => this.#has(one)));
     const missing = wanted.filter((_, index) => there[index] === false);
     const queue = missing.values();
@@ -157,9 +158,12 @@ export function packagePath(checksum: string): string {
 }
 
 function split(checksum: string): { readonly kind: string; readonly hex: string } {
-  const [, kind = '', hex = ''] = /^(sha1|sha224|sha256|sha384|sha512):([0-9a-f]{40,128})$/.exec(checksum) ?? [];
+  const [, kind = '', hex = ''] =
+    /^(sha1|sha224|sha256|sha384|sha512):([0-9a-f]{40,128})$/.exec(checksum) ?? [];
   if (kind === '') {
-    throw new PackageUnavailable(`the repo names a package by ${checksum}: this builder knows sha1 to sha512`);
+    throw new PackageUnavailable(
+      `the repo names a package by ${checksum}: this builder knows sha1 to sha512`,
+    );
   }
   return { kind, hex };
 }

@@ -39,6 +39,7 @@ export class SnapshotStore {
   readonly #log: Logger;
   readonly #makers = new Map<string, Promise<unknown>>();
   readonly #commits = new Map<string, Promise<void>>();
+  readonly #removals = new Set<Promise<void>>();
 
   /** `directory` holds the records. */
   constructor(containers: ContainerManager, directory: string, log: Logger) {
@@ -108,9 +109,25 @@ export class SnapshotStore {
     await this.#commits.get(key);
   }
 
-  /** Resolves when no commit is under way at all. */
+  /**
+   * Removes a container that was used as a root: at once, or, in the background, when the snapshot of it has been made.
+   * The failure of a removal that is waited for is the caller's.
+   */
+  async release(key: string, container: Container): Promise<void> {
+    const commit = this.#commits.get(key);
+    if (commit === undefined) return container[Symbol.asyncDispose]();
+    const removal = commit
+      .then(() => container[Symbol.asyncDispose]())
+      .catch((error: unknown) =>
+        this.#log.warn({ container: container.name, err: describeError(error) }, 'a container is left over'),
+      );
+    this.#removals.add(removal);
+    void removal.finally(() => this.#removals.delete(removal));
+  }
+
+  /** Resolves when nothing is done in the background any more. */
   async idle(): Promise<void> {
-    await Promise.all(this.#commits.values());
+    await Promise.all([...this.#commits.values(), ...this.#removals]);
   }
 
   /** Removes a snapshot unless it is in use. */

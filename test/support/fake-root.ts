@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removalsFile } from '../../src/buildroot/scripts.ts';
+import type { Solution } from '../../src/cache/solution-memo.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 
@@ -20,17 +21,18 @@ export interface PackageRun {
 
 /** What the containers of one buildroot do. */
 export interface RootPlay {
-  /** Names of the packages that the n-th fetch brings, or its exit code. Left out: one for the group, then none. */
-  fetch?(attempt: number): readonly string[] | number;
-  /** Names of the packages that the n-th fetch wants removed, one in a line. Left out: none. */
-  removals?(attempt: number): string;
+  /** Names of the packages that the n-th solution wants installed, or its exit code. Left out: one for the group, then none. */
+  solve?(attempt: number): readonly string[] | number;
+  /** Names of the packages that the n-th solution wants removed. Left out: none. */
+  removals?(attempt: number): readonly string[];
   /** Exit code of the n-th install. */
   install?(attempt: number): number;
   /** Names of the packages in the root after the n-th install. */
   installed?(attempt: number): readonly string[];
   /** The source phases in order; the last one stays. */
   readonly sources?: readonly PackageRun[];
-  readonly build?: PackageRun;
+  /** The build phases in order; the last one stays. */
+  readonly builds?: readonly PackageRun[];
 }
 
 export const payloadhash = '0123456789abcdef0123456789abcdef';
@@ -42,23 +44,26 @@ export function installedLine(name: string): string {
 
 /** The behaviour of a buildroot's containers, whose task has its directory at `directory`. */
 export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpec) => FakeBehaviour {
-  const { fetch = (attempt) => (attempt === 1 ? ['bash.rpm'] : []), install = () => 0 } = play;
-  const { installed = () => ['bash'], removals = () => '' } = play;
+  const { solve = (attempt) => (attempt === 1 ? ['bash'] : []), install = () => 0 } = play;
+  const { installed = () => ['bash'], removals = () => [] } = play;
   const sources = [...(play.sources ?? [{}])];
-  let source: PackageRun = {};
+  const builds = [...(play.builds ?? [{}])];
   return ({ owner: { phase, attempt } }) => {
     switch (phase) {
-      case 'fetch':
+      case 'solve':
         return {
-          output: `fetch ${attempt}\n`,
+          output: `solve ${attempt}\n`,
           async main() {
-            const brought = fetch(attempt);
-            const place = join(directory, 'fetch', `packages-${attempt}`);
-            await mkdir(place, { recursive: true });
-            await writeFile(join(place, removalsFile), removals(attempt));
-            for (const name of typeof brought === 'number' ? [] : brought)
-              await writeFile(join(place, name), name);
-            return typeof brought === 'number' ? brought : 0;
+            const wanted = solve(attempt);
+            if (typeof wanted === 'number') return wanted;
+            const solution: Solution = {
+              packages: wanted.map(solvedPackage),
+              removals: [...removals(attempt)],
+            };
+            await mkdir(join(directory, 'repo'), { recursive: true });
+            for (const name of wanted) await writeFile(join(directory, 'repo', `${name}.rpm`), name);
+            await writeFile(join(directory, 'solve', 'solution.json'), JSON.stringify(solution));
+            return 0;
           },
         };
       case 'install':
@@ -72,20 +77,36 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
             return install(attempt);
           },
         };
-      case 'disk':
-        source = sources.length > 1 ? (sources.shift() ?? {}) : (sources[0] ?? {});
-        return { files: below('SRPMS', source.srpms) };
-      case 'source':
-        return run(source);
-      case 'build':
-        return {
-          ...run(play.build ?? {}),
-          files: results(play.build ?? {}),
-        };
+      case 'root':
+        return {};
+      case 'source-disk':
+        return left(sources[0] ?? {});
+      case 'build-disk':
+        return left(builds[0] ?? {});
+      case 'source': {
+        const step = sources[0] ?? {};
+        if (sources.length > 1) sources.shift();
+        return { ...run(step), ...left(step) };
+      }
+      case 'build': {
+        const step = builds[0] ?? {};
+        if (builds.length > 1) builds.shift();
+        return { ...run(step), ...left(step) };
+      }
       default:
         throw new Error(`a buildroot has no phase ${phase}`);
     }
   };
+}
+
+/** A package of the repo in the task's directory whose file holds its name. */
+export function solvedPackage(name: string): Solution['packages'][number] {
+  const hex = createHash('sha256').update(name).digest('hex');
+  return { name, checksum: `sha256:${hex}`, sizeBytes: name.length, location: `${name}.rpm`, base: null };
+}
+
+function left({ srpms, rpms }: PackageRun): Pick<FakeBehaviour, 'files'> {
+  return { files: { ...below('RPMS', rpms), ...below('SRPMS', srpms) } };
 }
 
 function run({ code = 0, output, runMs }: PackageRun): FakeBehaviour {

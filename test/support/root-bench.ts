@@ -1,14 +1,21 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
+import type { BuildrootCache, BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
 import type { SiteSettings } from '../../src/buildroot/mock-environment.ts';
 import type { RootLogs } from '../../src/buildroot/root-ground.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
+import { PackageCache } from '../../src/cache/package-cache.ts';
+import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
+import { SolutionMemo } from '../../src/cache/solution-memo.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import type { ContainerManager } from '../../src/container/manager.ts';
+import { createLogger } from '../../src/core/logger.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
+import { toSourceRpm } from './source-rpm.ts';
 
 const never = new AbortController().signal;
 const image = 'localhost/image:1';
@@ -49,6 +56,18 @@ export interface RootChanges {
   readonly request?: Partial<RootRequest>;
   readonly site?: Partial<SiteSettings>;
   readonly signal?: AbortSignal;
+  readonly cache?: BuildrootCache;
+}
+
+/** An empty cache below the directory. */
+export function emptyCache(containers: ContainerManager, directory: string): BuildrootCache {
+  const place = (name: string) => join(directory, 'cache', name);
+  return {
+    snapshots: new SnapshotStore(containers, place('snapshots'), createLogger('silent')),
+    packages: new PackageCache(place('packages'), null),
+    packagesPath: 'cache/packages',
+    solutions: new SolutionMemo(place('solutions')),
+  };
 }
 
 /** All around a root of task 5, buildroot 9, whose containers do as `play` says. It goes when the test ends. */
@@ -66,16 +85,19 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   const cleanup = new AsyncDisposableStack();
   onTestFinished(async () => {
     await cleanup.disposeAsync();
+    await host.cache.snapshots.idle();
     containers.assertClean();
     await rm(directory, { recursive: true, force: true });
   });
   const host: BuildrootHost = {
     ...{ containers, clock, site: { ...site, ...changes.site }, workerId: 'worker' },
     ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
+    cache: changes.cache ?? emptyCache(containers, directory),
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {
-    ...{ taskId: 5, buildrootId: 9, image, group: 'build', repoUrls: ['http://hub/repo'], extra: {} },
+    ...{ taskId: 5, buildrootId: 9, image, imageDigest: found.digest, group: 'build', extra: {} },
+    repoUrls: [pathToFileURL(join(directory, 'repo')).href],
     ...{ targetArch: 'x86_64', rpmTarget: 'x86_64', personality: null, network: 'none' },
     directory: { absolute: directory, work: 'tasks/5' },
     ...changes.request,
@@ -87,9 +109,9 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
     logs,
     prepare: () => TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never),
     /** A root that is made, with a source package in it. */
-    async withSource(): Promise<TagRoot> {
+    async withSource(source: Uint8Array = toSourceRpm({})): Promise<TagRoot> {
       const root = await TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never);
-      await writeFile(join(directory, 'given.src.rpm'), 'the source package');
+      await writeFile(join(directory, 'given.src.rpm'), source);
       await root.bringSource(join(directory, 'given.src.rpm'));
       return root;
     },

@@ -120,12 +120,16 @@ export class RootMounts {
   }
 
   async #unmount(container: ContainerId): Promise<void> {
-    await this.#engine.text({
-      what: `unmount the root of container ${container}`,
-      method: 'POST',
-      path: `${libpod}/containers/${container}/unmount`,
+    try {
+      await this.#engine.text({
+        what: `unmount the root of container ${container}`,
+        method: 'POST',
+        path: `${libpod}/containers/${container}/unmount`,
+        ok: [200, 204],
+      });
+    } catch (error) {
       // Gone with its container: nothing left to unmount.
-      ok: [200, 204, 404],
-    });
+      if (!(error instanceof ContainerError) || error.code !== 'no-such-container') throw error;
+    }
   }
 }

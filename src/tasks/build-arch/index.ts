@@ -73,31 +73,38 @@ export const buildArch = defineTask({
 });
 
 async function runBuild(context: TaskContext, buildroot: Buildroot, source: string, arch: string) {
-  const { signal } = context;
-  await buildroot.record.building(signal);
-  let listed: Promise<void> | null = null;
+  const { signal, log } = context;
+  const { root } = buildroot;
+  buildroot.announce();
+  let isComplete = false;
   try {
-    await buildroot.root.bringSource(source);
-    const prepared = await buildroot.root.addBuildRequires(signal);
-    await buildroot.logInstalled();
-    // rpmbuild installs nothing, so the hub can have the list while it runs.
-    listed = buildroot.update();
-    // When the build fails, that comes first.
-    listed.catch(() => undefined);
-    const results = await buildroot.root.build(prepared, signal);
-    await listed;
-    for (const what of results.passedOver) context.log.warn({ what }, 'left in the buildroot');
-    return results;
+    await root.bringSource(source);
+    let ready = await root.addBuildRequires(signal);
+    for (;;) {
+      isComplete = true;
+      // rpmbuild installs nothing, so the hub can have the list while it runs.
+      buildroot.update();
+      const results = await root.build(ready, signal);
+      if (results !== null) {
+        for (const what of results.passedOver) log.warn({ what }, 'left in the buildroot');
+        return results;
+      }
+      isComplete = false;
+      ready = await root.addRemadeRequires(signal);
+    }
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;
-    context.log.info({ step: error.step, status: error.status }, 'build failed');
-    await (listed ?? buildroot.update());
+    log.info({ step: error.step, status: error.status }, 'build failed');
+    if (!isComplete) buildroot.update();
     throw new TaskFault(
       faultCode.build,
       'package',
       `error building package (arch ${arch}), ${describeStatus(error.status)}`,
       { cause: error },
     );
+  } finally {
+    if (isComplete) await buildroot.logInstalled();
+    await buildroot.told();
   }
 }
 

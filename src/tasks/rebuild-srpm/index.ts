@@ -60,10 +60,12 @@ export const rebuildSrpm = defineTask({
 });
 
 async function rebuild({ signal }: TaskContext, buildroot: Buildroot, source: string) {
-  await buildroot.record.building(signal);
+  buildroot.announce();
   try {
     await buildroot.root.bringSource(source);
-    return await buildroot.root.rebuildSource(signal);
+    const results = await buildroot.root.rebuildSource(signal);
+    await buildroot.told();
+    return results;
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;
     throw new TaskFault(faultCode.build, 'package', `error building srpm, ${describeStatus(error.status)}`, {

@@ -11,11 +11,17 @@ const engineTimeoutMs = 10_000;
 
 /** Looks at the machine: disk, load, and whether the container engine answers. */
 export class HostProbe {
-  readonly #containers: Pick<ContainerManager, 'probe'>;
+  readonly #containers: Pick<ContainerManager, 'probe' | 'ping'>;
   readonly #workDir: string;
   readonly #minSpaceBytes: number;
+  /** Where the engine keeps images and layers; unknown until it has been asked. */
+  #storagePath: string | null | undefined;
 
-  constructor(containers: Pick<ContainerManager, 'probe'>, workDir: string, minSpaceBytes: number) {
+  constructor(
+    containers: Pick<ContainerManager, 'probe' | 'ping'>,
+    workDir: string,
+    minSpaceBytes: number,
+  ) {
     this.#containers = containers;
     this.#workDir = workDir;
     this.#minSpaceBytes = minSpaceBytes;
@@ -25,14 +31,16 @@ export class HostProbe {
     const places = [this.#workDir];
     let engineProblem: string | null = null;
     try {
-      const info = await this.#containers.probe(
-        AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]),
-      );
-      if (info.storagePath !== null) places.push(info.storagePath);
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]);
+      // What an engine says about itself costs it a good deal, and does not change while it is there.
+      if (this.#storagePath === undefined)
+        this.#storagePath = (await this.#containers.probe(inTime)).storagePath;
+      else await this.#containers.ping(inTime);
     } catch (error) {
       signal.throwIfAborted();
       engineProblem = `the container engine does not answer: ${describeError(error)}`;
     }
+    if (typeof this.#storagePath === 'string') places.push(this.#storagePath);
     const freeBytes = new Map<string, number>();
     for (const place of places) {
       const { bavail, bsize } = await statfs(place);

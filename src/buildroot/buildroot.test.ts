@@ -54,8 +54,9 @@ describe('Buildroot', () => {
     const { session, open, context, tidyUp } = await setUp();
 
     const buildroot = await open();
-    await buildroot.record.building(context.signal);
-    await buildroot.update();
+    buildroot.announce();
+    buildroot.update();
+    await buildroot.told();
     await buildroot.record.expire(context.signal);
     await tidyUp();
 
@@ -85,7 +86,9 @@ describe('Buildroot', () => {
   it('tells the hub what the build requirements have added', async () => {
     const { session, open } = await setUp({ installed: () => ['bash', 'gcc'] }, listLine());
 
-    await (await open()).update();
+    const buildroot = await open();
+    buildroot.update();
+    await buildroot.told();
 
     expect(session.of('host.updateBuildRootList')[0]?.params[1]).toMatchObject([
       { name: 'bash', id: 31 },
@@ -94,7 +97,7 @@ describe('Buildroot', () => {
   });
 
   it.each([
-    ['the root cannot be made', { fetch: () => 1 }],
+    ['the root cannot be made', { solve: () => 1 }],
     ['packages cannot be installed', { install: () => 1 }],
   ])('expires, with fault 1012, when %s', async (_what, play) => {
     const { session, open, tidyUp } = await setUp(play);
@@ -111,11 +114,13 @@ describe('Buildroot', () => {
     expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
   });
 
-  it('expires when the hub refuses its list', async () => {
+  it('expires when the hub refuses its list, and is not said to build', async () => {
     const { session, open, tidyUp } = await setUp();
     session.on('host.setBuildRootList', hubFault(1000, 'No such rpm'));
 
-    await expect(open()).rejects.toMatchObject({ faultCode: 1000 });
+    const buildroot = await open();
+    buildroot.announce();
+    await expect(buildroot.told()).rejects.toMatchObject({ faultCode: 1000 });
     await tidyUp();
 
     expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
@@ -128,7 +133,9 @@ describe('Buildroot', () => {
       return null;
     });
 
-    await expect(open()).rejects.toThrow('cancelled');
+    const buildroot = await open();
+    buildroot.announce();
+    await expect(buildroot.told()).rejects.toThrow('cancelled');
     await tidyUp();
 
     expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
@@ -137,7 +144,8 @@ describe('Buildroot', () => {
   it('is not told to the hub with a package that contradicts the repo', async () => {
     const { session, open } = await setUp({}, listLine({ payloadhash: 'f'.repeat(32) }));
 
-    const error = await failureOf(open());
+    const buildroot = await open();
+    const error = await failureOf((async () => buildroot.announce())());
 
     expect(error).toBeInstanceOf(BuildrootMismatch);
     expect(error).toMatchObject({ faultCode: 1012 });
@@ -180,7 +188,10 @@ describe('Buildroot', () => {
       'gcc-1-1.x86_64\thttp://mirror/ext/x86_64/\nbash-1-1.x86_64\tfile:///work/repo_70_premerge/\n';
     await put('repos/f1-build/70/x86_64/repodata/pkgorigins.gz', gzipSync(origins));
 
-    await (await open()).update();
+    const buildroot = await open();
+    buildroot.announce();
+    buildroot.update();
+    await buildroot.told();
 
     for (const method of ['host.setBuildRootList', 'host.updateBuildRootList']) {
       const [bash, gcc] = z.tuple([Listed, Listed]).parse(session.of(method)[0]?.params[1]);
@@ -200,7 +211,8 @@ describe('Buildroot', () => {
     );
     await put('repos/f1-build/70/x86_64/repodata/pkgorigins.gz', gzipSync(''));
 
-    const error = await failureOf(open());
+    const buildroot = await open();
+    const error = await failureOf((async () => buildroot.announce())());
 
     expect(error).toMatchObject({ faultCode: 1005, message: 'No origin for bash-1-1.x86_64' });
     expect(session.of('host.setBuildRootList')).toEqual([]);
@@ -270,7 +282,7 @@ describe('Buildroot', () => {
     await open({ tag: { extra }, question: { arch: 'i686', packageArch: 'noarch' } });
 
     expect(session.of('host.newBuildRoot')[0]?.params).toEqual([70, 'i386']);
-    expect(containers.created.find(({ owner }) => owner.phase === 'fetch')?.root).toEqual({
+    expect(containers.created.find(({ owner }) => owner.phase === 'solve')?.root).toEqual({
       ...{ kind: 'image', image: 'localhost/other:1' },
     });
   });
@@ -296,7 +308,7 @@ describe('Buildroot', () => {
       await context.logs.finish(context.signal);
 
       const networks = containers.created.map(({ owner, network }) => [owner.phase, network]);
-      expect(Object.fromEntries(networks)).toEqual({ build: 'host', fetch: 'host', install: 'none' });
+      expect(Object.fromEntries(networks)).toEqual({ root: 'host', solve: 'host', install: 'none' });
       const because = expect.stringContaining('rules[0]');
       expect(lines).toContainEqual(expect.objectContaining({ level: 40, because }));
       const config = session.uploads.get('tasks/5/5/mock_config.log')?.toString();
@@ -330,12 +342,11 @@ describe('Buildroot', () => {
 
   it('writes the logs that mock would', async () => {
     const { open, context, session, directory } = await setUp({
-      fetch: () => ['bash.rpm'],
       installed: () => ['bash', 'gcc'],
     });
 
     const buildroot = await open();
-    await mkdir(join(directory, 'fetch/logs'), { recursive: true });
+    await mkdir(join(directory, 'solve/logs'), { recursive: true });
     for (const name of ['dnf.log', 'dnf.rpm.log', 'hawkey.log'])
       await writeFile(join(directory, 'fetch/logs', name), name);
     await buildroot.logInstalled();
@@ -351,16 +362,20 @@ describe('Buildroot', () => {
     const text = (name: string) => session.uploads.get(`tasks/5/5/${name}`)?.toString();
     expect(text('state.log')).toBe(
       [
-        '2026-01-01 00:00:00,000 - Start: fetch @build',
-        '2026-01-01 00:00:00,000 - Finish: fetch @build',
+        '2026-01-01 00:00:00,000 - Start: solve @build',
+        '2026-01-01 00:00:00,000 - Finish: solve @build',
         '2026-01-01 00:00:00,000 - Start: install @build',
         '2026-01-01 00:00:00,000 - Finish: install @build',
         '',
       ].join('\n'),
     );
-    expect(text('mock_output.log')).toMatch(/^Start: fetch @build\nFinish: fetch @build\n/);
+    expect(text('mock_output.log')).toMatch(/^Start: solve @build\nFinish: solve @build\n/);
     expect(text('root.log')).toBe(
-      '2026-01-01 00:00:00,000 - fetch @build\nfetch 1\n2026-01-01 00:00:00,000 - install @build\ninstall 1\n',
+      [
+        '2026-01-01 00:00:00,000 - solve @build\nsolve 1\n',
+        '@build: 1 packages, 1 of them fetched (4 bytes), the others from the cache\n',
+        '2026-01-01 00:00:00,000 - install @build\ninstall 1\n',
+      ].join(''),
     );
     expect(text('installed_pkgs.log')).toMatch(/^bash-1-1.x86_64 1700000000 10 installed\ngcc-1-1/);
     expect(text('mock_config.log')).toContain("config_opts['root'] = 'f1-build-9-70'");
@@ -368,9 +383,9 @@ describe('Buildroot', () => {
   });
 
   it("sends dnf's logs also of a root that could not be made", async () => {
-    const { open, context, directory, tidyUp } = await setUp({ fetch: () => 1 });
-    await mkdir(join(directory, 'fetch/logs'), { recursive: true });
-    await writeFile(join(directory, 'fetch/logs/dnf.log'), 'nothing provides it');
+    const { open, context, directory, tidyUp } = await setUp({ solve: () => 1 });
+    await mkdir(join(directory, 'solve/logs'), { recursive: true });
+    await writeFile(join(directory, 'solve/logs/dnf.log'), 'nothing provides it');
 
     await failureOf(open());
     await context.cleanup.disposeAsync();

@@ -182,7 +182,7 @@ export function codeContainer(
 ): ContainerSpec {
   const spec = packageContainer(host, request, step.phase, step.attempt);
   const command = ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`];
-  if (root.kind === 'image') return { ...spec, root, command };
+  if (root.kind === 'image') return { ...spec, root, command, results: true };
   const lent = (path: string, target: string): Mount => ({
     kind: 'root',
     container: root.disk,

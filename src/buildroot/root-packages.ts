@@ -57,9 +57,9 @@ export class RootPackages {
           logs.root.write(
             `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
           ),
+        signal,
       );
       if (made !== null) return made;
-      await snapshots.settled(key);
     }
   }
 
@@ -71,16 +71,21 @@ export class RootPackages {
     signal: AbortSignal,
   ): Promise<PreparedRoot> {
     const { host } = this.#ground;
-    const [base] = await Promise.all([
-      this.#baseFor(key, parent, signal),
-      this.#bringPackages(solution, wish, signal),
-    ]);
-    const listing = await this.#install(base, parent === null, solution, wish, signal);
+    const bringing = this.#bringPackages(solution, wish, signal);
+    // Whichever fails, the container is the clean-up's before the task ends.
+    const [base] = await Promise.allSettled([this.#baseFor(key, parent, signal), bringing]);
+    if (base.status === 'rejected') throw base.reason;
+    await bringing;
+    const listing = await this.#install(base.value, parent === null, solution, wish, signal);
     host.cache.snapshots.keep(
       { key, listing, title: `${wish.title}, arch ${this.#ground.request.targetArch}` },
-      base,
+      base.value,
     );
-    return { key, installed: parseInstalled(listing), layer: { kind: 'container', container: base.id } };
+    return {
+      key,
+      installed: parseInstalled(listing),
+      layer: { kind: 'container', container: base.value.id },
+    };
   }
 
   /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
@@ -95,7 +100,7 @@ export class RootPackages {
   async #imageOf({ key, layer }: PreparedRoot, signal: AbortSignal): Promise<string> {
     if (layer.kind === 'snapshot') return layer.image;
     const { snapshots } = this.#ground.host.cache;
-    await snapshots.settled(key);
+    await snapshots.settled(key, signal);
     const found = await snapshots.find(key, signal);
     if (found !== null) return found.image;
     throw new BuildrootStepFailed('keeping the prepared root, to which packages have to be added,', 30);

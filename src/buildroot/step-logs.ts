@@ -61,7 +61,7 @@ export class StepLogs implements RootLogs {
  * task's. Repeatable: what is there already is not added again.
  */
 export async function addPackageManagerLogs(directory: string, logs: TaskLogs): Promise<void> {
-  const place = join(directory, 'fetch', 'logs');
+  const place = join(directory, 'solve', 'logs');
   for (const name of await readdir(place).catch(() => [])) {
     if (!/^dnf[a-z.]*\.log$/.test(name) || logs.has(name)) continue;
     await logs.write(name, await readFile(join(place, name), 'utf8'), 'watched');

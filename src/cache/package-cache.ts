@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuilderError } from '../core/errors.ts';
@@ -55,10 +55,17 @@ export class PackageCache {
     const there = await Promise.all(wanted.map((one) => this.#has(one)));
     const missing = wanted.filter((_, index) => there[index] === false);
     const queue = missing.values();
+    const failed = new AbortController();
+    const whole = AbortSignal.any([signal, failed.signal]);
     const work = async (): Promise<void> => {
-      for (const one of queue) await this.#share(one, signal);
+      for (const one of queue) await this.#share(one, whole);
     };
-    await Promise.all(Array.from({ length: Math.min(parallel, missing.length) }, work));
+    try {
+      await Promise.all(Array.from({ length: Math.min(parallel, missing.length) }, work));
+    } finally {
+      // Without one of them nobody wants the others.
+      failed.abort();
+    }
     return { files: missing.length, bytes: missing.reduce((sum, one) => sum + one.sizeBytes, 0) };
   }
 
@@ -126,7 +133,7 @@ export class PackageCache {
     );
     const source = await openUrl(url, { from: have, proxy: this.#proxy, signal });
     const flags = source.from === 0 ? 'w' : 'a';
-    await pipeline(source.body, createWriteStream(part, { flags, mode: 0o444 }), { signal });
+    await pipeline(source.body, createWriteStream(part, { flags }), { signal });
   }
 
   async #accept(
@@ -140,6 +147,7 @@ export class PackageCache {
     const { size } = await stat(part);
     const found = size === sizeBytes ? await digestOf(part, kind, signal) : '';
     if (found === hex) {
+      await chmod(part, 0o444);
       await rename(part, target);
       return;
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
 import type { Container, ContainerManager } from '../container/manager.ts';
+import { untilAborted } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { noteUse, readRecord, writeRecord } from './record-file.ts';
@@ -69,15 +70,25 @@ export class SnapshotStore {
   }
 
   /**
-   * One maker at a time for a key: runs `make` when nobody else does, else waits for the other, after a word to
-   * `waiting`. Null for those who waited: they look again, and make it themselves if the other has failed.
+   * One maker at a time for a key: runs `make` when nobody else does, else waits until the other has made it and it is
+   * kept, after a word to `waiting`. Null for those who waited: they look again, and make it themselves if the other
+   * has failed.
    */
-  async alone<T>(key: string, make: () => Promise<T>, waiting: () => Promise<void>): Promise<T | null> {
-    const other = this.#makers.get(key);
+  async alone<T>(
+    key: string,
+    make: () => Promise<T>,
+    waiting: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<T | null> {
+    const other = this.#makers.get(key) ?? this.#commits.get(key);
     if (other !== undefined) {
       await waiting();
       // Its failure is its own; whoever comes next finds nothing and tries.
-      await other.catch(() => undefined);
+      await untilAborted(
+        other.catch(() => undefined),
+        signal,
+      );
+      await this.settled(key, signal);
       return null;
     }
     const mine = make();
@@ -105,8 +116,9 @@ export class SnapshotStore {
   }
 
   /** Resolves when no commit of this key is under way. */
-  async settled(key: string): Promise<void> {
-    await this.#commits.get(key);
+  async settled(key: string, signal: AbortSignal): Promise<void> {
+    const commit = this.#commits.get(key);
+    if (commit !== undefined) await untilAborted(commit, signal);
   }
 
   /**

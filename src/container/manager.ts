@@ -15,6 +15,9 @@ export interface ContainerManager {
   /** Asks the engine who it is and what it can do. Rejects with `runtime-down` when nobody answers. */
   probe(signal: AbortSignal): Promise<BackendInfo>;
 
+  /** Whether the engine still answers, at little cost. Rejects with `runtime-down` when nobody does. */
+  ping(signal: AbortSignal): Promise<void>;
+
   /**
    * Makes sure the image is there, pulling as the policy says; calls for the same image at the same
    * time share one pull. Rejects with `image-missing`, `image-denied` or `image-unreachable`.

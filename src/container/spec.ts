@@ -112,6 +112,8 @@ export interface ContainerSpec {
   readonly mounts: readonly Mount[];
   readonly limits: ResourceLimits;
   readonly owner: Owner;
+  /** `copyOut` will be wanted as soon as it has ended: the back end keeps the root at hand. Not for an overlay root. */
+  readonly results?: boolean;
   /** Further labels, as the operator's configuration says. */
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -64,6 +64,10 @@ export class FakeManager implements ContainerManager {
     };
   }
 
+  async ping(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+  }
+
   async ensureImage(image: string, _policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
     signal.throwIfAborted();
     this.calls.push(`ensureImage ${image}`);

@@ -15,8 +15,11 @@ export interface PodmanContainerParts {
   readonly id: ContainerId;
   readonly name: string;
   readonly logPath: string;
-  /** False for an overlay root: podman shows the base without the layer once the container has ended. */
-  readonly rootCanBeRead: boolean;
+  /**
+   * An overlay `goes`: podman shows the base without the layer once the container has ended. Others stay, and can be read
+   * when podman has cleaned up after the end, which unmounts them; one at hand is mounted by us besides, and so at once.
+   */
+  readonly root: 'goes' | 'stays' | 'at hand';
   /** Mounted roots of other containers, to be given back after the removal. */
   readonly held: AsyncDisposableStack;
 }
@@ -48,6 +51,11 @@ export class PodmanContainer implements Container {
     this.#end = new SharedCall((signal) => this.#awaitEnd(signal));
   }
 
+  /** Something this container needs for as long as it is there. */
+  hold(needed: AsyncDisposable): void {
+    this.#parts.held.use(needed);
+  }
+
   async start(signal: AbortSignal): Promise<void> {
     if (this.#started) throw new Error(`container ${this.name} was started before; a container runs once`);
     this.#started = true;
@@ -76,14 +84,18 @@ export class PodmanContainer implements Container {
   }
 
   async copyOut(path: string, signal: AbortSignal): Promise<Readable> {
-    if (!this.#parts.rootCanBeRead) {
+    const { root } = this.#parts;
+    if (root === 'goes') {
       throw new ContainerError(
         'bad-spec',
         `cannot copy ${path} out of container ${this.name}: its root is an overlay; let it write to a work mount`,
       );
     }
     const { engine, clock } = this.#parts;
-    const { Status } = await settledState(engine, clock, this.id, signal);
+    const { Status } =
+      root === 'at hand'
+        ? (await inspectContainer(engine, clock, this.id, signal)).State
+        : await settledState(engine, clock, this.id, signal);
     if (Status === 'running') {
       throw new Error(`cannot copy ${path} out of container ${this.name}: it is running`);
     }

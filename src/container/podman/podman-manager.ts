@@ -90,6 +90,11 @@ export class PodmanManager implements ContainerManager {
     };
   }
 
+  async ping(signal: AbortSignal): Promise<void> {
+    const path = `${libpod}/_ping`;
+    await this.#engine.text({ what: 'reach podman', method: 'GET', path, ok: [200], signal });
+  }
+
   async ensureImage(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
     return this.#images.ensure(image, policy, signal);
   }
@@ -109,17 +114,20 @@ export class PodmanManager implements ContainerManager {
       defaultUlimits: ulimits,
       ...(seccompProfile === undefined ? {} : { seccompProfile }),
     });
+    const isOverlay = spec.root.kind === 'overlay';
+    const rootAtHand = spec.results === true && !isOverlay;
     const container = new PodmanContainer({
       engine: this.#engine,
       clock,
       id,
       name: spec.name,
       logPath,
-      rootCanBeRead: spec.root.kind !== 'overlay',
+      root: isOverlay ? 'goes' : rootAtHand ? 'at hand' : 'stays',
       held: held.move(),
     });
     try {
       signal.throwIfAborted();
+      if (rootAtHand) container.hold(await this.#roots.acquire(id, signal));
       // Made here and not by conmon, so that it is ours to read whoever the engine runs as. Only now: the
       // name is ours since the engine took it, so a file of that name is a left-over.
       await writeFile(logPath, '', { mode: 0o600 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { payloadhash, playRoot, type RootPlay } from '../../../test/support/fake-root.ts';
 import { hostRow, repoRow, tagRow } from '../../../test/support/hub-rows.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
@@ -9,11 +10,17 @@ import { TagsApi } from '../../hub/tags-api.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { buildArch } from './index.ts';
 
+const Listed = z.looseObject({ name: z.string() });
 const pkg = 'tasks/4/4/hello-1.0-1.src.rpm';
 const srpm = 'hello-1.0-1.src.rpm';
 const good: RootPlay = {
-  sources: [{ srpms: { [srpm]: toSourceRpm({ requires: ['bash'] }) } }],
-  build: { output: 'compiling\n', rpms: { 'hello-1.0-1.x86_64.rpm': 'binary' } },
+  builds: [
+    {
+      output: 'compiling\n',
+      rpms: { 'hello-1.0-1.x86_64.rpm': 'binary' },
+      srpms: { [srpm]: toSourceRpm({ requires: ['bash'] }) },
+    },
+  ],
 };
 
 async function setUp(play: RootPlay = good, taskArch = 'x86_64', clock = new ManualClock()) {
@@ -82,9 +89,35 @@ describe('buildArch', () => {
     expect(session.uploads.get('tasks/5/5/build.log')?.toString()).toBe('compiling\n');
   });
 
+  it('builds again when the package, made in its root, has other requirements', async () => {
+    const remade = toSourceRpm({ requires: ['gcc'] });
+    const { session, run, containers } = await setUp({
+      solve: (attempt) => [[], ['bash'], [], ['gcc']][attempt] ?? [],
+      installed: (attempt) => (attempt === 1 ? ['bash'] : ['bash', 'gcc']),
+      sources: [{ srpms: { [srpm]: remade } }],
+      builds: [
+        { code: 97, output: 'looked for again\n' },
+        { output: 'compiling\n', rpms: { 'hello-1.0-1.x86_64.rpm': 'binary' } },
+      ],
+    });
+
+    const result = await run();
+
+    expect(result).toMatchObject({
+      rpms: ['tasks/5/5/hello-1.0-1.x86_64.rpm'],
+      srpms: [`tasks/5/5/${srpm}`],
+    });
+    expect(session.uploads.get(`tasks/5/5/${srpm}`)).toEqual(remade);
+    expect(session.uploads.get('tasks/5/5/build.log')?.toString()).toBe('looked for again\ncompiling\n');
+    const listed = session.of('host.updateBuildRootList').map(({ params }) => z.array(Listed).parse(params[1]));
+    expect(listed.map((all) => all.map(({ name }) => name))).toEqual([['bash'], ['bash', 'gcc']]);
+    expect(session.uploads.get('tasks/5/5/installed_pkgs.log')?.toString()).toMatch(/^bash.*\ngcc/);
+    expect(containers.created.filter(({ owner }) => owner.phase === 'build')).toHaveLength(2);
+  });
+
   it('neither checks nor sends a source package it does not keep', async () => {
     const unbranded = { [srpm]: toSourceRpm({ branded: false }) };
-    const { session, run } = await setUp({ ...good, sources: [{ srpms: unbranded }] });
+    const { session, run } = await setUp({ builds: [{ srpms: unbranded }] });
 
     expect(await run('x86_64', false)).toMatchObject({ srpms: [] });
     expect(session.uploads.has(`tasks/5/5/${srpm}`)).toBe(false);
@@ -92,7 +125,7 @@ describe('buildArch', () => {
 
   it('wants vendor, packager and distribution in the source package it keeps', async () => {
     const unbranded = { [srpm]: toSourceRpm({ branded: false }) };
-    const { run } = await setUp({ ...good, sources: [{ srpms: unbranded }] });
+    const { run } = await setUp({ builds: [{ srpms: unbranded }] });
 
     await expect(run()).rejects.toMatchObject({
       ...{ faultCode: 1005, message: 'The build system failed to set the packager tag' },
@@ -102,7 +135,14 @@ describe('buildArch', () => {
   it('sends the hashes of noarch packages as a log', async () => {
     const noarch = toSourceRpm({ builtFrom: srpm });
     const { session, run, containers } = await setUp(
-      { ...good, build: { rpms: { 'hello-1.0-1.noarch.rpm': noarch, 'hello-x-1.0-1.x86_64.rpm': 'b' } } },
+      {
+        builds: [
+          {
+            rpms: { 'hello-1.0-1.noarch.rpm': noarch, 'hello-x-1.0-1.x86_64.rpm': 'b' },
+            srpms: { [srpm]: toSourceRpm() },
+          },
+        ],
+      },
       'noarch',
     );
 
@@ -140,8 +180,7 @@ describe('buildArch', () => {
     [40, 'exited with status 40; see root.log for more information'],
   ])('fails with the log to read when rpmbuild ends with %i', async (code, text) => {
     const { session, run, tidyUp, context } = await setUp({
-      ...good,
-      build: { code, output: 'error: bad\n' },
+      builds: [{ code, output: 'error: bad\n' }],
     });
 
     await expect(run()).rejects.toMatchObject({
@@ -161,7 +200,7 @@ describe('buildArch', () => {
   it('fails with status 30, and without installed_pkgs.log, when a requirement cannot be had', async () => {
     const { session, run, context } = await setUp({
       ...good,
-      fetch: (attempt) => (attempt === 1 ? ['a.rpm'] : 1),
+      solve: (attempt) => (attempt === 1 ? ['bash'] : 1),
     });
 
     await expect(run('noarch')).rejects.toMatchObject({
@@ -177,7 +216,7 @@ describe('buildArch', () => {
   });
 
   it('fails with fault 1012 when the root cannot be made', async () => {
-    const { session, run, tidyUp } = await setUp({ ...good, fetch: () => 1 });
+    const { session, run, tidyUp } = await setUp({ ...good, solve: () => 1 });
 
     await expect(run()).rejects.toMatchObject({ faultCode: 1012 });
     await tidyUp();
@@ -187,8 +226,7 @@ describe('buildArch', () => {
 
   it('leaves nothing behind when it is stopped in the middle of rpmbuild', async () => {
     const { session, run, abort, tidyUp, containers, clock } = await setUp({
-      ...good,
-      build: { runMs: Number.POSITIVE_INFINITY },
+      builds: [{ runMs: Number.POSITIVE_INFINITY }],
     });
 
     const rejected = expect(run()).rejects.toThrow('cancelled');
@@ -205,7 +243,7 @@ describe('buildArch', () => {
   });
 
   it('tells the log what the build left behind', async () => {
-    const { lines, run } = await setUp({ ...good, build: { rpms: { 'core.1': '' } } });
+    const { lines, run } = await setUp({ builds: [{ rpms: { 'core.1': '' }, srpms: { [srpm]: toSourceRpm() } }] });
 
     await run();
 

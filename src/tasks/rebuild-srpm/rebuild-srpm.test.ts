@@ -9,7 +9,7 @@ import { rebuildSrpm } from './index.ts';
 
 const given = 'cli-build/1.2/hello-1.0-1.src.rpm';
 const made = 'hello-1.0-1.td1.src.rpm';
-const good: RootPlay = { build: { srpms: { [made]: toSourceRpm({ release: '1.td1' }) } } };
+const good: RootPlay = { builds: [{ srpms: { [made]: toSourceRpm({ release: '1.td1' }) } }] };
 
 async function setUp(play: RootPlay = good) {
   const bench = await openTaskBench({
@@ -44,7 +44,7 @@ describe('rebuildSRPM', () => {
       ...['repoInfo', 'getBuildConfig', 'host.getHost', 'getExternalRepoList', 'host.newBuildRoot'],
       ...['host.setBuildRootList', 'host.setBuildRootState', 'host.setBuildRootState'],
     ]);
-    expect(await readFile(join(directory, 'in/fetch-1.sh'), 'utf8')).toContain('install @srpm-build');
+    expect(await readFile(join(directory, 'in/solve-1.sh'), 'utf8')).toContain('install @srpm-build');
     expect(session.uploads.has(`tasks/5/5/${made}`)).toBe(true);
     await tidyUp();
     expect(session.of('host.setBuildRootState').map(({ params }) => params[1])).toEqual([
@@ -57,7 +57,7 @@ describe('rebuildSRPM', () => {
     [1, 'error building srpm, exited with status 1; see build.log or root.log for more information'],
     [40, 'error building srpm, exited with status 40; see root.log for more information'],
   ])('fails with the log to read when rpmbuild ends with %i', async (code, message) => {
-    const { run, session, tidyUp } = await setUp({ build: { code } });
+    const { run, session, tidyUp } = await setUp({ builds: [{ code }] });
 
     await expect(run()).rejects.toMatchObject({ faultCode: 1005, message });
     await tidyUp();
@@ -66,9 +66,9 @@ describe('rebuildSRPM', () => {
   });
 
   it.each<[string, RootPlay, string]>([
-    ['nothing', { build: {} }, 'No srpms found in'],
-    ['two packages', { build: { srpms: { 'a.src.rpm': '', 'b.src.rpm': '' } } }, 'Multiple srpms found in'],
-    ['another name', { build: { srpms: { 'other-1-1.src.rpm': toSourceRpm() } } }, 'srpm name mismatch: '],
+    ['nothing', { builds: [{}] }, 'No srpms found in'],
+    ['two packages', { builds: [{ srpms: { 'a.src.rpm': '', 'b.src.rpm': '' } }] }, 'Multiple srpms found in'],
+    ['another name', { builds: [{ srpms: { 'other-1-1.src.rpm': toSourceRpm() } }] }, 'srpm name mismatch: '],
   ])('fails when rpmbuild leaves %s', async (_what, play, message) => {
     const { run } = await setUp(play);
 

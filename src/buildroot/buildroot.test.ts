@@ -348,7 +348,7 @@ describe('Buildroot', () => {
     const buildroot = await open();
     await mkdir(join(directory, 'solve/logs'), { recursive: true });
     for (const name of ['dnf.log', 'dnf.rpm.log', 'hawkey.log'])
-      await writeFile(join(directory, 'fetch/logs', name), name);
+      await writeFile(join(directory, 'solve/logs', name), name);
     await buildroot.logInstalled();
     await buildroot.logPackageManager();
     await buildroot.logPackageManager();

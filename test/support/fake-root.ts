@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Solution } from '../../src/cache/solution-memo.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
@@ -25,6 +26,8 @@ export interface RootPlay {
   solve?(attempt: number): readonly string[] | number;
   /** Names of the packages that the n-th solution wants removed. Left out: none. */
   removals?(attempt: number): readonly string[];
+  /** Names of packages that the repo lists and does not have. */
+  readonly withdrawn?: readonly string[];
   /** Exit code of the n-th install. */
   install?(attempt: number): number;
   /** Names of the packages in the root after the n-th install. */
@@ -42,8 +45,15 @@ export function installedLine(name: string): string {
   return `${name}\t\t1\t1\tx86_64\t${payloadhash}\t10\t1700000000\n`;
 }
 
-/** The behaviour of a buildroot's containers, whose task has its directory at `directory`. */
-export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpec) => FakeBehaviour {
+/**
+ * The behaviour of a buildroot's containers, whose task has its directory at `directory`. The packages that are solved
+ * for are put into its `repo`; their locations are relative to that, or, with `repo: 'own'`, to the repo's own URL.
+ */
+export function playRoot(
+  directory: string,
+  play: RootPlay,
+  repo: 'own' | 'based' = 'based',
+): (spec: ContainerSpec) => FakeBehaviour {
   const { solve = (attempt) => (attempt === 1 ? ['bash'] : []), install = () => 0 } = play;
   const { installed = () => ['bash'], removals = () => [] } = play;
   const sources = [...(play.sources ?? [{}])];
@@ -56,12 +66,15 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
           async main() {
             const wanted = solve(attempt);
             if (typeof wanted === 'number') return wanted;
+            const place = join(directory, 'repo');
+            const base = repo === 'own' ? null : pathToFileURL(place).href;
             const solution: Solution = {
-              packages: wanted.map(solvedPackage),
+              packages: wanted.map((name) => ({ ...solvedPackage(name), base })),
               removals: [...removals(attempt)],
             };
-            await mkdir(join(directory, 'repo'), { recursive: true });
-            for (const name of wanted) await writeFile(join(directory, 'repo', `${name}.rpm`), name);
+            await mkdir(place, { recursive: true });
+            for (const name of wanted.filter((one) => !(play.withdrawn ?? []).includes(one)))
+              await writeFile(join(place, `${name}.rpm`), name);
             await writeFile(join(directory, 'solve', 'solution.json'), JSON.stringify(solution));
             return 0;
           },
@@ -99,24 +112,22 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
   };
 }
 
-/** A package of the repo in the task's directory whose file holds its name. */
+/** A package whose file holds its name. */
 export function solvedPackage(name: string): Solution['packages'][number] {
   const hex = createHash('sha256').update(name).digest('hex');
   return { name, checksum: `sha256:${hex}`, sizeBytes: name.length, location: `${name}.rpm`, base: null };
-}
-
-function left({ srpms, rpms }: PackageRun): Pick<FakeBehaviour, 'files'> {
-  return { files: { ...below('RPMS', rpms), ...below('SRPMS', srpms) } };
 }
 
 function run({ code = 0, output, runMs }: PackageRun): FakeBehaviour {
   return { exitCode: code, ...(output !== undefined && { output }), ...(runMs !== undefined && { runMs }) };
 }
 
-function results({ rpms, srpms, gone = [] }: PackageRun): Record<string, Uint8Array> {
+function left({ rpms, srpms, gone = [] }: PackageRun): Pick<FakeBehaviour, 'files'> {
   return {
-    ...(gone.includes('RPMS') ? {} : below('RPMS', rpms)),
-    ...(gone.includes('SRPMS') ? {} : below('SRPMS', srpms)),
+    files: {
+      ...(gone.includes('RPMS') ? {} : below('RPMS', rpms)),
+      ...(gone.includes('SRPMS') ? {} : below('SRPMS', srpms)),
+    },
   };
 }
 

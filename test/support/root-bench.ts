@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -10,8 +10,10 @@ import { TagRoot } from '../../src/buildroot/tag-root.ts';
 import { PackageCache } from '../../src/cache/package-cache.ts';
 import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
 import { SolutionMemo } from '../../src/cache/solution-memo.ts';
+import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import type { ContainerManager } from '../../src/container/manager.ts';
+import type { ContainerSpec } from '../../src/container/spec.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -19,6 +21,7 @@ import { toSourceRpm } from './source-rpm.ts';
 
 const never = new AbortController().signal;
 const image = 'localhost/image:1';
+const bootstrap = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 
 export const site: SiteSettings = {
   vendor: 'V',
@@ -56,7 +59,10 @@ export interface RootChanges {
   readonly request?: Partial<RootRequest>;
   readonly site?: Partial<SiteSettings>;
   readonly signal?: AbortSignal;
-  readonly cache?: BuildrootCache;
+  /** `repomd.xml` of the repo; left out: the repo has none, and no answer of the solver is remembered. */
+  readonly repomd?: string;
+  /** The host that this root is made on; left out: one of its own. */
+  readonly on?: HostBench;
 }
 
 /** An empty cache below the directory. */
@@ -70,58 +76,76 @@ export function emptyCache(containers: ContainerManager, directory: string): Bui
   };
 }
 
-/** All around a root of task 5, buildroot 9, whose containers do as `play` says. It goes when the test ends. */
-export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
+/** What the roots of one host share. All of it goes when the test ends. */
+export async function openHostBench() {
   const directory = await mkdtemp(join(tmpdir(), 'root-'));
   const clock = new ManualClock();
-  const found = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
+  const plays = new Map<number, (spec: ContainerSpec) => FakeBehaviour>();
   const containers = new FakeManager({
-    clock,
-    images: { [image]: found },
-    behave: playRoot(directory, play),
+    ...{ clock, images: { [image]: bootstrap } },
+    behave: (spec) => plays.get(spec.owner.taskId)?.(spec) ?? {},
   });
   await containers.ensureImage(image, 'never', never);
-  const logs = new TextLogs();
-  const cleanup = new AsyncDisposableStack();
+  const cache = emptyCache(containers, directory);
   onTestFinished(async () => {
-    await cleanup.disposeAsync();
-    await host.cache.snapshots.idle();
+    await cache.snapshots.idle();
     containers.assertClean();
     await rm(directory, { recursive: true, force: true });
   });
+  return { directory, clock, plays, containers, cache };
+}
+
+export type HostBench = Awaited<ReturnType<typeof openHostBench>>;
+
+/** All around a root of task 5, or the next one of the host, whose containers do as `play` says. It goes when the test ends. */
+export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
+  const bench = changes.on ?? (await openHostBench());
+  const { clock, containers, cache, plays } = bench;
+  const taskId = 5 + plays.size;
+  const directory = join(bench.directory, `tasks/${taskId}`);
+  await mkdir(join(directory, 'repo/repodata'), { recursive: true });
+  if (changes.repomd !== undefined)
+    await writeFile(join(directory, 'repo/repodata/repomd.xml'), changes.repomd);
+  plays.set(taskId, playRoot(directory, play, 'own'));
+  const logs = new TextLogs();
+  const cleanup = new AsyncDisposableStack();
+  // Such hooks run backwards: the host's own comes last.
+  onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
-    ...{ containers, clock, site: { ...site, ...changes.site }, workerId: 'worker' },
+    ...{ containers, clock, cache, site: { ...site, ...changes.site }, workerId: 'worker' },
     ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
-    cache: changes.cache ?? emptyCache(containers, directory),
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {
-    ...{ taskId: 5, buildrootId: 9, image, imageDigest: found.digest, group: 'build', extra: {} },
+    ...{ taskId, buildrootId: 9, image, imageDigest: bootstrap.digest, group: 'build', extra: {} },
     repoUrls: [pathToFileURL(join(directory, 'repo')).href],
     ...{ targetArch: 'x86_64', rpmTarget: 'x86_64', personality: null, network: 'none' },
-    directory: { absolute: directory, work: 'tasks/5' },
+    directory: { absolute: directory, work: `tasks/${taskId}` },
     ...changes.request,
   };
+  const prepare = () => TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never);
+  const prefix = `koji-adjutant-${taskId}-9-`;
+  const named = (calls: readonly string[], call: string) =>
+    calls.flatMap((made) =>
+      made.startsWith(`${call}${prefix}`) ? [made.slice(call.length + prefix.length)] : [],
+    );
   return {
-    directory,
-    clock,
-    containers,
-    logs,
-    prepare: () => TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never),
+    ...{ bench, directory, clock, containers, logs, cleanup, prepare },
     /** A root that is made, with a source package in it. */
-    async withSource(source: Uint8Array = toSourceRpm({})): Promise<TagRoot> {
-      const root = await TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never);
+    async withSource(source: Uint8Array = toSourceRpm()): Promise<TagRoot> {
+      const root = await prepare();
       await writeFile(join(directory, 'given.src.rpm'), source);
       await root.bringSource(join(directory, 'given.src.rpm'));
       return root;
     },
-    /** Phase and number of the containers that were made, and of those that were started, in order. */
-    created: () => containers.created.map(({ name }) => shortName(name)),
-    started: () => containers.calls.filter((call) => call.startsWith('start ')).map(shortName),
+    /** Phase and number of its containers that were made, of those that were started, and removed, in order. */
+    created: () => named(containers.calls, 'create '),
+    started: () => named(containers.calls, 'start '),
+    removed: () => named(containers.calls, 'remove '),
+    /** The specs of its containers by phase and number. */
+    spec: (name: string) => containers.created.find((spec) => spec.name === prefix + name),
   };
 }
-
-const shortName = (name: string) => name.replace(/.*koji-adjutant-5-9-/, '');
 
 /** What the promise rejects with; null when it does not. */
 export function failureOf(promise: Promise<unknown>): Promise<unknown> {

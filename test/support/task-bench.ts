@@ -19,7 +19,7 @@ import { TaskUploads } from '../../src/upload/task-uploads.ts';
 import { hostRow, repoRow, tagRow, taskRow } from './hub-rows.ts';
 import { ManualClock } from './manual-clock.ts';
 import { memoryFiles } from './memory-files.ts';
-import { site } from './root-bench.ts';
+import { emptyCache, site } from './root-bench.ts';
 import { ScriptedSession } from './scripted-session.ts';
 import { keptLog, silentLog } from './silent-log.ts';
 
@@ -55,6 +55,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     ...{ clock, images: { [image]: found, 'localhost/other:1': found } },
     ...(behave !== undefined && { behave: behave(directory) }),
   });
+  const cache = emptyCache(containers, place);
   const { log, lines } = keptLog();
   const cleanup = new AsyncDisposableStack();
   const abort = new AbortController();
@@ -70,7 +71,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     directory: { absolute: directory, work: 'tasks/5/5' },
     buildrootHost: {
       ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
-      ...{ limits: { pids: 100, memoryBytes: 1000 }, labels: {}, extraMounts: [] },
+      ...{ limits: { pids: 100, memoryBytes: 1000 }, labels: {}, cache, extraMounts: [] },
     },
     policy: new PolicyResolver(
       {
@@ -87,6 +88,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const tidyUp = async () => {
     await cleanup.disposeAsync();
     await logs.abandon();
+    await cache.snapshots.idle();
     containers.assertClean();
   };
   onTestFinished(async () => {

@@ -9,6 +9,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
 import { memoryFiles } from './memory-files.ts';
+import { emptyCache } from './root-bench.ts';
 
 /** What tasks share, around a work directory that goes when the test ends. */
 export async function makeTaskEnvironment(clock: Clock, containers: FakeManager): Promise<TaskEnvironment> {
@@ -46,6 +47,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
       },
       limits: { pids: 100, shmBytes: 1024 },
       labels: {},
+      cache: emptyCache(containers, workDir),
       extraMounts: [],
     },
     policy: new PolicyResolver(policySettings, async () => ({}), clock),

@@ -109,7 +109,9 @@ describe('buildArch', () => {
     });
     expect(session.uploads.get(`tasks/5/5/${srpm}`)).toEqual(remade);
     expect(session.uploads.get('tasks/5/5/build.log')?.toString()).toBe('looked for again\ncompiling\n');
-    const listed = session.of('host.updateBuildRootList').map(({ params }) => z.array(Listed).parse(params[1]));
+    const listed = session
+      .of('host.updateBuildRootList')
+      .map(({ params }) => z.array(Listed).parse(params[1]));
     expect(listed.map((all) => all.map(({ name }) => name))).toEqual([['bash'], ['bash', 'gcc']]);
     expect(session.uploads.get('tasks/5/5/installed_pkgs.log')?.toString()).toMatch(/^bash.*\ngcc/);
     expect(containers.created.filter(({ owner }) => owner.phase === 'build')).toHaveLength(2);
@@ -243,7 +245,9 @@ describe('buildArch', () => {
   });
 
   it('tells the log what the build left behind', async () => {
-    const { lines, run } = await setUp({ builds: [{ rpms: { 'core.1': '' }, srpms: { [srpm]: toSourceRpm() } }] });
+    const { lines, run } = await setUp({
+      builds: [{ rpms: { 'core.1': '' }, srpms: { [srpm]: toSourceRpm() } }],
+    });
 
     await run();
 

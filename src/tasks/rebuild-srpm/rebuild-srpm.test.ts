@@ -67,7 +67,11 @@ describe('rebuildSRPM', () => {
 
   it.each<[string, RootPlay, string]>([
     ['nothing', { builds: [{}] }, 'No srpms found in'],
-    ['two packages', { builds: [{ srpms: { 'a.src.rpm': '', 'b.src.rpm': '' } }] }, 'Multiple srpms found in'],
+    [
+      'two packages',
+      { builds: [{ srpms: { 'a.src.rpm': '', 'b.src.rpm': '' } }] },
+      'Multiple srpms found in',
+    ],
     ['another name', { builds: [{ srpms: { 'other-1-1.src.rpm': toSourceRpm() } }] }, 'srpm name mismatch: '],
   ])('fails when rpmbuild leaves %s', async (_what, play, message) => {
     const { run } = await setUp(play);

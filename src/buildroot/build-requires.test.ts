@@ -35,7 +35,7 @@ describe('TagRoot.addBuildRequires', () => {
     await root.addBuildRequires(never);
 
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'gcc']);
-    expect(created().slice(5)).toEqual(['fetch-2', 'install-2', 'disk-2', 'source-2']);
+    expect(created().slice(5)).toEqual(['fetch-2', 'install-2', 'source-2']);
     const parent = containers.created.find(({ name }) => name.endsWith('fetch-2'))?.mounts.at(-1);
     expect(parent).toMatchObject({ kind: 'root', container: 'fake-1', access: 'copy' });
     expect(await readFile(join(directory, 'in/install-2.sh'), 'utf8')).not.toContain('chown');
@@ -104,6 +104,48 @@ describe('TagRoot.addBuildRequires', () => {
     expect(
       containers.created.filter(({ name }) => name.includes('-disk-')).map(({ root: kind }) => kind),
     ).toContainEqual(expect.objectContaining({ kind: 'empty' }));
+  });
+
+  it('runs %prep once, in a home that all steps share and the build gets', async () => {
+    const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
+    const { directory, withSource, created, containers } = await openRootBench({
+      fetch: (attempt) => (attempt === 2 ? [] : ['some.rpm']),
+      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { code: 0 }],
+      build: { srpms: { 'a-1-1.src.rpm': 'written again' } },
+    });
+    const root = await withSource();
+
+    await root.build(await root.addBuildRequires(never), never);
+
+    const scripts = ['source-1', 'source-2', 'source-3', 'source-4', 'build'].map((name) =>
+      readFile(join(directory, `in/${name}.sh`), 'utf8'),
+    );
+    const modes = (await Promise.all(scripts)).map(
+      (script) => /exec \/usr\/bin\/rpmbuild (.*?) --target/.exec(script)?.[1],
+    );
+    expect(modes).toEqual(['-bs', '-br', '-br --noprep', '-br --noprep', '-ba --noprep']);
+    expect(created().filter((name) => name.startsWith('disk'))).toEqual(['disk-1']);
+    expect(created().at(-1)).toBe('carry-1');
+    expect(containers.created.at(-1)).toMatchObject({
+      capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID'],
+      network: 'none',
+      root: { kind: 'image' },
+    });
+    expect(containers.created.at(-1)?.mounts.map(({ kind, target }) => `${kind} ${target}`)).toEqual([
+      ...['work /adjutant/in', 'root /mnt/disk', 'root /mnt/root'],
+    ]);
+  });
+
+  it('leaves nothing of its steps to a build without generated requirements', async () => {
+    const { directory, withSource, created } = await openRootBench({
+      sources: [{ srpms: { 'a-1-1.src.rpm': srpm() } }],
+    });
+    const root = await withSource();
+
+    await root.build(await root.addBuildRequires(never), never);
+
+    expect(created()).not.toContain('carry-1');
+    expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('rpm -Uvh --nodeps');
   });
 
   it('ends the generated rounds when the list brings nothing new', async () => {

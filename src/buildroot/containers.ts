@@ -53,6 +53,7 @@ const installCapabilities: readonly Capability[] = [
   'SYS_CHROOT',
 ];
 const fetchCapabilities: readonly Capability[] = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
+const carryCapabilities: readonly Capability[] = [...fetchCapabilities, 'FSETID'];
 
 /** Files a scriptlet may need while the root has no /dev of its own. */
 const installDevices = ['null', 'zero', 'full', 'random', 'urandom'];
@@ -132,16 +133,17 @@ export function buildContainer(host: BuildrootHost, request: RootRequest): Conta
   };
 }
 
-/** Never starts: it lends its disk to a source phase. */
-export function diskContainer(host: BuildrootHost, request: RootRequest, attempt: number): ContainerSpec {
+/** Never starts: it lends its disk to all source phases. */
+export function diskContainer(host: BuildrootHost, request: RootRequest): ContainerSpec {
   const { uid, gid, home } = buildUser;
   return {
-    ...packageContainer(host, request, 'disk', attempt),
+    ...packageContainer(host, request, 'disk', 1),
     root: {
       kind: 'empty',
       directories: [
         { path: home, uid, gid, mode: 0o755 },
         { path: '/tmp', uid: 0, gid: 0, mode: 0o1777 },
+        { path: '/var-tmp', uid: 0, gid: 0, mode: 0o1777 },
       ],
     },
     command: ['/never-run'],
@@ -173,7 +175,27 @@ export function sourceContainer(
       ...spec.mounts,
       lent(buildUser.home, buildUser.home),
       lent('/tmp', '/tmp'),
-      lent('/tmp', '/var/tmp'),
+      lent('/var-tmp', '/var/tmp'),
+    ],
+  };
+}
+
+/** Copies what source phases have left on the disk of `disk` into the root of `into`. */
+export function carryContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  disk: ContainerId,
+  into: ContainerId,
+): ContainerSpec {
+  return {
+    ...bootstrapContainer(host, request, 'carry', 1),
+    command: ['/bin/bash', '/adjutant/in/carry.sh'],
+    capabilities: carryCapabilities,
+    network: 'none',
+    mounts: [
+      input(request),
+      { kind: 'root', container: disk, path: '/', target: '/mnt/disk', access: 'write' },
+      { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'write' },
     ],
   };
 }

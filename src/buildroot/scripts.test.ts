@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   buildScript,
+  carryScript,
   fetchScript,
   generateRequiresScript,
   installScript,
@@ -36,10 +37,12 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
     ),
     'first install': installScript({ ...install, localTime: '../usr/share/zoneinfo/Asia/Tokyo' }),
     'later install': installScript({ ...install, fresh: false, personality: 'linux32' }),
-    source: sourceScript('source.src.rpm', 'x86_64', null),
-    'generated requirements': generateRequiresScript('source.src.rpm', 'i686', 'linux32'),
-    build: buildScript('source.src.rpm', 'noarch', false, null),
-    'build with generated requirements': buildScript('source.src.rpm', 'x86_64', true, 'linux32'),
+    source: sourceScript('source.src.rpm', 'x86_64', null, 'empty'),
+    'source again': sourceScript('source.src.rpm', 'x86_64', null, 'unpacked'),
+    carry: carryScript,
+    'generated requirements': generateRequiresScript('source.src.rpm', 'i686', 'linux32', 'unpacked'),
+    build: buildScript('source.src.rpm', 'noarch', null, 'empty'),
+    'build with generated requirements': buildScript('source.src.rpm', 'x86_64', 'linux32', 'prepared'),
     'rebuild of a source package': rebuildSourceScript('source.src.rpm'),
     ...Object.fromEntries(
       hostile.flatMap((word) => [
@@ -52,8 +55,8 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
           ),
         ],
         [`install with ${word}`, installScript({ ...install, localTime: word, machineId: word })],
-        [`source ${word}`, sourceScript(word, word, word)],
-        [`build ${word}`, buildScript(word, word, true, word)],
+        [`source ${word}`, sourceScript(word, word, word, 'empty')],
+        [`build ${word}`, buildScript(word, word, word, 'prepared')],
         [`rebuild ${word}`, rebuildSourceScript(word)],
       ]),
     ),
@@ -92,7 +95,7 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   });
 
   it.each(['a b.spec', "it's.spec", '$(touch x).spec', '-x.spec'])('hand rpmbuild the spec %j', (spec) => {
-    const script = buildScript('s.src.rpm', 'noarch', false, null);
+    const script = buildScript('s.src.rpm', 'noarch', null, 'empty');
     const [line = ''] = /\/bin\/bash --login .*/.exec(script) ?? [];
     const shown = line.replace('--login', '').replace('exec /usr/bin/rpmbuild', 'printf "%s\\0" rpmbuild');
 
@@ -231,10 +234,8 @@ function rpmbuildArguments(script: string, help: string): string {
 
 describe('scripts that run rpmbuild', () => {
   it.each([
-    ['-bs --target noarch --nodeps', sourceScript('s.src.rpm', 'noarch', null)],
-    ['-br --target x86_64 --nodeps', generateRequiresScript('s.src.rpm', 'x86_64', null)],
-    ['-bb --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', false, null)],
-    ['-ba --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', true, null)],
+    ['-bs --target noarch --nodeps', sourceScript('s.src.rpm', 'noarch', null, 'empty')],
+    ['-bb --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', null, 'empty')],
     ['-bs --nodeps', rebuildSourceScript('s.src.rpm')],
   ])('run rpmbuild %s after unpacking', (options, script) => {
     expect(script).toContain('/usr/bin/rpm -Uvh --nodeps /adjutant/in/s.src.rpm');
@@ -243,27 +244,38 @@ describe('scripts that run rpmbuild', () => {
   });
 
   it.each([
+    ['-bs --target noarch --nodeps', sourceScript('s.src.rpm', 'noarch', null, 'unpacked')],
+    ['-br --target x86_64 --nodeps', generateRequiresScript('s.src.rpm', 'x86_64', null, 'unpacked')],
+    ['-br --noprep --target i686 --nodeps', generateRequiresScript('s.src.rpm', 'i686', null, 'prepared')],
+    ['-ba --noprep --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', null, 'prepared')],
+  ])('run rpmbuild %s where it was unpacked before', (options, script) => {
+    expect(script).not.toContain('rpm -U');
+    expect(script.trimEnd().split('\n').at(-2)).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
+    expect(script.match(/exit 40/g)).toHaveLength(1);
+  });
+
+  it.each([
     ['that knows --noclean run it without %clean', 'echo "  --noclean   do not run %clean"', '--noclean '],
     ['of long ago run it as it is', 'echo "  --clean"', ''],
   ])('in a root with an rpmbuild %s', (_what, help, option) => {
     for (const script of [
-      sourceScript('s.src.rpm', 'noarch', null),
-      generateRequiresScript('s.src.rpm', 'noarch', null),
-      buildScript('s.src.rpm', 'noarch', false, null),
+      sourceScript('s.src.rpm', 'noarch', null, 'empty'),
+      generateRequiresScript('s.src.rpm', 'noarch', null, 'unpacked'),
+      buildScript('s.src.rpm', 'noarch', null, 'empty'),
     ])
       expect(rpmbuildArguments(script, help)).toBe(`${option}/home/build/SPECS/a.spec`);
     expect(rpmbuildArguments(rebuildSourceScript('s.src.rpm'), help)).toBe('/home/build/SPECS/a.spec');
   });
 
   it('stay as the first process, to reap what a build leaves behind, and end as rpmbuild did', () => {
-    const lines = buildScript('s.src.rpm', 'noarch', false, 'linux32').trimEnd().split('\n');
+    const lines = buildScript('s.src.rpm', 'noarch', 'linux32', 'empty').trimEnd().split('\n');
 
     expect(lines.at(-1)).toBe('exit "$?"');
     expect(lines.filter((line) => /^exec (?!<)/.test(line))).toEqual([]);
   });
 
   it('let a 32-bit build see a 32-bit machine', () => {
-    expect(buildScript('s.src.rpm', 'i686', false, 'linux32')).toContain('\nsetarch linux32 /bin/bash');
-    expect(buildScript('s.src.rpm', 'i686', false, null)).not.toContain('setarch');
+    expect(buildScript('s.src.rpm', 'i686', 'linux32', 'empty')).toContain('\nsetarch linux32 /bin/bash');
+    expect(buildScript('s.src.rpm', 'i686', null, 'empty')).not.toContain('setarch');
   });
 });

@@ -116,48 +116,78 @@ const modesFormat = '[%{FILEMODES:perms} %{FILENAMES}\\n]';
 export const installedFormat =
   '%{NAME}\\t%|EPOCH?{%{EPOCH}}:{}|\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SIGMD5}\\t%{LONGSIZE}\\t%{BUILDTIME}\\n';
 
+/** What a script finds in the build user's home: nothing, or what the script before it has left. */
+export type HomeState = 'empty' | 'unpacked' | 'prepared';
+
 /**
  * Source phase, in a throw-away layer on the root: makes the source package again for the target arch,
  * so that its BuildRequires are those the target's macros give (as mock does before it installs them).
  */
-export function sourceScript(source: string, targetArch: string, personality: string | null): string {
+export function sourceScript(
+  source: string,
+  targetArch: string,
+  personality: string | null,
+  state: HomeState,
+): string {
   return script([
-    ...unpack(source),
+    ...(state === 'empty' ? unpack(source) : []),
+    ...findSpec(source),
     ...asMock,
     ...rpmbuild(`-bs --target ${quote(targetArch)} --nodeps`, personality),
   ]);
 }
 
-/** Like `sourceScript`, then %prep and %generate_buildrequires; ends with 11 when something is missing. */
+/**
+ * In the home that `sourceScript` has left: %prep, unless it is `prepared`, and %generate_buildrequires; ends with
+ * 11 when something is missing.
+ */
 export function generateRequiresScript(
   source: string,
   targetArch: string,
   personality: string | null,
+  state: HomeState,
 ): string {
   return script([
-    ...unpack(source),
+    ...findSpec(source),
+    ...forgetRequires,
     ...asMock,
-    ...rpmbuild(`-br --target ${quote(targetArch)} --nodeps`, personality),
+    ...rpmbuild(
+      `-br${state === 'prepared' ? ' --noprep' : ''} --target ${quote(targetArch)} --nodeps`,
+      personality,
+    ),
   ]);
 }
 
-/** Build phase: binary packages; with generated BuildRequires the source package is written again, too. */
+/**
+ * Build phase: binary packages; in a home where `generateRequiresScript` has run %prep already the source package is
+ * written again, too.
+ */
 export function buildScript(
   source: string,
   targetArch: string,
-  generated: boolean,
   personality: string | null,
+  state: HomeState,
 ): string {
+  const mode = state === 'prepared' ? '-ba --noprep' : '-bb';
   return script([
-    ...unpack(source),
+    ...(state === 'empty' ? unpack(source) : []),
+    ...findSpec(source),
+    ...forgetRequires,
     ...asMock,
-    ...rpmbuild(`${generated ? '-ba' : '-bb'} --target ${quote(targetArch)} --nodeps`, personality),
+    ...rpmbuild(`${mode} --target ${quote(targetArch)} --nodeps`, personality),
   ]);
 }
 
+/** In the bootstrap image: copies what source phases have left on the disk at `/mnt/disk` into the root at `/mnt/root`. */
+export const carryScript = script([
+  `cp -a /mnt/disk${buildUser.home}/. /mnt/root${buildUser.home}/ || exit 1`,
+  'cp -a /mnt/disk/tmp/. /mnt/root/tmp/ || exit 1',
+  'cp -a /mnt/disk/var-tmp/. /mnt/root/var/tmp/ || exit 1',
+]);
+
 /** What a rebuildSRPM task runs: `rpmbuild -bs`, without a target of its own. */
 export function rebuildSourceScript(source: string): string {
-  return script([...unpack(source), ...rpmbuild('-bs --nodeps', null)]);
+  return script([...unpack(source), ...findSpec(source), ...rpmbuild('-bs --nodeps', null)]);
 }
 
 /** mock's, for builds without network; it is there before a package's own, which then becomes `hosts.rpmnew`. */
@@ -207,21 +237,28 @@ const finish = [
 ];
 
 function unpack(source: string): readonly string[] {
-  const path = quote(`/adjutant/in/${source}`);
   return [
     'mkdir -p ~/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals}',
     'cat /adjutant/in/rpmmacros >~/.rpmmacros',
-    `if ! said=$(/usr/bin/rpm -Uvh --nodeps ${path} 2>&1); then`,
+    `if ! said=$(/usr/bin/rpm -Uvh --nodeps ${quote(`/adjutant/in/${source}`)} 2>&1); then`,
     '  printf "Source RPM is not installable:\\n%s\\n" "$said"',
     `  exit ${sourceNotInstallable}`,
     'fi',
-    `spec=$(/usr/bin/rpm -qpl ${path} 2>/dev/null | grep -m1 '\\.spec$')`,
+  ];
+}
+
+function findSpec(source: string): readonly string[] {
+  return [
+    `spec=$(/usr/bin/rpm -qpl ${quote(`/adjutant/in/${source}`)} 2>/dev/null | grep -m1 '\\.spec$')`,
     'if [ -z "$spec" ]; then',
     '  echo "No specfile found in the source package"',
     `  exit ${sourceNotInstallable}`,
     'fi',
   ];
 }
+
+/** The list of the round before is no result. */
+const forgetRequires = ['rm -f ~/build/SRPMS/*.buildreqs.nosrc.rpm'];
 
 /**
  * Without %clean, which a root that is thrown away does not need, wherever rpmbuild knows how (mock's

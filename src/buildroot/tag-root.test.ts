@@ -140,7 +140,7 @@ describe('TagRoot.build', () => {
 
     expect(results.srpms).toEqual(['a-1-1.src.rpm']);
     expect(await readFile(join(directory, 'results/a-1-1.src.rpm'), 'utf8')).toBe('written again');
-    expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('-ba --target x86_64');
+    expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('-ba --noprep --target x86_64');
   });
 
   it('does not let a package put its own source package in the place of the real one', async () => {

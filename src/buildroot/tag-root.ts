@@ -12,7 +12,7 @@ import { buildUser, planMacros, renderMacros } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
 import { RootGround, type RootLogs } from './root-ground.ts';
 import { RootPackages } from './root-packages.ts';
-import { buildScript, rebuildSourceScript } from './scripts.ts';
+import { buildScript, type HomeState, rebuildSourceScript } from './scripts.ts';
 import { type PreparedSource, SourceSteps } from './source-steps.ts';
 
 export interface BuildResults {
@@ -43,6 +43,7 @@ export class TagRoot {
   readonly #packages: RootPackages;
   readonly #source: SourceSteps;
   #requests = 0;
+  #home: HomeState = 'empty';
 
   private constructor(ground: RootGround, build: Container) {
     this.#ground = ground;
@@ -94,17 +95,14 @@ export class TagRoot {
       const asked = await this.#source.generateRequires(signal);
       if (asked === null || !(await this.#addRequirementsOf(asked, signal))) break;
     }
+    this.#home = await this.#source.end(signal);
     return source;
   }
 
   /** Runs rpmbuild, at last in the root itself. The packages it made lie in the task's `results` directory. */
   async build(source: PreparedSource, signal: AbortSignal): Promise<BuildResults> {
     const { rpmTarget, personality } = this.#ground.request;
-    await this.#run(
-      'rpmbuild',
-      buildScript('source.src.rpm', rpmTarget, source.generated, personality),
-      signal,
-    );
+    await this.#run('rpmbuild', buildScript('source.src.rpm', rpmTarget, personality, this.#home), signal);
     const binary = await this.#collect('RPMS', '.rpm', signal);
     const written = await this.#collect('SRPMS', '.rpm', signal);
     this.#ground.letGo(this.#build);

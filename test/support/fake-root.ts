@@ -45,7 +45,7 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
   const { fetch = (attempt) => (attempt === 1 ? ['bash.rpm'] : []), install = () => 0 } = play;
   const { installed = () => ['bash'], removals = () => '' } = play;
   const sources = [...(play.sources ?? [{}])];
-  let source: PackageRun = {};
+  const disk: Record<string, Uint8Array> = {};
   return ({ owner: { phase, attempt } }) => {
     switch (phase) {
       case 'fetch':
@@ -73,10 +73,15 @@ export function playRoot(directory: string, play: RootPlay): (spec: ContainerSpe
           },
         };
       case 'disk':
-        source = sources.length > 1 ? (sources.shift() ?? {}) : (sources[0] ?? {});
-        return { files: below('SRPMS', source.srpms) };
-      case 'source':
+        return { files: disk };
+      case 'source': {
+        const source = sources.length > 1 ? (sources.shift() ?? {}) : (sources[0] ?? {});
+        for (const path of Object.keys(disk)) delete disk[path];
+        Object.assign(disk, below('SRPMS', source.srpms));
         return run(source);
+      }
+      case 'carry':
+        return {};
       case 'build':
         return {
           ...run(play.build ?? {}),

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Difference as RpmDifference } from '../../src/compare/difference.ts';
 import { rpmDifferences } from '../../src/compare/rpm-differences.ts';
 import { readRpmHeader } from '../../src/rpm/header.ts';
 import { type Facts, namesOf, neutralText, toFacts } from './facts.ts';
@@ -26,8 +27,14 @@ export async function compareRecords(kojid: string, ours: string, whitelist: Whi
     const theirs = ourRecord.tasks.find((task) => task.name === name)?.output ?? {};
     for (const file of Object.keys(output).filter((one) => Object.hasOwn(theirs, one))) {
       const [left, right] = [join(kojid, 'files', name, file), join(ours, 'files', name, file)];
-      if (file.endsWith('.rpm')) differences.push(...(await ofPackages(`${name}/rpm ${file}`, left, right)));
-      else if (comparedLogs.has(file))
+      if (file.endsWith('.rpm')) {
+        const start = (record: BuildRecord) =>
+          Number(record.tasks.find((task) => task.name === name)?.info['start_ts']);
+        const found = rpmDifferences(await readRpmHeader(right), await readRpmHeader(left));
+        differences.push(
+          ...packageDifferences(`${name}/rpm ${file}`, found, start(kojidRecord), start(ourRecord)),
+        );
+      } else if (comparedLogs.has(file))
         differences.push(
           ...logDifferences(
             name,
@@ -56,12 +63,24 @@ export function factDifferences(kojid: Facts, ours: Facts): readonly Difference[
   });
 }
 
-async function ofPackages(path: string, kojid: string, ours: string): Promise<readonly Difference[]> {
-  const differences = rpmDifferences(await readRpmHeader(ours), await readRpmHeader(kojid));
-  return differences.map((difference) => ({
-    path: `${path}/${difference.what}${difference.of === null ? '' : ` ${difference.of}`}`,
-    kojid: difference.theirs,
-    ours: difference.ours,
+/**
+ * What is different in two packages, but for times during the builds: what `file.mtime`, `source.mtime` and
+ * `buildtime` say of something made since the tasks have begun (seconds since the epoch).
+ */
+export function packageDifferences(
+  path: string,
+  differences: readonly RpmDifference[],
+  kojidStart: number,
+  ourStart: number,
+): readonly Difference[] {
+  const kept = differences.filter(({ what, ours, theirs }) => {
+    if (!/^(file\.mtime|source\.mtime|buildtime)$/.test(what)) return true;
+    return !(Number(theirs) >= Math.floor(kojidStart) && Number(ours) >= Math.floor(ourStart));
+  });
+  return kept.map(({ what, of, ours, theirs }) => ({
+    path: `${path}/${what}${of === null ? '' : ` ${of}`}`,
+    kojid: theirs,
+    ours,
   }));
 }
 

@@ -52,13 +52,12 @@ export const buildArch = defineTask({
 
     const rpms = results.rpms.map((name) => join(directory.absolute, 'results', name));
     await sendNoarchHashes(context, rpms);
-    const sent: string[] = [];
-    for (const path of rpms) sent.push(await outputs.send(path, signal));
-    const srpms: string[] = [];
+    const sent = await outputs.send(rpms, signal);
+    let srpms: readonly string[] = [];
     if (keepSrpm) {
       const path = join(directory.absolute, 'results', onlyBuiltSrpm(task.id, results.srpms));
       checkSrpmTags(await readRpmHeader(path, signal));
-      srpms.push(await outputs.send(path, signal));
+      srpms = await outputs.send([path], signal);
     }
     await buildroot.logPackageManager();
     await context.logs.finish(signal);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed, describeStatus } from '../../buildroot/errors.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
-import { checkSrpmName, onlyRebuiltSrpm } from '../../rpm/srpm-check.ts';
+import { checkSrpmName, onlyRebuiltSrpm, requireOneSpec } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
 import { faultCode, TaskFault } from '../errors.ts';
@@ -36,6 +36,7 @@ export const rebuildSrpm = defineTask({
     const { hub, signal, outputs, directory } = context;
     const repo = await findRepo(context, opts?.repo_id ?? null);
     const source = await fetchSource(context, srpm, 'Input SRPM file missing');
+    requireOneSpec(source.header);
     const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
     const arch = chooseRootArch('noarch', await hub.host.host(signal), config, null, context.random);
     const buildroot = await Buildroot.open(context, {
@@ -46,7 +47,7 @@ export const rebuildSrpm = defineTask({
     const name = onlyRebuiltSrpm('the buildroot', results.srpms);
     const path = join(directory.absolute, 'results', name);
     checkSrpmName(await readRpmHeader(path, signal), name);
-    const sent = await outputs.send(path, signal);
+    const [sent = null] = await outputs.send([path], signal);
     await buildroot.logPackageManager();
     await context.logs.finish(signal);
     await buildroot.record.expire(signal);

@@ -193,7 +193,7 @@ async function makeDaemon(
   return new Daemon({
     session,
     environment,
-    probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20),
+    probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events: new BuilderEvents(),
     settings: {
       sleepMs: kojid.sleeptime * 1000,

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
-import type { ContainerManager } from '../container/manager.ts';
+import type { BackendInfo, ContainerManager } from '../container/manager.ts';
+import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { HostState } from './admission.ts';
 
@@ -9,14 +10,25 @@ type Looked = Pick<HostState, 'freeBytes' | 'minSpaceBytes' | 'loadAverage' | 'p
 /** How long the engine may take to say that it is there. */
 const engineTimeoutMs = 10_000;
 
+/** How long an answer of the engine counts: to give it, podman starts programs, for a third of a second. */
+const engineAnswerCountsMs = 15_000;
+
 /** Looks at the machine: disk, load, and whether the container engine answers. */
 export class HostProbe {
   readonly #containers: Pick<ContainerManager, 'probe'>;
   readonly #workDir: string;
   readonly #minSpaceBytes: number;
+  readonly #clock: Clock;
+  #answer: { readonly atMs: number; readonly info: BackendInfo } | null = null;
 
-  constructor(containers: Pick<ContainerManager, 'probe'>, workDir: string, minSpaceBytes: number) {
+  constructor(
+    containers: Pick<ContainerManager, 'probe'>,
+    workDir: string,
+    minSpaceBytes: number,
+    clock: Clock,
+  ) {
     this.#containers = containers;
+    this.#clock = clock;
     this.#workDir = workDir;
     this.#minSpaceBytes = minSpaceBytes;
   }
@@ -25,10 +37,8 @@ export class HostProbe {
     const places = [this.#workDir];
     let engineProblem: string | null = null;
     try {
-      const info = await this.#containers.probe(
-        AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]),
-      );
-      if (info.storagePath !== null) places.push(info.storagePath);
+      const { storagePath } = await this.#askEngine(signal);
+      if (storagePath !== null) places.push(storagePath);
     } catch (error) {
       signal.throwIfAborted();
       engineProblem = `the container engine does not answer: ${describeError(error)}`;
@@ -45,5 +55,16 @@ export class HostProbe {
       processors: availableParallelism(),
       engineProblem,
     };
+  }
+
+  async #askEngine(signal: AbortSignal): Promise<BackendInfo> {
+    const atMs = this.#clock.now();
+    if (this.#answer === null || atMs - this.#answer.atMs >= engineAnswerCountsMs) {
+      // No answer does not count: the engine is asked again the next time.
+      this.#answer = null;
+      const by = AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]);
+      this.#answer = { atMs, info: await this.#containers.probe(by) };
+    }
+    return this.#answer.info;
   }
 }

@@ -55,7 +55,8 @@ describe('rebuildSRPM', () => {
 
   it.each([
     [1, 'error building srpm, exited with status 1; see build.log or root.log for more information'],
-    [40, 'error building srpm, exited with status 40; see root.log for more information'],
+    [137, 'error building srpm, exited with status 247; see root.log for more information'],
+    [40, 'No spec file found'],
   ])('fails with the log to read when rpmbuild ends with %i', async (code, message) => {
     const { run, session, tidyUp } = await setUp({ build: { code } });
 
@@ -73,6 +74,18 @@ describe('rebuildSRPM', () => {
     const { run } = await setUp(play);
 
     await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: expect.stringContaining(message) });
+  });
+
+  it.each([
+    [[], 'No spec file found'],
+    [['a.spec', 'b.spec'], "Multiple spec files found: ['a.spec', 'b.spec']"],
+  ])('fails before a buildroot is made when the files of its input are %j', async (files, message) => {
+    const { run, put, session } = await setUp();
+    await put(`work/${given}`, toSourceRpm({ files }));
+
+    await expect(run()).rejects.toMatchObject({ faultCode: 1005, message });
+
+    expect(session.of('host.newBuildRoot')).toEqual([]);
   });
 
   it('says that its input is missing, or is none', async () => {

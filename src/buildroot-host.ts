@@ -12,13 +12,20 @@ import type { Logger } from './core/logger.ts';
 import { fullHostName } from './full-host-name.ts';
 import { configuredUlimits, readHostLimits } from './host-limits.ts';
 
-/** What all buildroots of this host share, by its configuration. `workerId` marks the containers. */
+export interface BuildrootGround {
+  readonly containers: ContainerManager;
+  readonly clock: Clock;
+  /** Marks the containers. */
+  readonly workerId: string;
+  /** The worker's own area; what was prepared before lies below it, and outlives the worker. */
+  readonly workDir: string;
+  readonly log: Logger;
+}
+
+/** What all buildroots of this host share, by its configuration. */
 export async function buildrootHost(
   config: Config,
-  containers: ContainerManager,
-  clock: Clock,
-  workerId: string,
-  log: Logger,
+  { containers, clock, workerId, workDir, log }: BuildrootGround,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant, rlimits } = config;
   const ulimits = configuredUlimits(rlimits, await readHostLimits());
@@ -44,22 +51,22 @@ export async function buildrootHost(
       ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
       ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
     },
-    cache: buildrootCache(config, containers, log),
+    cache: openCache(containers, workDir, kojid.yum_proxy, log),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
   };
 }
 
-/** What was prepared before on this host; it lies below the worker's area, and outlives the daemon. */
-export function buildrootCache(
-  { kojid, adjutant }: Config,
+function openCache(
   containers: ContainerManager,
+  workDir: string,
+  proxy: string | null,
   log: Logger,
 ): BuildrootCache {
-  const place = (name: string) => join(adjutant.state_dir, 'cache', name);
+  const place = (name: string) => join(workDir, 'cache', name);
   return {
     snapshots: new SnapshotStore(containers, place('snapshots'), log),
-    packages: new PackageCache(place('packages'), kojid.yum_proxy),
+    packages: new PackageCache(place('packages'), proxy),
     packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),
   };

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { runCompareCommand } from './compare-command.ts';
 import { checkConfig } from './config/check-config.ts';
 import { CommandLineError, parseDaemonArguments } from './config/command-line.ts';
 import { runDevHubCommand } from './devhub-command.ts';
@@ -13,6 +14,7 @@ A Koji builder that runs every task in Podman containers.
 Commands:
   check-config   print what is wrong with the configuration, or what differs from the defaults
   doctor         look at this host, its container engine and its hub, and say what to do
+  compare        build again what another builder has built, and show what differs
   devhub         run a development hub: koji-adjutant devhub --dir DIR --port PORT
   version        print the version
   help           print this; koji-adjutant --help lists the daemon's options
@@ -43,6 +45,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
       return runDoctorCommand(parseDaemonArguments(argv, { name, description }), process.env, process.stdout);
     },
   ],
+  ['compare', (argv) => runCompareCommand(argv, process.env, process.stdout)],
   ['devhub', (argv) => runDevHubCommand(argv, process.stdout)],
   [
     'version',

@@ -173,7 +173,9 @@ async function makeDaemon(
     config,
     clock,
     containers,
-    buildrootHost: await buildrootHost(config, containers, clock, host.name, log),
+    buildrootHost: await buildrootHost(config, {
+      ...{ containers, clock, workerId: host.name, workDir: adjutant.state_dir, log },
+    }),
     policy: new PolicyResolver(
       {
         enabled: adjutant.policy_enabled,
@@ -193,7 +195,7 @@ async function makeDaemon(
   return new Daemon({
     session,
     environment,
-    probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20),
+    probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events: new BuilderEvents(),
     settings: {
       sleepMs: kojid.sleeptime * 1000,

@@ -130,13 +130,13 @@ export class Daemon {
 
   async #work(signal: AbortSignal): Promise<void> {
     const { session, environment, events, log, skipMain } = this.#parts;
-    const { host, buildroots } = hubApis(session, environment.clock);
+    const { host, buildroots, version } = hubApis(session, environment.clock);
     const { id, name } = await host.host(signal);
     const expire = (by: AbortSignal) =>
       expireDeadBuildroots(buildroots, id, (taskId) => this.#supervisor.has(taskId), log, by);
     await this.#tidyUp(signal);
     await expire(signal);
-    log.info({ hostId: id, hostName: name, hub: await host.hubVersion(signal) }, 'ready');
+    log.info({ hostId: id, hostName: name, hub: await version.version(signal) }, 'ready');
     const accepted = formatAcceptRules(environment.config.adjutant.accept);
     if (accepted !== '') log.warn({ accept: accepted }, 'all other tasks are refused, for good');
     events.emit('daemon:ready', { hostId: id, hostName: name });

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
-import type { ContainerManager } from '../container/manager.ts';
+import type { BackendInfo, ContainerManager } from '../container/manager.ts';
+import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { HostState } from './admission.ts';
 
@@ -9,20 +10,25 @@ type Looked = Pick<HostState, 'freeBytes' | 'minSpaceBytes' | 'loadAverage' | 'p
 /** How long the engine may take to say that it is there. */
 const engineTimeoutMs = 10_000;
 
+/** How long an answer of the engine counts: to give it, podman starts programs, for a third of a second. */
+const engineAnswerCountsMs = 15_000;
+
 /** Looks at the machine: disk, load, and whether the container engine answers. */
 export class HostProbe {
-  readonly #containers: Pick<ContainerManager, 'probe' | 'ping'>;
+  readonly #containers: Pick<ContainerManager, 'probe'>;
   readonly #workDir: string;
   readonly #minSpaceBytes: number;
-  /** Where the engine keeps images and layers; unknown until it has been asked. */
-  #storagePath: string | null | undefined;
+  readonly #clock: Clock;
+  #answer: { readonly atMs: number; readonly info: BackendInfo } | null = null;
 
   constructor(
-    containers: Pick<ContainerManager, 'probe' | 'ping'>,
+    containers: Pick<ContainerManager, 'probe'>,
     workDir: string,
     minSpaceBytes: number,
+    clock: Clock,
   ) {
     this.#containers = containers;
+    this.#clock = clock;
     this.#workDir = workDir;
     this.#minSpaceBytes = minSpaceBytes;
   }
@@ -31,16 +37,12 @@ export class HostProbe {
     const places = [this.#workDir];
     let engineProblem: string | null = null;
     try {
-      const inTime = AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]);
-      // What an engine says about itself costs it a good deal, and does not change while it is there.
-      if (this.#storagePath === undefined)
-        this.#storagePath = (await this.#containers.probe(inTime)).storagePath;
-      else await this.#containers.ping(inTime);
+      const { storagePath } = await this.#askEngine(signal);
+      if (storagePath !== null) places.push(storagePath);
     } catch (error) {
       signal.throwIfAborted();
       engineProblem = `the container engine does not answer: ${describeError(error)}`;
     }
-    if (typeof this.#storagePath === 'string') places.push(this.#storagePath);
     const freeBytes = new Map<string, number>();
     for (const place of places) {
       const { bavail, bsize } = await statfs(place);
@@ -53,5 +55,16 @@ export class HostProbe {
       processors: availableParallelism(),
       engineProblem,
     };
+  }
+
+  async #askEngine(signal: AbortSignal): Promise<BackendInfo> {
+    const atMs = this.#clock.now();
+    if (this.#answer === null || atMs - this.#answer.atMs >= engineAnswerCountsMs) {
+      // No answer does not count: the engine is asked again the next time.
+      this.#answer = null;
+      const by = AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]);
+      this.#answer = { atMs, info: await this.#containers.probe(by) };
+    }
+    return this.#answer.info;
   }
 }

@@ -14,10 +14,11 @@ describe('Pace', () => {
   it('hurries for half a minute, then makes the configured pause', async () => {
     const clock = new FakeClock();
 
-    await pauses(new Pace(clock, 15_000), 16);
+    await pauses(new Pace(clock, 15_000), 19);
 
     expect(clock.slept).toEqual([
-      250, 500, 1000, 1000, 1000, 1500, 2000, 2000, 3000, 3000, 5000, 5000, 5000, 15_000, 15_000, 15_000,
+      ...[250, 500, 500, 500, 500, 500, 500, 500],
+      ...[1000, 1500, 2000, 2000, 3000, 3000, 5000, 5000, 5000, 15_000, 15_000],
     ]);
   });
 
@@ -32,12 +33,12 @@ describe('Pace', () => {
   it('makes no pause after news, then short ones', async () => {
     const clock = new FakeClock();
     const pace = new Pace(clock, 15_000);
-    await pauses(pace, 14);
+    await pauses(pace, 18);
 
     pace.expectWork();
     await pauses(pace, 3);
 
-    expect(clock.slept.slice(14)).toEqual([250, 500]);
+    expect(clock.slept.slice(18)).toEqual([250, 500]);
   });
 
   it('ends the pause of now for news', async () => {

@@ -2,7 +2,10 @@ import type { Clock } from '../core/clock.ts';
 import { WakeUps } from './wake-ups.ts';
 
 /** Pauses between polls while new work is likely; idle, the configured pause is used. */
-const eagerPausesMs = [250, 500, 1000, 1000, 1000, 1500, 2000, 2000, 3000, 3000, 5000, 5000, 5000];
+const eagerPausesMs = [
+  ...[250, 500, 500, 500, 500, 500, 500, 500],
+  ...[1000, 1500, 2000, 2000, 3000, 3000, 5000, 5000, 5000],
+];
 
 /** The rhythm of the poll loop: often for a while after something has happened, rarely when nothing does. */
 export class Pace {

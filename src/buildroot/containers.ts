@@ -148,19 +148,16 @@ export function rootContainer(
 }
 
 /** Never starts: it lends its disk to package code in a throw-away layer. */
-export function diskContainer(
-  host: BuildrootHost,
-  request: RootRequest,
-  step: { readonly phase: string; readonly attempt: number },
-): ContainerSpec {
+export function diskContainer(host: BuildrootHost, request: RootRequest, attempt: number): ContainerSpec {
   const { uid, gid, home } = buildUser;
   return {
-    ...packageContainer(host, request, `${step.phase}-disk`, step.attempt),
+    ...packageContainer(host, request, 'disk', attempt),
     root: {
       kind: 'empty',
       directories: [
         { path: home, uid, gid, mode: 0o755 },
         { path: '/tmp', uid: 0, gid: 0, mode: 0o1777 },
+        { path: '/var-tmp', uid: 0, gid: 0, mode: 0o1777 },
       ],
     },
     command: ['/never-run'],
@@ -198,7 +195,7 @@ export function codeContainer(
       ...spec.mounts,
       lent(buildUser.home, buildUser.home),
       lent('/tmp', '/tmp'),
-      lent('/tmp', '/var/tmp'),
+      lent('/var-tmp', '/var/tmp'),
     ],
   };
 }

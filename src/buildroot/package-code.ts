@@ -2,27 +2,41 @@ import { writeFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
+import type { ContainerId } from '../container/spec.ts';
 import { codeContainer, diskContainer } from './containers.ts';
 import { buildUser } from './mock-environment.ts';
 import type { PreparedRoot } from './prepared-root.ts';
 import type { RootGround, Verdict } from './root-ground.ts';
 
-/** A step that has run a script with code of the package. */
+/** A step that runs a script with code of the package. */
 export interface CodeStep {
   readonly title: string;
   /** Short name for containers and files: `source`, `build`. */
   readonly phase: string;
   readonly script: string;
   readonly verdict: Verdict;
+  /** Home and /tmp, where other steps have left something that this one needs. */
+  readonly disk?: Container;
 }
 
-/** Runs code of a package, each time in a new layer on a prepared root, so that none sees what another left. */
+/** Runs code of a package, each time in a new layer on a prepared root, so that none sees what another left there. */
 export class PackageCode {
   readonly #ground: RootGround;
+  readonly #atRest: (root: PreparedRoot, signal: AbortSignal) => Promise<ContainerId>;
   readonly #steps = new Map<string, number>();
+  #disks = 0;
 
-  constructor(ground: RootGround) {
+  /** `atRest` gives a container that does not run and has that root. */
+  constructor(ground: RootGround, atRest: (root: PreparedRoot, signal: AbortSignal) => Promise<ContainerId>) {
     this.#ground = ground;
+    this.#atRest = atRest;
+  }
+
+  /** Home and /tmp for steps that build on each other. */
+  openDisk(signal: AbortSignal): Promise<Container> {
+    this.#disks += 1;
+    const { host, request } = this.#ground;
+    return this.#ground.create(diskContainer(host, request, this.#disks), signal);
   }
 
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
@@ -31,29 +45,31 @@ export class PackageCode {
     const attempt = (this.#steps.get(phase) ?? 0) + 1;
     this.#steps.set(phase, attempt);
     await writeFile(this.#ground.path(`in/${phase}-${attempt}.sh`), script);
-    const { container, disk } = await this.#containers(root, { phase, attempt }, signal);
+    const { container, disk } = await this.#containers(root, step, attempt, signal);
     const code = await this.#ground.runPackageCode(title, container, verdict, signal);
     return new RanCode(this.#ground, code, container, disk);
   }
 
   async #containers(
-    { layer }: PreparedRoot,
-    step: { readonly phase: string; readonly attempt: number },
+    root: PreparedRoot,
+    { phase, disk: shared }: CodeStep,
+    attempt: number,
     signal: AbortSignal,
   ): Promise<{ readonly container: Container; readonly disk: Container }> {
     const { host, request } = this.#ground;
-    if (layer.kind === 'snapshot') {
-      const spec = codeContainer(host, request, step, { kind: 'image', image: layer.image });
-      const container = await this.#ground.create(spec, signal);
+    const step = { phase, attempt };
+    if (root.layer.kind === 'snapshot' && shared === undefined) {
+      const parts = { kind: 'image', image: root.layer.image } as const;
+      const container = await this.#ground.create(codeContainer(host, request, step, parts), signal);
       return { container, disk: container };
     }
-    const disk = await this.#ground.create(diskContainer(host, request, step), signal);
-    const parts = { kind: 'overlay', base: layer.container, disk: disk.id } as const;
+    const disk = shared ?? (await this.openDisk(signal));
+    const parts = { kind: 'overlay', base: await this.#atRest(root, signal), disk: disk.id } as const;
     return { container: await this.#ground.create(codeContainer(host, request, step, parts), signal), disk };
   }
 }
 
-/** What a step has left, until it is let go. */
+/** A step that has ended, and what it has left, until it is let go. */
 export class RanCode {
   readonly code: number;
   readonly #ground: RootGround;
@@ -77,9 +93,9 @@ export class RanCode {
     }
   }
 
-  /** Begins to remove its containers. */
-  letGo(): void {
+  /** Begins to remove its container, and its disk unless others need that. */
+  letGo(disk: 'with its disk' | 'without its disk'): void {
     this.#ground.letGo(this.#container);
-    if (this.#disk !== this.#container) this.#ground.letGo(this.#disk);
+    if (disk === 'with its disk' && this.#disk !== this.#container) this.#ground.letGo(this.#disk);
   }
 }

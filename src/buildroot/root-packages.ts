@@ -36,7 +36,7 @@ export class RootPackages {
   async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
     const { host, request, logs } = this.#ground;
     const { snapshots } = host.cache;
-    const asked = parent === null ? null : { key: parent.key, root: () => this.#containerOf(parent, signal) };
+    const asked = parent === null ? null : { key: parent.key, root: () => this.atRest(parent, signal) };
     const solution = await this.#solver.solve(wish, asked, signal);
     if (parent !== null && solution.packages.length === 0 && solution.removals.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
@@ -106,8 +106,8 @@ export class RootPackages {
     throw new BuildrootStepFailed('keeping the prepared root, to which packages have to be added,', 30);
   }
 
-  /** A container at rest whose root is this one, for dnf to look at. */
-  #containerOf(root: PreparedRoot, signal: AbortSignal): Promise<ContainerId> {
+  /** A container that does not run and has this root, for others to read. */
+  atRest(root: PreparedRoot, signal: AbortSignal): Promise<ContainerId> {
     const { layer } = root;
     if (layer.kind === 'container') return Promise.resolve(layer.container);
     const there = this.#containers.get(root.key);

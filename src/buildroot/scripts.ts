@@ -20,6 +20,9 @@ export const requirementsMissing = 11;
 
 const head = ['#!/bin/bash', 'exec </dev/null 2>&1', 'set -u', 'umask 022', 'cd /'];
 
+/** What a script finds in the build user's home: nothing, or what the script before it has left. */
+export type HomeState = 'empty' | 'unpacked' | 'prepared';
+
 /** What the solver is asked for. */
 export type SolveGoal =
   | { readonly kind: 'group'; readonly group: string }
@@ -138,38 +141,58 @@ export const installedFormat =
  * Source phase, in a throw-away layer on the root: makes the source package again for the target arch,
  * so that its BuildRequires are those the target's macros give (as mock does before it installs them).
  */
-export function sourceScript(source: string, targetArch: string, personality: string | null): string {
+export function sourceScript(
+  source: string,
+  targetArch: string,
+  personality: string | null,
+  state: HomeState,
+): string {
   return script([
-    ...unpack(source),
+    ...(state === 'empty' ? unpack(source) : []),
+    ...findSpec(source),
     ...asMock,
     ...rpmbuild(`-bs --target ${quote(targetArch)} --nodeps`, personality),
   ]);
 }
 
-/** Like `sourceScript`, then %prep and %generate_buildrequires; ends with 11 when something is missing. */
+/**
+ * In the home that `sourceScript` has left: %prep, unless it is `prepared`, and %generate_buildrequires; ends with
+ * 11 when something is missing.
+ */
 export function generateRequiresScript(
   source: string,
   targetArch: string,
   personality: string | null,
+  state: HomeState,
 ): string {
   return script([
-    ...unpack(source),
+    ...findSpec(source),
+    ...forgetRequires,
     ...asMock,
-    ...rpmbuild(`-br --target ${quote(targetArch)} --nodeps`, personality),
+    ...rpmbuild(
+      `-br${state === 'prepared' ? ' --noprep' : ''} --target ${quote(targetArch)} --nodeps`,
+      personality,
+    ),
   ]);
 }
 
-/** Build phase: binary packages; with generated BuildRequires the source package is written again, too. */
+/**
+ * Build phase: binary packages; in a home where `generateRequiresScript` has run %prep already the source package is
+ * written again, too.
+ */
 export function buildScript(
   source: string,
   targetArch: string,
-  generated: boolean,
   personality: string | null,
+  state: HomeState,
 ): string {
+  const mode = state === 'prepared' ? '-ba --noprep' : '-bb';
   return script([
-    ...unpack(source),
+    ...(state === 'empty' ? unpack(source) : []),
+    ...findSpec(source),
+    ...forgetRequires,
     ...asMock,
-    ...rpmbuild(`${generated ? '-ba' : '-bb'} --target ${quote(targetArch)} --nodeps`, personality),
+    ...rpmbuild(`${mode} --target ${quote(targetArch)} --nodeps`, personality),
   ]);
 }
 
@@ -182,6 +205,7 @@ export function checkedBuildScript(source: string, targetArch: string, personali
   const target = `--target ${quote(targetArch)} --nodeps`;
   return script([
     ...unpack(source),
+    ...findSpec(source),
     ...asMock,
     ...rpmbuild(`-bs ${target}`, personality, 'remade'),
     // What this rpm wants of itself it has.
@@ -205,7 +229,7 @@ const requirementsFormat = '[%{REQUIRENAME} %{REQUIREFLAGS} %{REQUIREVERSION}\\n
 
 /** What a rebuildSRPM task runs: `rpmbuild -bs`, without a target of its own. */
 export function rebuildSourceScript(source: string): string {
-  return script([...unpack(source), ...rpmbuild('-bs --nodeps', null)]);
+  return script([...unpack(source), ...findSpec(source), ...rpmbuild('-bs --nodeps', null)]);
 }
 
 /** mock's, for builds without network; it is there before a package's own, which then becomes `hosts.rpmnew`. */
@@ -255,21 +279,28 @@ const finish = [
 ];
 
 function unpack(source: string): readonly string[] {
-  const path = quote(`/adjutant/in/${source}`);
   return [
     'mkdir -p ~/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals}',
     'cat /adjutant/in/rpmmacros >~/.rpmmacros',
-    `if ! said=$(/usr/bin/rpm -Uvh --nodeps ${path} 2>&1); then`,
+    `if ! said=$(/usr/bin/rpm -Uvh --nodeps ${quote(`/adjutant/in/${source}`)} 2>&1); then`,
     '  printf "Source RPM is not installable:\\n%s\\n" "$said"',
     `  exit ${sourceNotInstallable}`,
     'fi',
-    `spec=$(/usr/bin/rpm -qpl ${path} 2>/dev/null | grep -m1 '\\.spec$')`,
+  ];
+}
+
+function findSpec(source: string): readonly string[] {
+  return [
+    `spec=$(/usr/bin/rpm -qpl ${quote(`/adjutant/in/${source}`)} 2>/dev/null | grep -m1 '\\.spec$')`,
     'if [ -z "$spec" ]; then',
     '  echo "No specfile found in the source package"',
     `  exit ${sourceNotInstallable}`,
     'fi',
   ];
 }
+
+/** The list of the round before is no result. */
+const forgetRequires = ['rm -f ~/build/SRPMS/*.buildreqs.nosrc.rpm'];
 
 /**
  * Without %clean, which a root that is thrown away does not need, wherever rpmbuild knows how (mock's

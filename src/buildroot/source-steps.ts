@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Container } from '../container/manager.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { collectFiles } from './collect.ts';
 import { BuildrootStepFailed } from './errors.ts';
@@ -8,6 +9,7 @@ import type { PreparedRoot } from './prepared-root.ts';
 import type { RootGround, Verdict } from './root-ground.ts';
 import {
   generateRequiresScript,
+  type HomeState,
   requirementsMissing,
   sourceNotInstallable,
   sourceScript,
@@ -40,10 +42,15 @@ export function toSourcePackage(path: string, header: RpmHeader): SourcePackage 
   };
 }
 
-/** Steps that run package code to learn what it needs, each in a throw-away layer on a root. */
+/**
+ * Steps that run package code to learn what it needs, each in a throw-away layer on a root. Home and /tmp are
+ * the same for all of them, as under mock: %prep runs once, and %generate_buildrequires finds what it left.
+ */
 export class SourceSteps {
   readonly #ground: RootGround;
   readonly #code: PackageCode;
+  #disk: Container | null = null;
+  #home: HomeState = 'empty';
   #steps = 0;
 
   constructor(ground: RootGround, code: PackageCode) {
@@ -54,9 +61,10 @@ export class SourceSteps {
   /** Makes the source package again with the macros of the root. */
   async remake(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage> {
     const { rpmTarget, personality } = this.#ground.request;
-    const script = sourceScript('source.src.rpm', rpmTarget, personality);
+    const script = sourceScript('source.src.rpm', rpmTarget, personality, this.#home);
     // mock takes a nosrc package, too.
     const made = await this.#run(root, 'rpmbuild -bs', script, 'src.rpm', { fine: [0] }, signal);
+    this.#home = 'unpacked';
     const [path, ...others] = made;
     if (path === undefined || others.length > 0) {
       throw new BuildrootStepFailed(
@@ -70,10 +78,18 @@ export class SourceSteps {
   /** The package that lists generated requirements, or null when rpmbuild wrote none. */
   async generateRequires(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage | null> {
     const { rpmTarget, personality } = this.#ground.request;
-    const script = generateRequiresScript('source.src.rpm', rpmTarget, personality);
+    const script = generateRequiresScript('source.src.rpm', rpmTarget, personality, this.#home);
     const verdict = { fine: [0, requirementsMissing], failure: generateFailed };
     const [path] = await this.#run(root, 'rpmbuild -br', script, '.buildreqs.nosrc.rpm', verdict, signal);
+    this.#home = 'prepared';
     return path === undefined ? null : toSourcePackage(path, await readRpmHeader(path, signal));
+  }
+
+  /** Ends the steps: home and /tmp as they have left them if a build goes on from there, else null. */
+  end(): Container | null {
+    if (this.#home === 'prepared' || this.#disk === null) return this.#disk;
+    this.#ground.letGo(this.#disk);
+    return null;
   }
 
   /** Paths of what the script left in SRPMS. */
@@ -88,10 +104,12 @@ export class SourceSteps {
     this.#steps += 1;
     const directory = this.#ground.path(`source-${this.#steps}`);
     await mkdir(directory);
-    const ran = await this.#code.run(root, { title, phase: 'source', script, verdict }, signal);
+    this.#disk ??= await this.#code.openDisk(signal);
+    const step = { title, phase: 'source', script, verdict, disk: this.#disk };
+    const ran = await this.#code.run(root, step, signal);
     const tar = await ran.copyOut('SRPMS', signal);
     const files = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
-    ran.letGo();
+    ran.letGo('without its disk');
     return files.map((name) => join(directory, name));
   }
 }

@@ -1,5 +1,6 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Container } from '../container/manager.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { type Collected, collectFiles } from './collect.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
@@ -7,7 +8,7 @@ import { dnfPlugin, dnfPluginName } from './dnf-plugin.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import type { InstalledPackage } from './installed-packages.ts';
 import { planMacros, renderMacros } from './mock-environment.ts';
-import { type CodeStep, PackageCode, type RanCode } from './package-code.ts';
+import { PackageCode, type RanCode } from './package-code.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
 import type { PreparedRoot } from './prepared-root.ts';
 import { RootGround, type RootLogs } from './root-ground.ts';
@@ -34,6 +35,8 @@ export interface ReadyToBuild {
   readonly source: SourcePackage;
   /** The package was made again in the root and asks for just this; else the build looks first. */
   readonly remade: boolean;
+  /** Home and /tmp as %prep has left them, where requirements were generated. */
+  readonly prepared: Container | null;
 }
 
 /** mock's `dynamic_buildrequires_max_loops` and `static_buildrequires_max_loops`. */
@@ -62,7 +65,7 @@ export class TagRoot {
   private constructor(ground: RootGround, packages: RootPackages, root: PreparedRoot) {
     this.#ground = ground;
     this.#packages = packages;
-    this.#code = new PackageCode(ground);
+    this.#code = new PackageCode(ground, (of, signal) => packages.atRest(of, signal));
     this.#steps = new SourceSteps(ground, this.#code);
     this.#root = root;
   }
@@ -94,6 +97,20 @@ export class TagRoot {
   }
 
   /**
+   * Adds the BuildRequires and builds. `complete` is called whenever the root holds all that the build needs: once, or
+   * again when the package turned out to want something else.
+   */
+  async buildPackage(complete: () => void, signal: AbortSignal): Promise<BuildResults> {
+    let ready = await this.addBuildRequires(signal);
+    for (;;) {
+      complete();
+      const results = await this.build(ready, signal);
+      if (results !== null) return results;
+      ready = await this.addRemadeRequires(signal);
+    }
+  }
+
+  /**
    * Adds what the source package's header asks for. A build after it checks that the package still asks for the same
    * when it is made again in the root, as mock does before it looks; where it generates requirements, that is done here.
    */
@@ -102,7 +119,7 @@ export class TagRoot {
     const source = toSourcePackage(path, await readRpmHeader(path, signal));
     if (source.generated) return this.addRemadeRequires(signal);
     await this.#addRequirementsOf(source, signal);
-    return { source, remade: false };
+    return { source, remade: false, prepared: null };
   }
 
   /**
@@ -122,28 +139,32 @@ export class TagRoot {
       const asked = await this.#steps.generateRequires(this.#root, signal);
       if (asked === null || !(await this.#addRequirementsOf(asked, signal))) break;
     }
-    return { source, remade: true };
+    return { source, remade: true, prepared: this.#steps.end() };
   }
 
   /**
    * Runs rpmbuild. The packages it made lie in the task's `results` directory. Null when the package, made again in the
    * root, asks for something else than was added: `addRemadeRequires` does that.
    */
-  async build({ source, remade }: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
+  async build({ source, remade, prepared }: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
     const { rpmTarget, personality } = this.#ground.request;
     if (!remade) await writeFile(this.#ground.path(`in/${requirementsFile}`), `${source.requirements}\n`);
-    const script = remade
-      ? buildScript('source.src.rpm', rpmTarget, source.generated, personality)
-      : checkedBuildScript('source.src.rpm', rpmTarget, personality);
-    const fine = remade ? [0] : [0, otherRequirements];
-    const ran = await this.#run({ title: 'rpmbuild', phase: 'build', script, verdict: { fine } }, signal);
+    const step = {
+      ...{ title: 'rpmbuild', phase: 'build' },
+      script: remade
+        ? buildScript('source.src.rpm', rpmTarget, personality, prepared === null ? 'empty' : 'prepared')
+        : checkedBuildScript('source.src.rpm', rpmTarget, personality),
+      verdict: { fine: remade ? [0] : [0, otherRequirements] },
+      ...(prepared !== null && { disk: prepared }),
+    };
+    const ran = await this.#code.run(this.#root, step, signal);
     if (ran.code === otherRequirements) {
-      ran.letGo();
+      ran.letGo('with its disk');
       return null;
     }
     const binary = await this.#collect(ran, 'RPMS', '.rpm', signal);
     const written = await this.#collect(ran, 'SRPMS', '.rpm', signal);
-    ran.letGo();
+    ran.letGo('with its disk');
     const files = new Set([...(binary?.files ?? []), ...(written?.files ?? [])]);
     // With generated BuildRequires rpmbuild has written the source package again, to hold them. Otherwise the
     // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
@@ -163,9 +184,9 @@ export class TagRoot {
   async rebuildSource(signal: AbortSignal): Promise<BuildResults> {
     const script = rebuildSourceScript('source.src.rpm');
     const step = { title: 'rpmbuild -bs', phase: 'build', script, verdict: { fine: [0] } };
-    const ran = await this.#run(step, signal);
+    const ran = await this.#code.run(this.#root, step, signal);
     const made = await this.#collect(ran, 'SRPMS', '.src.rpm', signal);
-    ran.letGo();
+    ran.letGo('with its disk');
     return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
   }
 
@@ -182,10 +203,6 @@ export class TagRoot {
       signal,
     );
     return this.#root !== before;
-  }
-
-  #run(step: CodeStep, signal: AbortSignal): Promise<RanCode> {
-    return this.#code.run(this.#root, step, signal);
   }
 
   /** What lies in a result directory of the build; null when it is gone. */

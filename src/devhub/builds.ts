@@ -1,83 +1,17 @@
 import { rmSync } from 'node:fs';
 import { z } from 'zod';
 import { faultCodes } from '../hub/faults.ts';
-import type { RpcValue } from '../hub/xmlrpc/codec.ts';
-import { type Call, double, type MethodTable, method, NameOrId, timeText } from './call.ts';
+import { BuildReference, findBuild, mustFindBuild, nameOf, nvrOf, toBuildInfo } from './build-info.ts';
+import { type Call, double, type MethodTable, method, NameOrId } from './call.ts';
 import { generic, Refusal, required } from './faults.ts';
 import type { Hub } from './hub.ts';
+import { notifyOfBuild, notifyOfTag } from './notifications.ts';
 import { assertPolicy } from './policy.ts';
 import { type BuildRow, buildState, stateName } from './rows.ts';
 import { assertHost } from './sessions.ts';
 import { packageConfig } from './tag-content.ts';
 import { mustFindTag } from './tags.ts';
 import { assertTaskOfHost } from './tasks.ts';
-
-const BuildReference = z.union([
-  z.int(),
-  z.string(),
-  z.looseObject({ name: z.string(), version: z.string(), release: z.string() }),
-]);
-type BuildReference = z.output<typeof BuildReference>;
-
-export function nameOf(hub: Hub, build: BuildRow): string {
-  return hub.state.tables.packages.mustGet(build.package_id).name;
-}
-
-export function nvrOf(hub: Hub, build: BuildRow): string {
-  return `${nameOf(hub, build)}-${build.version}-${build.release}`;
-}
-
-function findBuild(hub: Hub, wanted: BuildReference): BuildRow | undefined {
-  const { builds } = hub.state.tables;
-  if (typeof wanted === 'number') return builds.get(wanted);
-  const nvr = typeof wanted === 'string' ? wanted : `${wanted.name}-${wanted.version}-${wanted.release}`;
-  return builds.find((row) => nvrOf(hub, row) === nvr);
-}
-
-export function mustFindBuild(hub: Hub, wanted: BuildReference): BuildRow {
-  const shown = typeof wanted === 'object' ? JSON.stringify(wanted) : wanted;
-  return required(findBuild(hub, wanted), `No such build: ${shown}`);
-}
-
-/** A build as getBuild and completeBuild show it. */
-export function toBuildInfo(hub: Hub, build: BuildRow): Record<string, RpcValue> {
-  const name = nameOf(hub, build);
-  const created = hub.state.tables.events.mustGet(build.create_event);
-  return {
-    id: build.id,
-    build_id: build.id,
-    package_id: build.package_id,
-    package_name: name,
-    name,
-    version: build.version,
-    release: build.release,
-    epoch: build.epoch,
-    nvr: nvrOf(hub, build),
-    draft: false,
-    state: build.state,
-    task_id: build.task_id,
-    owner_id: build.owner_id,
-    owner_name: hub.state.tables.users.mustGet(build.owner_id).name,
-    volume_id: 0,
-    volume_name: 'DEFAULT',
-    creation_event_id: created.id,
-    creation_time: timeText(created.time),
-    creation_ts: double(created.time),
-    start_time: timeText(build.start_time),
-    start_ts: double(build.start_time),
-    completion_time: timeText(build.completion_time),
-    completion_ts: double(build.completion_time),
-    source: build.source,
-    // What JSON can hold, XML-RPC can carry.
-    extra: build.extra as RpcValue,
-    cg_id: null,
-    cg_name: null,
-    promoter_id: null,
-    promoter_name: null,
-    promotion_time: null,
-    promotion_ts: null,
-  };
-}
 
 const BuildData = z.looseObject({
   task_id: z.int(),
@@ -184,11 +118,12 @@ export const buildMethods: MethodTable = {
     return initBuild(call, data, task.owner);
   }),
   'host.failBuild': method({ task_id: z.int(), build_id: z.int() }, (call, { task_id, build_id }) => {
-    assertTaskOfHost(call, task_id, assertHost(call).id);
+    const task = assertTaskOfHost(call, task_id, assertHost(call).id);
     const build = mustFindBuild(call.hub, build_id);
     if (build.state !== buildState.BUILDING)
       throw generic(`cannot update build ${build.id}, state: ${stateName(buildState, build.state)}`);
-    call.hub.state.tables.builds.update(build.id, { state: buildState.FAILED, completion_time: call.now });
+    const failed = { state: buildState.FAILED, completion_time: call.now };
+    notifyOfBuild(call, call.hub.state.tables.builds.update(build.id, failed), task);
     return null;
   }),
   'host.tagBuild': method(
@@ -209,19 +144,20 @@ export const buildMethods: MethodTable = {
       return null;
     },
   ),
-  // Nobody wants mail from a development hub, so this makes no task.
   'host.tagNotification': method(
     {
       is_successful: z.boolean(),
       tag_id: NameOrId.nullable(),
       from_id: NameOrId.nullable(),
-      build_id: BuildReference,
+      build_id: z.union([z.int(), z.string()]),
       user_id: z.int().nullable(),
       ignore_success: z.boolean().nullish(),
-      failure_msg: z.string().optional(),
+      failure_msg: z.string().default(''),
     },
-    (call) => {
+    (call, change) => {
       assertHost(call);
+      const build = findBuild(call.hub, change.build_id);
+      if (build !== undefined) notifyOfTag(call, build, change);
       return null;
     },
   ),

@@ -5,10 +5,11 @@ import { faultCodes } from '../hub/faults.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { noarchRpmdiffHash } from '../rpm/noarch-rpmdiff.ts';
-import { mustFindBuild, nameOf, nvrOf, toBuildInfo } from './builds.ts';
+import { mustFindBuild, nameOf, nvrOf, toBuildInfo } from './build-info.ts';
 import { type Call, type MethodTable, method } from './call.ts';
 import { generic, Refusal } from './faults.ts';
 import type { Hub } from './hub.ts';
+import { notifyOfBuild } from './notifications.ts';
 import { importFile, moveAndLink, rpmPath } from './paths.ts';
 import { type BuildRow, buildState, stateName, type TaskRow } from './rows.ts';
 import { assertHost } from './sessions.ts';
@@ -106,6 +107,7 @@ async function completeBuild(call: Call, wanted: Completion): Promise<RpcValue> 
   const logDirectory = join(hub.paths.build({ name: nameOf(hub, build), version, release }), 'data', 'logs');
   for (const [arch, names] of Object.entries(wanted.logs ?? {}))
     for (const name of names) importFile(hub.paths.workFile(name), join(logDirectory, arch), 'build log');
+  notifyOfBuild(call, complete, wanted.task);
   return toBuildInfo(hub, complete);
 }
 

@@ -11,6 +11,7 @@ import { hostMethods } from './hosts.ts';
 import type { Hub } from './hub.ts';
 import { policyMethods } from './policy.ts';
 import { repoRequestMethods } from './repo-requests.ts';
+import { reportMethods } from './reports.ts';
 import { repoMethods } from './repos.ts';
 import { authenticate, type Credentials, sessionMethods } from './sessions.ts';
 import { subtaskMethods } from './subtasks.ts';
@@ -30,6 +31,7 @@ const methods: MethodTable = {
   ...externalRepoMethods,
   ...buildMethods,
   ...completionMethods,
+  ...reportMethods,
   ...policyMethods,
   ...uploadMethods,
   echo: variadicMethod((_call, params) => [...params]),

@@ -7,7 +7,8 @@ import { assertHost } from './sessions.ts';
 /** What a host says about itself for the scheduler; only `maxjobs` is used. */
 const HostData = z.looseObject({ maxjobs: z.int().optional() });
 
-function toHostInfo(host: HostRow): RpcValue {
+/** A host as every method shows it. */
+export function toHostInfo(host: HostRow): RpcValue {
   return {
     id: host.id,
     user_id: host.user_id,

@@ -21,6 +21,8 @@ export interface HubSettings {
   readonly repoRetries: number;
   /** Policies that deny, with the reason; every other policy allows. */
   readonly denyingPolicies: Readonly<Record<string, string>>;
+  /** What mails say of this hub: the domain of its users' addresses and its pages; null: it makes no tasks for mails (`DisableNotifications`). */
+  readonly notifications: { readonly emailDomain: string; readonly webUrl: string } | null;
   /** The largest XML-RPC request in bytes; uploads are not limited. */
   readonly maxRequestBytes: number;
 }
@@ -34,6 +36,8 @@ export const defaultSettings: HubSettings = {
   capacityOvercommit: 5,
   repoRetries: 1,
   denyingPolicies: { vm: 'Only admin/win-admin can do this via default policy' },
+  // Nobody wants mail from a development hub.
+  notifications: null,
   maxRequestBytes: 4 * 1024 * 1024,
 };
 

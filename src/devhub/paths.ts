@@ -23,6 +23,10 @@ export class HubPaths {
     return join(this.topdir, 'repos', tagName, String(repoId));
   }
 
+  taskOutput(taskId: number): string {
+    return join(this.work, 'tasks', String(taskId % 10_000), String(taskId));
+  }
+
   scratch(owner: string, taskId: number): string {
     return join(this.topdir, 'scratch', owner, `task_${taskId}`);
   }

@@ -3,7 +3,7 @@ import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { type Call, double, type MethodTable, method, NameOrId } from './call.ts';
 import { generic, required } from './faults.ts';
 import type { Hub } from './hub.ts';
-import type { TagRow } from './rows.ts';
+import type { RowOf, TagRow } from './rows.ts';
 import { inheritanceOf, lineageOf, packageConfig } from './tag-content.ts';
 
 const event = z.int().nullish();
@@ -59,6 +59,19 @@ function buildConfig(call: Call, tag: TagRow, atEvent: number | null | undefined
   return { ...info, arches, extra, config_inheritance: { extra: extraFrom, arches: archesFrom } };
 }
 
+/** A build target by name or id. */
+export function findTarget(hub: Hub, wanted: RpcValue | undefined): RowOf<'targets'> | undefined {
+  return hub.state.tables.targets.find((row) => row.name === wanted || row.id === wanted);
+}
+
+/** A build target as getBuildTarget shows it. */
+export function toTargetInfo(hub: Hub, target: RowOf<'targets'>): Record<string, RpcValue> {
+  const { tags } = hub.state.tables;
+  const { id, name, build_tag, dest_tag } = target;
+  const build_tag_name = tags.mustGet(build_tag).name;
+  return { id, name, build_tag, build_tag_name, dest_tag, dest_tag_name: tags.mustGet(dest_tag).name };
+}
+
 function findPackageId(hub: Hub, wanted: string | number): number | undefined {
   return hub.state.tables.packages.find((row) => row.name === wanted || row.id === wanted)?.id;
 }
@@ -79,15 +92,10 @@ export const tagMethods: MethodTable = {
   getBuildTarget: method(
     { info: NameOrId, event, strict: z.boolean().default(false) },
     (call, { info, strict }) => {
-      const { targets, tags } = call.hub.state.tables;
-      const target = targets.find((row) => row.name === info || row.id === info);
-      if (target === undefined) {
-        if (!strict) return null;
-        throw generic(`No such build target: ${info}`);
-      }
-      const { id, name, build_tag, dest_tag } = target;
-      const build_tag_name = tags.mustGet(build_tag).name;
-      return { id, name, build_tag, build_tag_name, dest_tag, dest_tag_name: tags.mustGet(dest_tag).name };
+      const target = findTarget(call.hub, info);
+      if (target !== undefined) return toTargetInfo(call.hub, target);
+      if (strict) throw generic(`No such build target: ${info}`);
+      return null;
     },
   ),
   getPackageConfig: method({ tag: NameOrId, pkg: NameOrId, event }, (call, args) => {

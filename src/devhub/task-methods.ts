@@ -2,17 +2,18 @@ import { z } from 'zod';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { AnyRpcValue, type Call, double, type MethodTable, method } from './call.ts';
 import { notAllowed, required } from './faults.ts';
+import { cancelBuildsOf } from './notifications.ts';
 import { type TaskRow, taskState } from './rows.ts';
 import { runScheduler, setRefusal } from './scheduler.ts';
 import { assertHost, assertLogin, assertPermission, hasPermission, hostOf } from './sessions.ts';
 import { waitCheck } from './subtasks.ts';
 import {
   assertTaskOfHost,
-  cancelTask,
   childrenOf,
   defaultPriority,
   endTask,
   freeTask,
+  isFinished,
   makeTask,
   mustFindTask,
   openTask,
@@ -23,6 +24,14 @@ import {
 } from './tasks.ts';
 
 const taskId = z.int();
+
+/** Cancels a task, the build it is making and, when asked, all below it. A task that has ended stays as it is. */
+function cancelTask(call: Call, task: TaskRow, recurse: boolean): void {
+  if (isFinished(task)) return;
+  call.hub.state.tables.tasks.update(task.id, { state: taskState.CANCELED, completion_time: call.now });
+  cancelBuildsOf(call, task);
+  if (recurse) for (const child of childrenOf(call, task.id)) cancelTask(call, child, true);
+}
 
 /** Owner, executing host or admin may cancel; nobody else. */
 function assertMayCancel(call: Call, task: TaskRow): void {

@@ -2,7 +2,7 @@ import { HubFault } from '../hub/faults.ts';
 import { decodeCall, decodeResponse, encodeCall, RpcDouble, type RpcValue } from '../hub/xmlrpc/codec.ts';
 import { type Call, double, timeText } from './call.ts';
 import { generic, notAllowed, required } from './faults.ts';
-import { buildState, stateName, type TaskRow, taskState } from './rows.ts';
+import { stateName, type TaskRow, taskState } from './rows.ts';
 import { refuseByArch } from './scheduler.ts';
 
 const finishedStates: readonly number[] = [taskState.CLOSED, taskState.CANCELED, taskState.FAILED];
@@ -58,7 +58,12 @@ export function toTaskInfo(task: TaskRow): Record<string, RpcValue> {
 
 /** A task with its decoded request. */
 export function toTaskInfoWithRequest(task: TaskRow): Record<string, RpcValue> {
-  return { ...toTaskInfo(task), request: decodeCall(task.request).params };
+  return { ...toTaskInfo(task), request: decodeRequest(task) };
+}
+
+/** The parameters of a task as whoever made it wrote them. */
+export function decodeRequest(task: TaskRow): readonly RpcValue[] {
+  return decodeCall(task.request).params;
 }
 
 export interface TaskOptions {
@@ -145,16 +150,6 @@ export function freeTask(call: Call, task: TaskRow): void {
   if (isFinished(task))
     throw generic(`Cannot free task ${task.id}, state is ${stateName(taskState, task.state)}`);
   call.hub.state.tables.tasks.update(task.id, { state: taskState.FREE, host_id: null });
-}
-
-/** Cancels a task, the build it is making and, when asked, all below it. A task that has ended stays as it is. */
-export function cancelTask(call: Call, task: TaskRow, recurse: boolean): void {
-  if (isFinished(task)) return;
-  const { tasks, builds } = call.hub.state.tables;
-  tasks.update(task.id, { state: taskState.CANCELED, completion_time: call.now });
-  for (const build of builds.filter((row) => row.task_id === task.id && row.state === buildState.BUILDING))
-    builds.update(build.id, { state: buildState.CANCELED, completion_time: call.now });
-  if (recurse) for (const child of childrenOf(call, task.id)) cancelTask(call, child, true);
 }
 
 /** What a task ended with. A failed task's fault is thrown; a task that has no result is refused with 1000. */

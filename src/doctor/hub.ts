@@ -6,21 +6,14 @@ export function judgeHubError(what: string, error: unknown): Finding {
   return fail(what, describeError(error), null);
 }
 
-/** The first hub with everything a builder of this kind calls: it assigns tasks and takes requests for repos. */
-const leastHub = [1, 35] as const;
+/** The first hub that assigns tasks to hosts. */
+const leastHub = [1, 34] as const;
 
 export function judgeHubVersion(url: string, version: string): Finding {
   const found = `${url} answers, version ${version}`;
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   if (major > leastHub[0] || (major === leastHub[0] && minor >= leastHub[1])) return ok('hub', found);
-  if (major === 1 && minor === 34) {
-    return warn(
-      'hub',
-      found,
-      'it knows no requests for repos, so build and waitrepo tasks that make one fail: upgrade the hub to 1.35',
-    );
-  }
-  return fail('hub', found, 'it does not assign tasks to hosts: upgrade the hub to 1.35 or newer');
+  return fail('hub', found, 'it does not assign tasks to hosts: upgrade the hub to 1.34 or newer');
 }
 
 const mostSkewMs = 30_000;

@@ -8,6 +8,7 @@ import type { HubSession } from './session.ts';
 import { SubtasksApi } from './subtasks-api.ts';
 import { TagHistoryApi } from './tag-history-api.ts';
 import { TagsApi } from './tags-api.ts';
+import { VersionApi } from './version-api.ts';
 
 /** The hub's methods, by subject, through one session. */
 export interface HubApis {
@@ -19,6 +20,7 @@ export interface HubApis {
   readonly repos: ReposApi;
   readonly builds: BuildsApi;
   readonly notifications: NotificationsApi;
+  readonly version: VersionApi;
 }
 
 export function hubApis(session: HubSession, clock: Clock): HubApis {
@@ -31,5 +33,6 @@ export function hubApis(session: HubSession, clock: Clock): HubApis {
     repos: new ReposApi(session, clock),
     builds: new BuildsApi(session),
     notifications: new NotificationsApi(session),
+    version: new VersionApi(session),
   };
 }

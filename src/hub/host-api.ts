@@ -162,13 +162,6 @@ export class HostApi {
     return this.#session.call('getSessionInfo', [], SessionRow, { signal });
   }
 
-  /** The hub's version, `1.35.3`: what its answers say, else `getKojiVersion`. */
-  async hubVersion(signal?: AbortSignal): Promise<string> {
-    return (
-      this.#session.hubVersion ?? (await this.#session.call('getKojiVersion', [], z.string(), { signal }))
-    );
-  }
-
   /** `logoutChild`: closes a subsession of this session, such as one of a task that was stopped. Repeatable. */
   async closeSubsession(id: number, signal?: AbortSignal): Promise<void> {
     await this.#session.call('logoutChild', [id], Ignored, { signal, retryError: doneBefore });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { Ignored, RepoInfo, RepoRequest, repoStates, TagRepo } from './schema.ts';
 import type { HubSession } from './session.ts';
+import { VersionApi } from './version-api.ts';
 import type { RpcValue } from './xmlrpc/codec.ts';
 
 export type RepoState = keyof typeof repoStates;
@@ -17,10 +18,12 @@ const repoDonePollMs = 5_000;
 export class ReposApi {
   readonly #session: HubSession;
   readonly #clock: Clock;
+  readonly #version: VersionApi;
 
   constructor(session: HubSession, clock: Clock) {
     this.#session = session;
     this.#clock = clock;
+    this.#version = new VersionApi(session);
   }
 
   /** `repoInfo`; null when there is no such repo, or HubFault 1000 with `strict`. */
@@ -63,9 +66,10 @@ export class ReposApi {
     signal?: AbortSignal,
   ): Promise<{ readonly repoId: number; readonly eventId: number }> {
     const { taskId, event, opts } = options;
+    const wanted = (await this.#version.hasRepoRequests(signal)) ? { opts } : toOldOptions(opts);
     const [repoId, eventId] = await this.#session.call('host.repoInit', [tag], z.tuple([z.int(), z.int()]), {
       signal,
-      keywords: { opts, task_id: taskId, ...(event !== null && event !== undefined && { event }) },
+      keywords: { ...wanted, task_id: taskId, ...(event !== null && event !== undefined && { event }) },
       retryError: async (reason): Promise<[number, number]> => {
         const repo = await this.getRepo(tag, { state: 'init', signal });
         if (repo === null || repo.taskId !== taskId) throw reason;
@@ -131,4 +135,10 @@ export class ReposApi {
   async checkRequest(id: number, signal?: AbortSignal): Promise<RepoRequest> {
     return this.#session.call('repo.checkRequest', [id], RepoRequest, { signal });
   }
+}
+
+/** What `host.repoInit` takes instead of `opts` before 1.35. */
+function toOldOptions(opts: RepoOptions): Readonly<Record<string, RpcValue>> {
+  const names = ['src', 'debuginfo', 'separate_src'].filter((name) => opts?.[name] === true);
+  return Object.fromEntries(names.map((name) => [`with_${name}`, true]));
 }

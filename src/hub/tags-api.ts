@@ -45,6 +45,14 @@ export class TagsApi {
     });
   }
 
+  /** `getBuildTargets`: whether a target builds in this tag. */
+  async isBuildTag(tagId: number, signal?: AbortSignal): Promise<boolean> {
+    const keywords = { buildTagID: tagId };
+    return (
+      (await this.#session.call('getBuildTargets', [], z.array(z.unknown()), { signal, keywords })).length > 0
+    );
+  }
+
   /** `getBuildConfig`: the tag with what it inherits. HubFault 1000 when there is no such tag. */
   async buildConfig(tag: number | string, { event, signal }: AtEvent = {}): Promise<TagInfo> {
     return this.#session.call('getBuildConfig', [tag], TagInfo, { signal, keywords: at(event) });

@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readRpmHeader } from './header.ts';
+import { type RpmFile, readRpmHeader } from './header.ts';
 import {
   checkSrpmName,
   checkSrpmTags,
   onlyBuiltSrpm,
   onlyRebuiltSrpm,
+  requireOneSpec,
   requireSourcePackage,
 } from './srpm-check.ts';
 
@@ -19,6 +20,38 @@ describe('requireSourcePackage', () => {
     expect(() => requireSourcePackage(source, 'cli/rich.src.rpm')).not.toThrow();
     expect(() => requireSourcePackage(binary, 'cli/rich.rpm')).toThrow(
       /^cli\/rich\.rpm is not a source package$/,
+    );
+  });
+});
+
+describe('requireOneSpec', () => {
+  const file: RpmFile = {
+    ...{ path: '', sizeBytes: 1, mode: 0o100644, mtime: 0, flags: 0, rdev: 0, inode: 1, state: null },
+    ...{ verifyFlags: 0, user: null, group: null, digest: '', linkTo: '', capabilities: '' },
+  };
+  const withFiles = (...files: (readonly [path: string, flags: number])[]) => ({
+    files: () => files.map(([path, flags]) => ({ ...file, path, flags })),
+  });
+
+  it('accepts one spec file, whatever its sources are called', () => {
+    const header = withFiles(['a.spec', 0], ['rich.spec', 32], ['b.spec', 0]);
+    expect(() => requireOneSpec(header)).not.toThrow();
+  });
+
+  it('goes by the suffix where no file is marked', () => {
+    const old = withFiles(['a.tar.gz', 0], ['a.spec', 0]);
+    const none = withFiles(['a.tar.gz', 0]);
+    const two = withFiles(['a.spec', 0], ['b.spec', 0]);
+
+    expect(() => requireOneSpec(old)).not.toThrow();
+    expect(() => requireOneSpec(none)).toThrow(/^No spec file found$/);
+    expect(() => requireOneSpec(two)).toThrow("Multiple spec files found: ['a.spec', 'b.spec']");
+  });
+
+  it('refuses two marked ones', () => {
+    const header = withFiles(['a.spec', 32], ['b.txt', 32]);
+    expect(() => requireOneSpec(header)).toThrow(
+      expect.objectContaining({ faultCode: 1005, message: "Multiple spec files found: ['a.spec', 'b.txt']" }),
     );
   });
 });

@@ -10,6 +10,24 @@ export function requireSourcePackage(header: RpmHeader, path: string): void {
   if (!header.isSource) throw new RpmBuildError('request', `${path} is not a source package`);
 }
 
+/** RPMFILE_SPECFILE. */
+const specFile = 1 << 5;
+
+/**
+ * A source package to be made again has one spec file (`BuildRoot.rebuild_srpm`): those that rpm unpacks into SPECS,
+ * which are the files marked as such, or by their suffix where an old rpm has marked none.
+ */
+export function requireOneSpec(header: Pick<RpmHeader, 'files'>): void {
+  const files = header.files();
+  const marked = files.filter(({ flags }) => (flags & specFile) !== 0);
+  const specs = marked.length > 0 ? marked : files.filter(({ path }) => path.endsWith('.spec'));
+  if (specs.length === 0) throw new RpmBuildError('package', 'No spec file found');
+  if (specs.length > 1) {
+    const names = toPythonRepr(specs.map(({ path }) => path));
+    throw new RpmBuildError('package', `Multiple spec files found: ${names}`);
+  }
+}
+
 /** The kept SRPM carries what the build system sets by macro (`srpm_sanity_checks`); the hub does not look. */
 export function checkSrpmTags(header: Pick<RpmHeader, 'packager' | 'vendor' | 'distribution'>): void {
   for (const tag of ['packager', 'vendor', 'distribution'] as const) {

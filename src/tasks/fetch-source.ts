@@ -14,7 +14,8 @@ export interface FetchedSource {
 
 /**
  * Brings a source package from the hub's `work/` into the task's directory. One that is not there fails the task with
- * `complaint`, and so does a file that is none, under the name that the hub has for it.
+ * `complaint`; one that is no package fails it with kojid's fault for that, which names it as the hub does
+ * (`koji/__init__.py downloadFile`).
  */
 export async function fetchSource(
   { files, directory, signal }: TaskContext,
@@ -31,7 +32,10 @@ export async function fetchSource(
     if (error instanceof HubFileError && error.missing) {
       throw new TaskFault(faultCode.build, 'request', `${complaint}: work/${path}`, { cause: error });
     }
-    if (error instanceof BadRpm) throw new BadRpm(`${basename(path)}: ${error.message}`, { cause: error });
+    if (error instanceof BadRpm) {
+      const message = `Downloaded rpm ${basename(path)} is corrupted: ${error.message}`;
+      throw new TaskFault(faultCode.generic, 'package', message, { cause: error });
+    }
     throw error;
   }
 }

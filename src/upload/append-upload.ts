@@ -6,6 +6,10 @@ import { adler32, adler32Hex, adler32OfNothing } from '../hub/adler32.ts';
 import { faultCodes, isFault } from '../hub/faults.ts';
 import type { HubSession, UploadedChunk } from '../hub/session.ts';
 
+/** What `checkUpload` says of a file; the checksum only when asked for. */
+export const CheckedUpload = z.object({ size: z.int(), hexdigest: z.string().optional() });
+export type CheckedUpload = z.infer<typeof CheckedUpload>;
+
 /** Where a file goes on the hub. */
 export interface UploadTarget {
   /** Directory below the hub's `work/`, such as a task's upload directory. */
@@ -34,7 +38,7 @@ export class AppendUpload {
   readonly #session: HubSession;
   readonly #clock: Clock;
   readonly #path: string;
-  readonly #target: UploadTarget;
+  readonly target: UploadTarget;
   #tail: Promise<void> = Promise.resolve();
   #sentBytes = 0;
   #checksum = adler32OfNothing;
@@ -46,7 +50,7 @@ export class AppendUpload {
     this.#session = session;
     this.#clock = clock;
     this.#path = path;
-    this.#target = target;
+    this.target = target;
   }
 
   /** How much of the file the hub has. */
@@ -64,18 +68,22 @@ export class AppendUpload {
     return this.#inOrder(() => this.#push(signal));
   }
 
-  /**
-   * Sends the rest, also of an empty file. The hub's answers to the chunks count the bytes it has read, not
-   * those on its disk, so with `confirm` it is asked for the size, as kojid does for finished files and
-   * not for logs (`ClientSession.fastUpload`, `koji/daemon.py fast_incremental_upload`). When a chunk
-   * was sent more than once, the whole is compared in any case.
-   */
-  finish(signal?: AbortSignal, { confirm = false }: { readonly confirm?: boolean } = {}): Promise<void> {
+  /** Sends the rest, also of an empty file. When a chunk was sent more than once, the whole is compared. */
+  finish(signal?: AbortSignal): Promise<void> {
     return this.#inOrder(async () => {
       await this.#push(signal);
       if (!this.#startedOnHub) await this.#send(new Uint8Array(0), signal);
-      if (confirm || this.#repeated) await this.#confirm(signal);
+      if (this.#repeated) this.compare(await this.#check(true, signal));
     });
+  }
+
+  /** Throws when the hub, by its answer to a `checkUpload`, has something else than was sent. */
+  compare(there: CheckedUpload | null): void {
+    if (there === null) throw this.#failed('the hub does not have it after all chunks were sent');
+    if (there.size !== this.#sentBytes)
+      throw this.#failed(`the hub has ${there.size} bytes of ${this.#sentBytes}`);
+    if (there.hexdigest !== undefined && there.hexdigest !== this.checksum)
+      throw this.#failed(`the hub has a file with checksum ${there.hexdigest} instead of ${this.checksum}`);
   }
 
   /**
@@ -141,7 +149,7 @@ export class AppendUpload {
   async #sendUnlocked(bytes: Uint8Array, signal?: AbortSignal): Promise<UploadedChunk> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#session.upload({ ...this.#target, offset: this.#sentBytes, bytes }, { signal });
+        return await this.#session.upload({ ...this.target, offset: this.#sentBytes, bytes }, { signal });
       } catch (error) {
         // How far this attempt came is not known, so the whole has to be checked.
         this.#repeated = true;
@@ -152,17 +160,8 @@ export class AppendUpload {
     }
   }
 
-  async #confirm(signal?: AbortSignal): Promise<void> {
-    const there = await this.#check(this.#repeated, signal);
-    if (there === null) throw this.#failed('the hub does not have it after all chunks were sent');
-    if (there.size !== this.#sentBytes)
-      throw this.#failed(`the hub has ${there.size} bytes of ${this.#sentBytes}`);
-    if (this.#repeated && there.hexdigest !== this.checksum)
-      throw this.#failed(`the hub has a file with checksum ${there.hexdigest} instead of ${this.checksum}`);
-  }
-
-  #check(verify: boolean, signal?: AbortSignal): Promise<z.infer<typeof CheckedUpload> | null> {
-    const { directory, name, volume } = this.#target;
+  #check(verify: boolean, signal?: AbortSignal): Promise<CheckedUpload | null> {
+    const { directory, name, volume } = this.target;
     return this.#session.call('checkUpload', [directory, name], CheckedUpload.nullable(), {
       signal,
       keywords: { ...(verify && { verify: 'adler32' }), ...(volume !== undefined && { volume }) },
@@ -170,12 +169,10 @@ export class AppendUpload {
   }
 
   #failed(problem: string): BuilderError {
-    const { directory, name } = this.#target;
+    const { directory, name } = this.target;
     return new BuilderError('upload-failed', 'external', `upload of ${directory}/${name} failed: ${problem}`);
   }
 }
-
-const CheckedUpload = z.object({ size: z.int(), hexdigest: z.string().optional() });
 
 /** Another request is writing to the file; `uploadFile` lets Python's error through. */
 function isLocked(error: unknown): boolean {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { ScriptedSession } from '../../test/support/scripted-session.ts';
+import { hubFault, ScriptedSession } from '../../test/support/scripted-session.ts';
 import { TaskUploads } from './task-uploads.ts';
 
 const never = new AbortController().signal;
@@ -18,15 +18,26 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-it("sends a file to the task's directory and says where it is", async () => {
-  await writeFile(join(directory, 'a.rpm'), 'content');
+it("sends files to the task's directory, says where they are, and has them confirmed at once", async () => {
+  for (const name of ['b.rpm', 'a.rpm']) await writeFile(join(directory, name), name);
   const uploads = new TaskUploads(session, new FakeClock(), 1_230_045);
 
-  expect(await uploads.send(join(directory, 'a.rpm'), never)).toBe('tasks/45/1230045/a.rpm');
+  const sent = await uploads.send([join(directory, 'b.rpm'), join(directory, 'a.rpm')], never);
 
+  expect(sent).toEqual(['tasks/45/1230045/b.rpm', 'tasks/45/1230045/a.rpm']);
   expect(uploads.directory).toBe('tasks/45/1230045');
-  expect(String(session.uploads.get('tasks/45/1230045/a.rpm'))).toBe('content');
-  expect(session.of('checkUpload')[0]?.params).toEqual(['tasks/45/1230045', 'a.rpm']);
+  expect(String(session.uploads.get('tasks/45/1230045/a.rpm'))).toBe('a.rpm');
+  expect(session.of('multiCall')).toHaveLength(1);
+  expect(session.of('checkUpload').map(({ params }) => params)).toEqual([
+    ['tasks/45/1230045', 'b.rpm'],
+    ['tasks/45/1230045', 'a.rpm'],
+  ]);
+});
+
+it('asks nothing when there is no file', async () => {
+  expect(await new TaskUploads(session, new FakeClock(), 5).send([], never)).toEqual([]);
+
+  expect(session.calls).toEqual([]);
 });
 
 it('sends a log as it grows, under a name of its own', async () => {
@@ -42,13 +53,25 @@ it('sends a log as it grows, under a name of its own', async () => {
   expect(String(session.uploads.get('tasks/5/5/build.log'))).toBe('one two');
 });
 
-it('rejects when the hub has less than was sent', async () => {
-  await writeFile(join(directory, 'a.rpm'), 'content');
-  session.on('checkUpload', { size: 3 });
+it.each([
+  ['less than was sent', { size: 3 }, 'upload-failed'],
+  ['nothing', null, 'upload-failed'],
+  ['no access for us', hubFault(1004, 'not yours'), 'hub-fault'],
+])('rejects when the hub has %s', async (_name, answer, code) => {
+  for (const name of ['a.rpm', 'b.rpm']) await writeFile(join(directory, name), name);
+  session.on('checkUpload', { size: 5 }, answer);
+  const uploads = new TaskUploads(session, new FakeClock(), 5);
 
-  await expect(
-    new TaskUploads(session, new FakeClock(), 5).send(join(directory, 'a.rpm'), never),
-  ).rejects.toMatchObject({
-    code: 'upload-failed',
-  });
+  const sending = uploads.send([join(directory, 'a.rpm'), join(directory, 'b.rpm')], never);
+
+  await expect(sending).rejects.toMatchObject({ code });
+});
+
+it('rejects when the hub answers fewer calls than were made', async () => {
+  await writeFile(join(directory, 'a.rpm'), 'a');
+  session.on('multiCall', []);
+
+  const sending = new TaskUploads(session, new FakeClock(), 5).send([join(directory, 'a.rpm')], never);
+
+  await expect(sending).rejects.toThrow('the hub answered 0 of 1 calls at once');
 });

@@ -16,11 +16,15 @@ export class TaskUploads {
     this.#uploader = new Uploader(session, clock);
   }
 
-  /** Uploads a finished file and resolves with its path relative to `work/`. Errors: {@link AppendUpload}. */
-  async send(path: string, signal: AbortSignal): Promise<string> {
-    const name = basename(path);
-    await this.#uploader.file(path, { directory: this.directory, name }, { signal });
-    return `${this.directory}/${name}`;
+  /**
+   * Uploads finished files and resolves with their paths relative to `work/`, in the same order. Errors:
+   * {@link Uploader.files}.
+   */
+  async send(paths: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+    const { directory } = this;
+    const files = paths.map((path) => ({ path, target: { directory, name: basename(path) } }));
+    await this.#uploader.files(files, { signal });
+    return files.map(({ target }) => `${directory}/${target.name}`);
   }
 
   /** An upload of a log that is still being written. */

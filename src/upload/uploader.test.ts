@@ -7,6 +7,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeHub, fault, type Reply, type SeenCall, value } from '../../test/support/fake-hub.ts';
 import { openFakeSession } from '../../test/support/open-fake-session.ts';
 import { adler32, adler32Hex } from '../hub/adler32.ts';
+import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { chunkBytes } from './append-upload.ts';
 import { taskUploadPath } from './task-paths.ts';
 import { Uploader } from './uploader.ts';
@@ -34,13 +35,29 @@ function check({ keywords }: SeenCall): Reply {
   return value({ size: stored.length, mtime: 1.5, ...verified });
 }
 
+/** The fake hub's answer to the one file of these tests. */
+function checkMany({ params }: SeenCall): Reply {
+  expect(params).toEqual([sizeAsked]);
+  return value([[stored === null ? null : { size: stored.length, mtime: 1.5 }]]);
+}
+
 const uploads = (): SeenCall[] => hub.seen.filter(({ method }) => method === 'rawUpload');
 const offsets = (): (string | null)[] => uploads().map(({ query }) => query.get('offset'));
 const checks = (): SeenCall[] => hub.seen.filter(({ method }) => method === 'checkUpload');
+/** What was asked about the sizes of finished files. */
+const confirmed = (): RpcValue[] =>
+  hub.seen
+    .filter(({ method }) => method === 'multiCall')
+    .flatMap(({ params: [calls] }) => calls as RpcValue[]);
+const sizeAsked = [{ methodName: 'checkUpload', params: ['tasks/5/5', 'build.log'] }];
+
+/** Sends one file, as a finished one. */
+const send = async (options: { readonly resume?: boolean; readonly signal?: AbortSignal } = {}) =>
+  (await uploader.files([{ path, target }], options))[0];
 
 beforeEach(async () => {
   hub = await FakeHub.start();
-  hub.on('rawUpload', store).on('checkUpload', check);
+  hub.on('rawUpload', store).on('checkUpload', check).on('multiCall', checkMany);
   clock = new FakeClock();
   uploader = new Uploader(await openFakeSession(hub, clock), clock);
   directory = await mkdtemp(join(tmpdir(), 'upload-'));
@@ -78,7 +95,7 @@ describe('file', () => {
   it('arrives in ordered chunks and is confirmed', async () => {
     await writeFile(path, content);
 
-    const sent = await uploader.file(path, target);
+    const sent = await send();
 
     expect(stored?.equals(content)).toBe(true);
     expect(sent).toEqual({ sizeBytes: content.length, adler32: adler32Hex(adler32(content)) });
@@ -90,13 +107,14 @@ describe('file', () => {
       offset: '0',
       overwrite: '1',
     });
-    expect(checks()).toMatchObject([{ params: ['tasks/5/5', 'build.log'], keywords: {} }]);
+    expect(checks()).toEqual([]);
+    expect(confirmed()).toEqual(sizeAsked);
   });
 
   it('arrives when it is empty', async () => {
     await writeFile(path, '');
 
-    await uploader.file(path, target);
+    await send();
 
     expect(stored?.length).toBe(0);
     expect(offsets()).toEqual(['0']);
@@ -107,7 +125,7 @@ describe('file', () => {
     const broken = value({ size: 5, hexdigest: '00000000' });
     hub.on('rawUpload', store, broken, store);
 
-    await uploader.file(path, target);
+    await send();
 
     expect(offsets()).toEqual(['0', String(chunkBytes), String(chunkBytes), String(2 * chunkBytes)]);
     expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
@@ -118,7 +136,7 @@ describe('file', () => {
     await writeFile(path, 'abc');
     hub.on('rawUpload', 'drop', store);
 
-    await uploader.file(path, target);
+    await send();
 
     expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
   });
@@ -127,7 +145,7 @@ describe('file', () => {
     await writeFile(path, 'abc');
     hub.on('rawUpload', fault(1001, 'locked'), fault(1001, 'locked'), store);
 
-    await uploader.file(path, target);
+    await send();
 
     expect(clock.slept).toEqual([1000, 1000]);
     expect(stored?.toString()).toBe('abc');
@@ -140,13 +158,13 @@ describe('file', () => {
       value({ size: 1, hexdigest: '00000000' }),
       /instead of 3 with 024d0127/,
     ],
-    ['the file is not there', 'checkUpload', value(null), /does not have it/],
-    ['the size is wrong', 'checkUpload', value({ size: 9, mtime: 1 }), /has 9 bytes of 3/],
+    ['the file is not there', 'multiCall', value([[null]]), /does not have it/],
+    ['the size is wrong', 'multiCall', value([[{ size: 9, mtime: 1 }]]), /has 9 bytes of 3/],
   ])('fails when %s', async (_name, method, reply, message) => {
     await writeFile(path, 'abc');
     hub.on(method, reply);
 
-    await expect(uploader.file(path, target)).rejects.toMatchObject({
+    await expect(send()).rejects.toMatchObject({
       code: 'upload-failed',
       message: expect.stringMatching(message),
     });
@@ -156,25 +174,25 @@ describe('file', () => {
     await writeFile(path, 'abc');
     hub.on('rawUpload', 'drop', store).on('checkUpload', value({ size: 3, mtime: 1, hexdigest: '00000000' }));
 
-    await expect(uploader.file(path, target)).rejects.toThrow(/checksum 00000000 instead of 024d0127/);
+    await expect(send()).rejects.toThrow(/checksum 00000000 instead of 024d0127/);
   });
 
   it('goes on where an earlier upload was broken off', async () => {
     await writeFile(path, content);
     stored = content.subarray(0, chunkBytes + 7);
 
-    const sent = await uploader.file(path, target, { resume: true });
+    const sent = await send({ resume: true });
 
     expect(offsets()).toEqual([String(chunkBytes + 7), String(2 * chunkBytes + 7)]);
     expect(stored.equals(content)).toBe(true);
-    expect(sent.adler32).toBe(adler32Hex(adler32(content)));
+    expect(sent?.adler32).toBe(adler32Hex(adler32(content)));
   });
 
   it('starts anew when something else is there', async () => {
     await writeFile(path, 'abcdef');
     stored = Buffer.from('abX');
 
-    await uploader.file(path, target, { resume: true });
+    await send({ resume: true });
 
     expect(offsets()).toEqual(['0']);
     expect(String(stored)).toBe('abcdef');
@@ -188,9 +206,7 @@ describe('file', () => {
       return store(call);
     });
 
-    await expect(uploader.file(path, target, { signal: controller.signal })).rejects.toThrow(
-      'task cancelled',
-    );
+    await expect(send({ signal: controller.signal })).rejects.toThrow('task cancelled');
     expect(uploads()).toHaveLength(1);
   });
 });
@@ -225,18 +241,19 @@ describe('without raw uploads', () => {
     await writeFile(path, content);
     stored = Buffer.alloc(content.length + 9);
 
-    const sent = await uploader.file(path, target);
+    const sent = await send();
 
     expect(stored.equals(content)).toBe(true);
     expect(sent).toEqual({ sizeBytes: content.length, adler32: adler32Hex(adler32(content)) });
     expect(parts().map(({ params }) => params[4])).toEqual([-1, chunkBytes, 2 * chunkBytes]);
-    expect(checks()).toMatchObject([{ keywords: {} }]);
+    expect(checks()).toEqual([]);
+    expect(confirmed()).toEqual(sizeAsked);
     expect(uploads()).toEqual([]);
   });
 
   it('makes an empty file, and sends a growing one each byte once', async () => {
     await writeFile(path, '');
-    await uploader.file(path, target);
+    await send();
     expect(stored?.length).toBe(0);
 
     const upload = uploader.append(path, target);
@@ -257,7 +274,7 @@ describe('without raw uploads', () => {
     await writeFile(path, 'abc');
     hub.on('uploadFile', value(false), storePart);
 
-    await uploader.file(path, target);
+    await send();
 
     expect(String(stored)).toBe('abc');
     expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
@@ -267,7 +284,7 @@ describe('without raw uploads', () => {
     await writeFile(path, 'abc');
     hub.on('uploadFile', 'drop', storePart);
 
-    await uploader.file(path, target);
+    await send();
 
     expect(checks()).toMatchObject([{ keywords: { verify: 'adler32' } }]);
   });
@@ -277,7 +294,7 @@ describe('without raw uploads', () => {
     const busy = fault(1, "<class 'BlockingIOError'>: [Errno 11] Resource temporarily unavailable");
     hub.on('uploadFile', busy, storePart);
 
-    await uploader.file(path, target);
+    await send();
 
     expect(clock.slept).toEqual([1000]);
     expect(String(stored)).toBe('abc');
@@ -287,7 +304,7 @@ describe('without raw uploads', () => {
     await writeFile(path, 'abc');
     hub.on('uploadFile', value(false));
 
-    await expect(uploader.file(path, target)).rejects.toMatchObject({
+    await expect(send()).rejects.toMatchObject({
       code: 'upload-failed',
       message: expect.stringMatching(/at offset 0 the hub finds 3 bytes of another size or checksum/),
     });

@@ -1,6 +1,20 @@
 import type { Clock } from '../core/clock.ts';
 import type { HubSession } from '../hub/session.ts';
 import { AppendUpload, type UploadTarget } from './append-upload.ts';
+import { confirmUploads } from './confirm-uploads.ts';
+
+/** A whole file on this host, and where it goes. */
+export interface FileToUpload {
+  readonly path: string;
+  readonly target: UploadTarget;
+}
+
+/** A file that is on the hub. */
+export interface UploadedFile {
+  readonly sizeBytes: number;
+  /** Eight hexadecimal digits. */
+  readonly adler32: string;
+}
 
 /** Brings files to the hub's `work/` directory, through one session and so one chunk at a time. */
 export class Uploader {
@@ -13,18 +27,23 @@ export class Uploader {
   }
 
   /**
-   * Uploads the whole file at `path` and has the hub confirm it; what is on the hub under that name is
-   * replaced. With `resume`, what the hub has of this very file is not sent again. Errors: {@link AppendUpload}.
+   * Uploads whole files one after another and has the hub confirm them; what is on the hub under their names
+   * is replaced. With `resume`, what the hub has of these very files is not sent again. Errors:
+   * {@link AppendUpload} and {@link confirmUploads}.
    */
-  async file(
-    path: string,
-    target: UploadTarget,
+  async files(
+    files: readonly FileToUpload[],
     options: { readonly resume?: boolean; readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<{ readonly sizeBytes: number; readonly adler32: string }> {
-    const upload = this.append(path, target);
-    if (options.resume === true) await upload.resume(options.signal);
-    await upload.finish(options.signal, { confirm: true });
-    return { sizeBytes: upload.sentBytes, adler32: upload.checksum };
+  ): Promise<readonly UploadedFile[]> {
+    const uploads: AppendUpload[] = [];
+    for (const { path, target } of files) {
+      const upload = this.append(path, target);
+      if (options.resume === true) await upload.resume(options.signal);
+      await upload.finish(options.signal);
+      uploads.push(upload);
+    }
+    await confirmUploads(this.#session, uploads, options.signal);
+    return uploads.map(({ sentBytes, checksum }) => ({ sizeBytes: sentBytes, adler32: checksum }));
   }
 
   /** An upload of a file that is still being written, such as a log. Nothing is sent before `push`. */

@@ -4,6 +4,7 @@ import { describeBuildrootRules } from './hub/buildroot-rules.ts';
 import { describeExternalRepoRules } from './hub/external-repo-rules.ts';
 import { Fixture } from './hub/fixture.ts';
 import type { HubUnderTest } from './hub/hub-under-test.ts';
+import { describeNotificationRules } from './hub/notification-rules.ts';
 import { describeRepoRules } from './hub/repo-rules.ts';
 import { describeSchedulerRules } from './hub/scheduler-rules.ts';
 import { describeSessionRules } from './hub/session-rules.ts';
@@ -42,6 +43,7 @@ export function describeHubRules(name: string, openHub: () => Promise<HubUnderTe
     describeSubtaskRules(use);
     describeUploadRules(use);
     describeBuildRules(use);
+    describeNotificationRules(use);
     describeBuildrootRules(use);
     describeRepoRules(use);
     describeExternalRepoRules(use);

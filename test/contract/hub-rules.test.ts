@@ -8,6 +8,7 @@ import { runDevHub } from '../../src/devhub/run.ts';
 import { runScheduler } from '../../src/devhub/scheduler.ts';
 import { allowPackage } from '../../src/devhub/seed.ts';
 import { mustFindTag } from '../../src/devhub/tags.ts';
+import { decodeRequest } from '../../src/devhub/tasks.ts';
 import type { HubUnderTest } from './hub/hub-under-test.ts';
 import { describeHubRules } from './hub-rules.contract.ts';
 
@@ -16,7 +17,8 @@ const groups = [{ name: 'build', packages: ['bash'] }];
 
 async function openDevHub(): Promise<HubUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), 'devhub-'));
-  const running = await runDevHub({ dir, port: 0, clock: systemClock });
+  const notifications = { emailDomain: 'example.com', webUrl: 'https://koji.example.com/koji' };
+  const running = await runDevHub({ dir, port: 0, clock: systemClock, settings: { notifications } });
   await running.change((hub) => ensureUser(hub, admin.name, admin.password, ['admin']));
   return {
     url: running.url,
@@ -52,6 +54,13 @@ async function openDevHub(): Promise<HubUnderTest> {
       }),
     ageSession: (id) =>
       running.change((hub) => void hub.state.tables.sessions.update(id, { start_time: 0, renew_time: null })),
+    notifies: true,
+    tasksOf: (method) =>
+      running.change(({ state }) =>
+        state.tables.tasks
+          .filter((task) => task.method === method)
+          .map((task) => ({ ...task, request: decodeRequest(task) })),
+      ),
     runScheduler: () => running.change((hub) => runScheduler(hub, true)),
     close: async () => {
       await running.close();

@@ -48,8 +48,10 @@ describeE2e('bad input', () => {
       const build = await builder.build(file);
 
       expect(build.fault).toEqual({
-        code: 1005,
-        text: expect.stringMatching(/^text-1\.0-1\.src\.rpm: not an RPM: starts with 54686973/),
+        code: 1000,
+        text: expect.stringMatching(
+          /^Downloaded rpm text-1\.0-1\.src\.rpm is corrupted: not an RPM: starts with 54686973/,
+        ),
       });
     });
 

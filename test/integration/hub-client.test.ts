@@ -15,7 +15,9 @@ import type { HubSession } from '../../src/hub/session.ts';
 import { TagsApi } from '../../src/hub/tags-api.ts';
 import { loadTls, type TlsFiles } from '../../src/hub/tls.ts';
 import { createTransport, type HubTransport } from '../../src/hub/transport.ts';
+import { VersionApi } from '../../src/hub/version-api.ts';
 import { decodeCall } from '../../src/hub/xmlrpc/codec.ts';
+import type { UploadTarget } from '../../src/upload/append-upload.ts';
 import { Uploader } from '../../src/upload/uploader.ts';
 
 const envFile = process.env['KOJI_TEST_HUB'];
@@ -94,7 +96,7 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     expect(await echo(session)).toEqual(['OK']);
     expect(await host.sessionInfo()).toMatchObject({ exclusive: true, master: null });
     expect(await host.host()).toMatchObject({ id: await host.hostId(), name: 'builder2' });
-    expect(await host.hubVersion()).toMatch(/^1\.\d+/);
+    expect(await new VersionApi(session).version()).toMatch(/^1\.\d+/);
     expect(await host.heldTasks()).toEqual([]);
   });
 
@@ -225,7 +227,7 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
       log,
     );
 
-    const sent = await new Uploader(flaky, systemClock).file(path, { directory: remote, name: 'big.log' });
+    const sent = await sendFile(flaky, path, { directory: remote, name: 'big.log' });
     session = resumeSession(flaky.state(), options, createAuth(builder), systemClock, transport, log);
     const there = await session.call(
       'checkUpload',
@@ -240,21 +242,23 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
   });
 
   it('uploads an empty file, a growing one and the rest of a broken-off one', async () => {
-    const uploader = new Uploader(session, systemClock);
     const path = join(directory, 'log');
     await writeFile(path, '');
-    expect(await uploader.file(path, { directory: remote, name: 'empty.log' })).toMatchObject({
+    expect(await sendFile(session, path, { directory: remote, name: 'empty.log' })).toMatchObject({
       sizeBytes: 0,
     });
 
-    const growing = uploader.append(path, { directory: remote, name: 'growing.log' });
+    const growing = new Uploader(session, systemClock).append(path, {
+      directory: remote,
+      name: 'growing.log',
+    });
     await writeFile(path, 'one\n');
     await growing.push();
     await writeFile(path, 'one\ntwo\n');
     await growing.finish();
     await writeFile(path, 'one\ntwo\nthree\n');
     const numberBefore = session.state().callnum;
-    const resumed = await uploader.file(path, { directory: remote, name: 'growing.log' }, { resume: true });
+    const resumed = await sendFile(session, path, { directory: remote, name: 'growing.log' }, true);
 
     expect(growing.sentBytes).toBe(8);
     expect(resumed.sizeBytes).toBe(14);
@@ -267,14 +271,14 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     const content = Buffer.alloc(3_000_000, 'three megabytes in calls ');
     await writeFile(path, Buffer.concat([content, content]));
     const target = { directory: remote, name: 'plain.rpm' };
-    await new Uploader(session, systemClock).file(path, target);
+    await sendFile(session, path, target);
     await writeFile(path, content);
     const plain = { ...options, fastUpload: false };
     const slow = resumeSession(session.state(), plain, createAuth(builder), systemClock, transport, log);
 
-    const sent = await new Uploader(slow, systemClock).file(path, target);
+    const sent = await sendFile(slow, path, target);
     await writeFile(path, '');
-    await new Uploader(slow, systemClock).file(path, { directory: remote, name: 'none.rpm' });
+    await sendFile(slow, path, { directory: remote, name: 'none.rpm' });
     const growing = new Uploader(slow, systemClock).append(path, { directory: remote, name: 'growing2.log' });
     await writeFile(path, 'one\n');
     await growing.push();
@@ -290,3 +294,9 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     expect(await check('growing2.log')).toEqual({ size: 8, hexdigest: growing.checksum });
   });
 });
+
+async function sendFile(session: HubSession, path: string, target: UploadTarget, resume = false) {
+  const [sent] = await new Uploader(session, systemClock).files([{ path, target }], { resume });
+  if (sent === undefined) throw new Error('nothing was sent');
+  return sent;
+}

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { z } from 'zod';
 import { HubClient } from '../../src/devhub/client.ts';
 import { HubFault } from '../../src/hub/faults.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
@@ -23,6 +24,17 @@ function variable(environment: Readonly<Record<string, string>>, name: string): 
   if (value === undefined) throw new Error(`the file KOJI_TEST_HUB names does not set ${name}`);
   return value;
 }
+
+const Tasks = z.array(
+  z.object({
+    id: z.int(),
+    owner: z.int(),
+    parent: z.int().nullable(),
+    label: z.string().nullable(),
+    arch: z.string(),
+    request: z.array(z.unknown()),
+  }),
+);
 
 /** A real hub, set up through its API and, for passwords and expiry, its database. */
 export async function openRealHub(environmentFile: string): Promise<HubUnderTest> {
@@ -87,6 +99,13 @@ export async function openRealHub(environmentFile: string): Promise<HubUnderTest
     },
     ageSession: (id) =>
       sql(`update sessions set start_time = '2000-01-01', renew_time = null where id = ${id}`),
+    notifies: environment['HUB_NOTIFIES'] === '1',
+    async tasksOf(method) {
+      const tasks = await client.call('listTasks', [{ method, decode: true }], {
+        queryOpts: { order: '-id', limit: 20 },
+      });
+      return Tasks.parse(tasks);
+    },
     async runScheduler() {
       await client.call('scheduler.doRun', [], { force: true });
     },

@@ -33,12 +33,27 @@ export const hubFault = (code: number, text: string): HubFault => new HubFault(c
  */
 export class ScriptedSession implements HubSession {
   readonly info = { id: 7, master: 1 };
-  readonly hubVersion = '1.35.3';
+  /** Null: a hub that does not tell in its answers. */
+  hubVersion: string | null = '1.35.3';
   readonly calls: ScriptedCall[] = [];
   readonly uploads = new Map<string, Buffer>();
   readonly #answers = new Map<string, ScriptedAnswer[]>();
 
   constructor() {
+    this.on('multiCall', async ({ params: [calls] }) => {
+      const answers: RpcValue[] = [];
+      for (const { methodName: method, params } of calls as { methodName: string; params: RpcValue[] }[]) {
+        const call = { method, params, keywords: {} };
+        this.calls.push(call);
+        try {
+          answers.push([await this.#answer(call)]);
+        } catch (error) {
+          if (!(error instanceof HubFault)) throw error;
+          answers.push({ faultCode: error.faultCode, faultString: error.faultString, traceback: [] });
+        }
+      }
+      return answers;
+    });
     this.on('checkUpload', ({ params: [directory, name] }) => {
       const content = this.uploads.get(`${directory}/${name}`);
       return content === undefined ? null : { size: content.length, hexdigest: adler32Hex(adler32(content)) };
@@ -58,7 +73,8 @@ export class ScriptedSession implements HubSession {
 
   /** Names of the called methods in order, without those of uploads. */
   get methods(): readonly string[] {
-    return this.calls.map(({ method }) => method).filter((method) => method !== 'checkUpload');
+    const ofUploads = ['multiCall', 'checkUpload'];
+    return this.calls.map(({ method }) => method).filter((method) => !ofUploads.includes(method));
   }
 
   async call<T>(

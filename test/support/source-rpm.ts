@@ -8,6 +8,8 @@ export interface SourceRpm {
   readonly buildArchs?: readonly string[];
   readonly exclusiveArch?: readonly string[];
   readonly excludeArch?: readonly string[];
+  /** Its files; one spec unless it is said otherwise. */
+  readonly files?: readonly string[];
   /** Vendor, packager and distribution, which a build system sets. */
   readonly branded?: boolean;
   /** Makes it a binary package of this source package. */
@@ -20,6 +22,7 @@ const list = (tag: number, values: readonly string[] = []): Tags =>
 /** The bytes of a package that is all header: `hello-1.0-1` unless it is said otherwise. */
 export function toSourceRpm(rpm: SourceRpm = {}): Buffer {
   const { name = 'hello', version = '1.0', release = '1', requires = [], branded = true, builtFrom } = rpm;
+  const { files = [`${name}.spec`] } = rpm;
   const tags: Tags = [
     [1000, text(name)],
     [1001, text(version)],
@@ -44,6 +47,9 @@ export function toSourceRpm(rpm: SourceRpm = {}): Buffer {
     ...list(1059, rpm.excludeArch),
     ...list(1061, rpm.exclusiveArch),
     ...list(1089, rpm.buildArchs),
+    ...(files.length === 0 ? [] : ([[1116, int32(...files.map(() => 0))]] as Tags)),
+    ...list(1117, files),
+    ...(files.length === 0 ? [] : list(1118, [''])),
   ];
   return toRpmBytes(
     toHeaderBytes([[1004, { type: 'binary', values: Buffer.alloc(16) }]]),

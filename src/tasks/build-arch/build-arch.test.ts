@@ -281,7 +281,10 @@ describe('buildArch', () => {
     await put(`work/${pkg}`, toSourceRpm({ builtFrom: 'x.src.rpm' }));
     await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: 'not a source package' });
     await put(`work/${pkg}`, '<html>');
-    await expect(run()).rejects.toThrow('hello-1.0-1.src.rpm: not an RPM');
+    await expect(run()).rejects.toMatchObject({
+      faultCode: 1000,
+      message: expect.stringMatching(/^Downloaded rpm hello-1\.0-1\.src\.rpm is corrupted: not an RPM: /),
+    });
   });
 
   it('refuses a repo that does not belong to its tag', async () => {

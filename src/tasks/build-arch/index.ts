@@ -52,13 +52,12 @@ export const buildArch = defineTask({
 
     const rpms = results.rpms.map((name) => join(directory.absolute, 'results', name));
     await sendNoarchHashes(context, rpms);
-    const sent: string[] = [];
-    for (const path of rpms) sent.push(await outputs.send(path, signal));
-    const srpms: string[] = [];
+    const sent = await outputs.send(rpms, signal);
+    let srpms: readonly string[] = [];
     if (keepSrpm) {
       const path = join(directory.absolute, 'results', onlyBuiltSrpm(task.id, results.srpms));
       checkSrpmTags(await readRpmHeader(path, signal));
-      srpms.push(await outputs.send(path, signal));
+      srpms = await outputs.send([path], signal);
     }
     await buildroot.logPackageManager();
     await context.logs.finish(signal);
@@ -79,19 +78,13 @@ async function runBuild(context: TaskContext, buildroot: Buildroot, source: stri
   let isComplete = false;
   try {
     await root.bringSource(source);
-    let ready = await root.addBuildRequires(signal);
-    for (;;) {
+    const results = await root.buildPackage(() => {
       isComplete = true;
       // rpmbuild installs nothing, so the hub can have the list while it runs.
       buildroot.update();
-      const results = await root.build(ready, signal);
-      if (results !== null) {
-        for (const what of results.passedOver) log.warn({ what }, 'left in the buildroot');
-        return results;
-      }
-      isComplete = false;
-      ready = await root.addRemadeRequires(signal);
-    }
+    }, signal);
+    for (const what of results.passedOver) log.warn({ what }, 'left in the buildroot');
+    return results;
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;
     log.info({ step: error.step, status: error.status }, 'build failed');

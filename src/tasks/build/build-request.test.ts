@@ -144,6 +144,56 @@ describe('the repo of a build', () => {
   });
 });
 
+describe('the repo of a build on a hub without requests for repos', () => {
+  const oldRow = { id: 70, state: 1, task_id: 4, create_event: 500, create_ts: 1000.5, dist: false };
+  const setUp = async () => {
+    const bench = await openBuildBench();
+    bench.session.hubVersion = '1.34.3';
+    bench.session.on('getRepo', oldRow).on('repoInfo', ({ params: [id] }) => repoRow({ id: id ?? null }));
+    bench.session.on('getBuildTargets', [{ id: 1 }]);
+    return bench;
+  };
+
+  it('is the one that is there', async () => {
+    const { session, run, children } = await setUp();
+
+    await run('f1');
+
+    expect(session.of('repo.request')).toEqual([]);
+    expect(children()[0]).toMatchObject({ method: 'rebuildSRPM', arglist: [src, 11, { repo_id: 70 }] });
+  });
+
+  it('is looked for in a child when there is none, or none with the builds', async () => {
+    for (const [answer, builds] of [[null, null] as const, [oldRow, ['lib-2-3']] as const]) {
+      const { session, run, children } = await setUp();
+      session.on('getRepo', answer).on('listTagged', []);
+
+      await run('f1', builds === null ? {} : { wait_builds: builds });
+
+      expect(children()[0]).toMatchObject({ method: 'waitrepo', arglist: [11, null, builds] });
+      expect(children()[1]).toMatchObject({ arglist: [src, 11, { repo_id: 71 }] });
+    }
+  });
+
+  it('is newer than the build when that was asked for', async () => {
+    const { session, run, children } = await setUp();
+
+    await run('f1', { wait_repo: true });
+
+    expect(session.of('getRepo')).toEqual([]);
+    expect(children()[0]?.arglist).toEqual([11, 1_767_225_600, null]);
+  });
+
+  it('cannot be waited for where nobody makes it', async () => {
+    const { session, run } = await setUp();
+    session.on('getRepo', null).on('getBuildTargets', []);
+
+    await expect(run('f1')).rejects.toMatchObject({
+      ...{ faultCode: 1005, message: 'no repo (and no target) for tag f1-build' },
+    });
+  });
+});
+
 describe('a host', () => {
   const check = async (source: string) => {
     const { session, context } = await openBuildBench();

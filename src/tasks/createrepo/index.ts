@@ -43,11 +43,11 @@ export const createrepo = defineTask({
     }
     const comps = await stat(join(topdir, place, 'groups', 'comps.xml')).catch(() => null);
     const update = oldrepo !== null && config.kojid.createrepo_update;
-    const job = {
-      ...{ place, arch, empty: list.size === 0, groups: comps?.isFile() === true },
-      old: update ? await findOldMetadata(context, oldrepo.id, arch) : null,
-    };
-    const image = await ensureRepoImage(context, repo);
+    const [old, image] = await Promise.all([
+      update ? findOldMetadata(context, oldrepo.id, arch) : null,
+      ensureRepoImage(context, repo),
+    ]);
+    const job = { place, arch, empty: list.size === 0, groups: comps?.isFile() === true, old };
     await mkdir(join(directory.absolute, 'in'));
     await makeLocalRepo(context, image, job);
 
@@ -61,7 +61,10 @@ export const createrepo = defineTask({
         'This repo is empty because its tag has no content for this arch\n',
       );
     const files = (await readdir(made)).sort();
-    for (const name of files) await outputs.send(join(made, name), signal);
+    await outputs.send(
+      files.map((name) => join(made, name)),
+      signal,
+    );
     return [outputs.directory, files];
   },
 });

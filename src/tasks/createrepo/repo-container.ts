@@ -28,11 +28,13 @@ export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Pro
 
 /** Runs a step; its output is the log `<name>.log`. Gives the exit code. The task's directory has an `in`. */
 export async function runRepoStep(context: TaskContext, step: RepoStep): Promise<number> {
-  const { containers, logs, clock, signal, directory } = context;
+  const { containers, logs, clock, signal, directory, cleanup } = context;
   await writeFile(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
   const log = await logs.open(`${step.name}.log`);
-  await using container = await containers.create(toContainerSpec(context, step), signal);
+  const container = cleanup.use(await containers.create(toContainerSpec(context, step), signal));
   const { code } = await runPhase(container, log, clock, signal);
+  // It goes while the task goes on; the clean-up waits for that, and tries again what has failed.
+  void container[Symbol.asyncDispose]().then(undefined, () => undefined);
   return code;
 }
 

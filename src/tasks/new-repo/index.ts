@@ -1,6 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isPythonTrue } from '../../core/python-truth.ts';
+import type { RepoOptions } from '../../hub/repos-api.ts';
 import type { TagInfo } from '../../hub/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
@@ -41,7 +43,7 @@ export const newRepo = defineTask({
     const tag = await hub.tags.tag(params.tag, { strict: true, event, signal });
     if (tag === null) throw new TaskFault(faultCode.generic, 'request', `No such tag: ${params.tag}`);
     await requireReposDirectory(config.kojid.topdir);
-    const opts = repoOptions(params);
+    const opts = await repoOptions(params, tag, context);
     const { repoId, eventId } = await hub.repos.repoInit(tag.id, { taskId: task.id, event, opts }, signal);
 
     const directory = join(config.kojid.topdir, 'repos', tag.name, String(repoId));
@@ -69,12 +71,19 @@ export const newRepo = defineTask({
   },
 });
 
-function repoOptions({ src, debuginfo, separate_src: separateSrc, opts }: z.infer<typeof NewRepoParams>) {
+async function repoOptions(
+  { src, debuginfo, separate_src: separateSrc, opts }: z.infer<typeof NewRepoParams>,
+  tag: TagInfo,
+  { hub, signal }: TaskContext,
+): Promise<RepoOptions> {
   const old = {
     ...(src === null ? {} : { src }),
     ...(debuginfo === null ? {} : { debuginfo }),
     ...(separateSrc === null ? {} : { separate_src: separateSrc }),
   };
+  // Newer hubs look at the tag themselves.
+  if (isPythonTrue(tag.extra['with_debuginfo']) && !(await hub.version.hasRepoRequests(signal)))
+    return { ...old, debuginfo: true };
   if (Object.keys(old).length === 0) return opts;
   if (opts !== null) {
     throw new TaskFault(

@@ -82,6 +82,20 @@ describe('newRepo', () => {
     expect(session.of('host.repoInit')[0]?.keywords['opts']).toEqual(opts);
   });
 
+  it.each<[RpcValue[], Record<string, RpcValue>, Record<string, RpcValue>]>([
+    [[], {}, {}],
+    [[null, true, false, true], {}, { with_src: true, with_separate_src: true }],
+    [[], { with_debuginfo: true }, { with_debuginfo: true }],
+  ])('gives hubs before 1.35 options of their own: %j of a tag with %j', async (params, extra, expected) => {
+    const { session, run } = await setUp();
+    session.hubVersion = null;
+    session.on('getKojiVersion', '1.34.3').on('getTag', tagRow({ extra }));
+
+    expect(await run('f1-build', ...params)).toEqual([75, 600]);
+
+    expect(session.of('host.repoInit')[0]?.keywords).toEqual({ ...expected, task_id: 5 });
+  });
+
   it('refuses old and new options together', async () => {
     const { session, run } = await setUp();
 

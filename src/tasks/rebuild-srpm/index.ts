@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed, describeStatus } from '../../buildroot/errors.ts';
+import { sourceNotInstallable } from '../../buildroot/scripts.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
-import { checkSrpmName, onlyRebuiltSrpm } from '../../rpm/srpm-check.ts';
+import { checkSrpmName, onlyRebuiltSrpm, requireOneSpec } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
 import { faultCode, TaskFault } from '../errors.ts';
@@ -36,6 +37,7 @@ export const rebuildSrpm = defineTask({
     const { hub, signal, outputs, directory } = context;
     const repo = await findRepo(context, opts?.repo_id ?? null);
     const source = await fetchSource(context, srpm, 'Input SRPM file missing');
+    requireOneSpec(source.header);
     const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
     const arch = chooseRootArch('noarch', await hub.host.host(signal), config, null, context.random);
     const buildroot = await Buildroot.open(context, {
@@ -46,7 +48,7 @@ export const rebuildSrpm = defineTask({
     const name = onlyRebuiltSrpm('the buildroot', results.srpms);
     const path = join(directory.absolute, 'results', name);
     checkSrpmName(await readRpmHeader(path, signal), name);
-    const sent = await outputs.send(path, signal);
+    const [sent = null] = await outputs.send([path], signal);
     await buildroot.logPackageManager();
     await context.logs.finish(signal);
     await buildroot.record.expire(signal);
@@ -63,13 +65,16 @@ async function rebuild({ signal }: TaskContext, buildroot: Buildroot, source: st
   buildroot.announce();
   try {
     await buildroot.root.bringSource(source);
-    const results = await buildroot.root.rebuildSource(signal);
-    await buildroot.told();
-    return results;
+    return await buildroot.root.rebuildSource(signal);
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;
+    // kojid does not ask how unpacking ended, but looks for what it has left.
+    if (error.status === sourceNotInstallable)
+      throw new TaskFault(faultCode.build, 'package', 'No spec file found', { cause: error });
     throw new TaskFault(faultCode.build, 'package', `error building srpm, ${describeStatus(error.status)}`, {
       cause: error,
     });
+  } finally {
+    await buildroot.told();
   }
 }

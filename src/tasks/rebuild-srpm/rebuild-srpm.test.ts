@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { payloadhash, playRoot, type RootPlay } from '../../../test/support/fake-root.ts';
+import { failureOf } from '../../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
@@ -55,7 +56,8 @@ describe('rebuildSRPM', () => {
 
   it.each([
     [1, 'error building srpm, exited with status 1; see build.log or root.log for more information'],
-    [40, 'error building srpm, exited with status 40; see root.log for more information'],
+    [137, 'error building srpm, exited with status 247; see root.log for more information'],
+    [40, 'No spec file found'],
   ])('fails with the log to read when rpmbuild ends with %i', async (code, message) => {
     const { run, session, tidyUp } = await setUp({ builds: [{ code }] });
 
@@ -63,6 +65,27 @@ describe('rebuildSRPM', () => {
     await tidyUp();
 
     expect(session.of('host.setBuildRootState').at(-1)?.params[1]).toBe('EXPIRED');
+  });
+
+  it('lets the hub hear that it builds before it hears that it has failed', async () => {
+    const { run, session, tidyUp, directory } = await setUp({ builds: [{ code: 1 }] });
+    const answer = Promise.withResolvers<null>();
+    session.on('host.setBuildRootList', () => answer.promise);
+
+    const failing = failureOf(run());
+    const state = () => readFile(join(directory, 'logs/state.log'), 'utf8').catch(() => '');
+    await expect.poll(state).toContain('Finish: rpmbuild -bs');
+    // All that does not wait for the hub gets done.
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(session.of('host.setBuildRootState')).toEqual([]);
+    answer.resolve(null);
+    await failing;
+    await tidyUp();
+
+    expect(session.of('host.setBuildRootState').map(({ params }) => params[1])).toEqual([
+      'BUILDING',
+      'EXPIRED',
+    ]);
   });
 
   it.each<[string, RootPlay, string]>([
@@ -77,6 +100,18 @@ describe('rebuildSRPM', () => {
     const { run } = await setUp(play);
 
     await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: expect.stringContaining(message) });
+  });
+
+  it.each([
+    [[], 'No spec file found'],
+    [['a.spec', 'b.spec'], "Multiple spec files found: ['a.spec', 'b.spec']"],
+  ])('fails before a buildroot is made when the files of its input are %j', async (files, message) => {
+    const { run, put, session } = await setUp();
+    await put(`work/${given}`, toSourceRpm({ files }));
+
+    await expect(run()).rejects.toMatchObject({ faultCode: 1005, message });
+
+    expect(session.of('host.newBuildRoot')).toEqual([]);
   });
 
   it('says that its input is missing, or is none', async () => {

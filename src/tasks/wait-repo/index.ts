@@ -5,6 +5,8 @@ import { defineTask, type TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { optional } from '../params.ts';
 import { hasBuilds } from '../tagged-builds.ts';
+import { lookForRepo } from './older-hubs.ts';
+import { Pauses } from './pauses.ts';
 
 const WaitRepoParams = z.object({
   tag: z.union([z.int(), z.string()]),
@@ -12,12 +14,6 @@ const WaitRepoParams = z.object({
   nvrs: optional(z.array(z.string())),
   min_event: optional(z.union([z.int(), z.literal('last')])),
 });
-
-/** How long a repo may take before the task fails (`koji/tasks.py WaitrepoTask`). */
-const timeoutMs = 120 * 60_000;
-/** Pauses between looks at the hub: short at first, since most repos take seconds, then kojid's minute. */
-const firstPauseMs = 2_000;
-const lastPauseMs = 60_000;
 
 /** Waits until the hub has a repo of the tag that is new enough and holds the given builds; the result is the repo. */
 export const waitRepo = defineTask({
@@ -27,8 +23,10 @@ export const waitRepo = defineTask({
 
   purpose: ({ tag }) => ({ buildTag: [{ tag }] }),
 
-  async run({ tag: tagName, newer_than: newerThan, nvrs, min_event: minEventParam }, context) {
+  async run(params, context) {
     const { hub, signal, clock, log } = context;
+    if (!(await hub.version.hasRepoRequests(signal))) return lookForRepo(params, context);
+    const { tag: tagName, newer_than: newerThan, nvrs, min_event: minEventParam } = params;
     const tag = await hub.tags.buildConfig(tagName, { signal });
     const builds = nvrs ?? [];
     for (const nvr of builds) parseNvr(nvr);
@@ -63,31 +61,6 @@ export const waitRepo = defineTask({
     }
   },
 });
-
-class Pauses {
-  readonly #startedMs: number;
-  #pauseMs = firstPauseMs;
-
-  constructor(startedMs: number) {
-    this.#startedMs = startedMs;
-  }
-
-  /** Sleeps, a little longer each time; throws when the whole wait has taken too long. */
-  async next({ clock, signal }: TaskContext, what: () => string): Promise<void> {
-    const waitedMs = clock.now() - this.#startedMs;
-    if (waitedMs > timeoutMs) {
-      const minutes = Math.floor(waitedMs / 60_000);
-      const seconds = String(Math.floor(waitedMs / 1000) % 60).padStart(2, '0');
-      throw new TaskFault(
-        faultCode.generic,
-        'external',
-        `Unsuccessfully waited ${minutes}:${seconds} for ${what()}`,
-      );
-    }
-    await clock.sleep(this.#pauseMs, signal);
-    this.#pauseMs = Math.min(lastPauseMs, this.#pauseMs * 1.5);
-  }
-}
 
 async function earliestEvent(
   { hub, signal }: TaskContext,

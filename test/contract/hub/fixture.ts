@@ -129,6 +129,11 @@ export class Fixture {
     return task;
   }
 
+  /** Has tasks that the hub has made by itself cancelled with the others. */
+  adopt(tasks: readonly number[]): void {
+    this.#tasks.push(...tasks);
+  }
+
   /** A task that the builder, or another host, has opened. */
   async openTask(client: HubClient = this.builder): Promise<number> {
     const task = await this.newTask();

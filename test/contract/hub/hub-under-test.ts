@@ -18,6 +18,15 @@ export interface ContractExternalRepo {
   readonly arches: string | null;
 }
 
+export interface HubTask {
+  readonly id: number;
+  readonly owner: number;
+  readonly parent: number | null;
+  readonly label: string | null;
+  readonly arch: string;
+  readonly request: readonly unknown[];
+}
+
 /** A hub that the contract suite is run against: the development hub, or a real one. */
 export interface HubUnderTest {
   readonly url: string;
@@ -39,6 +48,10 @@ export interface HubUnderTest {
   blockPackage(tag: string, packageName: string): Promise<void>;
   /** Makes a session older than sessions get without renewal. */
   ageSession(id: number): Promise<void>;
+  /** Whether it makes tasks that send mails. */
+  readonly notifies: boolean;
+  /** The latest tasks of a method. */
+  tasksOf(method: string): Promise<readonly HubTask[]>;
   /** Makes the scheduler run now. */
   runScheduler(): Promise<void>;
   close(): Promise<void>;

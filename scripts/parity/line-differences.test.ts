@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { lineDifferences } from './line-differences.ts';
+
+const lines = (text: string) => [...text];
+
+describe('lineDifferences', () => {
+  it('finds none between equal texts, however long', () => {
+    const long = Array.from({ length: 100_000 }, (_, i) => String(i));
+    expect(lineDifferences(long, [...long])).toEqual([]);
+  });
+
+  it('tells lines of one side from those of the other', () => {
+    expect(lineDifferences(lines('abcd'), lines('bcxd'))).toEqual([
+      { kojid: 'a', ours: null },
+      { kojid: null, ours: 'x' },
+    ]);
+  });
+
+  it('puts lines together that replace each other', () => {
+    expect(lineDifferences(lines('a12b'), lines('aXb'))).toEqual([
+      { kojid: '1', ours: 'X' },
+      { kojid: '2', ours: null },
+    ]);
+  });
+
+  it('keeps as many lines as the two have in common', () => {
+    const found = lineDifferences(lines('abcabba'), lines('cbabac'));
+    expect(found.filter(({ kojid }) => kojid !== null)).toHaveLength(3);
+    expect(found.filter(({ ours }) => ours !== null)).toHaveLength(2);
+    expect(lineDifferences([], lines('ab'))).toEqual([
+      { kojid: null, ours: 'a' },
+      { kojid: null, ours: 'b' },
+    ]);
+  });
+
+  it('gives numbers only where long parts differ', () => {
+    const kojid = ['same', ...Array.from({ length: 3000 }, (_, i) => `kojid ${i}`)];
+    const ours = ['same', ...Array.from({ length: 2500 }, (_, i) => `ours ${i}`)];
+    expect(lineDifferences(kojid, ours)).toEqual([
+      { kojid: '3000 lines from line 2 on', ours: '2500 others' },
+    ]);
+  });
+});

@@ -1,0 +1,257 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import {
+  brokenAfter,
+  openFileServer,
+  type ServedFile,
+  withoutRange,
+} from '../../test/support/file-server.ts';
+import { failureOf } from '../../test/support/root-bench.ts';
+import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import { describeError } from '../core/errors.ts';
+import { PackageCache, PackageUnavailable, packagePath, type WantedPackage } from './package-cache.ts';
+
+const never = new AbortController().signal;
+const content = '0123456789';
+
+function wanted(urls: readonly string[], text = content, kind = 'sha256'): WantedPackage {
+  const checksum = `${kind}:${createHash(kind).update(text).digest('hex')}`;
+  return { checksum, sizeBytes: text.length, urls };
+}
+
+async function setUp(...served: readonly ServedFile[]) {
+  const directory = await temporaryDirectory();
+  const server = await openFileServer({ '/a.rpm': served });
+  const place = (one: WantedPackage) => join(directory, packagePath(one.checksum));
+  return {
+    ...{ directory, server, cache: new PackageCache(directory, null) },
+    one: wanted([`${server.url}/a.rpm`]),
+    place,
+    kept: (one: WantedPackage) => readFile(place(one), 'utf8').catch(() => null),
+  };
+}
+
+describe('PackageCache', () => {
+  it('fetches what is not there, once, and says how much', async () => {
+    const { cache, server, one, kept, place } = await setUp(content);
+
+    expect(await cache.ensure([one], never)).toEqual({ files: 1, bytes: 10 });
+    expect(await cache.ensure([one], never)).toEqual({ files: 0, bytes: 0 });
+
+    expect(await kept(one)).toBe(content);
+    expect((await stat(place(one))).mode & 0o777).toBe(0o444);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('fetches a file once for all who want it at the same time', async () => {
+    const all = Promise.withResolvers<void>();
+    const { cache, server, one } = await setUp(async (response) => {
+      await all.promise;
+      response.end(content);
+    });
+
+    const asking = [cache.ensure([one], never), cache.ensure([one], never), cache.ensure([one, one], never)];
+    await expect.poll(() => server.requests).toHaveLength(1);
+    all.resolve();
+    await Promise.all(asking);
+
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('goes on for the others when one of them gives up', async () => {
+    const all = Promise.withResolvers<void>();
+    const { cache, server, one, kept } = await setUp(async (response) => {
+      await all.promise;
+      response.end(content);
+    });
+    const abort = new AbortController();
+
+    const leaving = failureOf(cache.ensure([one], abort.signal));
+    const staying = cache.ensure([one], never);
+    await expect.poll(() => server.requests).toHaveLength(1);
+    abort.abort(new Error('cancelled'));
+    expect(await leaving).toMatchObject({ message: 'cancelled' });
+    all.resolve();
+    await staying;
+
+    expect(await kept(one)).toBe(content);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('stops with the reason of its signal when nobody else wants it, and begins again later', async () => {
+    const waiting = Promise.withResolvers<void>();
+    const { cache, one, kept } = await setUp(() => waiting.resolve(), content);
+    const abort = new AbortController();
+
+    const failing = failureOf(cache.ensure([one], abort.signal));
+    await waiting.promise;
+    abort.abort(new Error('cancelled'));
+
+    expect(await failing).toMatchObject({ message: 'cancelled' });
+    expect(await kept(one)).toBeNull();
+    await cache.ensure([one], never);
+    expect(await kept(one)).toBe(content);
+  });
+
+  it('goes on where a transfer broke off', async () => {
+    const { cache, server, one, kept } = await setUp(brokenAfter(content, 4), content);
+
+    await cache.ensure([one], never);
+
+    expect(await kept(one)).toBe(content);
+    expect(server.requests.map(({ range }) => range)).toEqual([null, 'bytes=4-']);
+  });
+
+  it('may go on with what an earlier process has left', async () => {
+    const { cache, server, one, kept, place } = await setUp(
+      brokenAfter(content, 4),
+      (response) => void response.writeHead(404).end(),
+    );
+    await failureOf(cache.ensure([one], never));
+    const { mode } = await stat(`${place(one)}.part`);
+    expect(mode & 0o200).toBe(0o200);
+
+    const { url, requests } = await openFileServer({ '/b.rpm': content });
+    await cache.ensure([{ ...one, urls: [`${url}/b.rpm`] }], never);
+
+    expect(await kept(one)).toBe(content);
+    expect(requests).toEqual([{ url: '/b.rpm', range: 'bytes=4-' }]);
+    expect(server.requests).toHaveLength(4);
+  });
+
+  it('begins again where a server cannot go on', async () => {
+    const { cache, one, kept } = await setUp(brokenAfter(content, 4), withoutRange(content));
+
+    await cache.ensure([one], never);
+
+    expect(await kept(one)).toBe(content);
+  });
+
+  it('begins again when all was there but wrong', async () => {
+    const { cache, server, one, kept, place } = await setUp(content);
+    await mkdir(join(place(one), '..'), { recursive: true });
+    await writeFile(`${place(one)}.part`, 'x'.repeat(12));
+
+    await cache.ensure([one], never);
+
+    expect(await kept(one)).toBe(content);
+    expect(server.requests.map(({ range }) => range)).toEqual(['bytes=12-', null]);
+  });
+
+  it.each([
+    ['other content', '9876543210', /its sha256 is [0-9a-f]{64}/],
+    ['another size', '01234', /it has 5 bytes/],
+  ])('does not keep a file with %s, and says so', async (_what, found, why) => {
+    const { cache, one, kept } = await setUp(found);
+
+    const error = await failureOf(cache.ensure([one], never));
+
+    expect(error).toBeInstanceOf(PackageUnavailable);
+    expect(describeError(error)).toMatch(why);
+    expect(describeError(error)).toMatch(
+      /a\.rpm is not the package that the repo describes.*Has the repo been changed/,
+    );
+    expect(await kept(one)).toBeNull();
+    expect(await failureOf(stat(`${join(one.checksum)}.part`))).toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('takes a file from whichever URL has it', async () => {
+    const { cache, server, kept } = await setUp(content);
+    const one = wanted([`${server.url}/gone.rpm`, `${server.url}/a.rpm`]);
+
+    await cache.ensure([one], never);
+
+    expect(await kept(one)).toBe(content);
+    expect(server.requests.map(({ url }) => url)).toEqual(['/gone.rpm', '/a.rpm']);
+  });
+
+  it('says what could not be had, and why', async () => {
+    const { cache, server } = await setUp(content);
+
+    const error = await failureOf(cache.ensure([wanted([`${server.url}/gone.rpm`])], never));
+
+    expect(error).toBeInstanceOf(PackageUnavailable);
+    expect(describeError(error)).toBe(
+      `${server.url}/gone.rpm could not be fetched: cannot read ${server.url}/gone.rpm: the server answers 404 Not Found`,
+    );
+  });
+
+  it('does not go on with the others when one cannot be had', async () => {
+    const { cache, server } = await setUp(content);
+    const others = Array.from({ length: 30 }, (_, n) => wanted([`${server.url}/gone-${n}.rpm`], `${n}`));
+
+    await failureOf(cache.ensure(others, never));
+    const { length } = server.requests;
+    await cache.ensure([wanted([`${server.url}/a.rpm`])], never);
+
+    expect(length).toBeLessThan(6 * 4 + 6);
+    expect(server.requests.length).toBeLessThan(length + 6);
+  });
+
+  it('reads files of this host', async () => {
+    const { cache, kept, directory } = await setUp();
+    await writeFile(join(directory, 'x.rpm'), content);
+    const one = wanted([pathToFileURL(join(directory, 'x.rpm')).href]);
+
+    await cache.ensure([one], never);
+
+    expect(await kept(one)).toBe(content);
+  });
+
+  it.each(['sha1', 'sha224', 'sha256', 'sha384', 'sha512'])('knows digests of kind %s', async (kind) => {
+    const { cache, server, kept } = await setUp(content);
+    const one = wanted([`${server.url}/a.rpm`], content, kind);
+
+    await cache.ensure([one], never);
+
+    expect(await kept(one)).toBe(content);
+  });
+
+  it.each(['md5:0123', 'blake2b:00', 'sha256:../../../../etc/passwd', 'sha256:'])(
+    'knows no package by %s',
+    async (checksum) => {
+      const { cache, server, one } = await setUp(content);
+
+      const error = await failureOf(cache.ensure([{ ...one, checksum }], never));
+
+      expect(error).toBeInstanceOf(PackageUnavailable);
+      expect(String(error)).toContain(`the repo names a package by ${checksum}`);
+      expect(server.requests).toEqual([]);
+    },
+  );
+
+  it('takes a file of the wrong size for none', async () => {
+    const { cache, one, kept, place } = await setUp(content);
+    await mkdir(join(place(one), '..'), { recursive: true });
+    await writeFile(place(one), '0123');
+
+    expect(await cache.ensure([one], never)).toMatchObject({ files: 1 });
+    expect(await kept(one)).toBe(content);
+  });
+
+  it('removes what is damaged, or gone, and nothing else', async () => {
+    const { cache, server, one, kept, place } = await setUp(content);
+    const good = wanted([`${server.url}/a.rpm`], content, 'sha1');
+    const gone = wanted([], 'gone');
+    await cache.ensure([one, good], never);
+    await mkdir(join(place(one), '..'), { recursive: true });
+    await writeFile(place(one), content.replace('0', 'x'), { mode: 0o644 });
+
+    expect(await cache.purge([one.checksum, good.checksum, gone.checksum], never)).toBe(2);
+
+    expect(await kept(one)).toBeNull();
+    expect(await kept(good)).toBe(content);
+  });
+});
+
+describe('packagePath', () => {
+  it('spreads packages over directories', () => {
+    const { checksum } = wanted([]);
+    const hex = checksum.slice('sha256:'.length);
+
+    expect(packagePath(checksum)).toBe(`sha256/${hex.slice(0, 2)}/${hex}.rpm`);
+  });
+});

@@ -1,0 +1,215 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { pino } from 'pino';
+import { buildrootHost } from './buildroot-host.ts';
+import type { Workshop } from './compare/build-again.ts';
+import { compareTarget } from './compare/compare-target.ts';
+import type { Comparison } from './compare/comparison.ts';
+import { HubQuestions, readOnlyMethods } from './compare/hub-questions.ts';
+import { formatComparison, toReportJson, unexcused } from './compare/report.ts';
+import { hubTlsOf } from './config/auth.ts';
+import { CommandLineError } from './config/command-line.ts';
+import type { ConfigFiles } from './config/config-files.ts';
+import { loadConfig } from './config/load.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
+import type { Config } from './config/schema.ts';
+import { systemClock } from './core/clock.ts';
+import { BuilderError, describeError } from './core/errors.ts';
+import { createLogger, type Logger } from './core/logger.ts';
+import { reachEngine } from './engine.ts';
+import { AnonymousSession } from './hub/anonymous-session.ts';
+import { HubFiles } from './hub/files.ts';
+import { loadTls } from './hub/tls.ts';
+import { createTransport } from './hub/transport.ts';
+import { PolicyResolver } from './policy/resolver.ts';
+
+/** No differences outside the whitelist; differences; there was no way to compare. */
+const exitCode = { equal: 0, different: 1, notCompared: 2 } as const;
+
+interface CompareArguments {
+  readonly target: string;
+  readonly hub?: string;
+  readonly topurl?: string;
+  readonly image?: string;
+  readonly arch?: string;
+  readonly repo?: 'latest';
+  readonly json?: string;
+  readonly output?: string;
+  readonly config?: string;
+  readonly verbose: boolean;
+}
+
+/**
+ * `koji-adjutant compare`: builds what another builder has built, with the same repo, and prints what differs.
+ * Reads from the hub, without a login, and changes nothing there. Resolves with the exit code, 0, 1 or 2.
+ * Throws `CommandLineError` for a wrong command line.
+ */
+export async function runCompareCommand(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  out: { write(text: string): unknown },
+): Promise<number> {
+  const args = parse(argv);
+  const complain = (message: string): number => {
+    process.stderr.write(`koji-adjutant compare: ${message}\n`);
+    return exitCode.notCompared;
+  };
+  const leave = new AbortController();
+  const stop = () => leave.abort(new BuilderError('stopped', 'external', 'told to stop'));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  // What is fetched, made and logged; roots lie in the engine's storage.
+  const area = await mkdtemp(join(tmpdir(), 'koji-adjutant-compare-'));
+  try {
+    const comparisons = await compare(args, configOf(args, env), area, env, out, leave.signal);
+    if (args.json !== undefined) await writeFile(args.json, toReportJson(args.target, comparisons));
+    return unexcused(comparisons).length === 0 ? exitCode.equal : exitCode.different;
+  } catch (error) {
+    if (error instanceof ConfigError) return complain(error.problems.map(formatProblem).join('\n'));
+    if (error instanceof BuilderError) return complain(describeError(error).replaceAll(/\s+/g, ' '));
+    // Not 1: that would say that something was compared.
+    return complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    await rm(area, { recursive: true, force: true });
+  }
+}
+
+async function compare(
+  args: CompareArguments,
+  config: Config,
+  area: string,
+  env: NodeJS.ProcessEnv,
+  out: { write(text: string): unknown },
+  signal: AbortSignal,
+): Promise<readonly Comparison[]> {
+  const log = createLogger(args.verbose ? 'info' : 'silent', pino.destination(2));
+  const shop = await openWorkshop(args, config, area, env, log, signal);
+  const { output } = args;
+  const target = {
+    ...{ name: args.target, arch: args.arch ?? null, latestRepo: args.repo === 'latest' },
+    theirSite: args.config === undefined,
+    keep: (taskId: number) => (output === undefined ? null : join(output, String(taskId))),
+  };
+  const comparisons: Comparison[] = [];
+  for await (const comparison of compareTarget(shop, target, (note) => out.write(`${note}\n`), signal)) {
+    out.write(formatComparison(comparison));
+    comparisons.push(comparison);
+  }
+  return comparisons;
+}
+
+async function openWorkshop(
+  args: CompareArguments,
+  config: Config,
+  area: string,
+  env: NodeJS.ProcessEnv,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Workshop> {
+  const { kojid, adjutant } = config;
+  const clock = systemClock;
+  const places = { workDir: area, topDir: kojid.topdir, logDir: join(area, 'containers') };
+  await mkdir(places.logDir);
+  const transport = createTransport({
+    ...{ server: kojid.server, secure: false, timeoutMs: answerMs },
+    tls: await loadTls(hubTlsOf(config)),
+  });
+  const settings = { ...retries, clock, transport, log };
+  const hub = new HubQuestions(new AnonymousSession(settings, readOnlyMethods), clock);
+  const { containers } = await reachEngine(config, places, env, clock, log, signal);
+  const policy = new PolicyResolver(
+    {
+      enabled: adjutant.policy_enabled && args.image === undefined,
+      defaultImage: args.image ?? adjutant.task_image_default,
+      defaultPull: adjutant.image_pull_policy,
+      cacheTtlMs: adjutant.policy_cache_ttl * 1000,
+      mockBootstrapImage: kojid.mock_bootstrap_image,
+    },
+    async (tagId, event, by) =>
+      (await hub.tags.buildConfig(tagId, { event: event ?? null, signal: by })).extra,
+    clock,
+  );
+  return {
+    ...{ hub, policy, log, workDir: area, id: process.pid },
+    files: new HubFiles(kojid.topurl, kojid.topdir),
+    // A name of its own: a daemon on this host takes containers of its name for its own left-overs.
+    host: await buildrootHost(config, {
+      ...{ containers, clock, workDir: area, log },
+      workerId: `compare-${hostname()}-${process.pid}`,
+    }),
+    mockBootstrapImage: kojid.mock_bootstrap_image,
+    networkEnabled: adjutant.network_enabled,
+  };
+}
+
+/** A person waits: a hub that is not there is soon given up. */
+const retries = { maxRetries: 2, retryIntervalMs: 2000, offlineRetry: false, offlineRetryIntervalMs: 2000 };
+const answerMs = 120_000;
+
+/** The daemon's configuration where one is given, else its defaults. Throws `ConfigError`. */
+function configOf(args: CompareArguments, env: NodeJS.ProcessEnv): Config {
+  const { hub, topurl, config } = args;
+  const overrides = {
+    ...(hub === undefined ? {} : { server: { flag: '--hub', text: hub } }),
+    ...(topurl === undefined ? {} : { topurl: { flag: '--topurl', text: topurl } }),
+  };
+  if (config !== undefined) return loadConfig({ configPath: config, overrides, env });
+  const files = topurl ?? hub?.replace(/\/kojihub\/*$/, '/kojifiles') ?? '';
+  return loadConfig({
+    env,
+    files: noFiles,
+    overrides: {
+      ...{ ...overrides, topurl: { flag: '--topurl', text: files } },
+      // Nobody logs in; without them the login would be missed.
+      ...{ user: { flag: '--user', text: 'nobody' }, password: { flag: '--password', text: 'nobody' } },
+    },
+  });
+}
+
+/** Without -c the configuration of a daemon that happens to be here does not count. */
+const noFiles: ConfigFiles = {
+  kind: () => 'missing',
+  readable: () => false,
+  read: (path) => {
+    throw new Error(`${path} is not read`);
+  },
+  list: () => [],
+};
+
+function parse(argv: readonly string[]): CompareArguments {
+  const output: string[] = [];
+  const command = new Command('koji-adjutant compare')
+    .description(
+      'Builds what another builder has built, with the same repo, and prints what differs. Changes nothing on the hub',
+    )
+    .argument('<TASK|NVR>', 'number of a buildArch task, or of a build with some, or name of a build')
+    .option('--hub <URL>', "the hub's XML-RPC address; from the configuration when -c is given")
+    .option('--topurl <URL>', "the hub's files (default: /kojifiles beside /kojihub)")
+    .option('--image <IMAGE>', "bootstrap image, whatever the tag's policy says")
+    .option('--arch <ARCH>', 'of a build with several buildArch tasks those for this arch')
+    .addOption(
+      new Option('--repo <WHICH>', "build with the newest repo of the tag, not the task's own").choices([
+        'latest',
+      ]),
+    )
+    .option('--json <FILE>', 'write everything that was found to a file, too')
+    .option('--output <DIR>', 'keep our packages and logs in DIR/TASK')
+    .option('-c, --config <FILE>', 'kojid.conf of the builder that is to take over; without it, defaults')
+    .option('-v, --verbose', 'log to standard error what is done', false)
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => output.push(text), writeErr: (text) => output.push(text) });
+  try {
+    command.parse([...argv], { from: 'user' });
+    const [target = ''] = command.args;
+    const options = command.opts<Omit<CompareArguments, 'target'>>();
+    if (options.hub === undefined && options.config === undefined)
+      command.error('error: give --hub, or -c with the configuration of a builder');
+    return { ...options, target };
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
+  }
+}

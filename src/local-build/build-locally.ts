@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { BuildrootHost, RootRequest } from '../buildroot/containers.ts';
+import { describeHardware } from '../buildroot/hardware.ts';
+import { type InstalledPackage, renderInstalledLog } from '../buildroot/installed-packages.ts';
+import { addPackageManagerLogs, StepLogs } from '../buildroot/step-logs.ts';
+import { TagRoot } from '../buildroot/tag-root.ts';
+import type { Logger } from '../core/logger.ts';
+import type { TaskLogs } from '../logs/task-logs.ts';
+
+/** One source package to be built for one arch. */
+export interface LocalBuildRequest {
+  /** The source package, on this host. */
+  readonly source: string;
+  /** What the root is made of, and where; its directory exists. The logs lie in it, too. */
+  readonly root: RootRequest;
+}
+
+export interface BuildStep {
+  /** As `state.log` calls it: `fetch @build`. */
+  readonly name: string;
+  readonly tookMs: number;
+}
+
+/** What a build has left on this host. */
+export interface LocalBuild {
+  /** Absolute paths. */
+  readonly rpms: readonly string[];
+  readonly srpms: readonly string[];
+  /** The root with its group's packages only, and as rpmbuild found it. */
+  readonly groupPackages: readonly InstalledPackage[];
+  readonly installed: readonly InstalledPackage[];
+  /** Things among the results that were no packages, with the reason why they were left. */
+  readonly passedOver: readonly string[];
+  readonly steps: readonly BuildStep[];
+}
+
+/**
+ * Builds a source package as a buildArch task does, step by step with the same code, but without a hub: no
+ * buildroot is recorded and nothing is uploaded. The image is there already and the tag's settings are checked.
+ * Containers go with `cleanup`; the logs are open afterwards, for the caller to add to and to finish. Rejects
+ * with `BuildrootStepFailed` when package or repo are to blame.
+ */
+export async function buildLocally(
+  host: BuildrootHost,
+  { source, root: request }: LocalBuildRequest,
+  logs: TaskLogs,
+  log: Logger,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<LocalBuild> {
+  const directory = request.directory.absolute;
+  await logs.write('hw_info.log', await describeHardware(directory), 'watched');
+  const stepLogs = await StepLogs.open(logs, host.clock, log);
+  const steps: BuildStep[] = [];
+  try {
+    const root = await TagRoot.prepare(host, request, recorded(stepLogs, steps), cleanup, signal);
+    const groupPackages = root.installed;
+    await root.bringSource(source);
+    const { rpms, srpms, passedOver } = await root.buildPackage(() => undefined, signal);
+    await logs.write('installed_pkgs.log', renderInstalledLog(root.installed), 'watched');
+    const absolute = (name: string): string => join(directory, 'results', name);
+    return {
+      ...{ rpms: rpms.map(absolute), srpms: srpms.map(absolute), passedOver },
+      ...{ groupPackages, installed: root.installed, steps },
+    };
+  } finally {
+    await addPackageManagerLogs(directory, logs);
+  }
+}
+
+/** The same logs, with the time that each step took put down. */
+function recorded(logs: StepLogs, steps: BuildStep[]): Parameters<typeof TagRoot.prepare>[2] {
+  return {
+    root: logs.root,
+    build: logs.build,
+    step: (name, at) => logs.step(name, at),
+    took(name, stepMs, ranMs) {
+      steps.push({ name, tookMs: stepMs });
+      logs.took(name, stepMs, ranMs);
+    },
+  };
+}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -145,7 +145,7 @@ describe('PackageCache', () => {
     ['other content', '9876543210', /its sha256 is [0-9a-f]{64}/],
     ['another size', '01234', /it has 5 bytes/],
   ])('does not keep a file with %s, and says so', async (_what, found, why) => {
-    const { cache, one, kept } = await setUp(found);
+    const { cache, one, kept, place } = await setUp(found);
 
     const error = await failureOf(cache.ensure([one], never));
 
@@ -155,7 +155,7 @@ describe('PackageCache', () => {
       /a\.rpm is not the package that the repo describes.*Has the repo been changed/,
     );
     expect(await kept(one)).toBeNull();
-    expect(await failureOf(stat(`${join(one.checksum)}.part`))).toMatchObject({ code: 'ENOENT' });
+    expect(await failureOf(stat(`${place(one)}.part`))).toMatchObject({ code: 'ENOENT' });
   });
 
   it('takes a file from whichever URL has it', async () => {
@@ -237,8 +237,8 @@ describe('PackageCache', () => {
     const good = wanted([`${server.url}/a.rpm`], content, 'sha1');
     const gone = wanted([], 'gone');
     await cache.ensure([one, good], never);
-    await mkdir(join(place(one), '..'), { recursive: true });
-    await writeFile(place(one), content.replace('0', 'x'), { mode: 0o644 });
+    await rm(place(one));
+    await writeFile(place(one), content.replace('0', 'x'));
 
     expect(await cache.purge([one.checksum, good.checksum, gone.checksum], never)).toBe(2);
 

@@ -1,0 +1,310 @@
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { failureOf } from '../../test/support/root-bench.ts';
+import { keptLog } from '../../test/support/silent-log.ts';
+import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import { FakeManager } from '../container/fake/fake-manager.ts';
+import type { ContainerSpec } from '../container/spec.ts';
+import { SnapshotStore } from './snapshot-store.ts';
+
+const never = new AbortController().signal;
+const key = 'a'.repeat(64);
+const image = `localhost/koji-adjutant-root:${key}`;
+const facts = { key, listing: 'bash\t1\n', title: '@build of x' };
+
+const spec: ContainerSpec = {
+  ...{
+    name: 'root',
+    root: { kind: 'empty', directories: [] },
+    command: ['/never-run'],
+    env: {},
+    workdir: '/',
+  },
+  ...{ user: { uid: 0, gid: 0 }, capabilities: [], network: 'none', hostname: 'h', mounts: [], labels: {} },
+  ...{ limits: { pids: 1 }, owner: { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 } },
+};
+
+async function setUp() {
+  const directory = await temporaryDirectory();
+  const containers = new FakeManager({ clock: new ManualClock(), images: {} });
+  const { log, lines } = keptLog();
+  const store = new SnapshotStore(containers, directory, log);
+  const container = await containers.create(spec, never);
+  return {
+    ...{ directory, containers, store, container },
+    said: () => lines.map(({ msg }) => msg),
+    record: join(directory, `${key}.json`),
+    /** Keeps the root of the container and waits until that is done. */
+    async keep() {
+      store.keep(facts, container);
+      await store.idle();
+    },
+    /** Holds the next commit until it is let go, or made to fail. */
+    holdCommit() {
+      const gate = Promise.withResolvers<void>();
+      const commit = containers.commit.bind(containers);
+      containers.commit = async (...call) => {
+        await gate.promise;
+        await commit(...call);
+      };
+      return gate;
+    },
+  };
+}
+
+describe('SnapshotStore.find', () => {
+  it('has nothing of a key that nobody kept', async () => {
+    const { store, containers } = await setUp();
+
+    expect(await store.find(key, never)).toBeNull();
+    expect(containers.calls).toEqual(['create root']);
+  });
+
+  it('gives what was kept, also after a restart, and notes its use', async () => {
+    const { store, keep, containers, directory, record } = await setUp();
+    await keep();
+    await utimes(record, 1, 1);
+
+    expect(await store.find(key, never)).toEqual({ ...facts, image });
+
+    expect((await stat(record)).mtimeMs).toBeGreaterThan(1_000_000_000_000);
+    const later = new SnapshotStore(containers, directory, keptLog().log);
+    expect(await later.find(key, never)).toEqual({ ...facts, image });
+    expect(await containers.images('io.koji.adjutant.snapshot', never)).toMatchObject([
+      { labels: { 'io.koji.adjutant.snapshot': key } },
+    ]);
+  });
+
+  it('does not take an image that somebody else has put in its place', async () => {
+    const { store, keep, containers, container, said, directory } = await setUp();
+    await keep();
+    await containers.commit(container.id, image, {}, never);
+
+    expect(await store.find(key, never)).toBeNull();
+
+    expect(said()).toEqual(['the image of a snapshot is not the one that was made; made again']);
+    expect(await readdir(directory)).toEqual([]);
+    expect(containers.calls).toContain(`removeImage ${image}`);
+  });
+
+  it('does not count on a record whose image is gone', async () => {
+    const { store, keep, containers, said, directory } = await setUp();
+    await keep();
+    await containers.removeImage(image);
+
+    expect(await store.find(key, never)).toBeNull();
+
+    expect(said()).toEqual(['the image of a snapshot is gone; made again']);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('does not count on an image whose record is damaged, and can keep it again', async () => {
+    const { store, keep, record } = await setUp();
+    await keep();
+    await writeFile(record, '{"key": ');
+
+    expect(await store.find(key, never)).toBeNull();
+    await keep();
+
+    expect(await store.find(key, never)).toMatchObject({ key });
+  });
+
+  it('passes on that the engine does not answer', async () => {
+    const { store, keep, containers } = await setUp();
+    await keep();
+    containers.ensureImage = () => Promise.reject(new Error('no engine'));
+
+    await expect(store.find(key, never)).rejects.toThrow('no engine');
+  });
+});
+
+describe('SnapshotStore.keep', () => {
+  it('goes on in the background, and the container goes when it is done', async () => {
+    const { store, holdCommit, container, containers } = await setUp();
+    const gate = holdCommit();
+
+    store.keep(facts, container);
+    await store.release(key, container);
+    const settled = store.settled(key, never);
+
+    expect(await store.find(key, never)).toBeNull();
+    expect(containers.calls).not.toContain('remove root');
+    gate.resolve();
+    await settled;
+    expect(await store.find(key, never)).toMatchObject({ key });
+    await store.idle();
+    expect(containers.calls.indexOf('remove root')).toBeGreaterThan(
+      containers.calls.indexOf(`commit ${image}`),
+    );
+    containers.assertClean();
+  });
+
+  it('is only told in the log when it fails', async () => {
+    const { store, holdCommit, container, containers, said } = await setUp();
+    const gate = holdCommit();
+
+    store.keep(facts, container);
+    await store.release(key, container);
+    gate.reject(new Error('no space left'));
+    await store.idle();
+
+    expect(said()).toEqual(['a prepared root could not be kept']);
+    expect(await store.find(key, never)).toBeNull();
+    containers.assertClean();
+  });
+
+  it('makes nobody wait longer than he wants', async () => {
+    const { store, holdCommit, container } = await setUp();
+    const gate = holdCommit();
+    store.keep(facts, container);
+
+    await expect(store.settled(key, AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('cancelled');
+
+    gate.resolve();
+    await store.idle();
+  });
+});
+
+describe('SnapshotStore.release', () => {
+  it('removes at once a container of which nothing is kept', async () => {
+    const { store, container, containers } = await setUp();
+
+    await store.release(key, container);
+
+    containers.assertClean();
+  });
+
+  it('tells in the log that a container could not be removed later', async () => {
+    const { store, holdCommit, container, said } = await setUp();
+    const gate = holdCommit();
+    store.keep(facts, container);
+    const stubborn = { ...container, [Symbol.asyncDispose]: () => Promise.reject(new Error('busy')) };
+
+    await store.release(key, Object.assign(Object.create(container), stubborn));
+    gate.resolve();
+    await store.idle();
+
+    expect(said()).toEqual(['a container is left over']);
+  });
+});
+
+describe('SnapshotStore.alone', () => {
+  const silent = async () => undefined;
+
+  it('lets one make it while the others wait', async () => {
+    const { store } = await setUp();
+    const made = Promise.withResolvers<string>();
+    const told: string[] = [];
+
+    const first = store.alone(key, () => made.promise, silent, never);
+    const waiting = async () => void told.push('waits');
+    const second = store.alone(key, () => Promise.resolve('twice'), waiting, never);
+    const other = await store.alone('b'.repeat(64), () => Promise.resolve('other'), waiting, never);
+    made.resolve('made');
+
+    expect([await first, await second, other]).toEqual(['made', null, 'other']);
+    expect(told).toEqual(['waits']);
+  });
+
+  it('keeps the failure of one from those who wait, and lets the next one try', async () => {
+    const { store } = await setUp();
+    const made = Promise.withResolvers<string>();
+
+    const first = failureOf(store.alone(key, () => made.promise, silent, never));
+    const second = store.alone(key, () => Promise.resolve('twice'), silent, never);
+    made.reject(new Error('out of luck'));
+
+    expect(await first).toMatchObject({ message: 'out of luck' });
+    expect(await second).toBeNull();
+    expect(await store.alone(key, () => Promise.resolve('again'), silent, never)).toBe('again');
+  });
+
+  it('has those who come later wait until it is kept', async () => {
+    const { store, holdCommit, container } = await setUp();
+    const gate = holdCommit();
+    await store.alone(key, async () => store.keep(facts, container), silent, never);
+
+    const waiting = store.alone(
+      key,
+      () => Promise.resolve('twice'),
+      async () => gate.resolve(),
+      never,
+    );
+
+    expect(await waiting).toBeNull();
+    expect(await store.find(key, never)).toMatchObject({ key });
+  });
+
+  it('makes nobody wait longer than he wants', async () => {
+    const { store } = await setUp();
+    const made = Promise.withResolvers<string>();
+    const abort = new AbortController();
+
+    const first = store.alone(key, () => made.promise, silent, never);
+    const leaving = failureOf(store.alone(key, () => Promise.resolve('twice'), silent, abort.signal));
+    abort.abort(new Error('cancelled'));
+
+    expect(await leaving).toMatchObject({ message: 'cancelled' });
+    made.resolve('made');
+    expect(await first).toBe('made');
+  });
+});
+
+describe('SnapshotStore.forget', () => {
+  it('removes image and record', async () => {
+    const { store, keep, containers, directory } = await setUp();
+    await keep();
+
+    expect(await store.forget(key)).toBe(true);
+
+    expect(await readdir(directory)).toEqual([]);
+    expect(await containers.images('io.koji.adjutant.snapshot', never)).toEqual([]);
+  });
+
+  it('leaves a snapshot alone that is in use', async () => {
+    const { store, keep, containers } = await setUp();
+    await keep();
+    await store.find(key, never);
+    await using _user = await containers.create(
+      { ...spec, name: 'user', root: { kind: 'image', image } },
+      never,
+    );
+
+    expect(await store.forget(key)).toBe(false);
+
+    expect(await store.find(key, never)).toMatchObject({ key });
+  });
+});
+
+describe('SnapshotStore.list', () => {
+  it('tells of each snapshot what it is, how big, and when it was used', async () => {
+    const { store, keep, record } = await setUp();
+    await keep();
+    await utimes(record, 5, 5);
+
+    expect(await store.list(never)).toEqual([
+      { key, title: '@build of x', usedMs: 5000, sizeBytes: 1000, createdMs: expect.any(Number) },
+    ]);
+  });
+
+  it('leaves out records without image, images without record, and what is no record', async () => {
+    const { store, keep, containers, container, directory } = await setUp();
+    await keep();
+    await writeFile(join(directory, 'b.json'), JSON.stringify({ ...facts, key: 'b', imageId: 'gone' }));
+    await writeFile(join(directory, 'c.json'), 'c');
+    await writeFile(join(directory, 'd.new'), '');
+    await containers.commit(container.id, 'localhost/x:1', { 'io.koji.adjutant.snapshot': 'x' }, never);
+
+    expect((await store.list(never)).map((one) => one.key)).toEqual([key]);
+  });
+
+  it('is empty before anything was kept', async () => {
+    const { containers, directory } = await setUp();
+
+    const store = new SnapshotStore(containers, join(directory, 'not-there'), keptLog().log);
+
+    expect(await store.list(never)).toEqual([]);
+  });
+});

@@ -9,62 +9,131 @@ const srpm = (...requires: string[]) => toSourceRpm({ requires });
 const generated = 'rpmlib(DynamicBuildRequires)';
 
 describe('TagRoot.addBuildRequires', () => {
+  it('asks for what the header wants and runs no code of the package', async () => {
+    const { directory, withSource, created, started } = await openRootBench({
+      solve: () => ['some'],
+      installed: (attempt) => (attempt === 1 ? ['bash'] : ['bash', 'gcc']),
+    });
+    const root = await withSource(srpm('gcc'));
+
+    const ready = await root.addBuildRequires(never);
+
+    expect(ready).toEqual({
+      ...{ remade: false, prepared: null },
+      source: { generated: false, path: join(directory, 'in/source.src.rpm'), requirements: 'gcc 0 ' },
+    });
+    expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'gcc']);
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'solve-2', 'root-2', 'install-2']);
+    expect(started()).not.toContain('source-1');
+    const script = await readFile(join(directory, 'in/solve-2.sh'), 'utf8');
+    expect(script).toContain('builddep /adjutant/in/requires-1.src.rpm');
+    expect(await readFile(join(directory, 'in/requires-1.src.rpm'))).toEqual(srpm('gcc'));
+  });
+
   it('installs nothing when nothing is missing', async () => {
+    const { withSource, created } = await openRootBench({});
+    const root = await withSource(srpm('bash'));
+    const { installed } = root;
+
+    await root.addBuildRequires(never);
+
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'solve-2']);
+    expect(root.installed).toBe(installed);
+  });
+
+  it('installs what is missing into a root of its own, on a snapshot of the one before', async () => {
+    const { containers, directory, withSource, spec } = await openRootBench({ solve: () => ['some'] });
+    const root = await withSource(srpm('gcc'));
+
+    await root.addBuildRequires(never);
+
+    expect(spec('solve-2')?.mounts.at(-1)).toMatchObject({
+      ...{ kind: 'root', container: 'fake-2', access: 'copy' },
+    });
+    const [committed = ''] = containers.calls.filter((call) => call.startsWith('commit '));
+    expect(spec('root-2')?.root).toEqual({ kind: 'image', image: committed.replace('commit ', '') });
+    expect(spec('install-2')?.mounts).toContainEqual(
+      expect.objectContaining({ kind: 'root', container: 'fake-5', access: 'write' }),
+    );
+    expect(await readFile(join(directory, 'in/install-2.sh'), 'utf8')).not.toContain('chown');
+  });
+
+  it('changes the root also when something only has to go', async () => {
+    const { directory, withSource, created } = await openRootBench({
+      removals: (attempt) => (attempt === 2 ? ['bash-minimal-1-1.x86_64'] : []),
+      installed: (attempt) => (attempt === 1 ? ['bash', 'bash-minimal'] : ['bash']),
+    });
+    const root = await withSource(srpm('bash'));
+
+    await root.addBuildRequires(never);
+
+    expect(root.installed.map(({ name }) => name)).toEqual(['bash']);
+    expect(created().slice(3)).toEqual(['solve-2', 'root-2', 'install-2']);
+    expect(await readFile(join(directory, 'in/removals-2'), 'utf8')).toBe('bash-minimal-1-1.x86_64\n');
+  });
+
+  it('makes a package that generates requirements again before it asks for any', async () => {
+    const { directory, withSource, created } = await openRootBench({
+      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, { code: 0 }],
+    });
+    const root = await withSource(srpm(generated));
+
+    const ready = await root.addBuildRequires(never);
+
+    expect(ready).toMatchObject({ remade: true, source: { generated: true } });
+    expect(created().slice(3)).toEqual(['disk-1', 'source-1', 'solve-2', 'source-2']);
+    expect(await readFile(join(directory, 'in/source-2.sh'), 'utf8')).toContain('-br --target');
+  });
+
+  it('fails with status 30 when a requirement cannot be had', async () => {
+    const { withSource } = await openRootBench({
+      solve: (attempt) => (attempt === 1 ? ['bash'] : 1),
+    });
+    const root = await withSource(srpm('nobody-has-it'));
+
+    expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
+      status: 30,
+      step: 'solve build requirements (status 1)',
+    });
+  });
+
+  it('says what is no source package', async () => {
+    const { withSource } = await openRootBench({});
+    const root = await withSource(Buffer.from('<html>'));
+
+    expect(String(await failureOf(root.addBuildRequires(never)))).toContain('not an RPM');
+  });
+});
+
+describe('TagRoot.addRemadeRequires', () => {
+  it('asks for what the package wants when it is made again', async () => {
     const { directory, withSource, created, started } = await openRootBench({
       sources: [{ srpms: { 'hello-1.0-1.src.rpm': srpm('bash') } }],
     });
     const root = await withSource();
 
-    const source = await root.addBuildRequires(never);
+    const ready = await root.addRemadeRequires(never);
 
-    expect(source).toMatchObject({ generated: false, path: join(directory, 'source-1/hello-1.0-1.src.rpm') });
-    expect(created()).toEqual(['build-1', 'fetch-1', 'install-1', 'disk-1', 'source-1', 'fetch-2']);
-    expect(started()).toEqual(['fetch-1', 'install-1', 'source-1', 'fetch-2']);
+    expect(ready).toMatchObject({
+      remade: true,
+      source: { generated: false, path: join(directory, 'source-1/hello-1.0-1.src.rpm') },
+    });
+    expect(created().slice(3)).toEqual(['disk-1', 'source-1', 'solve-2']);
+    expect(started()).toEqual(['solve-1', 'install-1', 'source-1', 'solve-2']);
     expect(await readFile(join(directory, 'in/source-1.sh'), 'utf8')).toContain('-bs --target x86_64');
-    expect(await readFile(join(directory, 'in/fetch-2.sh'), 'utf8')).toContain('builddep /adjutant/in/');
-  });
-
-  it('installs what is missing into the root and lists it', async () => {
-    const { directory, withSource, containers, created } = await openRootBench({
-      fetch: () => ['gcc.rpm'],
-      installed: (attempt) => (attempt === 1 ? ['bash'] : ['bash', 'gcc']),
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm('gcc') } }],
-    });
-    const root = await withSource();
-
-    await root.addBuildRequires(never);
-
-    expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'gcc']);
-    expect(created().slice(5)).toEqual(['fetch-2', 'install-2', 'source-2']);
-    const parent = containers.created.find(({ name }) => name.endsWith('fetch-2'))?.mounts.at(-1);
-    expect(parent).toMatchObject({ kind: 'root', container: 'fake-1', access: 'copy' });
-    expect(await readFile(join(directory, 'in/install-2.sh'), 'utf8')).not.toContain('chown');
-  });
-
-  it('changes the root also when something only has to go', async () => {
-    const { withSource, created } = await openRootBench({
-      removals: (attempt) => (attempt === 2 ? 'bash-minimal-1-1.x86_64\n' : ''),
-      installed: (attempt) => (attempt === 1 ? ['bash', 'bash-minimal'] : ['bash']),
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm('bash') } }],
-    });
-    const root = await withSource();
-
-    await root.addBuildRequires(never);
-
-    expect(root.installed.map(({ name }) => name)).toEqual(['bash']);
-    expect(created().slice(5, 7)).toEqual(['fetch-2', 'install-2']);
+    expect(await readFile(join(directory, 'in/requires-1.src.rpm'))).toEqual(srpm('bash'));
   });
 
   it('looks again while the installed packages bring new requirements, and stops when they do not', async () => {
     const { withSource, created } = await openRootBench({
-      fetch: () => ['some.rpm'],
+      solve: (attempt) => [`p${attempt}`],
       sources: [['a'], ['a', 'b'], ['a', 'b', 'c'], ['a', 'b', 'c']].map((requires) => ({
         srpms: { 'a-1-1.src.rpm': srpm(...requires) },
       })),
     });
     const root = await withSource();
 
-    await root.addBuildRequires(never);
+    await root.addRemadeRequires(never);
 
     expect(created().filter((name) => name.startsWith('source'))).toHaveLength(4);
     expect(created().filter((name) => name.startsWith('install'))).toHaveLength(1 + 3);
@@ -73,7 +142,7 @@ describe('TagRoot.addBuildRequires', () => {
   it('gives up looking after ten rounds, as mock does', async () => {
     let round = 0;
     const { withSource, created } = await openRootBench({
-      fetch: () => ['some.rpm'],
+      solve: (attempt) => [`p${attempt}`],
       sources: Array.from({ length: 20 }, () => {
         round += 1;
         return { srpms: { 'a-1-1.src.rpm': srpm(`r${round}`) } };
@@ -81,21 +150,21 @@ describe('TagRoot.addBuildRequires', () => {
     });
     const root = await withSource();
 
-    const source = await root.addBuildRequires(never);
+    const { source } = await root.addRemadeRequires(never);
 
     expect(created().filter((name) => name.startsWith('source'))).toHaveLength(11);
-    expect(source.requirements).toContain('r11 ');
+    expect(source.requirements).toBe('r11 0 ');
   });
 
   it('installs generated requirements until rpmbuild finds nothing missing', async () => {
     const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
     const { directory, withSource, created, containers } = await openRootBench({
-      fetch: (attempt) => (attempt === 2 ? [] : ['some.rpm']),
+      solve: (attempt) => (attempt === 2 ? [] : [`p${attempt}`]),
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { code: 0 }],
     });
     const root = await withSource();
 
-    const source = await root.addBuildRequires(never);
+    const { source } = await root.addRemadeRequires(never);
 
     expect(source.generated).toBe(true);
     expect(created().filter((name) => name.startsWith('source'))).toHaveLength(4);
@@ -108,44 +177,47 @@ describe('TagRoot.addBuildRequires', () => {
 
   it('runs %prep once, in a home that all steps share and the build gets', async () => {
     const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
-    const { directory, withSource, created, containers } = await openRootBench({
-      fetch: (attempt) => (attempt === 2 ? [] : ['some.rpm']),
+    const { bench, directory, withSource, created, removed, spec } = await openRootBench({
+      solve: (attempt) => (attempt === 2 ? [] : [`p${attempt}`]),
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { code: 0 }],
-      build: { srpms: { 'a-1-1.src.rpm': 'written again' } },
+      builds: [{ srpms: { 'a-1-1.src.rpm': 'written again' } }],
     });
-    const root = await withSource();
+    const root = await withSource(srpm(generated));
 
     await root.build(await root.addBuildRequires(never), never);
 
-    const scripts = ['source-1', 'source-2', 'source-3', 'source-4', 'build'].map((name) =>
-      readFile(join(directory, `in/${name}.sh`), 'utf8'),
+    const steps = ['source-1', 'source-2', 'source-3', 'source-4', 'build-1'];
+    const scripts = await Promise.all(
+      steps.map((name) => readFile(join(directory, `in/${name}.sh`), 'utf8')),
     );
-    const modes = (await Promise.all(scripts)).map(
-      (script) => /exec \/usr\/bin\/rpmbuild (.*?) --target/.exec(script)?.[1],
-    );
-    expect(modes).toEqual(['-bs', '-br', '-br --noprep', '-br --noprep', '-ba --noprep']);
-    expect(created().filter((name) => name.startsWith('disk'))).toEqual(['disk-1']);
-    expect(created().at(-1)).toBe('carry-1');
-    expect(containers.created.at(-1)).toMatchObject({
-      capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID'],
-      network: 'none',
-      root: { kind: 'image' },
-    });
-    expect(containers.created.at(-1)?.mounts.map(({ kind, target }) => `${kind} ${target}`)).toEqual([
-      ...['work /adjutant/in', 'root /mnt/disk', 'root /mnt/root'],
+    expect(scripts.map((script) => /exec \/usr\/bin\/rpmbuild (.*?) --target/.exec(script)?.[1])).toEqual([
+      ...['-bs', '-br', '-br --noprep', '-br --noprep', '-ba --noprep'],
     ]);
+    expect(created().filter((name) => name.startsWith('disk'))).toEqual(['disk-1']);
+    const disk = `fake-${bench.containers.created.findIndex(({ owner }) => owner.phase === 'disk') + 1}`;
+    for (const name of steps) {
+      const lent = spec(name)?.mounts.flatMap((mount) => (mount.kind === 'root' ? [mount] : []));
+      expect(lent?.map(({ container, path, target }) => [container, path, target])).toEqual([
+        [disk, '/builddir', '/builddir'],
+        [disk, '/tmp', '/tmp'],
+        [disk, '/var-tmp', '/var/tmp'],
+      ]);
+    }
+    expect(removed().at(-1)).toBe('disk-1');
   });
 
   it('leaves nothing of its steps to a build without generated requirements', async () => {
-    const { directory, withSource, created } = await openRootBench({
+    const { directory, withSource, created, removed } = await openRootBench({
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm() } }],
     });
     const root = await withSource();
 
-    await root.build(await root.addBuildRequires(never), never);
+    const ready = await root.addRemadeRequires(never);
+    expect(removed()).toContain('disk-1');
+    await root.build(ready, never);
 
-    expect(created()).not.toContain('carry-1');
-    expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('rpm -Uvh --nodeps');
+    expect(created()).toContain('disk-2');
+    expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('rpm -Uvh --nodeps');
   });
 
   it('ends the generated rounds when the list brings nothing new', async () => {
@@ -155,7 +227,7 @@ describe('TagRoot.addBuildRequires', () => {
     });
     const root = await withSource();
 
-    await root.addBuildRequires(never);
+    await root.addRemadeRequires(never);
 
     expect(created().filter((name) => name.startsWith('source'))).toHaveLength(2);
   });
@@ -163,12 +235,12 @@ describe('TagRoot.addBuildRequires', () => {
   it('gives up generating after ten rounds, as mock does', async () => {
     const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
     const { withSource, created } = await openRootBench({
-      fetch: (attempt) => (attempt === 2 ? [] : ['some.rpm']),
+      solve: (attempt) => (attempt === 2 ? [] : [`p${attempt}`]),
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list],
     });
     const root = await withSource();
 
-    await root.addBuildRequires(never);
+    await root.addRemadeRequires(never);
 
     expect(created().filter((name) => name.startsWith('source'))).toHaveLength(1 + 10);
   });
@@ -179,7 +251,7 @@ describe('TagRoot.addBuildRequires', () => {
     });
     const root = await withSource();
 
-    const error = await failureOf(root.addBuildRequires(never));
+    const error = await failureOf(root.addRemadeRequires(never));
 
     expect(error).toMatchObject({
       status: 40,
@@ -200,7 +272,7 @@ describe('TagRoot.addBuildRequires', () => {
     const { withSource } = await openRootBench({ sources: [{ code }] });
     const root = await withSource();
 
-    expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
+    expect(await failureOf(root.addRemadeRequires(never))).toMatchObject({
       status,
       message: `rpmbuild -bs (status ${code}) exited with status ${status}; see ${log} for more information`,
     });
@@ -212,22 +284,9 @@ describe('TagRoot.addBuildRequires', () => {
     });
     const root = await withSource();
 
-    expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
+    expect(await failureOf(root.addRemadeRequires(never))).toMatchObject({
       status: 10,
       step: 'rpmbuild -br (status 1)',
-    });
-  });
-
-  it('fails with status 30 when a requirement cannot be had', async () => {
-    const { withSource } = await openRootBench({
-      fetch: (attempt) => (attempt === 1 ? ['bash.rpm'] : 1),
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm('nobody-has-it') } }],
-    });
-    const root = await withSource();
-
-    expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
-      status: 30,
-      step: 'fetch build requirements (status 1)',
     });
   });
 
@@ -238,14 +297,14 @@ describe('TagRoot.addBuildRequires', () => {
     const { withSource } = await openRootBench({ sources: [{ srpms }] });
     const root = await withSource();
 
-    expect(await failureOf(root.addBuildRequires(never))).toMatchObject({ status: 40 });
+    expect(await failureOf(root.addRemadeRequires(never))).toMatchObject({ status: 40 });
   });
 
   it('kills a source phase that takes longer than rpmbuild_timeout', async () => {
     const { clock, withSource } = await openRootBench({ sources: [{ runMs: Number.POSITIVE_INFINITY }] });
     const root = await withSource();
 
-    const failing = failureOf(root.addBuildRequires(never));
+    const failing = failureOf(root.addRemadeRequires(never));
     await clock.asleep(3_600_000);
     await clock.advance(3_600_000);
 

@@ -1,23 +1,25 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   buildScript,
-  carryScript,
-  fetchScript,
+  checkedBuildScript,
   generateRequiresScript,
   installScript,
   quote,
   rebuildSourceScript,
+  solveScript,
   sourceScript,
 } from './scripts.ts';
 
 const hostile = ['x', 'a b', "it's", '$(reboot)', '`id`', '"', '\\', '-rf', '*', 'a\nb', '!!', '~', '#', ''];
-const settings = { packages: 'packages-1', releaseVersion: null, personality: null };
-const install = { fresh: true, personality: null, machineId: 'abc', localTime: null };
+const settings = { releaseVersion: null, personality: null };
+const inputs = { digests: { sha256sum: 'd  /p\n' }, manifest: '/p\n', removals: 'old-1-1.noarch\n' };
+const install = { attempt: 1, inputs, fresh: true, personality: null, machineId: 'abc', localTime: null };
 const bash = spawnSync('bash', ['--version'], { encoding: 'utf8' });
 const noBash = bash.status === 0 ? '' : ' (skipped: there is no bash)';
 
@@ -30,32 +32,31 @@ function wordsOf(line: string): readonly string[] {
 
 describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   const scripts: Record<string, string> = {
-    'fetch of a group': fetchScript({ kind: 'group', group: 'build' }, settings),
-    'fetch of requirements': fetchScript(
-      { kind: 'build-requires', files: ['requires-1.src.rpm'] },
-      { packages: 'packages-2', releaseVersion: '9', personality: 'linux32' },
+    'solve a group': solveScript({ kind: 'group', group: 'build' }, settings),
+    'solve requirements': solveScript(
+      { kind: 'build-requires', file: 'requires-1.src.rpm' },
+      { releaseVersion: '9', personality: 'linux32' },
     ),
+    'checked build': checkedBuildScript('source.src.rpm', 'noarch', null),
+    'install of nothing': installScript({ ...install, inputs: { digests: {}, manifest: '', removals: '' } }),
     'first install': installScript({ ...install, localTime: '../usr/share/zoneinfo/Asia/Tokyo' }),
     'later install': installScript({ ...install, fresh: false, personality: 'linux32' }),
     source: sourceScript('source.src.rpm', 'x86_64', null, 'empty'),
     'source again': sourceScript('source.src.rpm', 'x86_64', null, 'unpacked'),
-    carry: carryScript,
     'generated requirements': generateRequiresScript('source.src.rpm', 'i686', 'linux32', 'unpacked'),
     build: buildScript('source.src.rpm', 'noarch', null, 'empty'),
     'build with generated requirements': buildScript('source.src.rpm', 'x86_64', 'linux32', 'prepared'),
     'rebuild of a source package': rebuildSourceScript('source.src.rpm'),
     ...Object.fromEntries(
       hostile.flatMap((word) => [
-        [`fetch of group ${word}`, fetchScript({ kind: 'group', group: word }, settings)],
+        [`solve group ${word}`, solveScript({ kind: 'group', group: word }, settings)],
         [
-          `fetch for ${word}`,
-          fetchScript(
-            { kind: 'build-requires', files: [word] },
-            { ...settings, releaseVersion: word, personality: word },
-          ),
+          `solve for ${word}`,
+          solveScript({ kind: 'build-requires', file: word }, { releaseVersion: word, personality: word }),
         ],
         [`install with ${word}`, installScript({ ...install, localTime: word, machineId: word })],
         [`source ${word}`, sourceScript(word, word, word, 'empty')],
+        [`checked build ${word}`, checkedBuildScript(word, word, word)],
         [`build ${word}`, buildScript(word, word, word, 'prepared')],
         [`rebuild ${word}`, rebuildSourceScript(word)],
       ]),
@@ -89,7 +90,7 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
 
   it.each(hostile)('ask dnf for exactly the group %j', (group) => {
     const [command = ''] =
-      /"\$dnf" -y [\s\S]*?(?=\nstatus=)/.exec(fetchScript({ kind: 'group', group }, settings)) ?? [];
+      /"\$dnf" -c [\s\S]*?(?=\nstatus=)/.exec(solveScript({ kind: 'group', group }, settings)) ?? [];
 
     expect(wordsOf(command).slice(-2)).toEqual(['install', `@${group}`]);
   });
@@ -107,7 +108,7 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   });
 });
 
-describe('fetchScript', () => {
+describe('solveScript', () => {
   it.skipIf(noBash !== '').each([
     ['no dnf', null, false],
     ['dnf 5', '\x7fELF\0\0#!/bin/sh\n', false],
@@ -116,7 +117,7 @@ describe('fetchScript', () => {
     const bin = await mkdtemp(join(tmpdir(), 'scripts-'));
     onTestFinished(() => rm(bin, { recursive: true }));
     if (dnf !== null) await writeFile(join(bin, 'dnf'), dnf, { mode: 0o755 });
-    const script = fetchScript({ kind: 'group', group: 'build' }, settings);
+    const script = solveScript({ kind: 'group', group: 'build' }, settings);
     const beginning = `${script.slice(0, script.indexOf('\nmkdir'))}\necho "$dnf"`;
 
     const { status, stdout } = spawnSync('/bin/bash', ['-c', beginning], {
@@ -131,26 +132,50 @@ describe('fetchScript', () => {
     );
   });
 
-  it('downloads into the directory of its transaction and runs nothing', () => {
-    const script = fetchScript({ kind: 'group', group: 'build' }, { ...settings, packages: 'packages-7' });
+  it.skipIf(noBash !== '').each([
+    ['a solution, although dnf was told to do nothing about it', '{}', 1, 0],
+    ['none, and dnf fails', '', 1, 1],
+    ['none, and dnf has nothing to do', '', 0, 0],
+  ])(`leaves %s${noBash}`, async (_what, solution, code, status) => {
+    const place = await mkdtemp(join(tmpdir(), 'scripts-'));
+    onTestFinished(() => rm(place, { recursive: true }));
+    await mkdir(join(place, 'bin'));
+    await mkdir(join(place, 'mnt/root', place, 'solve/logs'), { recursive: true });
+    await writeFile(join(place, 'mnt/root', place, 'solve/logs/dnf.log'), 'said by dnf\n');
+    const dnf = `#!/bin/bash\nprintf %s ${quote(solution)} >"$ADJUTANT_SOLUTION"\nexit ${code}\n`;
+    await writeFile(join(place, 'bin/dnf-3'), dnf, { mode: 0o755 });
+    const script = solveScript({ kind: 'group', group: 'build' }, settings)
+      .replaceAll('/mnt/root', `${place}/mnt/root`)
+      .replaceAll('/adjutant/', `${place}/`);
+
+    const run = spawnSync('bash', ['-c', script], {
+      env: { PATH: `${join(place, 'bin')}:/usr/bin:/bin` },
+      encoding: 'utf8',
+    });
+
+    expect({ status: run.status, stdout: run.stdout }).toEqual({ status, stdout: '' });
+    expect(await readFile(join(place, 'solve/logs/dnf.log'), 'utf8')).toBe('said by dnf\n');
+  });
+
+  it('only solves: it installs and fetches nothing, and runs nothing of a package', () => {
+    const script = solveScript({ kind: 'group', group: 'build' }, settings);
 
     expect(script).toContain(
-      '--allowerasing --downloadonly --downloaddir=/adjutant/fetch/packages-7 install @build',
+      "--disableplugin='*' --enableplugin=adjutant --allowerasing --assumeno install @build",
     );
     expect(script).toContain('--installroot=/mnt/root');
-    expect(script).not.toContain('--releasever');
-    expect(script).not.toContain('setarch');
+    expect(script).not.toMatch(/--releasever|setarch| -y |download/);
   });
 
   it('solves for the release and machine it is told', () => {
-    const script = fetchScript(
-      { kind: 'build-requires', files: ['a.src.rpm', 'b.src.rpm'] },
-      { ...settings, releaseVersion: '9', personality: 'linux32' },
+    const script = solveScript(
+      { kind: 'build-requires', file: 'a.src.rpm' },
+      { releaseVersion: '9', personality: 'linux32' },
     );
 
-    expect(script).toContain('setarch linux32 "$dnf" -y ');
+    expect(script).toContain('setarch linux32 "$dnf" -c ');
     expect(script).toContain(' --releasever=9 ');
-    expect(script).toContain(' builddep /adjutant/in/a.src.rpm /adjutant/in/b.src.rpm');
+    expect(script).toContain(' builddep /adjutant/in/a.src.rpm');
   });
 });
 
@@ -173,37 +198,48 @@ describe('installScript', () => {
     expect(before).not.toContain('mockbuild');
   });
 
-  it.skipIf(noBash !== '')(`leaves alone what is mounted for scriptlets, and devices${noBash}`, () => {
-    const listed = ['-rw-r--r-- /usr/x', 'crw-rw-rw- /dev/a', 'brw------- /lib/b', 'crw-rw-rw- /%(reboot)'];
-    const script = installScript({ ...install, fresh: false })
-      .replace('packages=(/adjutant/packages/*.rpm)', 'packages=(a.rpm)')
-      .replaceAll('/tmp/manifest', '/dev/null')
-      .replace(/^.*\/adjutant\/out\/installed.*$/m, '');
-    const rpm = `rpm() { if [ "$1" = -qp ]; then printf '%s\\n' ${listed.map(quote).join(' ')}; else printf '<%s>' "$@"; fi; }`;
+  /** Runs an install with a function for rpm, and what the script finds in `/adjutant/in`. */
+  async function runInstall(script: string, rpm: string, files: Readonly<Record<string, string>>) {
+    const place = await mkdtemp(join(tmpdir(), 'scripts-'));
+    onTestFinished(() => rm(place, { recursive: true }));
+    await mkdir(join(place, 'out'));
+    await mkdir(join(place, 'in'));
+    for (const [name, content] of Object.entries(files))
+      await writeFile(join(place, 'in', name), content.replaceAll('/adjutant/', `${place}/`));
+    const moved = script.replaceAll('/adjutant/', `${place}/`);
+    const run = spawnSync('bash', ['-c', `${rpm}\n${moved}`], { encoding: 'utf8' });
+    return { status: run.status, stdout: run.stdout.replaceAll(place, '/adjutant') };
+  }
+  const shown = `printf '<%s>' "$@"; echo`;
+  const only = (more: Partial<typeof inputs>) =>
+    installScript({
+      ...{ ...install, fresh: false },
+      inputs: { digests: {}, manifest: '', removals: '', ...more },
+    });
 
-    const { stdout } = spawnSync('bash', ['-c', `${rpm}\n${script}`], { encoding: 'utf8' });
+  it.skipIf(noBash !== '')(`leaves alone what is mounted for scriptlets, and devices${noBash}`, async () => {
+    const listed = ['-rw-r--r-- /usr/x', 'crw-rw-rw- /dev/a', 'brw------- /lib/b', 'crw-rw-rw- /%(reboot)'];
+    const rpm = `rpm() { if [ "$1" = -qp ]; then printf '%s\\n' ${listed.map(quote).join(' ')}; else ${shown}; fi; }`;
+
+    const { stdout } = await runInstall(only({ manifest: '/adjutant/cache/a.rpm\n' }), rpm, {});
 
     expect(stdout).toBe(
       'left out, a device: /dev/a\nleft out, a device: /lib/b\n' +
         '<--root></mnt/root><--define><_netsharedpath /proc:/sys:/dev/a:/lib/b>' +
-        '<-Uv><--oldpackage><--replacepkgs><--nosignature></dev/null>',
+        '<-Uv><--oldpackage><--replacepkgs><--nosignature></adjutant/in/manifest-1>\n',
     );
   });
 
   it.skipIf(noBash !== '')(
     `removes what the solver wants removed before it adds anything${noBash}`,
     async () => {
-      const place = await mkdtemp(join(tmpdir(), 'scripts-'));
-      onTestFinished(() => rm(place, { recursive: true }));
-      await writeFile(join(place, 'removals'), 'curl-minimal-1-1.x86_64\nx (y)-1-1.noarch\n');
-      await writeFile(join(place, 'curl.rpm'), '');
-      const script = installScript({ ...install, fresh: false })
-        .replaceAll('/adjutant/packages', place)
-        .replaceAll('/tmp/manifest', '/dev/null')
-        .replace(/^.*\/adjutant\/out\/installed.*$/m, '');
-      const rpm = `rpm() { [ "$1" = -qp ] || { printf '<%s>' "$@"; echo; }; }`;
+      const removals = 'curl-minimal-1-1.x86_64\nx (y)-1-1.noarch\n';
 
-      const { stdout } = spawnSync('bash', ['-c', `${rpm}\n${script}`], { encoding: 'utf8' });
+      const { stdout } = await runInstall(
+        only({ manifest: '/adjutant/cache/curl.rpm\n', removals }),
+        `rpm() { [ "$1" = -qp ] || { ${shown}; }; }`,
+        { 'removals-1': removals },
+      );
 
       const [removal, addition] = stdout.split('\n');
       expect(removal).toBe(
@@ -212,6 +248,33 @@ describe('installScript', () => {
       expect(addition).toContain('<-Uv>');
     },
   );
+
+  it.skipIf(noBash !== '').each([
+    ['are as they should be', 'content', 0, /^<--root>.*<-Uv>/],
+    ['are damaged', 'CONTENT', 41, /^\/adjutant\/in\/a\.rpm: FAILED\n$/],
+    ['are gone', null, 41, /^sha256sum: .*\n\/adjutant\/in\/a\.rpm: FAILED open or read\n$/],
+  ])(
+    `looks at the packages before it touches the root: they %s${noBash}`,
+    async (_what, found, code, said) => {
+      const hex = createHash('sha256').update('content').digest('hex');
+      const digests = { sha256sum: `${hex}  /adjutant/in/a.rpm\n` };
+
+      const { status, stdout } = await runInstall(
+        only({ digests, manifest: '/adjutant/in/a.rpm\n' }),
+        `rpm() { [ "$1" = -qp ] || { ${shown}; }; }`,
+        { 'sha256sum-1': digests.sha256sum, ...(found === null ? {} : { 'a.rpm': found }) },
+      );
+
+      expect(stdout.replace(/^sha256sum: WARNING.*\n/gm, '')).toMatch(said);
+      expect(status).toBe(code);
+    },
+  );
+
+  it('calls rpm neither for removals nor for packages where there are none', () => {
+    expect(only({})).not.toMatch(/rpm .* -(ev|Uv) /);
+    expect(only({ removals: 'a-1-1.noarch\n' })).not.toContain(' -Uv ');
+    expect(only({ manifest: '/p\n' })).not.toContain(' -ev ');
+  });
 
   it('links the time zone of the host, if it has one', () => {
     expect(installScript({ ...install, localTime: '/usr/share/zoneinfo/UTC' })).toContain(
@@ -231,6 +294,66 @@ function rpmbuildArguments(script: string, help: string): string {
   const run = spawnSync('bash', ['-c', shown], { env: { spec: 'a.spec', HOME: '/home' }, encoding: 'utf8' });
   return run.stdout.trimEnd();
 }
+
+describe('checkedBuildScript', () => {
+  /** Runs it where rpm says that the remade package asks for `asked`, and rpmbuild ends with `codes` by its mode. */
+  async function runChecked(wanted: string, asked: string, codes: Readonly<Record<string, number>> = {}) {
+    const place = await mkdtemp(join(tmpdir(), 'scripts-'));
+    onTestFinished(() => rm(place, { recursive: true }));
+    await mkdir(join(place, 'in'));
+    const files = {
+      asked,
+      'in/requirements': wanted,
+      'in/rpmmacros': '',
+      rpm: `#!/bin/bash\ncase $1 in -qpl) echo a.spec ;; -qp) cat ${place}/asked ;; esac\n`,
+      rpmbuild: `#!/bin/bash\nif [ "$1" = --help ]; then echo --noclean; else echo "rpmbuild $*"; fi\ncase $1 in ${Object.entries(
+        codes,
+      )
+        .map(([mode, code]) => `${mode}) exit ${code} ;;`)
+        .join(' ')} esac\n`,
+    };
+    for (const [name, content] of Object.entries(files))
+      await writeFile(join(place, name), content, { mode: 0o755 });
+    const script = checkedBuildScript('s.src.rpm', 'noarch', null)
+      .replaceAll('/usr/bin/', `${place}/`)
+      .replaceAll('/adjutant/in/', `${place}/in/`);
+    const env = { HOME: place, PATH: '/usr/bin:/bin' };
+    const { status, stdout } = spawnSync('bash', ['-c', script], { env, encoding: 'utf8' });
+    return {
+      status,
+      modes: [...stdout.matchAll(/^rpmbuild (-\w+) --target noarch --nodeps --noclean /gm)].map(
+        ([, mode]) => mode,
+      ),
+    };
+  }
+
+  it.skipIf(noBash !== '').each([
+    ['the same', 'gcc 0 \nmake 12 4.0\n', 'gcc 0 \nmake 12 4.0\n', 0],
+    [
+      'the same, but for what rpm asks of itself',
+      'gcc 0 \n',
+      'rpmlib(FileDigests) 16777226 4.6\ngcc 0 \n',
+      0,
+    ],
+    ['nothing, as before', '\n', 'rpmlib(FileDigests) 16777226 4.6\n', 0],
+    ['something more', 'gcc 0 \n', 'gcc 0 \nmake 0 \n', 97],
+    ['something less', 'gcc 0 \nmake 0 \n', 'gcc 0 \n', 97],
+    ['another version', 'gcc 12 4\n', 'gcc 12 5\n', 97],
+    ['what it generates', '\n', 'rpmlib(DynamicBuildRequires) 16777226 4.15\n', 97],
+  ])(`when the remade package asks for %s${noBash}`, async (_what, wanted, asked, status) => {
+    expect(await runChecked(wanted, asked)).toEqual({
+      status,
+      modes: status === 0 ? ['-bs', '-bb'] : ['-bs'],
+    });
+  });
+
+  it.skipIf(noBash !== '').each([
+    ['-bs', ['-bs']],
+    ['-bb', ['-bs', '-bb']],
+  ])(`ends as rpmbuild %s did when that fails${noBash}`, async (mode, modes) => {
+    expect(await runChecked('gcc 0 \n', 'gcc 0 \n', { [mode]: 7 })).toEqual({ status: 7, modes });
+  });
+});
 
 describe('scripts that run rpmbuild', () => {
   it.each([

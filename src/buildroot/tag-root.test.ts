@@ -1,8 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { solvedPackage } from '../../test/support/fake-root.ts';
 import { failureOf, openRootBench } from '../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
+import { packagePath } from '../cache/package-cache.ts';
 import { BuildrootStepFailed, UnusableImage } from './errors.ts';
 
 const never = new AbortController().signal;
@@ -10,7 +13,7 @@ const srpm = (...requires: string[]) => toSourceRpm({ requires });
 const generated = 'rpmlib(DynamicBuildRequires)';
 
 describe('TagRoot.prepare', () => {
-  it('fetches the group, installs it into the container of the build, and reads what is there', async () => {
+  it('solves for the group, installs it into the root of a container, and reads what is there', async () => {
     const { directory, logs, prepare, created, started } = await openRootBench({
       installed: () => ['bash', 'rpm-build'],
     });
@@ -18,62 +21,93 @@ describe('TagRoot.prepare', () => {
     const root = await prepare();
 
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'rpm-build']);
-    expect(created()).toEqual(['build-1', 'fetch-1', 'install-1']);
-    expect(started()).toEqual(['fetch-1', 'install-1']);
-    expect(logs.texts.root).toBe('fetch 1\ninstall 1\n');
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1']);
+    expect(started()).toEqual(['solve-1', 'install-1']);
+    expect(logs.texts.root).toBe(
+      'solve 1\n@build: 1 packages, 1 of them fetched (4 bytes), the others from the cache\ninstall 1\n',
+    );
     expect(logs.steps).toEqual([
-      ...['start fetch @build', 'finish fetch @build', 'start install @build', 'finish install @build'],
+      ...['start solve @build', 'finish solve @build', 'start install @build', 'finish install @build'],
     ]);
-    expect(await readFile(join(directory, 'in/fetch-1.sh'), 'utf8')).toContain('install @build');
+    expect(await readFile(join(directory, 'in/solve-1.sh'), 'utf8')).toContain('install @build');
     expect(await readFile(join(directory, 'in/install-1.sh'), 'utf8')).toContain('chown -R 1000:135');
     expect(await readFile(join(directory, 'in/rpmmacros'), 'utf8')).toContain('%_topdir /builddir/build\n');
-    expect(await readFile(join(directory, 'in/dnf.conf'), 'utf8')).toContain('baseurl=http://hub/repo\n');
-    expect(await readdir(join(directory, 'fetch'))).not.toContain('packages-1');
+    expect(await readFile(join(directory, 'in/dnf.conf'), 'utf8')).toContain(
+      `baseurl=${pathToFileURL(join(directory, 'repo')).href}\n`,
+    );
   });
 
-  it('gives each phase no more than it needs', async () => {
-    const { containers, prepare } = await openRootBench({});
+  it('says which packages of the cache shall be installed, by their digests', async () => {
+    const { bench, directory, prepare, spec } = await openRootBench({ solve: () => ['bash', 'sed'] });
 
     await prepare();
 
-    const [build, fetch, install] = containers.created;
-    expect(fetch).toMatchObject({
+    const path = (name: string) => packagePath(solvedPackage(name).checksum);
+    expect(await readFile(join(directory, 'in/manifest-1'), 'utf8')).toBe(
+      `/adjutant/cache/${path('bash')}\n/adjutant/cache/${path('sed')}\n`,
+    );
+    const [sum = ''] = (await readFile(join(directory, 'in/sha256sum-1'), 'utf8')).split('\n');
+    expect(sum).toBe(`${solvedPackage('bash').checksum.slice(7)}  /adjutant/cache/${path('bash')}`);
+    expect(await readFile(join(bench.directory, 'cache/packages', path('sed')), 'utf8')).toBe('sed');
+    expect(spec('install-1')?.mounts).toContainEqual({
+      ...{ kind: 'work', path: 'cache/packages', target: '/adjutant/cache', readOnly: true },
+    });
+  });
+
+  it('gives each phase no more than it needs', async () => {
+    const { containers, withSource, spec } = await openRootBench({
+      builds: [{ srpms: { 'a.src.rpm': '' } }],
+    });
+    const root = await withSource();
+
+    await root.build(await root.addBuildRequires(never), never);
+
+    const {
+      'solve-1': solve,
+      'install-1': install,
+      'root-1': made,
+      'build-1': build,
+    } = Object.fromEntries(['solve-1', 'install-1', 'root-1', 'build-1'].map((name) => [name, spec(name)]));
+    expect(solve).toMatchObject({
       root: { kind: 'image', image: 'localhost/image:1' },
       network: 'host',
       capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'],
       labels: { a: 'b' },
     });
-    expect(fetch?.mounts.map(({ kind, target }) => `${kind} ${target}`)).toEqual([
+    expect(solve?.mounts.map(({ kind, target }) => `${kind} ${target}`)).toEqual([
       'work /adjutant/in',
-      'work /adjutant/fetch',
+      'work /adjutant/solve',
     ]);
     expect(install).toMatchObject({ network: 'none', user: { uid: 0, gid: 0 } });
+    const rootId = `fake-${containers.created.findIndex(({ owner }) => owner.phase === 'root') + 1}`;
     expect(install?.mounts).toContainEqual({
-      ...{ kind: 'root', container: 'fake-1', path: '/', target: '/mnt/root', access: 'write' },
+      ...{ kind: 'root', container: rootId, path: '/', target: '/mnt/root', access: 'write' },
     });
+    expect(made).toMatchObject({ root: { kind: 'empty', directories: [] }, network: 'none', mounts: [] });
+    const code = { network: 'none', capabilities: [], user: { uid: 1000, gid: 135 } };
     expect(build).toMatchObject({
-      root: { kind: 'empty', directories: [] },
-      network: 'none',
-      capabilities: [],
-      user: { uid: 1000, gid: 135 },
+      ...code,
+      root: { kind: 'overlay', base: rootId },
       hostname: 'host.example.com',
     });
-    expect(build?.mounts.filter((mount) => !('readOnly' in mount && mount.readOnly))).toEqual([]);
+    const writable = build?.mounts.filter((mount) => !('readOnly' in mount && mount.readOnly));
+    expect(writable?.map(({ target }) => target)).toEqual(['/builddir', '/tmp', '/var/tmp']);
+    expect(writable?.map((mount) => 'container' in mount && mount.container)).not.toContain(rootId);
     expect(
       containers.created.filter(({ mounts }) => mounts.some(({ target }) => target === '/data')),
     ).toEqual([build]);
   });
 
-  it.each([1, 137, 30])('fails with status 30 when the fetch ends with %i', async (code) => {
-    const { prepare, created, logs } = await openRootBench({ fetch: () => code });
+  it.each([1, 137, 30])('fails with status 30 when the solver ends with %i', async (code) => {
+    const { prepare, created, logs } = await openRootBench({ solve: () => code });
 
     expect(await failureOf(prepare())).toMatchObject({
       status: 30,
-      message: `fetch @build (status ${code}) exited with status 30; see root.log for more information`,
+      message: `solve @build (status ${code}) exited with status 30; see root.log for more information`,
     });
 
     expect(created()).not.toContain('install-1');
-    expect(logs.steps.at(-1)).toBe('finish fetch @build');
+    expect(logs.steps.at(-1)).toBe('finish solve @build');
   });
 
   it('fails with status 30 when the installation fails', async () => {
@@ -86,7 +120,7 @@ describe('TagRoot.prepare', () => {
   });
 
   it('says that the image is to blame when it has no dnf', async () => {
-    const { prepare } = await openRootBench({ fetch: () => 3 });
+    const { prepare } = await openRootBench({ solve: () => 3 });
 
     const error = await failureOf(prepare());
 
@@ -106,61 +140,116 @@ describe('TagRoot.prepare', () => {
 });
 
 describe('TagRoot.build', () => {
-  const plain = { sources: [{ srpms: { 'hello-1.0-1.src.rpm': srpm() } }] };
+  const srpms = { 'hello-1.0-1.src.rpm': srpm() };
 
-  it('builds once, in the root itself, and takes the packages', async () => {
-    const { directory, withSource, started, logs } = await openRootBench({
-      ...plain,
-      build: { output: 'compiling\n', rpms: { 'hello-1.0-1.x86_64.rpm': 'binary', 'notes.txt': '' } },
+  it('builds once, in a layer of its own, and takes the packages', async () => {
+    const { directory, withSource, started, removed, spec, logs } = await openRootBench({
+      builds: [
+        { output: 'compiling\n', srpms, rpms: { 'hello-1.0-1.x86_64.rpm': 'binary', 'notes.txt': '' } },
+      ],
     });
     const root = await withSource();
 
     const results = await root.build(await root.addBuildRequires(never), never);
 
-    expect(results.rpms).toEqual(['hello-1.0-1.x86_64.rpm']);
-    expect(results.srpms).toEqual(['hello-1.0-1.src.rpm']);
-    expect(results.passedOver).toContain('"RPMS/notes.txt": does not end in .rpm');
+    expect(results?.rpms).toEqual(['hello-1.0-1.x86_64.rpm']);
+    expect(results?.srpms).toEqual(['hello-1.0-1.src.rpm']);
+    expect(results?.passedOver).toContain('"RPMS/notes.txt": does not end in .rpm');
     expect((await readdir(join(directory, 'results'))).sort()).toEqual([
       ...['hello-1.0-1.src.rpm', 'hello-1.0-1.x86_64.rpm'],
     ]);
-    expect(started().filter((name) => name.startsWith('build'))).toEqual(['build-1']);
-    expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('-bb --target x86_64');
+    expect(started()).toEqual(['solve-1', 'install-1', 'solve-2', 'build-1']);
+    expect(spec('build-1')?.command).toEqual(['/bin/bash', '/adjutant/in/build-1.sh']);
+    expect(removed()).toEqual(expect.arrayContaining(['build-1', 'disk-1']));
+    const script = await readFile(join(directory, 'in/build-1.sh'), 'utf8');
+    expect(script).toContain('-bs --target x86_64');
+    expect(script).toContain('-bb --target x86_64');
     expect(logs.texts.build).toBe('compiling\n');
     expect(logs.steps.slice(-2)).toEqual(['start rpmbuild', 'finish rpmbuild']);
+  });
+
+  it('is given what the package is expected to ask for, without what rpm asks of itself', async () => {
+    const { directory, withSource } = await openRootBench({ builds: [{ srpms }] });
+    const root = await withSource(srpm('rpmlib(FileDigests)', 'gcc', 'make'));
+
+    await root.build(await root.addBuildRequires(never), never);
+
+    expect(await readFile(join(directory, 'in/requirements'), 'utf8')).toBe('gcc 0 \nmake 0 \n');
+  });
+
+  it('builds again when the package, made in its root, asks for something else', async () => {
+    const { directory, withSource, created, removed, logs } = await openRootBench({
+      solve: (attempt) => [[], ['bash'], [], ['gcc']][attempt] ?? [],
+      sources: [{ srpms: { 'hello-1.0-1.src.rpm': srpm('gcc') } }],
+      builds: [
+        { code: 97, output: 'other requirements\n' },
+        { srpms, rpms: { 'hello-1.0-1.x86_64.rpm': 'binary' } },
+      ],
+    });
+    const root = await withSource();
+
+    expect(await root.build(await root.addBuildRequires(never), never)).toBeNull();
+    const results = await root.build(await root.addRemadeRequires(never), never);
+
+    expect(results).toMatchObject({ rpms: ['hello-1.0-1.x86_64.rpm'], srpms: ['hello-1.0-1.src.rpm'] });
+    expect(created().filter((name) => !/disk|root/.test(name))).toEqual([
+      ...['solve-1', 'install-1', 'solve-2', 'build-1', 'source-1', 'solve-3', 'install-2', 'source-2'],
+      'build-2',
+    ]);
+    expect(removed()).toEqual(expect.arrayContaining(['build-1', 'disk-1']));
+    const script = await readFile(join(directory, 'in/build-2.sh'), 'utf8');
+    expect(script).toContain('-bb --target x86_64');
+    expect(script).not.toContain('-bs ');
+    expect(logs.texts.root).not.toContain('status 97');
+  });
+
+  it('takes 97 of rpmbuild itself for a failure', async () => {
+    const { withSource } = await openRootBench({
+      ...{ sources: [{ srpms }], builds: [{ code: 97 }] },
+    });
+    const root = await withSource();
+
+    expect(await failureOf(root.build(await root.addRemadeRequires(never), never))).toMatchObject({
+      status: 97,
+    });
   });
 
   it('takes the source package that the build itself has written when it has generated requirements', async () => {
     const { directory, withSource } = await openRootBench({
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, { code: 0 }],
-      build: { rpms: { 'a-1-1.noarch.rpm': 'b' }, srpms: { 'a-1-1.src.rpm': 'written again' } },
+      builds: [{ rpms: { 'a-1-1.noarch.rpm': 'b' }, srpms: { 'a-1-1.src.rpm': 'written again' } }],
     });
-    const root = await withSource();
+    const root = await withSource(srpm(generated));
 
     const results = await root.build(await root.addBuildRequires(never), never);
 
-    expect(results.srpms).toEqual(['a-1-1.src.rpm']);
+    expect(results?.srpms).toEqual(['a-1-1.src.rpm']);
     expect(await readFile(join(directory, 'results/a-1-1.src.rpm'), 'utf8')).toBe('written again');
-    expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('-ba --noprep --target x86_64');
+    expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain(
+      '-ba --noprep --target x86_64',
+    );
   });
 
-  it('does not let a package put its own source package in the place of the real one', async () => {
+  it('does not let a package put its own source package in the place of the one that was remade', async () => {
     const { directory, withSource } = await openRootBench({
-      ...plain,
-      build: {
-        rpms: { 'hello-1.0-1.src.rpm': 'forged' },
-        srpms: { 'hello-1.0-1.src.rpm': 'forged', 'other-1-1.src.rpm': 'forged' },
-      },
+      sources: [{ srpms }],
+      builds: [
+        {
+          rpms: { 'hello-1.0-1.src.rpm': 'forged' },
+          srpms: { 'hello-1.0-1.src.rpm': 'forged', 'other-1-1.src.rpm': 'forged' },
+        },
+      ],
     });
     const root = await withSource();
 
-    const results = await root.build(await root.addBuildRequires(never), never);
+    const results = await root.build(await root.addRemadeRequires(never), never);
 
     expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.src.rpm', 'other-1-1.src.rpm'] });
     expect(await readFile(join(directory, 'results/hello-1.0-1.src.rpm'), 'utf8')).not.toBe('forged');
   });
 
-  it('counts a nosrc package among the binary ones, as kojid does', async () => {
-    const { withSource } = await openRootBench({ sources: [{ srpms: { 'a-1-1.nosrc.rpm': srpm() } }] });
+  it('lists a nosrc package among the binary ones, as kojid does', async () => {
+    const { withSource } = await openRootBench({ builds: [{ srpms: { 'a-1-1.nosrc.rpm': srpm() } }] });
     const root = await withSource();
 
     const results = await root.build(await root.addBuildRequires(never), never);
@@ -169,7 +258,7 @@ describe('TagRoot.build', () => {
   });
 
   it('has no packages when the build has removed their directory', async () => {
-    const { withSource } = await openRootBench({ ...plain, build: { gone: ['RPMS'] } });
+    const { withSource } = await openRootBench({ builds: [{ srpms, gone: ['RPMS'] }] });
     const root = await withSource();
 
     const results = await root.build(await root.addBuildRequires(never), never);
@@ -177,8 +266,19 @@ describe('TagRoot.build', () => {
     expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.src.rpm'] });
   });
 
+  it('has no source package when the build has removed their directory, remade or not', async () => {
+    const { withSource } = await openRootBench({
+      ...{ sources: [{ srpms }], builds: [{ rpms: { 'a.rpm': '' }, gone: ['SRPMS'] }] },
+    });
+    const root = await withSource();
+
+    const results = await root.build(await root.addRemadeRequires(never), never);
+
+    expect(results).toMatchObject({ rpms: ['a.rpm'], srpms: [] });
+  });
+
   it('fails with status 40 when the build has removed all of its results', async () => {
-    const { withSource } = await openRootBench({ ...plain, build: { gone: ['RPMS', 'SRPMS'] } });
+    const { withSource } = await openRootBench({ builds: [{ gone: ['RPMS', 'SRPMS'] }] });
     const root = await withSource();
 
     expect(await failureOf(root.build(await root.addBuildRequires(never), never))).toMatchObject({
@@ -188,8 +288,7 @@ describe('TagRoot.build', () => {
 
   it('fails with status 1 when something that is no file is named like a package', async () => {
     const { withSource, logs } = await openRootBench({
-      ...plain,
-      build: { rpms: { 'a\nb.rpm': '', 'hello-1.0-1.x86_64.rpm': 'binary' } },
+      builds: [{ rpms: { 'a\nb.rpm': '', 'hello-1.0-1.x86_64.rpm': 'binary' } }],
     });
     const root = await withSource();
 
@@ -209,7 +308,7 @@ describe('TagRoot.build', () => {
     [137, 247, 'root.log'],
     [139, 245, 'root.log'],
   ])('ends as mock would when rpmbuild ends with %i', async (code, status, log) => {
-    const { withSource, logs } = await openRootBench({ ...plain, build: { code, output: 'last words\n' } });
+    const { withSource, logs } = await openRootBench({ builds: [{ code, output: 'last words\n' }] });
     const root = await withSource();
 
     expect(await failureOf(root.build(await root.addBuildRequires(never), never))).toMatchObject({
@@ -222,8 +321,7 @@ describe('TagRoot.build', () => {
 
   it('kills a build that takes longer than rpmbuild_timeout', async () => {
     const { clock, withSource, logs } = await openRootBench({
-      ...plain,
-      build: { runMs: Number.POSITIVE_INFINITY, output: 'started\n' },
+      builds: [{ runMs: Number.POSITIVE_INFINITY, output: 'started\n' }],
     });
     const root = await withSource();
     const source = await root.addBuildRequires(never);
@@ -241,7 +339,7 @@ describe('TagRoot.build', () => {
 
   it('lets a build take as long as it likes when rpmbuild_timeout is 0', async () => {
     const { clock, withSource } = await openRootBench(
-      { ...plain, build: { runMs: 1000 } },
+      { builds: [{ srpms, runMs: 1000 }] },
       { site: { rpmbuildTimeoutSeconds: 0 } },
     );
     const root = await withSource();
@@ -250,29 +348,36 @@ describe('TagRoot.build', () => {
     await clock.asleep(1000);
     await clock.advance(1000);
 
-    expect((await building).srpms).toEqual(['hello-1.0-1.src.rpm']);
+    expect((await building)?.srpms).toEqual(['hello-1.0-1.src.rpm']);
   });
 
   it('builds noarch packages for noarch, in a root of its own arch', async () => {
-    const { directory, withSource } = await openRootBench(plain, { request: { rpmTarget: 'noarch' } });
+    const { directory, withSource } = await openRootBench(
+      { builds: [{ srpms }] },
+      { request: { rpmTarget: 'noarch' } },
+    );
     const root = await withSource();
 
     await root.build(await root.addBuildRequires(never), never);
 
-    for (const script of ['source-1', 'build'])
-      expect(await readFile(join(directory, `in/${script}.sh`), 'utf8')).toContain('--target noarch ');
+    const script = await readFile(join(directory, 'in/build-1.sh'), 'utf8');
+    expect(script.match(/rpmbuild -b[sb] --target noarch /g)).toHaveLength(2);
     expect(await readFile(join(directory, 'in/rpmmacros'), 'utf8')).toContain('%_host_cpu x86_64\n');
   });
 
   it('runs a 32-bit build as one', async () => {
-    const { directory, withSource } = await openRootBench(plain, {
-      request: { targetArch: 'i686', personality: 'linux32' },
-    });
+    const { directory, withSource } = await openRootBench(
+      { builds: [{ srpms }], sources: [{ srpms }] },
+      {
+        request: { targetArch: 'i686', personality: 'linux32' },
+      },
+    );
     const root = await withSource();
 
     await root.build(await root.addBuildRequires(never), never);
+    await root.build(await root.addRemadeRequires(never), never);
 
-    for (const script of ['fetch-1', 'install-1', 'source-1', 'build'])
+    for (const script of ['solve-1', 'install-1', 'source-1', 'build-1', 'build-2'])
       expect(await readFile(join(directory, `in/${script}.sh`), 'utf8')).toContain('setarch linux32');
   });
 });
@@ -280,20 +385,20 @@ describe('TagRoot.build', () => {
 describe('TagRoot.rebuildSource', () => {
   it('makes the source package in the root and takes it', async () => {
     const { directory, withSource, started } = await openRootBench({
-      build: { srpms: { 'hello-1.0-1.td1.src.rpm': 'made', 'other.txt': '' } },
+      builds: [{ srpms: { 'hello-1.0-1.td1.src.rpm': 'made', 'other.txt': '' } }],
     });
     const root = await withSource();
 
     const results = await root.rebuildSource(never);
 
     expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.td1.src.rpm'] });
-    expect(started()).toEqual(['fetch-1', 'install-1', 'build-1']);
-    expect(await readFile(join(directory, 'in/build.sh'), 'utf8')).toContain('rpmbuild -bs --nodeps');
+    expect(started()).toEqual(['solve-1', 'install-1', 'build-1']);
+    expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('rpmbuild -bs --nodeps');
     expect(await readFile(join(directory, 'results/hello-1.0-1.td1.src.rpm'), 'utf8')).toBe('made');
   });
 
   it('fails with status 40 and shows why when it cannot be unpacked', async () => {
-    const { withSource, logs } = await openRootBench({ build: { code: 40, output: 'not installable' } });
+    const { withSource, logs } = await openRootBench({ builds: [{ code: 40, output: 'not installable' }] });
     const root = await withSource();
 
     expect(await failureOf(root.rebuildSource(never))).toMatchObject({ status: 40 });

@@ -58,6 +58,7 @@ export function playRoot(
   const { installed = () => ['bash'], removals = () => [] } = play;
   const sources = [...(play.sources ?? [{}])];
   const builds = [...(play.builds ?? [{}])];
+  const disk: Record<string, Uint8Array> = {};
   return ({ owner: { phase, attempt } }) => {
     switch (phase) {
       case 'solve':
@@ -92,19 +93,17 @@ export function playRoot(
         };
       case 'root':
         return {};
-      case 'source-disk':
-        return left(sources[0] ?? {});
-      case 'build-disk':
-        return left(builds[0] ?? {});
-      case 'source': {
-        const step = sources[0] ?? {};
-        if (sources.length > 1) sources.shift();
-        return { ...run(step), ...left(step) };
-      }
+      case 'disk':
+        return { files: disk };
+      case 'source':
       case 'build': {
-        const step = builds[0] ?? {};
-        if (builds.length > 1) builds.shift();
-        return { ...run(step), ...left(step) };
+        const steps = phase === 'source' ? sources : builds;
+        const step = (steps.length > 1 ? steps.shift() : steps[0]) ?? {};
+        const files = results(step);
+        // Whichever disk it has, that is the one that is asked next.
+        for (const path of Object.keys(disk)) delete disk[path];
+        Object.assign(disk, files);
+        return { ...run(step), files };
       }
       default:
         throw new Error(`a buildroot has no phase ${phase}`);
@@ -122,12 +121,10 @@ function run({ code = 0, output, runMs }: PackageRun): FakeBehaviour {
   return { exitCode: code, ...(output !== undefined && { output }), ...(runMs !== undefined && { runMs }) };
 }
 
-function left({ rpms, srpms, gone = [] }: PackageRun): Pick<FakeBehaviour, 'files'> {
+function results({ rpms, srpms, gone = [] }: PackageRun): Record<string, Uint8Array> {
   return {
-    files: {
-      ...(gone.includes('RPMS') ? {} : below('RPMS', rpms)),
-      ...(gone.includes('SRPMS') ? {} : below('SRPMS', srpms)),
-    },
+    ...(gone.includes('RPMS') ? {} : below('RPMS', rpms)),
+    ...(gone.includes('SRPMS') ? {} : below('SRPMS', srpms)),
   };
 }
 

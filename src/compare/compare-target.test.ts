@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { payloadhash, playRoot, type RootPlay } from '../../test/support/fake-root.ts';
 import { buildRow, repoRow, tagRow, taskRow } from '../../test/support/hub-rows.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
-import { site } from '../../test/support/root-bench.ts';
+import { emptyCache, site } from '../../test/support/root-bench.ts';
 import { ScriptedSession } from '../../test/support/scripted-session.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
@@ -24,8 +24,13 @@ const pkg = 'tasks/4/4/hello-1.0-1.src.rpm';
 const srpm = toSourceRpm();
 const rpm = toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm' });
 const play: RootPlay = {
-  sources: [{ srpms: { 'hello-1.0-1.src.rpm': srpm } }],
-  build: { output: 'compiling\n', rpms: { 'hello-1.0-1.noarch.rpm': rpm } },
+  builds: [
+    {
+      output: 'compiling\n',
+      srpms: { 'hello-1.0-1.src.rpm': srpm },
+      rpms: { 'hello-1.0-1.noarch.rpm': rpm },
+    },
+  ],
 };
 const bash = { name: 'bash', version: '1', release: '1', epoch: null, arch: 'x86_64', payloadhash };
 const internal = { external_repo_id: 0, external_repo_name: 'INTERNAL', is_update: false };
@@ -68,6 +73,7 @@ async function setUp(own: RootPlay = play) {
     ...{ clock, images: { 'localhost/image:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } } },
     behave: playRoot(join(workDir, 'compare-7'), own),
   });
+  const cache = emptyCache(containers, place);
   const policy = new PolicyResolver(
     {
       ...{ enabled: true, defaultImage: 'localhost/image:1', defaultPull: 'never', cacheTtlMs: 0 },
@@ -81,7 +87,7 @@ async function setUp(own: RootPlay = play) {
     ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
     host: {
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
-      ...{ limits: { pids: 100 }, labels: {}, extraMounts: [] },
+      ...{ limits: { pids: 100 }, labels: {}, cache, extraMounts: [] },
     },
   };
   const told: string[] = [];
@@ -89,6 +95,7 @@ async function setUp(own: RootPlay = play) {
     const target = { name, arch: null, latestRepo: false, theirSite: true, keep: () => null, ...more };
     const all: Comparison[] = [];
     for await (const one of compareTarget(shop, target, (note) => told.push(note), never)) all.push(one);
+    await cache.snapshots.idle();
     containers.assertClean();
     return all;
   };
@@ -137,8 +144,12 @@ describe('compareTarget', () => {
 
   it('shows packages, fields, root packages and logs that differ', async () => {
     const { put, session, run } = await setUp({
-      ...play,
-      build: { rpms: { 'hello-1.0-1.noarch.rpm': rpm, 'more-1.0-1.noarch.rpm': rpm } },
+      builds: [
+        {
+          srpms: { 'hello-1.0-1.src.rpm': srpm },
+          rpms: { 'hello-1.0-1.noarch.rpm': rpm, 'more-1.0-1.noarch.rpm': rpm },
+        },
+      ],
     });
     const theirs = toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm', requires: ['libc'] });
     await put('work/tasks/7/7/hello-1.0-1.noarch.rpm', theirs);
@@ -155,7 +166,7 @@ describe('compareTarget', () => {
   });
 
   it('takes a build that fails here for a difference, and keeps its logs', async () => {
-    const { run, place } = await setUp({ ...play, build: { code: 1, output: 'no such file\n' } });
+    const { run, place } = await setUp({ builds: [{ code: 1, output: 'no such file\n' }] });
 
     const all = await run('7', { keep: () => join(place, 'kept') });
 

@@ -29,7 +29,7 @@ export interface RootPlay {
   /** Names of packages that the repo lists and does not have. */
   readonly withdrawn?: readonly string[];
   /** Exit code of the n-th install. */
-  install?(attempt: number): number;
+  install?(attempt: number): number | Promise<number>;
   /** Names of the packages in the root after the n-th install. */
   installed?(attempt: number): readonly string[];
   /** The source phases in order; the last one stays. */

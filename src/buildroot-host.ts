@@ -1,7 +1,8 @@
-import { readlink } from 'node:fs/promises';
+import { readlink, statfs } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { BuildrootCache, BuildrootHost } from './buildroot/containers.ts';
+import type { CacheBudget } from './cache/cache-keeper.ts';
 import { PackageCache } from './cache/package-cache.ts';
 import { SnapshotStore } from './cache/snapshot-store.ts';
 import { SolutionMemo } from './cache/solution-memo.ts';
@@ -54,6 +55,16 @@ export async function buildrootHost(
     cache: openCache(containers, workDir, kojid.yum_proxy, log),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
+  };
+}
+
+/** How much may be kept of it: as configured, else by the size of the disk. */
+export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
+  const { blocks, bsize } = await statfs(adjutant.state_dir);
+  const diskBytes = blocks * bsize;
+  return {
+    snapshotBytes: adjutant.snapshot_budget ?? diskBytes / 5,
+    packageBytes: adjutant.package_budget ?? diskBytes / 10,
   };
 }
 

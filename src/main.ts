@@ -4,7 +4,7 @@ import { Daemon, exitCode } from './builder/daemon.ts';
 import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
-import { buildrootHost } from './buildroot-host.ts';
+import { buildrootHost, cacheBudget } from './buildroot-host.ts';
 import { patternsWithoutMethod } from './config/accept-rules.ts';
 import { adjutantOptions } from './config/adjutant-options.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
@@ -201,6 +201,7 @@ async function makeDaemon(
       sleepMs: kojid.sleeptime * 1000,
       maxJobs: kojid.maxjobs,
       shutdownGraceMs: adjutant.shutdown_grace * 1000,
+      cacheBudget: await cacheBudget(config),
     },
     log,
     skipMain: args.skipMain,

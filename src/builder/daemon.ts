@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type CacheBudget, trimCache } from '../cache/cache-keeper.ts';
 import { formatAcceptRules } from '../config/accept-rules.ts';
 import { reapStrays } from '../container/reaper.ts';
 import { withDeadline } from '../core/deadline.ts';
@@ -34,6 +35,7 @@ export interface DaemonSettings {
   readonly maxJobs: number;
   /** How long tasks that were stopped may take to tidy up before the daemon ends without them. */
   readonly shutdownGraceMs: number;
+  readonly cacheBudget: CacheBudget;
 }
 
 export interface DaemonParts {
@@ -142,7 +144,11 @@ export class Daemon {
     events.emit('daemon:ready', { hostId: id, hostName: name });
     if (skipMain) return;
     const over = new AbortController();
-    const janitor = this.#everyFewMinutes(expire, AbortSignal.any([signal, over.signal]));
+    const tidy = async (by: AbortSignal) => {
+      await expire(by);
+      await this.#trimCache(by);
+    };
+    const janitor = this.#everyFewMinutes(tidy, AbortSignal.any([signal, over.signal]));
     try {
       await this.#loop.run(signal);
     } finally {
@@ -156,23 +162,31 @@ export class Daemon {
     const { environment, log } = this.#parts;
     const { workerId } = environment.buildrootHost;
     await reapStrays(environment.containers, workerId, () => false, log, signal);
+    const swept = await environment.buildrootHost.cache.snapshots.sweep(signal);
+    if (swept > 0) log.info({ swept }, 'removed images of roots that were not finished');
     const tasks = join(environment.workDir, 'tasks');
     for (const bucket of await readdir(tasks))
       await rm(join(tasks, bucket), { recursive: true, force: true });
   }
 
+  async #trimCache(signal: AbortSignal): Promise<void> {
+    const { environment, settings, log } = this.#parts;
+    const report = await trimCache(environment.buildrootHost.cache, settings.cacheBudget, signal);
+    if (report.snapshots.removed + report.packages.removed > 0)
+      log.info(report, 'removed what was prepared and not used for the longest time');
+  }
+
   async #everyFewMinutes(
-    expire: (signal: AbortSignal) => Promise<unknown>,
+    tidy: (signal: AbortSignal) => Promise<unknown>,
     signal: AbortSignal,
   ): Promise<void> {
     const { clock } = this.#parts.environment;
     while (!signal.aborted) {
       try {
         await clock.sleep(janitorEveryMs, signal);
-        await expire(signal);
+        await tidy(signal);
       } catch (error) {
-        if (!signal.aborted)
-          this.#parts.log.warn({ err: error }, 'buildroots of dead tasks could not be looked for');
+        if (!signal.aborted) this.#parts.log.warn({ err: error }, 'tidying up has failed');
       }
     }
   }

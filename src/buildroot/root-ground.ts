@@ -42,6 +42,11 @@ export class RootGround {
     return this.#cleanup.use(await this.host.containers.create(spec, signal));
   }
 
+  /** Something that has to stay until the task has ended. */
+  hold(needed: Disposable): void {
+    this.#cleanup.use(needed);
+  }
+
   /**
    * Creates a container whose root is kept as a snapshot: it is removed when both that is done and the task has
    * ended, and the task waits for neither.

@@ -40,6 +40,8 @@ export class RootPackages {
     const solution = await this.#solver.solve(wish, asked, signal);
     if (parent !== null && solution.packages.length === 0 && solution.removals.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
+    // Nothing the task builds on may be collected before its end.
+    this.#ground.hold(snapshots.hold(key));
     for (;;) {
       signal.throwIfAborted();
       const found = await snapshots.find(key, signal);
@@ -78,7 +80,10 @@ export class RootPackages {
     await bringing;
     const listing = await this.#install(base.value, parent === null, solution, wish, signal);
     host.cache.snapshots.keep(
-      { key, listing, title: `${wish.title}, arch ${this.#ground.request.targetArch}` },
+      {
+        ...{ key, parent: parent?.key ?? null, listing },
+        title: `${wish.title}, arch ${this.#ground.request.targetArch}`,
+      },
       base.value,
     );
     return {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuilderError } from '../core/errors.ts';
@@ -14,6 +14,13 @@ export interface WantedPackage {
   readonly sizeBytes: number;
   /** Absolute; each holds the same file. */
   readonly urls: readonly string[];
+}
+
+export interface CachedFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly usedMs: number;
 }
 
 /** A package could not be had as the repo describes it. */
@@ -54,6 +61,9 @@ export class PackageCache {
     await mkdir(this.#directory, { recursive: true });
     const there = await Promise.all(wanted.map((one) => this.#has(one)));
     const missing = wanted.filter((_, index) => there[index] === false);
+    const now = new Date();
+    const used = wanted.filter((_, index) => there[index] === true);
+    await Promise.all(used.map((one) => utimes(join(this.#directory, packagePath(one.checksum)), now, now)));
     const queue = missing.values();
     const failed = new AbortController();
     const whole = AbortSignal.any([signal, failed.signal]);
@@ -67,6 +77,26 @@ export class PackageCache {
       failed.abort();
     }
     return { files: missing.length, bytes: missing.reduce((sum, one) => sum + one.sizeBytes, 0) };
+  }
+
+  /** All files with their size and the time of their last use, in no order. */
+  async list(): Promise<readonly CachedFile[]> {
+    const names = await readdir(this.#directory, { recursive: true, withFileTypes: true }).catch(() => []);
+    const files = names.filter((entry) => entry.isFile());
+    return Promise.all(
+      files.map(async ({ parentPath, name }) => {
+        const path = join(parentPath, name);
+        const { size, mtimeMs } = await stat(path);
+        return { path, sizeBytes: size, usedMs: mtimeMs };
+      }),
+    );
+  }
+
+  /** Removes a file of `list`, unless it was used since. */
+  async remove({ path, usedMs }: CachedFile): Promise<boolean> {
+    if ((await stat(path)).mtimeMs !== usedMs) return false;
+    await rm(path, { force: true });
+    return true;
   }
 
   /** Removes files whose content is not what their name says; resolves with their number. */

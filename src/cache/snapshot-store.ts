@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -15,8 +16,14 @@ export interface Snapshot {
   readonly image: string;
   /** What the root holds, as rpm listed it when it was made (`scripts.ts installedFormat`). */
   readonly listing: string;
-  /** What it was made for, for people: `@build of td1-build`. */
+  /** What it was made for, for people: `@build, arch x86_64`. */
   readonly title: string;
+}
+
+/** What is made into a snapshot. */
+export interface NewSnapshot extends Omit<Snapshot, 'image'> {
+  /** Key of the snapshot it was made on, or null. */
+  readonly parent: string | null;
 }
 
 const SnapshotRecord = z.object({
@@ -24,10 +31,13 @@ const SnapshotRecord = z.object({
   imageId: z.string(),
   listing: z.string(),
   title: z.string(),
+  ownBytes: z.number(),
 });
 
 /** The label by which the images of a store are found; its value is the snapshot's key. */
 export const snapshotLabel = 'io.koji.adjutant.snapshot';
+/** A second label: whose snapshot it is. Workers of one host share the storage, but not their records. */
+const areaLabel = 'io.koji.adjutant.snapshot.area';
 const repository = 'localhost/koji-adjutant-root';
 
 /**
@@ -37,15 +47,19 @@ const repository = 'localhost/koji-adjutant-root';
 export class SnapshotStore {
   readonly #containers: ContainerManager;
   readonly #directory: string;
+  readonly #area: string;
   readonly #log: Logger;
   readonly #makers = new Map<string, Promise<unknown>>();
   readonly #commits = new Map<string, Promise<void>>();
   readonly #removals = new Set<Promise<void>>();
+  /** How many hold a snapshot, by its key. */
+  readonly #held = new Map<string, number>();
 
   /** `directory` holds the records. */
   constructor(containers: ContainerManager, directory: string, log: Logger) {
     this.#containers = containers;
     this.#directory = directory;
+    this.#area = createHash('sha256').update(directory).digest('hex').slice(0, 12);
     this.#log = log;
   }
 
@@ -53,7 +67,7 @@ export class SnapshotStore {
   async find(key: string, signal: AbortSignal): Promise<Snapshot | null> {
     const record = await readRecord(this.#path(key), SnapshotRecord);
     if (record === null) return null;
-    const image = imageOf(key);
+    const image = this.#imageOf(key);
     try {
       const found = await this.#containers.ensureImage(image, 'never', signal);
       if (found.id === record.imageId) {
@@ -65,7 +79,7 @@ export class SnapshotStore {
       if (!(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
       this.#log.warn({ snapshot: key }, 'the image of a snapshot is gone; made again');
     }
-    await this.forget(key);
+    await rm(this.#path(key), { force: true });
     return null;
   }
 
@@ -104,7 +118,7 @@ export class SnapshotStore {
    * Makes a snapshot of the root of a container at rest, in the background: the root may be read meanwhile. Nothing
    * is lost when that fails, so it is only told in the log.
    */
-  keep(snapshot: Omit<Snapshot, 'image'>, container: Container): void {
+  keep(snapshot: NewSnapshot, container: Container): void {
     const { key } = snapshot;
     const commit = this.#keep(snapshot, container).catch((error: unknown) =>
       this.#log.warn({ snapshot: key, err: describeError(error) }, 'a prepared root could not be kept'),
@@ -142,9 +156,24 @@ export class SnapshotStore {
     await Promise.all([...this.#commits.values(), ...this.#removals]);
   }
 
-  /** Removes a snapshot unless it is in use. */
+  /** Keeps a snapshot from being removed until what is returned has been disposed. */
+  hold(key: string): Disposable {
+    this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        const others = (this.#held.get(key) ?? 1) - 1;
+        if (others === 0) this.#held.delete(key);
+        else this.#held.set(key, others);
+      },
+    };
+  }
+
+  /** Removes a snapshot; false when it is in use. */
   async forget(key: string): Promise<boolean> {
-    if (!(await this.#containers.removeImage(imageOf(key)))) return false;
+    if (this.#held.has(key) || !(await this.#containers.removeImage(this.#imageOf(key)))) return false;
     await rm(this.#path(key), { force: true });
     return true;
   }
@@ -161,18 +190,40 @@ export class SnapshotStore {
         const record = await readRecord(path, SnapshotRecord);
         const image = images.find(({ id }) => id === record?.imageId);
         if (record === null || image === undefined) return [];
-        const { key, title } = record;
-        return [{ key, title, usedMs: mtimeMs, sizeBytes: image.sizeBytes, createdMs: image.createdMs }];
+        const { key, title, ownBytes } = record;
+        return [{ key, title, ownBytes, usedMs: mtimeMs, createdMs: image.createdMs }];
       });
     return (await Promise.all(found)).flat();
   }
 
-  async #keep({ key, listing, title }: Omit<Snapshot, 'image'>, container: Container): Promise<void> {
-    const image = imageOf(key);
+  /** Removes images of this store that have no record: a process ended between the two. Before anything else is done. */
+  async sweep(signal: AbortSignal): Promise<number> {
+    let swept = 0;
+    for (const { id, labels } of await this.#containers.images(snapshotLabel, signal)) {
+      const key = labels[snapshotLabel];
+      if (labels[areaLabel] !== this.#area || key === undefined) continue;
+      const record = await readRecord(this.#path(key), SnapshotRecord);
+      if (record?.imageId === id) continue;
+      if (await this.#containers.removeImage(id)) swept += 1;
+    }
+    return swept;
+  }
+
+  async #keep({ key, parent, listing, title }: NewSnapshot, container: Container): Promise<void> {
+    const image = this.#imageOf(key);
     const never = new AbortController().signal;
-    await this.#containers.commit(container.id, image, { [snapshotLabel]: key }, never);
+    const labels = { [snapshotLabel]: key, [areaLabel]: this.#area };
+    await this.#containers.commit(container.id, image, labels, never);
     const { id: imageId } = await this.#containers.ensureImage(image, 'never', never);
-    await writeRecord(this.#path(key), { key, imageId, listing, title });
+    const images = await this.#containers.images(snapshotLabel, never);
+    const sizeOf = (name: string) => images.find(({ names }) => names.includes(name))?.sizeBytes ?? 0;
+    const ownBytes = Math.max(0, sizeOf(image) - (parent === null ? 0 : sizeOf(this.#imageOf(parent))));
+    await writeRecord(this.#path(key), { key, imageId, listing, title, ownBytes });
+    this.#log.info({ snapshot: key, title, ownBytes }, 'a prepared root is kept');
+  }
+
+  #imageOf(key: string): string {
+    return `${repository}-${this.#area}:${key}`;
   }
 
   #path(key: string): string {
@@ -185,10 +236,6 @@ export interface StoredSnapshot {
   readonly title: string;
   readonly usedMs: number;
   readonly createdMs: number;
-  /** Layers it shares with others included. */
-  readonly sizeBytes: number;
-}
-
-function imageOf(key: string): string {
-  return `${repository}:${key}`;
+  /** Without the layers it shares with the one it was made on. */
+  readonly ownBytes: number;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { noteUse, readRecord, writeRecord } from './record-file.ts';
@@ -45,6 +46,20 @@ export class SolutionMemo {
 
   async keep(key: string, solution: Solution): Promise<void> {
     await writeRecord(this.#path(key), solution);
+  }
+
+  /** Removes all answers but the `most` that were used last; resolves with the number of those removed. */
+  async trim(most: number): Promise<number> {
+    const names = await readdir(this.#directory).catch(() => []);
+    const found = await Promise.all(
+      names.map(async (name) => {
+        const path = join(this.#directory, name);
+        return { path, usedMs: (await stat(path)).mtimeMs };
+      }),
+    );
+    const old = found.toSorted((one, other) => other.usedMs - one.usedMs).slice(most);
+    for (const { path } of old) await rm(path, { force: true });
+    return old.length;
   }
 
   #path(key: string): string {

@@ -31,7 +31,15 @@ export const adjutantOptions = {
   state_dir: option(
     requiredDirectory,
     `${WORKDIR_PLACEHOLDER}/adjutant`,
-    'Where running tasks keep their files. What lies in its `tasks` is removed at each start.',
+    'Where running tasks keep their files, and where fetched packages are cached. What lies in its `tasks` is removed at each start.',
+  ),
+  snapshot_budget: unset(
+    size,
+    'How much prepared buildroots may take in container storage; those that were not used for the longest time go first. Not set: a fifth of the disk.',
+  ),
+  package_budget: unset(
+    size,
+    'How much fetched packages may take below `state_dir`. Not set: a tenth of the disk.',
   ),
   accept: option(
     acceptRules,

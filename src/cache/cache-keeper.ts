@@ -1,0 +1,67 @@
+import type { PackageCache } from './package-cache.ts';
+import type { SnapshotStore } from './snapshot-store.ts';
+import type { SolutionMemo } from './solution-memo.ts';
+
+/** How much may lie in the cache. */
+export interface CacheBudget {
+  readonly snapshotBytes: number;
+  readonly packageBytes: number;
+}
+
+export interface CacheParts {
+  readonly snapshots: SnapshotStore;
+  readonly packages: PackageCache;
+  readonly solutions: SolutionMemo;
+}
+
+/** What a look at the cache has found, and what was removed. */
+export interface CacheReport {
+  readonly snapshots: { readonly count: number; readonly bytes: number; readonly removed: number };
+  readonly packages: { readonly count: number; readonly bytes: number; readonly removed: number };
+}
+
+/** An answer of the solver is a few kilobytes. */
+const mostSolutions = 5000;
+
+/**
+ * Removes what was not used for the longest time until the rest is within the budget. What is in use stays, and so
+ * does what was just used: a budget that is smaller than what the running tasks need is exceeded for a while.
+ */
+export async function trimCache(
+  { snapshots, packages, solutions }: CacheParts,
+  budget: CacheBudget,
+  signal: AbortSignal,
+): Promise<CacheReport> {
+  await solutions.trim(mostSolutions);
+  const roots = await trim(
+    (await snapshots.list(signal)).map(({ key, ownBytes, usedMs }) => ({ bytes: ownBytes, usedMs, key })),
+    budget.snapshotBytes,
+    ({ key }) => snapshots.forget(key),
+    signal,
+  );
+  const files = await trim(
+    (await packages.list()).map((file) => ({ ...file, bytes: file.sizeBytes })),
+    budget.packageBytes,
+    (file) => packages.remove(file),
+    signal,
+  );
+  return { snapshots: roots, packages: files };
+}
+
+async function trim<T extends { readonly bytes: number; readonly usedMs: number }>(
+  all: readonly T[],
+  mostBytes: number,
+  remove: (one: T) => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<{ readonly count: number; readonly bytes: number; readonly removed: number }> {
+  let bytes = all.reduce((sum, one) => sum + one.bytes, 0);
+  let removed = 0;
+  for (const one of all.toSorted((a, b) => a.usedMs - b.usedMs)) {
+    if (bytes <= mostBytes) break;
+    signal.throwIfAborted();
+    if (!(await remove(one))) continue;
+    bytes -= one.bytes;
+    removed += 1;
+  }
+  return { count: all.length - removed, bytes, removed };
+}

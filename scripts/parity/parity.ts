@@ -99,7 +99,7 @@ async function compare(): Promise<void> {
       whitelist,
     );
     const open = found.differences.filter((difference) => {
-      const field = excuseFor(difference, whitelist);
+      const field = excuseFor(name, difference, whitelist);
       if (field !== null) used.set(field, (used.get(field) ?? 0) + 1);
       return field === null;
     });

@@ -4,6 +4,7 @@ import { excuseFor, readWhitelist, toTableRows, Whitelist } from './whitelist.ts
 
 const excuses = (field: object, path: string, kojid: string | null, ours: string | null) =>
   excuseFor(
+    'td1-scratch-a-1-1',
     { path, kojid, ours },
     Whitelist.parse({ lines: [], fields: [{ title: 't', reason: 'r', ...field }] }),
   ) !== null;
@@ -32,6 +33,11 @@ describe('the whitelist', () => {
   it('tells a side that has nothing from one that has anything', () => {
     expect(excuses({ path: '**', kojid: null }, 'a', null, 'x')).toBe(true);
     expect(excuses({ path: '**', kojid: null }, 'a', '', 'x')).toBe(false);
+  });
+
+  it('excuses differences of the named builds only', () => {
+    expect(excuses({ path: '**', case: '*-a-*' }, 'a', 'x', 'y')).toBe(true);
+    expect(excuses({ path: '**', case: '*-b-*' }, 'a', 'x', 'y')).toBe(false);
   });
 
   it('excuses what is equal beside a part', () => {

@@ -25,6 +25,8 @@ const Line = z.strictObject({
 const Field = z.strictObject({
   /** What it is about, for people. */
   title: z.string().min(1),
+  /** Only for builds whose record has this name; `*` stands for anything. */
+  case: z.string().transform(toPathPattern).optional(),
   /** Which paths: `*` stands for anything within one step of a path, `**` for many steps. */
   path: z.string().transform(toPathPattern),
   /** What kojid's value has to look like; null: it must not be there. Anything, when left out. */
@@ -45,9 +47,9 @@ export function readWhitelist(): Whitelist {
   return Whitelist.parse(JSON.parse(readFileSync(join(import.meta.dirname, 'whitelist.json'), 'utf8')));
 }
 
-/** The first entry that excuses a difference, or null. */
-export function excuseFor(difference: Difference, { fields }: Whitelist): Field | null {
-  return fields.find((field) => excuses(field, difference)) ?? null;
+/** The first entry that excuses a difference in the record of this name, or null. */
+export function excuseFor(caseName: string, difference: Difference, { fields }: Whitelist): Field | null {
+  return fields.find((field) => (field.case?.test(caseName) ?? true) && excuses(field, difference)) ?? null;
 }
 
 function excuses(field: Field, { path, kojid, ours }: Difference): boolean {

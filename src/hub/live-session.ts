@@ -34,10 +34,17 @@ export class LiveSession implements HubSession {
   #reserved = 0;
   /** Ends when the call that is in flight has ended. */
   #tail: Promise<unknown> = Promise.resolve();
-  #hubVersion: string | null = null;
+  #hubVersion: string | null;
 
-  constructor(state: SessionState, settings: RetrySettings & SessionOptions, auth: HubAuth) {
+  /** `hubVersion` is what is known of it before the first call. */
+  constructor(
+    state: SessionState,
+    settings: RetrySettings & SessionOptions,
+    auth: HubAuth,
+    hubVersion: string | null,
+  ) {
     this.#state = state;
+    this.#hubVersion = hubVersion;
     this.#settings = { ...settings, log: settings.log.child({ sessionId: state.id }) };
     this.#traffic = new Traffic(settings.clock);
     this.#auth = auth;
@@ -106,7 +113,7 @@ export class LiveSession implements HubSession {
       retryError: () => this.call('subsession', [], SessionInfo, { signal }),
     });
     const state = toState(info, this.#state.master ?? this.#state.id);
-    return new LiveSession(state, this.#settings, this.#auth);
+    return new LiveSession(state, this.#settings, this.#auth, this.#hubVersion);
   }
 
   async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {

@@ -40,7 +40,7 @@ export async function openSession(
     );
     if ('error' in sent) throw sent.error;
     const opened = parseAnswer(method, SessionInfo, sent.value);
-    return new LiveSession(toState(opened, null), settings, auth);
+    return new LiveSession(toState(opened, null), settings, auth, sent.hubVersion);
   } catch (error) {
     if (isFault(error, faultCodes.auth))
       throw new BuilderError(
@@ -65,5 +65,5 @@ export function resumeSession(
   transport: HubTransport,
   log: Logger,
 ): HubSession {
-  return new LiveSession(state, { ...options, clock, transport, log }, auth);
+  return new LiveSession(state, { ...options, clock, transport, log }, auth, null);
 }

@@ -119,6 +119,15 @@ describe('call', () => {
     expect(session.hubVersion).toBe('1.35.3');
   });
 
+  it("knows the hub's version from the login on, and its subsessions do", async () => {
+    hub.on('subsession', value({ 'session-id': 9, 'session-key': 'sub-1', 'header-auth': true }));
+
+    const session = await open();
+
+    expect(session.hubVersion).toBe('1.35.3');
+    expect((await session.subsession()).hubVersion).toBe('1.35.3');
+  });
+
   it('uses the URL for the session where the hub knows no headers for it', async () => {
     hub.on('login', value({ 'session-id': 7, 'session-key': 'key-1' })).on('echo', value(['OK']));
     const session = await open();

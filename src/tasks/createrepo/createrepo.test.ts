@@ -66,6 +66,25 @@ describe('createrepo', () => {
     ]);
   });
 
+  it('sends the metadata while its container goes, and tries again in the end when that fails', async () => {
+    const { session, run, containers, tidyUp } = await setUp();
+    const removing = Promise.withResolvers<void>();
+    const create = containers.create.bind(containers);
+    containers.create = async (...args) => {
+      const container = await create(...args);
+      const remove = container[Symbol.asyncDispose].bind(container);
+      const removals = [() => removing.promise, remove];
+      container[Symbol.asyncDispose] = async () => (removals.shift() ?? remove)();
+      return container;
+    };
+
+    await run();
+    expect(session.uploads.size).toBe(2);
+    removing.reject(new Error('the engine is busy'));
+
+    await tidyUp();
+  });
+
   it('writes a script that bash takes, whatever the tag is called', async () => {
     const name = "it's a $(tag)";
     const { session, run, script, put } = await setUp();

@@ -4,19 +4,18 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { collectFiles } from '../../src/buildroot/collect.ts';
-import { buildContainer } from '../../src/buildroot/containers.ts';
-import { dnfPlugin, dnfPluginName } from '../../src/buildroot/dnf-plugin.ts';
-import { renderPackageManagerConfig } from '../../src/buildroot/package-manager-config.ts';
-import { RootGround } from '../../src/buildroot/root-ground.ts';
-import { RootPackages } from '../../src/buildroot/root-packages.ts';
+import type { BuildrootHost } from '../../src/buildroot/containers.ts';
+import { TagRoot } from '../../src/buildroot/tag-root.ts';
+import type { Container } from '../../src/container/manager.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { machineArch } from '../../src/default-image.ts';
-import { site, TextLogs } from '../support/root-bench.ts';
+import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
 import { testUlimits } from './container-harness.ts';
 
 const run = promisify(execFile);
@@ -100,30 +99,62 @@ async function serve(directory: string): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on a port
 }
 
-async function openRoot(directory: string, repoUrl: string) {
+/** A host with an empty cache, and the containers that were made on it. All of it goes when the test ends. */
+function openHost(directory: string): { readonly host: BuildrootHost; readonly made: readonly Made[] } {
   const containers = new PodmanManager({
     ...{ socketPath, clock: systemClock, logger: createLogger('warn'), ulimits: testUlimits },
     ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
     ...{ reconnectMs: 0, timeoutMs: 60_000, pullMs: 60_000 },
   });
+  const made: Made[] = [];
+  const create = containers.create.bind(containers);
+  containers.create = async (spec, signal) => {
+    const container = await create(spec, signal);
+    made.push({ phase: spec.owner.phase, container });
+    return container;
+  };
+  const cache = emptyCache(containers, directory);
+  onTestFinished(async () => {
+    await cache.snapshots.idle();
+    const kept = await cache.snapshots.list(never);
+    // The younger ones are made of the older ones.
+    for (const { key } of kept.toSorted((a, b) => b.createdMs - a.createdMs))
+      await cache.snapshots.forget(key);
+  });
+  const host = {
+    ...{ containers, clock: systemClock, site, workerId: 'removals-test', hostname: 'localhost', cache },
+    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, extraMounts: [] },
+  };
+  return { host, made };
+}
+
+interface Made {
+  readonly phase: string;
+  readonly container: Container;
+}
+
+/** A root of the group, with the source package in it. */
+async function openRoot(
+  host: BuildrootHost,
+  buildrootId: number,
+  repoUrl: string,
+  directory: string,
+  source: string,
+) {
   const logs = new TextLogs();
   const cleanup = new AsyncDisposableStack();
   onTestFinished(() => cleanup.disposeAsync());
-  const host = {
-    ...{ containers, clock: systemClock, site, workerId: 'removals-test', hostname: 'localhost' },
-    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, extraMounts: [] },
-  };
+  const { digest } = await host.containers.ensureImage(image, 'never', never);
+  const work = `task-${buildrootId}`;
+  await mkdir(join(directory, work));
   const request = {
-    ...{ taskId: process.pid, buildrootId: 1, image, group: 'build', repoUrls: [repoUrl], extra: {} },
-    ...{ targetArch: machineArch(), rpmTarget: 'noarch', personality: null, network: 'none' as const },
-    directory: { absolute: join(directory, 'task'), work: 'task' },
+    ...{ taskId: process.pid, buildrootId, image, imageDigest: digest, group: 'build' },
+    ...{ repoUrls: [repoUrl], extra: {}, targetArch: machineArch(), rpmTarget: 'noarch' },
+    ...{ personality: null, network: 'none' as const, directory: { absolute: join(directory, work), work } },
   };
-  const ground = new RootGround(host, request, logs, cleanup);
-  for (const name of ['in/dnf-plugins', 'fetch']) await mkdir(ground.path(name), { recursive: true });
-  await writeFile(ground.path('in/dnf.conf'), renderPackageManagerConfig([repoUrl], site, {}));
-  await writeFile(ground.path(`in/dnf-plugins/${dnfPluginName}.py`), dnfPlugin);
-  const build = await ground.create(buildContainer(host, request), never);
-  return { ground, build, logs, packages: new RootPackages(ground, build.id) };
+  const root = await TagRoot.prepare(host, request, logs, cleanup, never);
+  await root.bringSource(source);
+  return { root, logs };
 }
 
 describe.skipIf(missing !== '')(`a package that is in the way of a build requirement${missing}`, () => {
@@ -131,21 +162,34 @@ describe.skipIf(missing !== '')(`a package that is in the way of a build require
     const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-removals-'));
     onTestFinished(() => rm(directory, { recursive: true, force: true }));
     const source = await makePackages(directory);
-    const { ground, build, logs, packages } = await openRoot(directory, `${await serve(directory)}/repo`);
-    const installed = () => packages.installed.map(({ name }) => name).toSorted();
-    const goal = { kind: 'build-requires', files: ['wanting.src.rpm'] } as const;
-    await writeFile(ground.path('in/wanting.src.rpm'), await readFile(source));
+    const url = `${await serve(directory)}/repo`;
+    const { host, made } = openHost(directory);
+    const { root, logs } = await openRoot(host, 1, url, directory, source);
+    const names = () => root.installed.map(({ name }) => name).toSorted();
+    expect(names(), logs.texts.root).toEqual(['plain', 'sealed-minimal']);
 
-    await packages.add('@build', { kind: 'group', group: 'build' }, never);
-    expect(installed(), logs.texts.root).toEqual(['plain', 'sealed-minimal']);
-    expect(await packages.add('build requirements', goal, never)).toBe(true);
+    await root.addBuildRequires(never);
 
-    expect(installed(), logs.texts.root).toEqual(['plain', 'sealed']);
+    expect(names(), logs.texts.root).toEqual(['plain', 'sealed']);
     expect(logs.texts.root).toContain('sealed-minimal says goodbye');
-    const tar = await build.copyOut('/usr/share', never);
-    const { files } = await collectFiles(tar, join(directory, 'repo'), '.txt', never);
-    expect(files).toEqual(['sealed.txt']);
-    expect(await readFile(join(directory, 'repo', 'sealed.txt'), 'utf8')).toBe('full\n');
-    expect(await packages.add('build requirements', goal, never)).toBe(false);
+    const changed = made.findLast(({ phase }) => phase === 'root');
+    const tar = await changed?.container.copyOut('/usr/share', never);
+    const place = join(directory, 'found');
+    await mkdir(place);
+    expect((await collectFiles(tar ?? Readable.from([]), place, '.txt', never)).files).toEqual([
+      'sealed.txt',
+    ]);
+    expect(await readFile(join(place, 'sealed.txt'), 'utf8')).toBe('full\n');
+    const { installed } = root;
+    await root.addBuildRequires(never);
+    expect(root.installed, 'nothing is left to be done').toBe(installed);
+
+    await host.cache.snapshots.idle();
+    const before = made.length;
+    const { root: again, logs: said } = await openRoot(host, 2, url, directory, source);
+    await again.addBuildRequires(never);
+
+    expect(again.installed).toEqual(installed);
+    expect(made.slice(before), said.texts.root).toEqual([]);
   });
 });

@@ -68,7 +68,8 @@ export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
   };
 }
 
-function openCache(
+/** What was prepared before, below a worker's area. */
+export function openCache(
   containers: ContainerManager,
   workDir: string,
   proxy: string | null,

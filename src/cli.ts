@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { runCacheCommand } from './cache-command.ts';
 import { runCompareCommand } from './compare-command.ts';
 import { checkConfig } from './config/check-config.ts';
 import { CommandLineError, parseDaemonArguments } from './config/command-line.ts';
@@ -14,6 +15,7 @@ A Koji builder that runs every task in Podman containers.
 Commands:
   check-config   print what is wrong with the configuration, or what differs from the defaults
   doctor         look at this host, its container engine and its hub, and say what to do
+  cache          show or trim what is kept for later builds: buildroots and packages
   compare        build again what another builder has built, and show what differs
   devhub         run a development hub: koji-adjutant devhub --dir DIR --port PORT
   version        print the version
@@ -45,6 +47,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
       return runDoctorCommand(parseDaemonArguments(argv, { name, description }), process.env, process.stdout);
     },
   ],
+  ['cache', (argv) => runCacheCommand(argv, process.env, process.stdout)],
   ['compare', (argv) => runCompareCommand(argv, process.env, process.stdout)],
   ['devhub', (argv) => runDevHubCommand(argv, process.stdout)],
   [

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import type { LogSink } from '../core/log-sink.ts';
@@ -39,7 +40,23 @@ export class RootGround {
 
   /** Creates a container that is removed with the task at the latest. */
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
-    return this.#cleanup.use(await this.host.containers.create(spec, signal));
+    return this.#cleanup.use(await this.#make(spec, signal));
+  }
+
+  async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    try {
+      return await this.host.containers.create(spec, signal);
+    } catch (error) {
+      const { root } = spec;
+      const isSnapshot = root.kind === 'image' && root.image !== this.request.image;
+      if (!isSnapshot || !(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
+      // Nobody's fault but of whoever removed it: the next try makes it again.
+      throw new ContainerError(
+        'no-such-container',
+        `snapshot ${root.image} was removed while the task built on it`,
+        { cause: error },
+      );
+    }
   }
 
   /** Something that has to stay until the task has ended. */
@@ -52,7 +69,7 @@ export class RootGround {
    * ended, and the task waits for neither.
    */
   async createKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container> {
-    const container = await this.host.containers.create(spec, signal);
+    const container = await this.#make(spec, signal);
     this.#cleanup.defer(() => this.host.cache.snapshots.release(key, container));
     return container;
   }

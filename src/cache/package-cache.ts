@@ -134,7 +134,8 @@ export class PackageCache {
   async #fetch(wanted: WantedPackage, signal: AbortSignal): Promise<void> {
     const target = join(this.#directory, packagePath(wanted.checksum));
     await mkdir(dirname(target), { recursive: true });
-    const part = `${target}.part`;
+    // A name of this process's own: another one may fetch the same file.
+    const part = `${target}.${process.pid}.part`;
     let failure: unknown;
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       for (const url of wanted.urls) {

@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { cacheBudget, openCache } from './buildroot-host.ts';
+import { type CacheBudget, trimCache } from './cache/cache-keeper.ts';
+import type { StoredSnapshot } from './cache/snapshot-store.ts';
+import { CommandLineError } from './config/command-line.ts';
+import { loadConfig } from './config/load.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
+import { systemClock } from './core/clock.ts';
+import { BuilderError, describeError } from './core/errors.ts';
+import { createLogger } from './core/logger.ts';
+import { reachEngine } from './engine.ts';
+
+interface CacheArguments {
+  readonly action: 'show' | 'trim';
+  readonly all: boolean;
+  readonly config?: string;
+}
+
+/**
+ * `koji-adjutant cache`: shows what a builder keeps for later builds, or removes what exceeds its budget, or all that is
+ * not in use. May be run while the daemon runs. Resolves with the exit code. Throws `CommandLineError`.
+ */
+export async function runCacheCommand(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  out: { write(text: string): unknown },
+): Promise<number> {
+  const args = parse(argv);
+  try {
+    const config = loadConfig({ ...(args.config !== undefined && { configPath: args.config }), env });
+    const { kojid, adjutant } = config;
+    const workDir = adjutant.state_dir;
+    const places = { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
+    const signal = new AbortController().signal;
+    const log = createLogger('silent');
+    const { containers } = await reachEngine(config, places, env, systemClock, log, signal);
+    const cache = openCache(containers, workDir, kojid.yum_proxy, log);
+    const budget = await cacheBudget(config);
+    if (args.action === 'trim') {
+      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0 } : budget;
+      const { snapshots, packages } = await trimCache(cache, kept, signal);
+      out.write(`${snapshots.removed} snapshots and ${packages.removed} packages removed\n`);
+    }
+    const files = await cache.packages.list();
+    const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    out.write(formatCache(await cache.snapshots.list(signal), { count: files.length, bytes }, budget));
+    return 0;
+  } catch (error) {
+    const told =
+      error instanceof ConfigError
+        ? error.problems.map(formatProblem).join('\n')
+        : error instanceof BuilderError
+          ? describeError(error)
+          : null;
+    if (told === null) throw error;
+    process.stderr.write(`koji-adjutant cache: ${told}\n`);
+    return error instanceof ConfigError ? 78 : 1;
+  }
+}
+
+/** What is kept, last used first, as a table. */
+export function formatCache(
+  snapshots: readonly StoredSnapshot[],
+  packages: { readonly count: number; readonly bytes: number },
+  budget: CacheBudget,
+): string {
+  const bytes = snapshots.reduce((sum, { ownBytes }) => sum + ownBytes, 0);
+  const lines = snapshots
+    .toSorted((one, other) => other.usedMs - one.usedMs)
+    .map(
+      ({ key, title, ownBytes, usedMs }) =>
+        `  ${key.slice(0, 12)}  ${mib(ownBytes).padStart(9)}  ${new Date(usedMs).toISOString().slice(0, 19)}Z  ${title}`,
+    );
+  return [
+    `snapshots: ${snapshots.length}, ${mib(bytes)} of ${mib(budget.snapshotBytes)}`,
+    ...lines,
+    `packages: ${packages.count}, ${mib(packages.bytes)} of ${mib(budget.packageBytes)}`,
+    '',
+  ].join('\n');
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 1 : 0)} MiB`;
+}
+
+function parse(argv: readonly string[]): CacheArguments {
+  const output: string[] = [];
+  const command = new Command('koji-adjutant cache')
+    .description('Shows the prepared buildroots and fetched packages that a builder keeps')
+    .argument('[ACTION]', 'show, or trim: remove what exceeds the budget', 'show')
+    .option('--all', 'trim: remove all that is not in use', false)
+    .option('-c, --config <FILE>', 'kojid.conf of the builder')
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => output.push(text), writeErr: (text) => output.push(text) });
+  try {
+    command.parse([...argv], { from: 'user' });
+    const [action = 'show'] = command.args;
+    if (action !== 'show' && action !== 'trim')
+      command.error(`error: the action is show or trim, not ${JSON.stringify(action)}`);
+    return { ...command.opts<Omit<CacheArguments, 'action'>>(), action: action === 'trim' ? 'trim' : 'show' };
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
+  }
+}

@@ -22,6 +22,9 @@ function wanted(urls: readonly string[], text = content, kind = 'sha256'): Wante
   return { checksum, sizeBytes: text.length, urls };
 }
 
+/** Where the beginning of a file lies. */
+const partOf = (path: string) => `${path}.${process.pid}.part`;
+
 async function setUp(...served: readonly ServedFile[]) {
   const directory = await temporaryDirectory();
   const server = await openFileServer({ '/a.rpm': served });
@@ -105,13 +108,13 @@ describe('PackageCache', () => {
     expect(server.requests.map(({ range }) => range)).toEqual([null, 'bytes=4-']);
   });
 
-  it('may go on with what an earlier process has left', async () => {
+  it('goes on with what an earlier try has left', async () => {
     const { cache, server, one, kept, place } = await setUp(
       brokenAfter(content, 4),
       (response) => void response.writeHead(404).end(),
     );
     await failureOf(cache.ensure([one], never));
-    const { mode } = await stat(`${place(one)}.part`);
+    const { mode } = await stat(partOf(place(one)));
     expect(mode & 0o200).toBe(0o200);
 
     const { url, requests } = await openFileServer({ '/b.rpm': content });
@@ -133,7 +136,7 @@ describe('PackageCache', () => {
   it('begins again when all was there but wrong', async () => {
     const { cache, server, one, kept, place } = await setUp(content);
     await mkdir(join(place(one), '..'), { recursive: true });
-    await writeFile(`${place(one)}.part`, 'x'.repeat(12));
+    await writeFile(partOf(place(one)), 'x'.repeat(12));
 
     await cache.ensure([one], never);
 
@@ -155,7 +158,7 @@ describe('PackageCache', () => {
       /a\.rpm is not the package that the repo describes.*Has the repo been changed/,
     );
     expect(await kept(one)).toBeNull();
-    expect(await failureOf(stat(`${place(one)}.part`))).toMatchObject({ code: 'ENOENT' });
+    expect(await failureOf(stat(partOf(place(one))))).toMatchObject({ code: 'ENOENT' });
   });
 
   it('takes a file from whichever URL has it', async () => {

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuilderError } from '../core/errors.ts';
 import { SharedCall } from '../core/shared-call.ts';
+import { isMissing } from './missing.ts';
 import { openUrl } from './open-url.ts';
+import { lastUse, noteUse } from './record-file.ts';
 
 /** A package file by its digest, and where it can be had. */
 export interface WantedPackage {
@@ -59,11 +61,8 @@ export class PackageCache {
     signal: AbortSignal,
   ): Promise<{ readonly files: number; readonly bytes: number }> {
     await mkdir(this.#directory, { recursive: true });
-    const there = await Promise.all(wanted.map((one) => this.#has(one)));
+    const there = await Promise.all(wanted.map((one) => this.#use(one)));
     const missing = wanted.filter((_, index) => there[index] === false);
-    const now = new Date();
-    const used = wanted.filter((_, index) => there[index] === true);
-    await Promise.all(used.map((one) => utimes(join(this.#directory, packagePath(one.checksum)), now, now)));
     const queue = missing.values();
     const failed = new AbortController();
     const whole = AbortSignal.any([signal, failed.signal]);
@@ -83,18 +82,21 @@ export class PackageCache {
   async list(): Promise<readonly CachedFile[]> {
     const names = await readdir(this.#directory, { recursive: true, withFileTypes: true }).catch(() => []);
     const files = names.filter((entry) => entry.isFile());
-    return Promise.all(
-      files.map(async ({ parentPath, name }) => {
-        const path = join(parentPath, name);
-        const { size, mtimeMs } = await stat(path);
-        return { path, sizeBytes: size, usedMs: mtimeMs };
-      }),
-    );
+    const found = files.map(async ({ parentPath, name }) => {
+      const path = join(parentPath, name);
+      const facts = await stat(path).catch((error: unknown) => {
+        // A transfer has ended, or somebody else has removed it.
+        if (isMissing(error)) return null;
+        throw error;
+      });
+      return facts === null ? [] : [{ path, sizeBytes: facts.size, usedMs: facts.mtimeMs }];
+    });
+    return (await Promise.all(found)).flat();
   }
 
-  /** Removes a file of `list`, unless it was used since. */
+  /** Removes a file of `list`; false when it was used since, or is gone. */
   async remove({ path, usedMs }: CachedFile): Promise<boolean> {
-    if ((await stat(path)).mtimeMs !== usedMs) return false;
+    if ((await lastUse(path)) !== usedMs) return false;
     await rm(path, { force: true });
     return true;
   }
@@ -112,9 +114,13 @@ export class PackageCache {
     return purged;
   }
 
-  async #has({ checksum, sizeBytes }: WantedPackage): Promise<boolean> {
+  /** Notes the use of a file; false when it is not there. */
+  async #use({ checksum, sizeBytes }: WantedPackage): Promise<boolean> {
     try {
-      return (await stat(join(this.#directory, packagePath(checksum)))).size === sizeBytes;
+      const path = join(this.#directory, packagePath(checksum));
+      if ((await stat(path)).size !== sizeBytes) return false;
+      await noteUse(path);
+      return (await lastUse(path)) !== null;
     } catch {
       return false;
     }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { isMissing } from './missing.ts';
@@ -20,6 +20,16 @@ export async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise
   } catch {
     await rm(path, { force: true });
     return null;
+  }
+}
+
+/** When the record was last used, in milliseconds; null when it is gone. */
+export async function lastUse(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
   }
 }
 

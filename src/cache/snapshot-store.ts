@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
@@ -7,7 +7,7 @@ import type { Container, ContainerManager } from '../container/manager.ts';
 import { untilAborted } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { noteUse, readRecord, writeRecord } from './record-file.ts';
+import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
 
 /** A prepared root that is there at once: an image, and what is in it. */
 export interface Snapshot {
@@ -186,12 +186,12 @@ export class SnapshotStore {
       .filter((name) => name.endsWith('.json'))
       .map(async (name) => {
         const path = join(this.#directory, name);
-        const { mtimeMs } = await stat(path);
+        const usedMs = await lastUse(path);
         const record = await readRecord(path, SnapshotRecord);
         const image = images.find(({ id }) => id === record?.imageId);
-        if (record === null || image === undefined) return [];
+        if (usedMs === null || record === null || image === undefined) return [];
         const { key, title, ownBytes } = record;
-        return [{ key, title, ownBytes, usedMs: mtimeMs, createdMs: image.createdMs }];
+        return [{ key, title, ownBytes, usedMs, createdMs: image.createdMs }];
       });
     return (await Promise.all(found)).flat();
   }

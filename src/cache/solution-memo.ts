@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { noteUse, readRecord, writeRecord } from './record-file.ts';
+import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
 
 /** A package that a solver has chosen. */
 const SolvedPackage = z.object({
@@ -52,10 +52,12 @@ export class SolutionMemo {
   async trim(most: number): Promise<number> {
     const names = await readdir(this.#directory).catch(() => []);
     const found = await Promise.all(
-      names.map(async (name) => {
-        const path = join(this.#directory, name);
-        return { path, usedMs: (await stat(path)).mtimeMs };
-      }),
+      names
+        .filter((name) => name.endsWith('.json'))
+        .map(async (name) => {
+          const path = join(this.#directory, name);
+          return { path, usedMs: (await lastUse(path)) ?? 0 };
+        }),
     );
     const old = found.toSorted((one, other) => other.usedMs - one.usedMs).slice(most);
     for (const { path } of old) await rm(path, { force: true });

@@ -78,6 +78,8 @@ describe('loadConfig', () => {
       container_mounts: [],
       container_labels: {},
       container_timeouts: { pullMs: 300_000, startMs: 60_000 },
+      snapshot_budget: null,
+      package_budget: null,
       build_pids: 16_384,
       build_memory: null,
       build_cpus: null,

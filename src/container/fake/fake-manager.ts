@@ -144,8 +144,11 @@ export class FakeManager implements ContainerManager {
     return [...this.#committed.values()].filter(({ labels }) => label in labels);
   }
 
-  async removeImage(image: string): Promise<boolean> {
-    this.calls.push(`removeImage ${image}`);
+  async removeImage(nameOrId: string): Promise<boolean> {
+    this.calls.push(`removeImage ${nameOrId}`);
+    const [image = nameOrId] = [...this.#committed].flatMap(([name, { id }]) =>
+      id === nameOrId ? [name] : [],
+    );
     const users = [...this.#containers.values()].map(({ spec }) => spec.root);
     if (users.some((root) => root.kind === 'image' && root.image === image)) return false;
     this.#committed.delete(image);

@@ -5,6 +5,7 @@ import { solvedPackage } from '../../test/support/fake-root.ts';
 import { failureOf, type HostBench, openHostBench, openRootBench } from '../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { packagePath } from '../cache/package-cache.ts';
+import { ContainerError } from '../container/errors.ts';
 
 const never = new AbortController().signal;
 const repomd = (digest: string) =>
@@ -26,7 +27,11 @@ function holdCommits({ containers }: HostBench) {
 /** Holds the installs of a root until they are let go. */
 function heldInstall(code: () => Promise<number>) {
   const begun = Promise.withResolvers<void>();
-  return { begun: begun.promise, install: async () => (begun.resolve(), code()) };
+  const install = () => {
+    begun.resolve();
+    return code();
+  };
+  return { begun: begun.promise, install };
 }
 
 describe('a root with the same packages as one before', () => {
@@ -119,6 +124,36 @@ describe('a root with the same packages as one before', () => {
     expect(second.created()).toEqual(['root-1', 'solve-1']);
     expect(second.spec('root-1')?.root).toMatchObject({ kind: 'image' });
     expect(second.spec('solve-1')?.mounts.at(-1)).toMatchObject({ kind: 'root', access: 'copy' });
+  });
+});
+
+describe('a snapshot that a task builds on', () => {
+  it('is not collected while the task runs', async () => {
+    const { bench, cleanup, prepare } = await openRootBench({});
+    await prepare();
+    await bench.cache.snapshots.idle();
+    const [{ key } = { key: '' }] = await bench.cache.snapshots.list(never);
+
+    expect(await bench.cache.snapshots.forget(key)).toBe(false);
+    await cleanup.disposeAsync();
+    expect(await bench.cache.snapshots.forget(key)).toBe(true);
+  });
+
+  it('is missed with a word that lets the task be tried again when somebody else removes it', async () => {
+    const first = await openRootBench({});
+    await first.prepare();
+    await first.bench.cache.snapshots.idle();
+    await first.cleanup.disposeAsync();
+    const second = await openRootBench({}, { on: first.bench });
+    const root = await second.withSource();
+    const { containers } = second;
+    containers.create = (spec) =>
+      Promise.reject(new ContainerError('image-missing', `no image for ${spec.name}`));
+
+    expect(await failureOf(root.rebuildSource(never))).toMatchObject({
+      code: 'no-such-container',
+      message: expect.stringMatching(/^snapshot localhost\/\S+ was removed while the task built on it$/),
+    });
   });
 });
 

@@ -57,7 +57,7 @@ export async function resetBuild(client: HubClient, build: NonNullable<BuildReco
   await client.call('resetBuild', [id]);
 }
 
-/** Waits until the first `buildArch` has a buildroot that builds and something in its `build.log`. */
+/** Waits until rpmbuild runs in the buildroot of the first `buildArch`. */
 async function untilBuilding(
   client: HubClient,
   id: number,
@@ -71,9 +71,9 @@ async function untilBuilding(
     const task = tree.children.find((child: WatchedTask) => child.method === 'buildArch');
     if (task !== undefined) {
       const buildroots = Buildroots.parse(await client.call('listBuildroots', [], { taskID: task.id }));
-      const output = z.record(z.string(), z.json()).parse(await client.call('listTaskOutput', [task.id]));
+      const output = z.array(z.string()).parse(await client.call('listTaskOutput', [task.id]));
       const building = buildroots.some(({ state }) => state === buildrootState.BUILDING);
-      if (building && output['build.log'] !== undefined) {
+      if (building && output.includes('build.log') && (await rpmbuildRuns(client, task.id))) {
         // Logs travel in steps of seconds; what the build says at its start shall be on the hub.
         await clock.sleep(5 * pollMs, signal);
         return task.id;
@@ -81,6 +81,12 @@ async function untilBuilding(
     }
     await clock.sleep(pollMs, signal);
   }
+}
+
+/** Whether `build.log` shows that rpmbuild executes a section of the spec. */
+async function rpmbuildRuns(client: HubClient, id: number): Promise<boolean> {
+  const start = z.string().parse(await client.call('downloadTaskOutput', [id, 'build.log', 0, 1024 * 1024]));
+  return Buffer.from(start, 'base64').includes('Executing(%');
 }
 
 async function untilExpired(client: HubClient, id: number, clock: Clock, signal: AbortSignal): Promise<void> {

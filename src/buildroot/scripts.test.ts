@@ -377,6 +377,26 @@ describe('scripts that run rpmbuild', () => {
     expect(script.match(/exit 40/g)).toHaveLength(1);
   });
 
+  it.skipIf(noBash !== '').each([
+    ['the one spec that was unpacked', ['hello world.spec'], { status: 0, stdout: 'hello world.spec\n' }],
+    ['no spec', [], { status: 40, stdout: '0 spec files in the source package\n' }],
+    ['two', ['a.spec', 'b.spec'], { status: 40, stdout: '2 spec files in the source package\n' }],
+  ])(`take or refuse, to make a source package again, %s${noBash}`, async (_what, specs, expected) => {
+    const home = await mkdtemp(join(tmpdir(), 'scripts-'));
+    onTestFinished(() => rm(home, { recursive: true }));
+    await mkdir(join(home, 'build/SPECS'), { recursive: true });
+    for (const spec of specs) await writeFile(join(home, 'build/SPECS', spec), '');
+    const script = rebuildSourceScript('s.src.rpm');
+    const finding = script.slice(script.indexOf('shopt -s nullglob'), script.indexOf('unset SHLVL'));
+
+    const { status, stdout } = spawnSync('bash', ['-c', `${finding}\necho "$spec"`], {
+      env: { HOME: home },
+      encoding: 'utf8',
+    });
+
+    expect({ status, stdout }).toEqual(expected);
+  });
+
   it.each([
     ['that knows --noclean run it without %clean', 'echo "  --noclean   do not run %clean"', '--noclean '],
     ['of long ago run it as it is', 'echo "  --clean"', ''],

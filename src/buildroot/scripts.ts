@@ -229,7 +229,7 @@ const requirementsFormat = '[%{REQUIRENAME} %{REQUIREFLAGS} %{REQUIREVERSION}\\n
 
 /** What a rebuildSRPM task runs: `rpmbuild -bs`, without a target of its own. */
 export function rebuildSourceScript(source: string): string {
-  return script([...unpack(source), ...findSpec(source), ...rpmbuild('-bs --nodeps', null)]);
+  return script([...unpack(source), ...unpackedSpec, ...rpmbuild('-bs --nodeps', null)]);
 }
 
 /** mock's, for builds without network; it is there before a package's own, which then becomes `hosts.rpmnew`. */
@@ -289,6 +289,19 @@ function unpack(source: string): readonly string[] {
   ];
 }
 
+/** As koji finds it: where rpm has put it, which is not where sources go, whatever those are called. */
+const unpackedSpec = [
+  'shopt -s nullglob',
+  'specs=(~/build/SPECS/*.spec)',
+  'shopt -u nullglob',
+  'spec=${specs[0]-} spec=${spec##*/}',
+  'if [ "${#specs[@]}" -ne 1 ]; then',
+  '  printf "%s spec files in the source package\\n" "${#specs[@]}"',
+  `  exit ${sourceNotInstallable}`,
+  'fi',
+];
+
+/** As mock finds it: the first name that ends so, which may be that of a source. */
 function findSpec(source: string): readonly string[] {
   return [
     `spec=$(/usr/bin/rpm -qpl ${quote(`/adjutant/in/${source}`)} 2>/dev/null | grep -m1 '\\.spec$')`,

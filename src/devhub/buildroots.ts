@@ -107,6 +107,24 @@ function toBuildrootInfo(call: Call, buildroot: BuildrootRow): RpcValue {
   };
 }
 
+/** Packages of a buildroot in the order they were listed (`kojihub.list_rpms`). */
+function listedRpms(call: Call, buildroot: BuildrootRow): RpcValue[] {
+  const { rpms, externalRepos } = call.hub.state.tables;
+  return buildroot.rpms.map(({ rpm_id, is_update }) => {
+    const rpm = rpms.mustGet(rpm_id);
+    return {
+      ...rpm,
+      nvr: `${rpm.name}-${rpm.version}-${rpm.release}`,
+      external_repo_name: externalRepos.get(rpm.external_repo_id)?.name ?? 'INTERNAL',
+      component_buildroot_id: buildroot.id,
+      is_update,
+      draft: false,
+      metadata_only: false,
+      extra: null,
+    };
+  });
+}
+
 const OneOrMany = z.union([z.int(), z.array(z.int())]);
 const matches = (wanted: number | number[] | null | undefined, value: number): boolean =>
   wanted === undefined ||
@@ -154,6 +172,18 @@ export const buildrootMethods: MethodTable = {
     (call, { brootid, state, task_id }) => {
       setState(call, mustOwn(call, brootid, task_id), parseState(state));
       return null;
+    },
+  ),
+  // Of the real one's filters only the one that builders use.
+  listRPMs: method(
+    {
+      componentBuildrootID: z.int(),
+      queryOpts: z.strictObject({ countOnly: z.boolean() }).nullish(),
+    },
+    (call, { componentBuildrootID, queryOpts }) => {
+      const buildroot = call.hub.state.tables.buildroots.get(componentBuildrootID);
+      const rpms = buildroot === undefined ? [] : listedRpms(call, buildroot);
+      return queryOpts?.countOnly === true ? rpms.length : rpms;
     },
   ),
   listBuildroots: method(

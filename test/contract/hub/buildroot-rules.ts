@@ -1,6 +1,8 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { HubClient } from '../../../src/devhub/client.ts';
 import { buildrootState } from '../../../src/devhub/rows.ts';
+import type { RpcValue } from '../../../src/hub/xmlrpc/codec.ts';
 import { completeBuild, prepareBuild } from './build-files.ts';
 import { buildTag, expectFault, target, type UseFixture, unique } from './fixture.ts';
 
@@ -203,6 +205,54 @@ export function describeBuildrootRules(use: UseFixture): void {
 
     it('come from a repository the hub knows', async () => {
       await expectFault(setList([external({ location: unique('none') })]), 1000);
+    });
+  });
+
+  describe('listRPMs', () => {
+    const listed = (more: Record<string, RpcValue> = {}) =>
+      use().user.call('listRPMs', [], { componentBuildrootID: buildroot, ...more });
+
+    it('tells what a buildroot held, from where, and what came later', async () => {
+      const external = { name: unique('ext'), version: '1', release: '1', arch: 'noarch', epoch: null };
+      const facts = { payloadhash: '0'.repeat(32), size: 1, buildtime: 1, location: externalRepo };
+      await setList([
+        { ...nvra(first), id: first.id },
+        { ...external, ...facts },
+      ]);
+      await setState('BUILDING');
+      await updateList([nvra(second)]);
+
+      const rpms = await listed();
+
+      const internal = { external_repo_id: 0, external_repo_name: 'INTERNAL' };
+      expect(rpms).toHaveLength(3);
+      expect(rpms).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ ...nvra(first), ...internal, id: first.id, is_update: false }),
+          expect.objectContaining({ ...external, external_repo_name: externalRepo, is_update: false }),
+          expect.objectContaining({ ...nvra(second), ...internal, is_update: true }),
+        ]),
+      );
+    });
+
+    it('counts them', async () => {
+      await setList([nvra(first), nvra(second)]);
+
+      expect(await listed({ queryOpts: { countOnly: true } })).toBe(2);
+    });
+
+    it('finds none in a buildroot that there is not', async () => {
+      expect(await listed({ componentBuildrootID: unknown })).toEqual([]);
+    });
+
+    it('asks for no login', async () => {
+      await setList([nvra(first)]);
+
+      const rpms = await new HubClient(use().hub.url).call('listRPMs', [], {
+        componentBuildrootID: buildroot,
+      });
+
+      expect(rpms).toHaveLength(1);
     });
   });
 

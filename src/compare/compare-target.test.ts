@@ -87,7 +87,7 @@ async function setUp(own: RootPlay = play) {
     ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
     host: {
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
-      ...{ limits: { pids: 100 }, labels: {}, cache, extraMounts: [] },
+      ...{ limits: { pids: 100 }, labels: {}, cache, codeLimits: {}, extraMounts: [] },
     },
   };
   const told: string[] = [];

@@ -123,7 +123,7 @@ function openHost(directory: string): { readonly host: BuildrootHost; readonly m
   });
   const host = {
     ...{ containers, clock: systemClock, site, workerId: 'removals-test', hostname: 'localhost', cache },
-    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, extraMounts: [] },
+    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
   };
   return { host, made };
 }

@@ -58,6 +58,7 @@ export class TextLogs implements RootLogs {
 export interface RootChanges {
   readonly request?: Partial<RootRequest>;
   readonly site?: Partial<SiteSettings>;
+  readonly codeLimits?: BuildrootHost['codeLimits'];
   readonly signal?: AbortSignal;
   /** `repomd.xml` of the repo; left out: the repo has none, and no answer of the solver is remembered. */
   readonly repomd?: string;
@@ -113,7 +114,13 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
     ...{ containers, clock, cache, site: { ...site, ...changes.site }, workerId: 'worker' },
-    ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
+    ...{
+      hostname: 'host.example.com',
+      localTime: null,
+      limits: { pids: 10 },
+      labels: { a: 'b' },
+      codeLimits: changes.codeLimits ?? {},
+    },
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {

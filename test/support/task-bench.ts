@@ -71,7 +71,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     directory: { absolute: directory, work: 'tasks/5/5' },
     buildrootHost: {
       ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
-      ...{ limits: { pids: 100, memoryBytes: 1000 }, labels: {}, cache, extraMounts: [] },
+      ...{ limits: { pids: 100, memoryBytes: 1000 }, labels: {}, cache, codeLimits: {}, extraMounts: [] },
     },
     policy: new PolicyResolver(
       {

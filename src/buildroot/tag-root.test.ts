@@ -55,7 +55,7 @@ describe('TagRoot.prepare', () => {
   });
 
   it('gives each phase no more than it needs', async () => {
-    const { containers, withSource, spec } = await openRootBench({
+    const { containers, withSource, spec, directory } = await openRootBench({
       builds: [{ srpms: { 'a.src.rpm': '' } }],
     });
     const root = await withSource();
@@ -77,7 +77,10 @@ describe('TagRoot.prepare', () => {
     expect(solve?.mounts.map(({ kind, target }) => `${kind} ${target}`)).toEqual([
       'work /adjutant/in',
       'work /adjutant/solve',
+      // The repo's URL names a directory of this host.
+      `host ${directory}/repo`,
     ]);
+    expect(solve?.mounts.at(-1)).toMatchObject({ source: `${directory}/repo`, readOnly: true });
     expect(install).toMatchObject({ network: 'none', user: { uid: 0, gid: 0 } });
     const rootId = `fake-${containers.created.findIndex(({ owner }) => owner.phase === 'root') + 1}`;
     expect(install?.mounts).toContainEqual({

@@ -1,3 +1,4 @@
+import type { MetadataCache } from './metadata-cache.ts';
 import type { PackageCache } from './package-cache.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import type { SolutionMemo } from './solution-memo.ts';
@@ -5,6 +6,7 @@ import type { SolutionMemo } from './solution-memo.ts';
 /** How much may lie in the cache. */
 export interface CacheBudget {
   readonly snapshotBytes: number;
+  /** Of packages, and of metadata of repos. */
   readonly packageBytes: number;
 }
 
@@ -12,6 +14,7 @@ export interface CacheParts {
   readonly snapshots: SnapshotStore;
   readonly packages: PackageCache;
   readonly solutions: SolutionMemo;
+  readonly metadata: MetadataCache;
 }
 
 /** What a look at the cache has found, and what was removed. */
@@ -28,7 +31,7 @@ const mostSolutions = 5000;
  * does what was just used: a budget that is smaller than what the running tasks need is exceeded for a while.
  */
 export async function trimCache(
-  { snapshots, packages, solutions }: CacheParts,
+  { snapshots, packages, solutions, metadata }: CacheParts,
   budget: CacheBudget,
   signal: AbortSignal,
 ): Promise<CacheReport> {
@@ -39,12 +42,20 @@ export async function trimCache(
     ({ key }) => snapshots.forget(key),
     signal,
   );
-  const files = await trim(
-    (await packages.list()).map((file) => ({ ...file, bytes: file.sizeBytes })),
-    budget.packageBytes,
-    (file) => packages.remove(file),
-    signal,
-  );
+  const fetched = [
+    ...(await packages.list()).map((file) => ({
+      ...{ bytes: file.sizeBytes, usedMs: file.usedMs },
+      remove: () => packages.remove(file),
+    })),
+    ...(await metadata.list()).map((one) => ({
+      ...{ bytes: one.sizeBytes, usedMs: one.usedMs },
+      remove: async () => {
+        await metadata.remove(one);
+        return true;
+      },
+    })),
+  ];
+  const files = await trim(fetched, budget.packageBytes, (one) => one.remove(), signal);
   return { snapshots: roots, packages: files };
 }
 

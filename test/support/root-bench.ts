@@ -7,13 +7,16 @@ import type { BuildrootCache, BuildrootHost, RootRequest } from '../../src/build
 import type { SiteSettings } from '../../src/buildroot/mock-environment.ts';
 import type { RootLogs } from '../../src/buildroot/root-ground.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
+import { MetadataCache } from '../../src/cache/metadata-cache.ts';
 import { PackageCache } from '../../src/cache/package-cache.ts';
 import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
 import { SolutionMemo } from '../../src/cache/solution-memo.ts';
+import { UrlReader } from '../../src/cache/url-reader.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import type { ContainerManager } from '../../src/container/manager.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -66,13 +69,20 @@ export interface RootChanges {
 }
 
 /** An empty cache below the directory. */
-export function emptyCache(containers: ContainerManager, directory: string): BuildrootCache {
+export function emptyCache(
+  containers: ContainerManager,
+  directory: string,
+  clock: Clock = new ManualClock(),
+): BuildrootCache {
   const place = (name: string) => join(directory, 'cache', name);
+  const urls = new UrlReader(null, clock);
   return {
     snapshots: new SnapshotStore(containers, place('snapshots'), createLogger('silent')),
-    packages: new PackageCache(place('packages'), null),
+    packages: new PackageCache(place('packages'), urls, clock),
     packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),
+    metadata: new MetadataCache(place('metadata')),
+    urls,
   };
 }
 
@@ -86,7 +96,7 @@ export async function openHostBench() {
     behave: (spec) => plays.get(spec.owner.taskId)?.(spec) ?? {},
   });
   await containers.ensureImage(image, 'never', never);
-  const cache = emptyCache(containers, directory);
+  const cache = emptyCache(containers, directory, clock);
   onTestFinished(async () => {
     await cache.snapshots.idle();
     containers.assertClean();

@@ -35,13 +35,15 @@ export class BenchHost implements AsyncDisposable {
   /** Socket of the Podman service. */
   readonly socket: string;
   readonly image: string;
+  /** The daemon's area, with what it has prepared before below `cache`. */
+  readonly stateDir: string;
   readonly #pid: number;
   readonly #logPath: string;
   readonly #signal: AbortSignal;
   readonly #cleanup: AsyncDisposableStack;
 
   private constructor(
-    parts: Pick<BenchHost, 'hub' | 'client' | 'distribution' | 'socket'>,
+    parts: Pick<BenchHost, 'hub' | 'client' | 'distribution' | 'socket' | 'stateDir'>,
     daemon: { readonly pid: number; readonly logPath: string },
     signal: AbortSignal,
     cleanup: AsyncDisposableStack,
@@ -50,6 +52,7 @@ export class BenchHost implements AsyncDisposable {
     this.client = parts.client;
     this.distribution = parts.distribution;
     this.socket = parts.socket;
+    this.stateDir = parts.stateDir;
     this.image = `localhost/koji-adjutant-bootstrap:${machine()}`;
     this.#pid = daemon.pid;
     this.#logPath = daemon.logPath;
@@ -107,7 +110,7 @@ export class BenchHost implements AsyncDisposable {
       await ended;
     });
     return new BenchHost(
-      { hub, client, distribution, socket },
+      { hub, client, distribution, socket, stateDir: join(dir, 'work/adjutant') },
       { pid: daemon.pid, logPath },
       signal,
       cleanup,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
@@ -14,8 +15,11 @@ export interface RootLogs {
   readonly build: LogSink;
   /** A step begins or ends; becomes `state.log` and `mock_output.log`. */
   step(name: string, at: 'start' | 'finish'): Promise<void>;
-  /** How long a step took altogether, and how long of that its script ran, where the engine says. */
-  took(name: string, stepMs: number, ranMs: number | null): void;
+  /**
+   * How long a step took altogether, how long of that its script ran, where the engine says, and when after its
+   * beginning package code wrote its first line.
+   */
+  took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
 }
 
 /** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
@@ -102,11 +106,13 @@ export class RootGround {
     verdict: Verdict,
     signal: AbortSignal,
   ): Promise<number> {
-    const tail = new Tail(this.logs.build);
+    const tail = new Tail(this.logs.build, this.host.clock);
     const { rpmbuildTimeoutSeconds } = this.host.site;
     const timeoutMs = rpmbuildTimeoutSeconds === 0 ? null : rpmbuildTimeoutSeconds * 1000;
-    const result = await this.#timed(title, () =>
-      runPhase(container, tail, this.host.clock, signal, timeoutMs),
+    const result = await this.#timed(
+      title,
+      () => runPhase(container, tail, this.host.clock, signal, timeoutMs),
+      tail,
     );
     const failure = judge(title, result, verdict);
     if (failure === null) return result.code;
@@ -117,12 +123,14 @@ export class RootGround {
     throw failure;
   }
 
-  async #timed(title: string, run: () => Promise<PhaseResult>): Promise<PhaseResult> {
+  async #timed(title: string, run: () => Promise<PhaseResult>, tail?: Tail): Promise<PhaseResult> {
     const startedMs = this.host.clock.now();
     await this.logs.step(title, 'start');
     try {
       const result = await run();
-      this.logs.took(title, this.host.clock.now() - startedMs, result.ranMs);
+      const firstMs = tail?.firstMs ?? null;
+      const stepMs = this.host.clock.now() - startedMs;
+      this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
       return result;
     } finally {
       await this.logs.step(title, 'finish');
@@ -157,13 +165,18 @@ const tailBytes = 4096;
 /** Keeps the end of what passes through, for the one case in which another log has to show it, too. */
 class Tail implements LogSink {
   readonly #to: LogSink;
+  readonly #clock: Clock;
   #kept = Buffer.alloc(0);
+  /** When the first of it came; null before that. */
+  firstMs: number | null = null;
 
-  constructor(to: LogSink) {
+  constructor(to: LogSink, clock: Clock) {
     this.#to = to;
+    this.#clock = clock;
   }
 
   async write(bytes: Uint8Array | string): Promise<void> {
+    this.firstMs ??= this.#clock.now();
     await this.#to.write(bytes);
     // Only the end is copied: a build may write hundreds of megabytes.
     const end = typeof bytes === 'string' ? Buffer.from(bytes) : bytes.subarray(-tailBytes);

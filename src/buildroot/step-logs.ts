@@ -51,8 +51,8 @@ export class StepLogs implements RootLogs {
     if (at === 'start') await this.root.write(`${time} - ${name}\n`);
   }
 
-  took(step: string, stepMs: number, ranMs: number | null): void {
-    this.#log.info({ step, stepMs, ranMs }, 'step done');
+  took(step: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void {
+    this.#log.info({ step, stepMs, ranMs, ...(firstOutputMs !== null && { firstOutputMs }) }, 'step done');
   }
 }
 

@@ -52,9 +52,12 @@ export class TextLogs implements RootLogs {
   }
 
   readonly durations: { readonly name: string; readonly ranMs: number | null }[] = [];
+  /** When after its beginning a step wrote its first line, for those that did. */
+  readonly firstOutputs: { readonly name: string; readonly firstOutputMs: number }[] = [];
 
-  took(name: string, _stepMs: number, ranMs: number | null): void {
+  took(name: string, _stepMs: number, ranMs: number | null, firstOutputMs: number | null): void {
     this.durations.push({ name, ranMs });
+    if (firstOutputMs !== null) this.firstOutputs.push({ name, firstOutputMs });
   }
 }
 

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { access, chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
 import { BuilderError } from '../core/errors.ts';
 import { SharedCall } from '../core/shared-call.ts';
 import { isMissing } from './missing.ts';
@@ -168,9 +170,9 @@ export class PackageCache {
       ({ size }) => size,
       () => 0,
     );
-    const source = await openUrl(url, { from: have, proxy: this.#proxy, signal });
-    const flags = source.from === 0 ? 'w' : 'a';
-    await pipeline(source.body, createWriteStream(part, { flags }), { signal });
+    await using file = await open(part, 'a');
+    const { from, body } = await openUrl(url, { from: have, proxy: this.#proxy, signal });
+    await writeAll(body, file, from === 0, signal);
   }
 
   async #accept(
@@ -218,4 +220,24 @@ async function digestOf(path: string, kind: string, signal: AbortSignal): Promis
   const hash = createHash(kind);
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
   return hash.digest('hex');
+}
+
+/**
+ * Appends what comes, also what came just before the connection broke, which a pipeline would throw away. Listens from
+ * the first moment: an answer may be over before a promise is.
+ */
+async function writeAll(body: Readable, file: FileHandle, anew: boolean, signal: AbortSignal): Promise<void> {
+  let written: Promise<unknown> = anew ? file.truncate(0) : Promise.resolve();
+  body.on('data', (chunk: Uint8Array) => {
+    body.pause();
+    written = written.then(() => file.appendFile(chunk)).finally(() => body.resume());
+    // It is awaited below; a failure ends the transfer at once.
+    written.catch((error: unknown) => body.destroy(error instanceof Error ? error : undefined));
+  });
+  try {
+    await finished(body, { signal });
+  } finally {
+    body.destroy();
+    await written;
+  }
 }

@@ -67,6 +67,7 @@ export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
   return {
     snapshotBytes: adjutant.snapshot_budget ?? diskBytes / 5,
     packageBytes: adjutant.package_budget ?? diskBytes / 10,
+    solutions: 5000,
   };
 }
 

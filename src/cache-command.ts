@@ -38,7 +38,7 @@ export async function runCacheCommand(
     const cache = openCache(containers, workDir, kojid.yum_proxy, systemClock, log);
     const budget = await cacheBudget(config);
     if (args.action === 'trim') {
-      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0 } : budget;
+      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, solutions: 0 } : budget;
       const { snapshots, packages } = await trimCache(cache, kept, signal);
       out.write(`${snapshots.removed} snapshots and ${packages.removed} packages removed\n`);
     }

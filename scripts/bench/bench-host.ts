@@ -38,13 +38,14 @@ export class BenchHost implements AsyncDisposable {
   /** The daemon's area, with what it has prepared before below `cache`. */
   readonly stateDir: string;
   readonly #pid: number;
+  readonly #config: string;
   readonly #logPath: string;
   readonly #signal: AbortSignal;
   readonly #cleanup: AsyncDisposableStack;
 
   private constructor(
     parts: Pick<BenchHost, 'hub' | 'client' | 'distribution' | 'socket' | 'stateDir'>,
-    daemon: { readonly pid: number; readonly logPath: string },
+    daemon: { readonly pid: number; readonly config: string; readonly logPath: string },
     signal: AbortSignal,
     cleanup: AsyncDisposableStack,
   ) {
@@ -55,6 +56,7 @@ export class BenchHost implements AsyncDisposable {
     this.stateDir = parts.stateDir;
     this.image = `localhost/koji-adjutant-bootstrap:${machine()}`;
     this.#pid = daemon.pid;
+    this.#config = daemon.config;
     this.#logPath = daemon.logPath;
     this.#signal = signal;
     this.#cleanup = cleanup;
@@ -111,10 +113,19 @@ export class BenchHost implements AsyncDisposable {
     });
     return new BenchHost(
       { hub, client, distribution, socket, stateDir: join(dir, 'work/adjutant') },
-      { pid: daemon.pid, logPath },
+      { pid: daemon.pid, config, logPath },
       signal,
       cleanup,
     );
+  }
+
+  /** Removes all that the daemon keeps for later builds, so that the next one is cold. No task may run. */
+  async forget(): Promise<void> {
+    const command = [join(root, 'dist/cli.js'), 'cache', 'trim', '--all', '-c', this.#config];
+    execFileSync(process.execPath, command, {
+      env: { ...process.env, CONTAINER_HOST: `unix://${this.socket}` },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   }
 
   /** Makes a repo of `bench-build` and gives the task that did it. */
@@ -148,6 +159,12 @@ export class BenchHost implements AsyncDisposable {
   /** The daemon's log so far, one line each. */
   async logLines(): Promise<readonly string[]> {
     return (await readFile(this.#logPath, 'utf8')).split('\n');
+  }
+
+  /** Resolves when the daemon has logged a message so many times. */
+  async logged(message: string, times: number): Promise<void> {
+    while ((await this.logLines()).filter((line) => line.includes(`"${message}"`)).length < times)
+      await systemClock.sleep(100, this.#signal);
   }
 
   /** Resident memory of the daemon. */

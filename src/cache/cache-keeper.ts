@@ -8,6 +8,8 @@ export interface CacheBudget {
   readonly snapshotBytes: number;
   /** Of packages, and of metadata of repos. */
   readonly packageBytes: number;
+  /** Answers of the solver, each a few kilobytes. */
+  readonly solutions: number;
 }
 
 export interface CacheParts {
@@ -23,9 +25,6 @@ export interface CacheReport {
   readonly packages: { readonly count: number; readonly bytes: number; readonly removed: number };
 }
 
-/** An answer of the solver is a few kilobytes. */
-const mostSolutions = 5000;
-
 /**
  * Removes what was not used for the longest time until the rest is within the budget. What is in use stays, and so
  * does what was just used: a budget that is smaller than what the running tasks need is exceeded for a while.
@@ -35,7 +34,7 @@ export async function trimCache(
   budget: CacheBudget,
   signal: AbortSignal,
 ): Promise<CacheReport> {
-  await solutions.trim(mostSolutions);
+  await solutions.trim(budget.solutions);
   const roots = await trim(
     (await snapshots.list(signal)).map(({ key, ownBytes, usedMs }) => ({ bytes: ownBytes, usedMs, key })),
     budget.snapshotBytes,

@@ -290,7 +290,7 @@ describe('SnapshotStore.forget', () => {
 });
 
 describe('SnapshotStore.sweep', () => {
-  it('removes images without record, but neither those that have one nor those of others', async () => {
+  it('removes images without record, but neither those that have one nor those of others that are there', async () => {
     const { store, keep, containers, container, directory, record, image } = await setUp();
     await keep();
     const stranger = new SnapshotStore(containers, join(directory, 'other'), keptLog().log);
@@ -307,6 +307,10 @@ describe('SnapshotStore.sweep', () => {
     expect(left.flatMap(({ names }) => names)).toHaveLength(1);
     expect(left.flatMap(({ names }) => names)).not.toContain(image());
     expect(await stranger.find(key, never)).toMatchObject({ key });
+
+    await rm(join(directory, 'other'), { recursive: true });
+    expect(await store.sweep(never)).toBe(1);
+    expect(await containers.images('io.koji.adjutant.snapshot', never)).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import { PackageCache } from './cache/package-cache.ts';
 import { SnapshotStore } from './cache/snapshot-store.ts';
 import { SolutionMemo } from './cache/solution-memo.ts';
 import type { Config } from './config/schema.ts';
+import { LateRemovals } from './container/late-removals.ts';
 import type { ContainerManager } from './container/manager.ts';
 import type { Clock } from './core/clock.ts';
 import type { Logger } from './core/logger.ts';
@@ -52,6 +53,7 @@ export async function buildrootHost(
       ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
       ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
     },
+    removals: new LateRemovals(log),
     cache: openCache(containers, workDir, kojid.yum_proxy, log),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),

@@ -216,7 +216,10 @@ describe('TagRoot.build', () => {
 
   it('takes the source package that the build itself has written when it has generated requirements', async () => {
     const { directory, withSource } = await openRootBench({
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, { code: 0 }],
+      sources: [
+        { srpms: { 'a-1-1.src.rpm': srpm(generated) } },
+        { srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm() } },
+      ],
       builds: [{ rpms: { 'a-1-1.noarch.rpm': 'b' }, srpms: { 'a-1-1.src.rpm': 'written again' } }],
     });
     const root = await withSource(srpm(generated));

@@ -9,6 +9,7 @@ import { SnapshotStore } from './cache/snapshot-store.ts';
 import { SolutionMemo } from './cache/solution-memo.ts';
 import { UrlReader } from './cache/url-reader.ts';
 import type { Config } from './config/schema.ts';
+import { LateRemovals } from './container/late-removals.ts';
 import type { ContainerManager } from './container/manager.ts';
 import type { Clock } from './core/clock.ts';
 import type { Logger } from './core/logger.ts';
@@ -54,6 +55,7 @@ export async function buildrootHost(
       ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
       ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
     },
+    removals: new LateRemovals(log),
     cache: openCache(containers, workDir, kojid.yum_proxy, clock, log),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),

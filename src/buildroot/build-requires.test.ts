@@ -220,12 +220,13 @@ describe('TagRoot.addRemadeRequires', () => {
   });
 
   it('leaves nothing of its steps to a build without generated requirements', async () => {
-    const { directory, withSource, created, removed } = await openRootBench({
+    const { bench, directory, withSource, created, removed } = await openRootBench({
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm() } }],
     });
     const root = await withSource();
 
     const ready = await root.addRemadeRequires(never);
+    await bench.removals.idle();
     expect(removed()).toContain('disk-1');
     await root.build(ready, never);
 

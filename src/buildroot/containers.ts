@@ -3,6 +3,7 @@ import type { PackageCache } from '../cache/package-cache.ts';
 import type { SnapshotStore } from '../cache/snapshot-store.ts';
 import type { SolutionMemo } from '../cache/solution-memo.ts';
 import type { UrlReader } from '../cache/url-reader.ts';
+import type { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
@@ -20,6 +21,7 @@ export interface BuildrootHost {
   readonly limits: ResourceLimits;
   readonly labels: Readonly<Record<string, string>>;
   readonly cache: BuildrootCache;
+  readonly removals: LateRemovals;
   /** The operator's own mounts for containers that run package code. */
   readonly extraMounts: readonly Mount[];
 }

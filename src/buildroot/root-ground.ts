@@ -28,6 +28,7 @@ export class RootGround {
   readonly request: RootRequest;
   readonly logs: RootLogs;
   readonly #cleanup: AsyncDisposableStack;
+  readonly #gone = new Set<Container>();
 
   /** `cleanup` is the task's: what a step made is gone when it has been unwound. */
   constructor(host: BuildrootHost, request: RootRequest, logs: RootLogs, cleanup: AsyncDisposableStack) {
@@ -44,7 +45,11 @@ export class RootGround {
 
   /** Creates a container that is removed with the task at the latest. */
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
-    return this.#cleanup.use(await this.#make(spec, signal));
+    const container = await this.#make(spec, signal);
+    this.#cleanup.defer(async () => {
+      if (!this.#gone.has(container)) await container[Symbol.asyncDispose]();
+    });
+    return container;
   }
 
   async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
@@ -74,14 +79,15 @@ export class RootGround {
    */
   async createKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container> {
     const container = await this.#make(spec, signal);
-    this.#cleanup.defer(() => this.host.cache.snapshots.release(key, container));
+    const { cache, removals } = this.host;
+    this.#cleanup.defer(() => removals.add(container, cache.snapshots.settled(key)));
     return container;
   }
 
-  /** Begins to remove a container whose work is done. The next step need not wait for that, nor for its failure. */
+  /** Begins to remove a container whose work is done. Neither the next step nor the end of the task waits for that. */
   letGo(container: Container): void {
-    // The clean-up of the task disposes it once more, and that is where a failure counts.
-    void container[Symbol.asyncDispose]().then(undefined, () => undefined);
+    this.#gone.add(container);
+    this.host.removals.add(container);
   }
 
   /** Runs a phase of the bootstrap image, with its output in root.log, and removes its container. */

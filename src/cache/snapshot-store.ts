@@ -52,7 +52,6 @@ export class SnapshotStore {
   readonly #log: Logger;
   readonly #makers = new Map<string, Promise<unknown>>();
   readonly #commits = new Map<string, Promise<void>>();
-  readonly #removals = new Set<Promise<void>>();
   /** How many hold a snapshot, by its key. */
   readonly #held = new Map<string, number>();
 
@@ -131,30 +130,14 @@ export class SnapshotStore {
   }
 
   /** Resolves when no commit of this key is under way. */
-  async settled(key: string, signal: AbortSignal): Promise<void> {
+  async settled(key: string, signal?: AbortSignal): Promise<void> {
     const commit = this.#commits.get(key);
-    if (commit !== undefined) await untilAborted(commit, signal);
+    if (commit !== undefined) await (signal === undefined ? commit : untilAborted(commit, signal));
   }
 
-  /**
-   * Removes a container that was used as a root: at once, or, in the background, when the snapshot of it has been made.
-   * The failure of a removal that is waited for is the caller's.
-   */
-  async release(key: string, container: Container): Promise<void> {
-    const commit = this.#commits.get(key);
-    if (commit === undefined) return container[Symbol.asyncDispose]();
-    const removal = commit
-      .then(() => container[Symbol.asyncDispose]())
-      .catch((error: unknown) =>
-        this.#log.warn({ container: container.name, err: describeError(error) }, 'a container is left over'),
-      );
-    this.#removals.add(removal);
-    void removal.finally(() => this.#removals.delete(removal));
-  }
-
-  /** Resolves when nothing is done in the background any more. */
+  /** Resolves when no commit is under way at all. */
   async idle(): Promise<void> {
-    await Promise.all([...this.#commits.values(), ...this.#removals]);
+    await Promise.all(this.#commits.values());
   }
 
   /** Keeps a snapshot from being removed until what is returned has been disposed. */

@@ -14,6 +14,7 @@ import { SolutionMemo } from '../../src/cache/solution-memo.ts';
 import { UrlReader } from '../../src/cache/url-reader.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerManager } from '../../src/container/manager.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
@@ -100,12 +101,14 @@ export async function openHostBench() {
   });
   await containers.ensureImage(image, 'never', never);
   const cache = emptyCache(containers, directory, clock);
+  const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await cache.snapshots.idle();
+    await removals.idle();
     containers.assertClean();
     await rm(directory, { recursive: true, force: true });
   });
-  return { directory, clock, plays, containers, cache };
+  return { directory, clock, plays, containers, cache, removals };
 }
 
 export type HostBench = Awaited<ReturnType<typeof openHostBench>>;
@@ -113,7 +116,7 @@ export type HostBench = Awaited<ReturnType<typeof openHostBench>>;
 /** All around a root of task 5, or the next one of the host, whose containers do as `play` says. It goes when the test ends. */
 export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   const bench = changes.on ?? (await openHostBench());
-  const { clock, containers, cache, plays } = bench;
+  const { clock, containers, cache, removals, plays } = bench;
   const taskId = 5 + plays.size;
   const directory = join(bench.directory, `tasks/${taskId}`);
   await mkdir(join(directory, 'repo/repodata'), { recursive: true });
@@ -125,7 +128,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   // Such hooks run backwards: the host's own comes last.
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
-    ...{ containers, clock, cache, site: { ...site, ...changes.site }, workerId: 'worker' },
+    ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
     ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };

@@ -3,10 +3,13 @@ import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { BuildrootCache, BuildrootHost } from './buildroot/containers.ts';
 import type { CacheBudget } from './cache/cache-keeper.ts';
+import { MetadataCache } from './cache/metadata-cache.ts';
 import { PackageCache } from './cache/package-cache.ts';
 import { SnapshotStore } from './cache/snapshot-store.ts';
 import { SolutionMemo } from './cache/solution-memo.ts';
+import { UrlReader } from './cache/url-reader.ts';
 import type { Config } from './config/schema.ts';
+import { LateRemovals } from './container/late-removals.ts';
 import type { ContainerManager } from './container/manager.ts';
 import type { Clock } from './core/clock.ts';
 import type { Logger } from './core/logger.ts';
@@ -57,7 +60,8 @@ export async function buildrootHost(
       ...(adjutant.build_log_limit === null ? {} : { logBytes: adjutant.build_log_limit }),
       ...(adjutant.build_idle_timeout === 0 ? {} : { idleMs: adjutant.build_idle_timeout * 1000 }),
     },
-    cache: openCache(containers, workDir, kojid.yum_proxy, log),
+    removals: new LateRemovals(log),
+    cache: openCache(containers, workDir, kojid.yum_proxy, clock, log),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
   };
@@ -70,6 +74,7 @@ export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
   return {
     snapshotBytes: adjutant.snapshot_budget ?? diskBytes / 5,
     packageBytes: adjutant.package_budget ?? diskBytes / 10,
+    solutions: 5000,
   };
 }
 
@@ -78,13 +83,17 @@ export function openCache(
   containers: ContainerManager,
   workDir: string,
   proxy: string | null,
+  clock: Clock,
   log: Logger,
 ): BuildrootCache {
+  const urls = new UrlReader(proxy, clock);
   const place = (name: string) => join(workDir, 'cache', name);
   return {
     snapshots: new SnapshotStore(containers, place('snapshots'), log),
-    packages: new PackageCache(place('packages'), proxy),
+    packages: new PackageCache(place('packages'), urls, clock),
     packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),
+    metadata: new MetadataCache(place('metadata')),
+    urls,
   };
 }

@@ -35,10 +35,10 @@ export async function runCacheCommand(
     const signal = new AbortController().signal;
     const log = createLogger('silent');
     const { containers } = await reachEngine(config, places, env, systemClock, log, signal);
-    const cache = openCache(containers, workDir, kojid.yum_proxy, log);
+    const cache = openCache(containers, workDir, kojid.yum_proxy, systemClock, log);
     const budget = await cacheBudget(config);
     if (args.action === 'trim') {
-      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0 } : budget;
+      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, solutions: 0 } : budget;
       const { snapshots, packages } = await trimCache(cache, kept, signal);
       out.write(`${snapshots.removed} snapshots and ${packages.removed} packages removed\n`);
     }

@@ -35,14 +35,17 @@ export class BenchHost implements AsyncDisposable {
   /** Socket of the Podman service. */
   readonly socket: string;
   readonly image: string;
+  /** The daemon's area, with what it has prepared before below `cache`. */
+  readonly stateDir: string;
   readonly #pid: number;
+  readonly #config: string;
   readonly #logPath: string;
   readonly #signal: AbortSignal;
   readonly #cleanup: AsyncDisposableStack;
 
   private constructor(
-    parts: Pick<BenchHost, 'hub' | 'client' | 'distribution' | 'socket'>,
-    daemon: { readonly pid: number; readonly logPath: string },
+    parts: Pick<BenchHost, 'hub' | 'client' | 'distribution' | 'socket' | 'stateDir'>,
+    daemon: { readonly pid: number; readonly config: string; readonly logPath: string },
     signal: AbortSignal,
     cleanup: AsyncDisposableStack,
   ) {
@@ -50,8 +53,10 @@ export class BenchHost implements AsyncDisposable {
     this.client = parts.client;
     this.distribution = parts.distribution;
     this.socket = parts.socket;
+    this.stateDir = parts.stateDir;
     this.image = `localhost/koji-adjutant-bootstrap:${machine()}`;
     this.#pid = daemon.pid;
+    this.#config = daemon.config;
     this.#logPath = daemon.logPath;
     this.#signal = signal;
     this.#cleanup = cleanup;
@@ -107,11 +112,20 @@ export class BenchHost implements AsyncDisposable {
       await ended;
     });
     return new BenchHost(
-      { hub, client, distribution, socket },
-      { pid: daemon.pid, logPath },
+      { hub, client, distribution, socket, stateDir: join(dir, 'work/adjutant') },
+      { pid: daemon.pid, config, logPath },
       signal,
       cleanup,
     );
+  }
+
+  /** Removes all that the daemon keeps for later builds, so that the next one is cold. No task may run. */
+  async forget(): Promise<void> {
+    const command = [join(root, 'dist/cli.js'), 'cache', 'trim', '--all', '-c', this.#config];
+    execFileSync(process.execPath, command, {
+      env: { ...process.env, CONTAINER_HOST: `unix://${this.socket}` },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   }
 
   /** Makes a repo of `bench-build` and gives the task that did it. */
@@ -145,6 +159,12 @@ export class BenchHost implements AsyncDisposable {
   /** The daemon's log so far, one line each. */
   async logLines(): Promise<readonly string[]> {
     return (await readFile(this.#logPath, 'utf8')).split('\n');
+  }
+
+  /** Resolves when the daemon has logged a message so many times. */
+  async logged(message: string, times: number): Promise<void> {
+    while ((await this.logLines()).filter((line) => line.includes(`"${message}"`)).length < times)
+      await systemClock.sleep(100, this.#signal);
   }
 
   /** Resident memory of the daemon. */

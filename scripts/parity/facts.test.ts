@@ -101,6 +101,8 @@ describe('toFacts', () => {
       'build/result': '<build>',
       [`${own}/info/parent`]: '<task build>',
       [`${own}/info/request/0`]: `<task ${own}>/a-1-1.src.rpm`,
+      [`${own}/result/rpms/<task ${own}>/a-1-1.src.rpm`]: '1',
+      [`${own}/result/logs/a`]: '1',
       [`${own}/result/brootid`]: `<buildroot 1 of ${own}>`,
       [`${own}/fault/text`]: `task <task ${own}> in t-build-<buildroot 1 of ${own}>-<repo>`,
       [`${own}/buildroot 1/packages/bash-5-1.x86_64/is_update`]: 'false',

@@ -17,7 +17,7 @@ const fileTimes = /^st_[acm]time$/;
 /**
  * The facts of a record with everything replaced that only says which build it was: ids of its tasks, its
  * buildroots and itself by what they are, times and events by their being there. Lists that kojid gives in random
- * order are sorted.
+ * order have their items for fields.
  */
 export function toFacts(record: BuildRecord): Facts {
   const names = namesOf(record);
@@ -27,7 +27,7 @@ export function toFacts(record: BuildRecord): Facts {
   for (const task of record.tasks) {
     const { id, ...info } = task.info;
     add(`${task.name}/info`, neutral(info, names));
-    add(`${task.name}/result`, sortLists(neutral(task.result, names)));
+    add(`${task.name}/result`, unordered(neutral(task.result, names)));
     add(`${task.name}/fault`, neutral(task.fault, names));
     for (const [file, volumes] of Object.entries(task.output))
       add(`${task.name}/output/${file}`, neutral(withoutTimes(file, volumes), names));
@@ -103,12 +103,21 @@ export function neutralText(text: string, names: Names): string {
     .replace(/\b\d{2,}\b/g, (id) => names.tasks.get(Number(id)) ?? id);
 }
 
-/** Results are structs of lists: of logs, packages, source packages. Their order says nothing. */
-function sortLists(value: Json): Json {
+/** Results are structs of lists: of logs, packages, source packages. Their order says nothing, so each item is a field. */
+function unordered(value: Json): Json {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, Array.isArray(member) ? member.toSorted() : member]),
+    Object.entries(value).map(([key, member]) => [key, Array.isArray(member) ? countItems(member) : member]),
   );
+}
+
+function countItems(items: readonly Json[]): Json {
+  const counts: Record<string, number> = {};
+  for (const item of items) {
+    const name = typeof item === 'string' ? item : JSON.stringify(item);
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
 }
 
 function withoutTimes(file: string, volumes: TaskRecord['output'][string]): Json {

@@ -33,11 +33,14 @@ describe('lineDifferences', () => {
     ]);
   });
 
-  it('gives numbers only where long parts differ', () => {
-    const kojid = ['same', ...Array.from({ length: 3000 }, (_, i) => `kojid ${i}`)];
-    const ours = ['same', ...Array.from({ length: 2500 }, (_, i) => `ours ${i}`)];
-    expect(lineDifferences(kojid, ours)).toEqual([
-      { kojid: '3000 lines from line 2 on', ours: '2500 others' },
+  it('takes all lines between the first and the last difference where they are too many', () => {
+    const long = (name: string) => Array.from({ length: 3000 }, (_, i) => `${name} ${i}`);
+    const found = lineDifferences(['a', ...long('same'), 'b', 'c'], ['x', ...long('same'), 'y', 'z', 'c']);
+    expect(found).toHaveLength(3003);
+    expect(found.slice(3000)).toEqual([
+      { kojid: 'same 2999', ours: 'same 2999' },
+      { kojid: 'b', ours: 'y' },
+      { kojid: null, ours: 'z' },
     ]);
   });
 });

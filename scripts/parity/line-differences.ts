@@ -8,8 +8,8 @@ export interface LineDifference {
 const maxCells = 4_000_000;
 
 /**
- * The lines in which two texts differ, as few as can be; lines that replace each other stand together. Between the
- * first and the last difference may lie some 2000 lines of each; beyond, one difference tells how many they are.
+ * The lines in which two texts differ; lines that replace each other stand together. They are as few as can be as
+ * long as no more than some 2000 lines of each lie between the first and the last; beyond, all between are taken.
  */
 export function lineDifferences(
   kojid: readonly string[],
@@ -24,9 +24,11 @@ export function lineDifferences(
   }
   const a = kojid.slice(start, endKojid);
   const b = ours.slice(start, endOurs);
-  if (a.length * b.length > maxCells)
-    return [{ kojid: `${a.length} lines from line ${start + 1} on`, ours: `${b.length} others` }];
-  return walk(a, b, commonLengths(a, b));
+  if (a.length * b.length <= maxCells) return walk(a, b, commonLengths(a, b));
+  return Array.from({ length: Math.max(a.length, b.length) }, (_, i) => ({
+    kojid: a[i] ?? null,
+    ours: b[i] ?? null,
+  }));
 }
 
 /** For each pair of positions how many lines the rests have in common; a row per line of `a`, and one behind them. */

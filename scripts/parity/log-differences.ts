@@ -29,7 +29,11 @@ export function logDifferences(
   const alone = found
     .map((one) => ({ kojid: left.pick(one.kojid), ours: right.pick(one.ours) }))
     .filter((one) => one.kojid !== null || one.ours !== null);
-  const order = { path: `${task}/order of ${log}`, kojid: moved.join('\n'), ours: '(in another order)' };
+  const order = {
+    path: `${task}/order of ${log}`,
+    kojid: moved.slice(0, 20).join('\n'),
+    ours: '(in another order)',
+  };
   return [
     ...alone.map((one) => ({ path: `${task}/log ${log}`, ...one })),
     ...(moved.length > 0 ? [order] : []),

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -31,6 +31,7 @@ export async function recordBuild(
   what: BuildCase,
   directory: string,
 ): Promise<BuildRecord> {
+  await rm(directory, { recursive: true, force: true });
   const tasks: TaskRecord[] = [];
   for (const { id, name } of await taskNames(client, taskId, ''))
     tasks.push(await recordTask(client, id, name));

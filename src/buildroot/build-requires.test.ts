@@ -74,15 +74,28 @@ describe('TagRoot.addBuildRequires', () => {
 
   it('makes a package that generates requirements again before it asks for any', async () => {
     const { directory, withSource, created } = await openRootBench({
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, { code: 0 }],
+      sources: [
+        { srpms: { 'a-1-1.src.rpm': srpm(generated) } },
+        { srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm() } },
+      ],
     });
     const root = await withSource(srpm(generated));
 
     const ready = await root.addBuildRequires(never);
 
     expect(ready).toMatchObject({ remade: true, source: { generated: true } });
-    expect(created().slice(3)).toEqual(['disk-1', 'source-1', 'solve-2', 'source-2']);
+    expect(created().slice(3)).toEqual(['disk-1', 'source-1', 'solve-2', 'source-2', 'solve-3']);
     expect(await readFile(join(directory, 'in/source-2.sh'), 'utf8')).toContain('-br --target');
+  });
+
+  it.each([0, 11])('fails with status 30 when rpmbuild -br ends with %i but lists nothing', async (code) => {
+    const { withSource, logs } = await openRootBench({
+      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, { code }],
+    });
+    const root = await withSource();
+
+    expect(await failureOf(root.addRemadeRequires(never))).toMatchObject({ status: 30 });
+    expect(logs.texts.root).toContain('rpmbuild -br wrote no list of build requirements; see build.log\n');
   });
 
   it('fails with status 30 when a requirement cannot be had', async () => {
@@ -159,8 +172,8 @@ describe('TagRoot.addRemadeRequires', () => {
   it('installs generated requirements until rpmbuild finds nothing missing', async () => {
     const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
     const { directory, withSource, created, containers } = await openRootBench({
-      solve: (attempt) => (attempt === 2 ? [] : [`p${attempt}`]),
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { code: 0 }],
+      solve: (attempt) => (attempt === 2 || attempt === 5 ? [] : [`p${attempt}`]),
+      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { ...list, code: 0 }],
     });
     const root = await withSource();
 
@@ -178,8 +191,8 @@ describe('TagRoot.addRemadeRequires', () => {
   it('runs %prep once, in a home that all steps share and the build gets', async () => {
     const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
     const { bench, directory, withSource, created, removed, spec } = await openRootBench({
-      solve: (attempt) => (attempt === 2 ? [] : [`p${attempt}`]),
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { code: 0 }],
+      solve: (attempt) => (attempt === 2 || attempt === 5 ? [] : [`p${attempt}`]),
+      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { ...list, code: 0 }],
       builds: [{ srpms: { 'a-1-1.src.rpm': 'written again' } }],
     });
     const root = await withSource(srpm(generated));
@@ -207,12 +220,13 @@ describe('TagRoot.addRemadeRequires', () => {
   });
 
   it('leaves nothing of its steps to a build without generated requirements', async () => {
-    const { directory, withSource, created, removed } = await openRootBench({
+    const { bench, directory, withSource, created, removed } = await openRootBench({
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm() } }],
     });
     const root = await withSource();
 
     const ready = await root.addRemadeRequires(never);
+    await bench.removals.idle();
     expect(removed()).toContain('disk-1');
     await root.build(ready, never);
 

@@ -354,9 +354,8 @@ describe('Buildroot', () => {
     await buildroot.logPackageManager();
     await context.logs.finish(context.signal);
 
-    // build.log is left out: nobody has written to it.
     expect([...context.logs.uploaded].sort()).toEqual([
-      ...['dnf.log', 'dnf.rpm.log', 'hw_info.log', 'installed_pkgs.log', 'mock_config.log'],
+      ...['build.log', 'dnf.log', 'dnf.rpm.log', 'hw_info.log', 'installed_pkgs.log', 'mock_config.log'],
       ...['mock_output.log', 'root.log', 'state.log'],
     ]);
     const text = (name: string) => session.uploads.get(`tasks/5/5/${name}`)?.toString();
@@ -393,5 +392,18 @@ describe('Buildroot', () => {
     await tidyUp();
 
     expect(context.logs.uploaded).toContain('dnf.log');
+  });
+
+  it('sends a build.log also when rpmbuild did not get its turn', async () => {
+    const { open, context, session, tidyUp } = await setUp({ solve: () => 1 });
+
+    await failureOf(open());
+    await context.cleanup.disposeAsync();
+    await context.logs.finish(context.signal);
+    await tidyUp();
+
+    expect(session.uploads.get('tasks/5/5/build.log')?.toString()).toBe(
+      'rpmbuild has not run; root.log says why\n',
+    );
   });
 });

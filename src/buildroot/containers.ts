@@ -1,6 +1,9 @@
+import type { MetadataCache } from '../cache/metadata-cache.ts';
 import type { PackageCache } from '../cache/package-cache.ts';
 import type { SnapshotStore } from '../cache/snapshot-store.ts';
 import type { SolutionMemo } from '../cache/solution-memo.ts';
+import type { UrlReader } from '../cache/url-reader.ts';
+import type { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
@@ -20,6 +23,7 @@ export interface BuildrootHost {
   readonly codeLimits: Pick<ResourceLimits, 'diskBytes' | 'logBytes' | 'idleMs'>;
   readonly labels: Readonly<Record<string, string>>;
   readonly cache: BuildrootCache;
+  readonly removals: LateRemovals;
   /** The operator's own mounts for containers that run package code. */
   readonly extraMounts: readonly Mount[];
 }
@@ -31,6 +35,9 @@ export interface BuildrootCache {
   /** The package cache, relative to the worker's area as mounts want it. */
   readonly packagesPath: string;
   readonly solutions: SolutionMemo;
+  readonly metadata: MetadataCache;
+  /** Reads repos as all of this does. */
+  readonly urls: UrlReader;
 }
 
 /** One root to be made. */
@@ -77,12 +84,16 @@ const installDevices = ['null', 'zero', 'full', 'random', 'urandom'];
 /** Where an install phase finds the package cache. */
 export const cachedPackages = '/adjutant/cache';
 
-/** Solves against the root of `parent`, or against nothing; fetches only metadata and executes nothing of a package. */
+/**
+ * Solves against the root of `parent`, or against nothing; fetches only metadata and executes nothing of a package.
+ * `localRepos`: directories of this host that the repo's `file:` URLs name.
+ */
 export function solveContainer(
   host: BuildrootHost,
   request: RootRequest,
   attempt: number,
   parent: ContainerId | null,
+  localRepos: readonly string[],
 ): ContainerSpec {
   const { work } = request.directory;
   const root: readonly Mount[] =
@@ -97,6 +108,7 @@ export function solveContainer(
     mounts: [
       input(request),
       { kind: 'work', path: `${work}/solve`, target: '/adjutant/solve', readOnly: false },
+      ...localRepos.map((path): Mount => ({ kind: 'host', source: path, target: path, readOnly: true })),
       ...root,
     ],
   };

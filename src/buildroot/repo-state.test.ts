@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { brokenAfter, openFileServer } from '../../test/support/file-server.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { UrlReader } from '../cache/url-reader.ts';
 import { parseRepoState, readRepoState } from './repo-state.ts';
 
 const never = new AbortController().signal;
+const urls = new UrlReader(null, new ManualClock());
 
 interface Part {
   readonly type: string;
@@ -76,19 +79,27 @@ describe('readRepoState', () => {
     const broken = await openFileServer({ [path]: brokenAfter(repomd([primary]), 50) });
     const { url } = await openFileServer({ [path]: repomd([primary, group, modules]) });
 
-    expect(await readRepoState([`${gone.url}/r`, `${broken.url}/r`, `${url}/r/`], null, never)).toBe(basis);
+    expect(await readRepoState([`${gone.url}/r`, `${broken.url}/r`, `${url}/r/`], urls, never)).toBe(basis);
+  });
+
+  it('goes on when a URL has something else in its place', async () => {
+    const path = '/r/repodata/repomd.xml';
+    const other = await openFileServer({ [path]: '<html><body>maintenance</body></html>' });
+    const { url } = await openFileServer({ [path]: repomd([primary, group, modules]) });
+
+    expect(await readRepoState([`${other.url}/r`, `${url}/r`], urls, never)).toBe(basis);
   });
 
   it('is null when no URL has it', async () => {
     const { url } = await openFileServer({});
 
-    expect(await readRepoState([`${url}/r`], null, never)).toBeNull();
+    expect(await readRepoState([`${url}/r`], urls, never)).toBeNull();
   });
 
   it('stops with the reason of its signal', async () => {
     const { url } = await openFileServer({});
 
-    await expect(readRepoState([url], null, AbortSignal.abort(new Error('cancelled')))).rejects.toThrow(
+    await expect(readRepoState([url], urls, AbortSignal.abort(new Error('cancelled')))).rejects.toThrow(
       'cancelled',
     );
   });

@@ -1,5 +1,5 @@
 import { SaxesParser } from 'saxes';
-import { openUrl } from '../cache/open-url.ts';
+import type { UrlReader } from '../cache/url-reader.ts';
 
 /** The parts of a repo's metadata that a solver's answer depends on. */
 const decisive = ['primary', 'group', 'group_gz', 'modules'];
@@ -11,15 +11,16 @@ const decisive = ['primary', 'group', 'group_gz', 'modules'];
  */
 export async function readRepoState(
   repoUrls: readonly string[],
-  proxy: string | null,
+  urls: UrlReader,
   signal: AbortSignal,
 ): Promise<string | null> {
   for (const url of repoUrls) {
     try {
       const chunks: Buffer[] = [];
-      const { body } = await openUrl(`${url.replace(/\/$/, '')}/repodata/repomd.xml`, { proxy, signal });
+      const { body } = await urls.open(`${url.replace(/\/$/, '')}/repodata/repomd.xml`, { signal });
       for await (const chunk of body) chunks.push(Buffer.from(chunk));
-      return parseRepoState(Buffer.concat(chunks).toString('utf8'));
+      const state = parseRepoState(Buffer.concat(chunks).toString('utf8'));
+      if (state !== null) return state;
     } catch {
       signal.throwIfAborted();
     }

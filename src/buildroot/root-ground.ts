@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
@@ -15,8 +16,11 @@ export interface RootLogs {
   readonly build: LogSink;
   /** A step begins or ends; becomes `state.log` and `mock_output.log`. */
   step(name: string, at: 'start' | 'finish'): Promise<void>;
-  /** How long a step took altogether, and how long of that its script ran, where the engine says. */
-  took(name: string, stepMs: number, ranMs: number | null): void;
+  /**
+   * How long a step took altogether, how long of that its script ran, where the engine says, and when after its
+   * beginning package code wrote its first line.
+   */
+  took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
 }
 
 /** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
@@ -25,6 +29,7 @@ export class RootGround {
   readonly request: RootRequest;
   readonly logs: RootLogs;
   readonly #cleanup: AsyncDisposableStack;
+  readonly #gone = new Set<Container>();
 
   /** `cleanup` is the task's: what a step made is gone when it has been unwound. */
   constructor(host: BuildrootHost, request: RootRequest, logs: RootLogs, cleanup: AsyncDisposableStack) {
@@ -41,7 +46,11 @@ export class RootGround {
 
   /** Creates a container that is removed with the task at the latest. */
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
-    return this.#cleanup.use(await this.#make(spec, signal));
+    const container = await this.#make(spec, signal);
+    this.#cleanup.defer(async () => {
+      if (!this.#gone.has(container)) await container[Symbol.asyncDispose]();
+    });
+    return container;
   }
 
   async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
@@ -71,14 +80,15 @@ export class RootGround {
    */
   async createKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container> {
     const container = await this.#make(spec, signal);
-    this.#cleanup.defer(() => this.host.cache.snapshots.release(key, container));
+    const { cache, removals } = this.host;
+    this.#cleanup.defer(() => removals.add(container, cache.snapshots.settled(key)));
     return container;
   }
 
-  /** Begins to remove a container whose work is done. The next step need not wait for that, nor for its failure. */
+  /** Begins to remove a container whose work is done. Neither the next step nor the end of the task waits for that. */
   letGo(container: Container): void {
-    // The clean-up of the task disposes it once more, and that is where a failure counts.
-    void container[Symbol.asyncDispose]().then(undefined, () => undefined);
+    this.#gone.add(container);
+    this.host.removals.add(container);
   }
 
   /** Runs a phase of the bootstrap image, with its output in root.log, and removes its container. */
@@ -103,11 +113,13 @@ export class RootGround {
     verdict: Verdict,
     signal: AbortSignal,
   ): Promise<number> {
-    const tail = new Tail(this.logs.build);
+    const tail = new Tail(this.logs.build, this.host.clock);
     const { rpmbuildTimeoutSeconds } = this.host.site;
     const timeoutMs = rpmbuildTimeoutSeconds === 0 ? null : rpmbuildTimeoutSeconds * 1000;
-    const result = await this.#timed(title, () =>
-      runPhase(container, tail, this.host.clock, signal, timeoutMs),
+    const result = await this.#timed(
+      title,
+      () => runPhase(container, tail, this.host.clock, signal, timeoutMs),
+      tail,
     );
     const failure = judge(title, result, verdict, rpmbuildTimeoutSeconds);
     if (failure === null) return result.code;
@@ -120,12 +132,14 @@ export class RootGround {
     throw failure;
   }
 
-  async #timed(title: string, run: () => Promise<PhaseResult>): Promise<PhaseResult> {
+  async #timed(title: string, run: () => Promise<PhaseResult>, tail?: Tail): Promise<PhaseResult> {
     const startedMs = this.host.clock.now();
     await this.logs.step(title, 'start');
     try {
       const result = await run();
-      this.logs.took(title, this.host.clock.now() - startedMs, result.ranMs);
+      const firstMs = tail?.firstMs ?? null;
+      const stepMs = this.host.clock.now() - startedMs;
+      this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
       return result;
     } finally {
       await this.logs.step(title, 'finish');
@@ -173,13 +187,18 @@ const tailBytes = 4096;
 /** Keeps the end of what passes through, for the one case in which another log has to show it, too. */
 class Tail implements LogSink {
   readonly #to: LogSink;
+  readonly #clock: Clock;
   #kept = Buffer.alloc(0);
+  /** When the first of it came; null before that. */
+  firstMs: number | null = null;
 
-  constructor(to: LogSink) {
+  constructor(to: LogSink, clock: Clock) {
     this.#to = to;
+    this.#clock = clock;
   }
 
   async write(bytes: Uint8Array | string): Promise<void> {
+    this.firstMs ??= this.#clock.now();
     await this.#to.write(bytes);
     // Only the end is copied: a build may write hundreds of megabytes.
     const end = typeof bytes === 'string' ? Buffer.from(bytes) : bytes.subarray(-tailBytes);

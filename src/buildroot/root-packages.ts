@@ -132,8 +132,11 @@ export class RootPackages {
       ...{ checksum, sizeBytes },
       urls: (base === null ? request.repoUrls : [base]).map((url) => below(url, location)),
     }));
+    const startedMs = host.clock.now();
     try {
       const { files, bytes } = await host.cache.packages.ensure(wanted, signal);
+      const tookMs = host.clock.now() - startedMs;
+      if (files > 0) logs.took(`fetch ${title}`, tookMs, tookMs, null);
       await logs.root.write(
         `${title}: ${packages.length} packages, ${files} of them fetched (${bytes} bytes), the others from the cache\n`,
       );

@@ -1,14 +1,16 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { Solution } from '../cache/solution-memo.ts';
+import { digestOf, Solution } from '../cache/solution-memo.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { solveContainer } from './containers.ts';
 import { dnfPlugin } from './dnf-plugin.ts';
 import { BuildrootStepFailed, UnusableImage } from './errors.ts';
+import { localRepos } from './local-repos.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
 import { questionKey } from './prepared-root.ts';
 import { readRepoState } from './repo-state.ts';
 import type { RootGround } from './root-ground.ts';
 import { noPackageManager, type SolveGoal, solveScript } from './scripts.ts';
+import { fromKept, toKept } from './solver-metadata.ts';
 import { readSolverSettings } from './tag-settings.ts';
 
 /** What a root shall hold, and a text that is the same for the same wish. */
@@ -52,7 +54,7 @@ export class RootSolver {
   /** Null when the repo cannot be told from others. */
   async #question(wish: Wish, parent: string | null, signal: AbortSignal): Promise<string | null> {
     const { host, request } = this.#ground;
-    this.#repoState ??= readRepoState(request.repoUrls, host.site.proxy, signal);
+    this.#repoState ??= readRepoState(request.repoUrls, host.cache.urls, signal);
     const repoState = await this.#repoState;
     if (repoState === null) return null;
     const settings = [
@@ -74,10 +76,36 @@ export class RootSolver {
     await writeFile(this.#ground.path(`in/solve-${attempt}.sh`), solveScript(wish.goal, settings));
     const answer = this.#ground.path('solve/solution.json');
     await rm(answer, { force: true });
-    const spec = solveContainer(host, request, attempt, parent);
+    const metadata = attempt === 1 ? await this.#bringMetadata(signal) : 'there';
+    const spec = solveContainer(host, request, attempt, parent, await localRepos(request.repoUrls));
     const code = await this.#ground.runBootstrap(`solve ${wish.title}`, spec, signal);
     if (code === noPackageManager) throw new UnusableImage(request.image);
     if (code !== 0) throw new BuildrootStepFailed(`solve ${wish.title} (status ${code})`, 30);
+    if (metadata === 'fetched') await this.#keepMetadata(signal);
     return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));
+  }
+
+  /** Gives the solver what it made of the same repo's metadata for another task. */
+  async #bringMetadata(signal: AbortSignal): Promise<'there' | 'fetched'> {
+    const key = await this.#metadataKey();
+    if (key === null) return 'fetched';
+    const { metadata } = this.#ground.host.cache;
+    const { repoUrls } = this.#ground.request;
+    const place = this.#ground.path('solve/cache');
+    return (await metadata.copyTo(key, place, (path) => fromKept(path, repoUrls), signal))
+      ? 'there'
+      : 'fetched';
+  }
+
+  async #keepMetadata(signal: AbortSignal): Promise<void> {
+    const key = await this.#metadataKey();
+    if (key === null) return;
+    await this.#ground.host.cache.metadata.keep(key, this.#ground.path('solve/cache'), toKept, signal);
+  }
+
+  /** It depends on the packages of the repo and on the solver, which comes with the image. */
+  async #metadataKey(): Promise<string | null> {
+    const repoState = await this.#repoState;
+    return repoState === null ? null : digestOf(repoState, this.#ground.request.imageDigest);
   }
 }

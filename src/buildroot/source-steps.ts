@@ -15,6 +15,8 @@ import {
   sourceScript,
 } from './scripts.ts';
 
+const packageManagerFailed = 30;
+
 /** mock's status when `rpmbuild -br` fails, whatever that ended with. */
 const generateFailed = 10;
 
@@ -75,14 +77,24 @@ export class SourceSteps {
     return toSourcePackage(path, await readRpmHeader(path, signal));
   }
 
-  /** The package that lists generated requirements, or null when rpmbuild wrote none. */
-  async generateRequires(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage | null> {
+  /**
+   * The package that lists generated requirements. Without one, which is how rpmbuild ends when it cannot read a
+   * requirement, mock calls the package manager for nothing, and that fails.
+   */
+  async generateRequires(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage> {
     const { rpmTarget, personality } = this.#ground.request;
     const script = generateRequiresScript('source.src.rpm', rpmTarget, personality, this.#home);
     const verdict = { fine: [0, requirementsMissing], failure: generateFailed };
     const [path] = await this.#run(root, 'rpmbuild -br', script, '.buildreqs.nosrc.rpm', verdict, signal);
     this.#home = 'prepared';
-    return path === undefined ? null : toSourcePackage(path, await readRpmHeader(path, signal));
+    if (path === undefined) {
+      await this.#ground.logs.root.write('rpmbuild -br wrote no list of build requirements; see build.log\n');
+      throw new BuildrootStepFailed(
+        'rpmbuild -br wrote no list of build requirements: it',
+        packageManagerFailed,
+      );
+    }
+    return toSourcePackage(path, await readRpmHeader(path, signal));
   }
 
   /** Ends the steps: home and /tmp as they have left them if a build goes on from there, else null. */

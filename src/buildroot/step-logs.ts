@@ -34,7 +34,8 @@ export class StepLogs implements RootLogs {
   /** Opens all four. */
   static async open(logs: TaskLogs, clock: Clock, log: Logger): Promise<StepLogs> {
     const root = await logs.open('root.log', 'watched');
-    const build = await logs.open('build.log', 'watched');
+    // People look for this one, whatever went wrong.
+    const build = await logs.open('build.log', 'watched', 'rpmbuild has not run; root.log says why\n');
     const state = await logs.open('state.log', 'watched');
     return new StepLogs(root, build, state, await logs.open('mock_output.log', 'watched'), clock, log);
   }
@@ -51,8 +52,8 @@ export class StepLogs implements RootLogs {
     if (at === 'start') await this.root.write(`${time} - ${name}\n`);
   }
 
-  took(step: string, stepMs: number, ranMs: number | null): void {
-    this.#log.info({ step, stepMs, ranMs }, 'step done');
+  took(step: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void {
+    this.#log.info({ step, stepMs, ranMs, ...(firstOutputMs !== null && { firstOutputMs }) }, 'step done');
   }
 }
 

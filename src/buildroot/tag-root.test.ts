@@ -55,7 +55,7 @@ describe('TagRoot.prepare', () => {
   });
 
   it('gives each phase no more than it needs', async () => {
-    const { containers, withSource, spec } = await openRootBench({
+    const { containers, withSource, spec, directory } = await openRootBench({
       builds: [{ srpms: { 'a.src.rpm': '' } }],
     });
     const root = await withSource();
@@ -77,7 +77,10 @@ describe('TagRoot.prepare', () => {
     expect(solve?.mounts.map(({ kind, target }) => `${kind} ${target}`)).toEqual([
       'work /adjutant/in',
       'work /adjutant/solve',
+      // The repo's URL names a directory of this host.
+      `host ${directory}/repo`,
     ]);
+    expect(solve?.mounts.at(-1)).toMatchObject({ source: `${directory}/repo`, readOnly: true });
     expect(install).toMatchObject({ network: 'none', user: { uid: 0, gid: 0 } });
     const rootId = `fake-${containers.created.findIndex(({ owner }) => owner.phase === 'root') + 1}`;
     expect(install?.mounts).toContainEqual({
@@ -216,7 +219,10 @@ describe('TagRoot.build', () => {
 
   it('takes the source package that the build itself has written when it has generated requirements', async () => {
     const { directory, withSource } = await openRootBench({
-      sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, { code: 0 }],
+      sources: [
+        { srpms: { 'a-1-1.src.rpm': srpm(generated) } },
+        { srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm() } },
+      ],
       builds: [{ rpms: { 'a-1-1.noarch.rpm': 'b' }, srpms: { 'a-1-1.src.rpm': 'written again' } }],
     });
     const root = await withSource(srpm(generated));

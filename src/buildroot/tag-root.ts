@@ -137,7 +137,7 @@ export class TagRoot {
     }
     for (let round = 1; source.generated && round <= generatedRounds; round += 1) {
       const asked = await this.#steps.generateRequires(this.#root, signal);
-      if (asked === null || !(await this.#addRequirementsOf(asked, signal))) break;
+      if (!(await this.#addRequirementsOf(asked, signal))) break;
     }
     return { source, remade: true, prepared: this.#steps.end() };
   }

@@ -54,10 +54,12 @@ describe('trimCache', () => {
   it('leaves a cache alone that is within its budget', async () => {
     const { cache, snapshots, packages } = await setUp();
 
-    expect(await trimCache(cache, { snapshotBytes: 3000, packageBytes: 30 }, never)).toEqual({
-      snapshots: { count: 3, bytes: 3000, removed: 0 },
-      packages: { count: 3, bytes: 30, removed: 0 },
-    });
+    expect(await trimCache(cache, { snapshotBytes: 3000, packageBytes: 30, solutions: 5000 }, never)).toEqual(
+      {
+        snapshots: { count: 3, bytes: 3000, removed: 0 },
+        packages: { count: 3, bytes: 30, removed: 0 },
+      },
+    );
 
     expect(await snapshots()).toEqual(keys);
     expect(await packages()).toEqual([1, 2, 3]);
@@ -67,10 +69,12 @@ describe('trimCache', () => {
     const { cache, snapshots, packages } = await setUp();
     await cache.snapshots.find(keys[0] ?? '', never);
 
-    expect(await trimCache(cache, { snapshotBytes: 2999, packageBytes: 10 }, never)).toEqual({
-      snapshots: { count: 2, bytes: 2000, removed: 1 },
-      packages: { count: 1, bytes: 10, removed: 2 },
-    });
+    expect(await trimCache(cache, { snapshotBytes: 2999, packageBytes: 10, solutions: 5000 }, never)).toEqual(
+      {
+        snapshots: { count: 2, bytes: 2000, removed: 1 },
+        packages: { count: 1, bytes: 10, removed: 2 },
+      },
+    );
 
     expect(await snapshots()).toEqual([keys[0], keys[2]]);
     expect(await packages()).toEqual([3]);
@@ -80,7 +84,9 @@ describe('trimCache', () => {
     const { cache, snapshots } = await setUp();
     using _held = cache.snapshots.hold(keys[1] ?? '');
 
-    expect(await trimCache(cache, { snapshotBytes: 0, packageBytes: 30 }, never)).toMatchObject({
+    expect(
+      await trimCache(cache, { snapshotBytes: 0, packageBytes: 30, solutions: 5000 }, never),
+    ).toMatchObject({
       snapshots: { count: 1, bytes: 1000, removed: 2 },
     });
 
@@ -92,7 +98,7 @@ describe('trimCache', () => {
 
     const trimming = trimCache(
       cache,
-      { snapshotBytes: 0, packageBytes: 0 },
+      { snapshotBytes: 0, packageBytes: 0, solutions: 5000 },
       AbortSignal.abort(new Error('over')),
     );
 
@@ -104,7 +110,9 @@ describe('trimCache', () => {
     const directory = await temporaryDirectory();
     const cache = emptyCache(new FakeManager({ clock: new ManualClock(), images: {} }), directory);
 
-    expect(await trimCache(cache, { snapshotBytes: 0, packageBytes: 0 }, never)).toMatchObject({
+    expect(
+      await trimCache(cache, { snapshotBytes: 0, packageBytes: 0, solutions: 5000 }, never),
+    ).toMatchObject({
       snapshots: { count: 0 },
       packages: { count: 0 },
     });

@@ -1,3 +1,4 @@
+import type { MetadataCache } from './metadata-cache.ts';
 import type { PackageCache } from './package-cache.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import type { SolutionMemo } from './solution-memo.ts';
@@ -5,13 +6,17 @@ import type { SolutionMemo } from './solution-memo.ts';
 /** How much may lie in the cache. */
 export interface CacheBudget {
   readonly snapshotBytes: number;
+  /** Of packages, and of metadata of repos. */
   readonly packageBytes: number;
+  /** Answers of the solver, each a few kilobytes. */
+  readonly solutions: number;
 }
 
 export interface CacheParts {
   readonly snapshots: SnapshotStore;
   readonly packages: PackageCache;
   readonly solutions: SolutionMemo;
+  readonly metadata: MetadataCache;
 }
 
 /** What a look at the cache has found, and what was removed. */
@@ -20,31 +25,36 @@ export interface CacheReport {
   readonly packages: { readonly count: number; readonly bytes: number; readonly removed: number };
 }
 
-/** An answer of the solver is a few kilobytes. */
-const mostSolutions = 5000;
-
 /**
  * Removes what was not used for the longest time until the rest is within the budget. What is in use stays, and so
  * does what was just used: a budget that is smaller than what the running tasks need is exceeded for a while.
  */
 export async function trimCache(
-  { snapshots, packages, solutions }: CacheParts,
+  { snapshots, packages, solutions, metadata }: CacheParts,
   budget: CacheBudget,
   signal: AbortSignal,
 ): Promise<CacheReport> {
-  await solutions.trim(mostSolutions);
+  await solutions.trim(budget.solutions);
   const roots = await trim(
     (await snapshots.list(signal)).map(({ key, ownBytes, usedMs }) => ({ bytes: ownBytes, usedMs, key })),
     budget.snapshotBytes,
     ({ key }) => snapshots.forget(key),
     signal,
   );
-  const files = await trim(
-    (await packages.list()).map((file) => ({ ...file, bytes: file.sizeBytes })),
-    budget.packageBytes,
-    (file) => packages.remove(file),
-    signal,
-  );
+  const fetched = [
+    ...(await packages.list()).map((file) => ({
+      ...{ bytes: file.sizeBytes, usedMs: file.usedMs },
+      remove: () => packages.remove(file),
+    })),
+    ...(await metadata.list()).map((one) => ({
+      ...{ bytes: one.sizeBytes, usedMs: one.usedMs },
+      remove: async () => {
+        await metadata.remove(one);
+        return true;
+      },
+    })),
+  ];
+  const files = await trim(fetched, budget.packageBytes, (one) => one.remove(), signal);
   return { snapshots: roots, packages: files };
 }
 

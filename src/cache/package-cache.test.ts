@@ -3,16 +3,19 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import {
   brokenAfter,
   openFileServer,
   type ServedFile,
   withoutRange,
 } from '../../test/support/file-server.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { describeError } from '../core/errors.ts';
 import { PackageCache, PackageUnavailable, packagePath, type WantedPackage } from './package-cache.ts';
+import { UrlReader } from './url-reader.ts';
 
 const never = new AbortController().signal;
 const content = '0123456789';
@@ -29,8 +32,10 @@ async function setUp(...served: readonly ServedFile[]) {
   const directory = await temporaryDirectory();
   const server = await openFileServer({ '/a.rpm': served });
   const place = (one: WantedPackage) => join(directory, packagePath(one.checksum));
+  const clock = new FakeClock();
+  const cache = new PackageCache(directory, new UrlReader(null, new ManualClock()), clock);
   return {
-    ...{ directory, server, cache: new PackageCache(directory, null) },
+    ...{ directory, server, clock, cache },
     one: wanted([`${server.url}/a.rpm`]),
     place,
     kept: (one: WantedPackage) => readFile(place(one), 'utf8').catch(() => null),
@@ -122,7 +127,45 @@ describe('PackageCache', () => {
 
     expect(await kept(one)).toBe(content);
     expect(requests).toEqual([{ url: '/b.rpm', range: 'bytes=4-' }]);
-    expect(server.requests).toHaveLength(4);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('waits longer and longer for a server that fails, and not at all for what it does not have', async () => {
+    const { cache, server, clock } = await setUp((response) => void response.writeHead(503).end());
+
+    await failureOf(cache.ensure([wanted([`${server.url}/gone.rpm`, `${server.url}/a.rpm`])], never));
+
+    expect(server.requests.map(({ url }) => url)).toEqual(['/gone.rpm', ...Array(4).fill('/a.rpm')]);
+    expect(clock.slept).toEqual([1000, 4000, 15_000]);
+  });
+
+  it('stops waiting when its signal is aborted', async () => {
+    const { cache, one, clock } = await setUp((response) => void response.writeHead(503).end());
+    const abort = new AbortController();
+    const sleep = clock.sleep.bind(clock);
+    clock.sleep = async (ms, signal) => {
+      abort.abort(new Error('cancelled'));
+      await sleep(ms, signal);
+    };
+
+    expect(await failureOf(cache.ensure([one], abort.signal))).toMatchObject({ message: 'cancelled' });
+  });
+
+  it('fetches a wrong file once more and no further, without a pause', async () => {
+    const { cache, server, one, clock } = await setUp('9876543210');
+
+    await failureOf(cache.ensure([one], never));
+
+    expect(server.requests).toHaveLength(2);
+    expect(clock.slept).toEqual([]);
+  });
+
+  it('takes the right file of a second try', async () => {
+    const { cache, one, kept } = await setUp('9876543210', content);
+
+    await cache.ensure([one], never);
+
+    expect(await kept(one)).toBe(content);
   });
 
   it('begins again where a server cannot go on', async () => {
@@ -147,6 +190,7 @@ describe('PackageCache', () => {
   it.each([
     ['other content', '9876543210', /its sha256 is [0-9a-f]{64}/],
     ['another size', '01234', /it has 5 bytes/],
+    ['nothing', '', /it has 0 bytes/],
   ])('does not keep a file with %s, and says so', async (_what, found, why) => {
     const { cache, one, kept, place } = await setUp(found);
 
@@ -190,7 +234,7 @@ describe('PackageCache', () => {
     const { length } = server.requests;
     await cache.ensure([wanted([`${server.url}/a.rpm`])], never);
 
-    expect(length).toBeLessThan(6 * 4 + 6);
+    expect(length).toBeLessThan(6 + 6);
     expect(server.requests.length).toBeLessThan(length + 6);
   });
 

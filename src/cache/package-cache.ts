@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { access, chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
 import { SharedCall } from '../core/shared-call.ts';
 import { isMissing } from './missing.ts';
-import { openUrl } from './open-url.ts';
 import { lastUse, noteUse } from './record-file.ts';
+import { type UrlReader, UrlUnreachable } from './url-reader.ts';
 
 /** A package file by its digest, and where it can be had. */
 export interface WantedPackage {
@@ -34,8 +35,10 @@ export class PackageUnavailable extends BuilderError {
 
 /** How many packages are fetched at once. */
 const parallel = 6;
-/** How often a transfer that breaks off is gone on with. */
-const attempts = 4;
+/** The pauses before a transfer that broke off is gone on with; after the last one it has failed. */
+const pausesMs: readonly number[] = [1000, 4000, 15_000];
+/** How often a URL may have another file than the repo says: what lies between it and us may have been at fault. */
+const mostWrong = 2;
 
 /**
  * Package files of one host, by digest: fetched once, written under their name only when the digest is right, never
@@ -43,13 +46,14 @@ const attempts = 4;
  */
 export class PackageCache {
   readonly #directory: string;
-  readonly #proxy: string | null;
+  readonly #urls: UrlReader;
+  readonly #clock: Clock;
   readonly #fetches = new Map<string, SharedCall<void>>();
 
-  /** `proxy`: URL of a proxy for http and https, or null. */
-  constructor(directory: string, proxy: string | null) {
+  constructor(directory: string, urls: UrlReader, clock: Clock) {
     this.#directory = directory;
-    this.#proxy = proxy;
+    this.#urls = urls;
+    this.#clock = clock;
   }
 
   /**
@@ -142,9 +146,14 @@ export class PackageCache {
     await mkdir(dirname(target), { recursive: true });
     // A name of this process's own: another one may fetch the same file.
     const part = `${target}.${process.pid}.part`;
+    const wrong = new Map<string, number>();
+    // Those that may have it: what a server does not have it is not asked for twice.
+    let hopeful = wanted.urls;
     let failure: unknown;
-    for (let attempt = 1; attempt <= attempts; attempt += 1) {
-      for (const url of wanted.urls) {
+    for (let pauses = 0; hopeful.length > 0; ) {
+      const again: string[] = [];
+      let brokeOff = false;
+      for (const url of hopeful) {
         signal.throwIfAborted();
         try {
           await this.#transfer(url, part, signal);
@@ -153,8 +162,16 @@ export class PackageCache {
         } catch (error) {
           signal.throwIfAborted();
           failure = error;
+          brokeOff ||= error instanceof UrlUnreachable && error.passing;
+          if (error instanceof UrlUnreachable ? error.passing : noteWrong(wrong, url, error)) again.push(url);
         }
       }
+      hopeful = again;
+      if (!brokeOff) continue;
+      const pauseMs = pausesMs[pauses];
+      if (pauseMs === undefined) break;
+      await this.#clock.sleep(pauseMs, signal);
+      pauses += 1;
     }
     if (failure instanceof PackageUnavailable) throw failure;
     throw new PackageUnavailable(`${wanted.urls[0] ?? wanted.checksum} could not be fetched`, {
@@ -164,13 +181,17 @@ export class PackageCache {
 
   /** Goes on where an earlier transfer broke off. */
   async #transfer(url: string, part: string, signal: AbortSignal): Promise<void> {
-    const have = await stat(part).then(
-      ({ size }) => size,
-      () => 0,
-    );
-    const source = await openUrl(url, { from: have, proxy: this.#proxy, signal });
-    const flags = source.from === 0 ? 'w' : 'a';
-    await pipeline(source.body, createWriteStream(part, { flags }), { signal });
+    // Opened first: what comes before a connection breaks is lost unless somebody reads it at once.
+    await using file = await open(part, 'a');
+    const { size: have } = await file.stat();
+    try {
+      const { from, body } = await this.#urls.open(url, { from: have, signal });
+      if (from < have) await file.truncate(from);
+      // One by one: of what has come, all is there for the next try.
+      for await (const chunk of body) await file.writeFile(chunk);
+    } finally {
+      if ((await file.stat()).size === 0) await rm(part, { force: true });
+    }
   }
 
   async #accept(
@@ -181,7 +202,11 @@ export class PackageCache {
     signal: AbortSignal,
   ): Promise<void> {
     const { kind, hex } = split(checksum);
-    const { size } = await stat(part);
+    // A server that sends nothing has left nothing.
+    const size = await stat(part).then(
+      (facts) => facts.size,
+      () => 0,
+    );
     const found = size === sizeBytes ? await digestOf(part, kind, signal) : '';
     if (found === hex) {
       await chmod(part, 0o444);
@@ -194,6 +219,14 @@ export class PackageCache {
       `${url} is not the package that the repo describes (${sizeBytes} bytes, ${checksum}): ${what}. Has the repo been changed after its metadata was made?`,
     );
   }
+}
+
+/** Whether a URL that had another file may be asked again. Anything but a wrong file is this host's own trouble. */
+function noteWrong(wrong: Map<string, number>, url: string, error: unknown): boolean {
+  if (!(error instanceof PackageUnavailable)) throw error;
+  const times = (wrong.get(url) ?? 0) + 1;
+  wrong.set(url, times);
+  return times < mostWrong;
 }
 
 /** Where a package lies below the cache's directory. */

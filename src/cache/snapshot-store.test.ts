@@ -6,6 +6,7 @@ import { failureOf } from '../../test/support/root-bench.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
+import { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 
@@ -124,10 +125,11 @@ describe('SnapshotStore.find', () => {
 describe('SnapshotStore.keep', () => {
   it('goes on in the background, and the container goes when it is done', async () => {
     const { store, holdCommit, container, containers, image } = await setUp();
+    const removals = new LateRemovals(keptLog().log);
     const gate = holdCommit();
 
     store.keep(facts, container);
-    await store.release(key, container);
+    removals.add(container, store.settled(key));
     const settled = store.settled(key, never);
 
     expect(await store.find(key, never)).toBeNull();
@@ -135,7 +137,7 @@ describe('SnapshotStore.keep', () => {
     gate.resolve();
     await settled;
     expect(await store.find(key, never)).toMatchObject({ key });
-    await store.idle();
+    await removals.idle();
     expect(containers.calls.indexOf('remove root')).toBeGreaterThan(
       containers.calls.indexOf(`commit ${image()}`),
     );
@@ -147,9 +149,11 @@ describe('SnapshotStore.keep', () => {
     const gate = holdCommit();
 
     store.keep(facts, container);
-    await store.release(key, container);
+    const removals = new LateRemovals(keptLog().log);
+    removals.add(container, store.settled(key));
     gate.reject(new Error('no space left'));
     await store.idle();
+    await removals.idle();
 
     expect(said()).toEqual(['a prepared root could not be kept']);
     expect(await store.find(key, never)).toBeNull();
@@ -165,29 +169,6 @@ describe('SnapshotStore.keep', () => {
 
     gate.resolve();
     await store.idle();
-  });
-});
-
-describe('SnapshotStore.release', () => {
-  it('removes at once a container of which nothing is kept', async () => {
-    const { store, container, containers } = await setUp();
-
-    await store.release(key, container);
-
-    containers.assertClean();
-  });
-
-  it('tells in the log that a container could not be removed later', async () => {
-    const { store, holdCommit, container, said } = await setUp();
-    const gate = holdCommit();
-    store.keep(facts, container);
-    const stubborn = { ...container, [Symbol.asyncDispose]: () => Promise.reject(new Error('busy')) };
-
-    await store.release(key, Object.assign(Object.create(container), stubborn));
-    gate.resolve();
-    await store.idle();
-
-    expect(said()).toEqual(['a prepared root is kept', 'a container is left over']);
   });
 });
 
@@ -290,7 +271,7 @@ describe('SnapshotStore.forget', () => {
 });
 
 describe('SnapshotStore.sweep', () => {
-  it('removes images without record, but neither those that have one nor those of others', async () => {
+  it('removes images without record, but neither those that have one nor those of others that are there', async () => {
     const { store, keep, containers, container, directory, record, image } = await setUp();
     await keep();
     const stranger = new SnapshotStore(containers, join(directory, 'other'), keptLog().log);
@@ -307,6 +288,10 @@ describe('SnapshotStore.sweep', () => {
     expect(left.flatMap(({ names }) => names)).toHaveLength(1);
     expect(left.flatMap(({ names }) => names)).not.toContain(image());
     expect(await stranger.find(key, never)).toMatchObject({ key });
+
+    await rm(join(directory, 'other'), { recursive: true });
+    expect(await store.sweep(never)).toBe(1);
+    expect(await containers.images('io.koji.adjutant.snapshot', never)).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
@@ -7,6 +7,7 @@ import type { Container, ContainerManager } from '../container/manager.ts';
 import { untilAborted } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { isMissing } from './missing.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
 
 /** A prepared root that is there at once: an image, and what is in it. */
@@ -36,7 +37,7 @@ const SnapshotRecord = z.object({
 
 /** The label by which the images of a store are found; its value is the snapshot's key. */
 export const snapshotLabel = 'io.koji.adjutant.snapshot';
-/** A second label: whose snapshot it is. Workers of one host share the storage, but not their records. */
+/** A second label: where its record lies. Workers of one host share the storage, but not their records. */
 const areaLabel = 'io.koji.adjutant.snapshot.area';
 const repository = 'localhost/koji-adjutant-root';
 
@@ -51,7 +52,6 @@ export class SnapshotStore {
   readonly #log: Logger;
   readonly #makers = new Map<string, Promise<unknown>>();
   readonly #commits = new Map<string, Promise<void>>();
-  readonly #removals = new Set<Promise<void>>();
   /** How many hold a snapshot, by its key. */
   readonly #held = new Map<string, number>();
 
@@ -130,30 +130,14 @@ export class SnapshotStore {
   }
 
   /** Resolves when no commit of this key is under way. */
-  async settled(key: string, signal: AbortSignal): Promise<void> {
+  async settled(key: string, signal?: AbortSignal): Promise<void> {
     const commit = this.#commits.get(key);
-    if (commit !== undefined) await untilAborted(commit, signal);
+    if (commit !== undefined) await (signal === undefined ? commit : untilAborted(commit, signal));
   }
 
-  /**
-   * Removes a container that was used as a root: at once, or, in the background, when the snapshot of it has been made.
-   * The failure of a removal that is waited for is the caller's.
-   */
-  async release(key: string, container: Container): Promise<void> {
-    const commit = this.#commits.get(key);
-    if (commit === undefined) return container[Symbol.asyncDispose]();
-    const removal = commit
-      .then(() => container[Symbol.asyncDispose]())
-      .catch((error: unknown) =>
-        this.#log.warn({ container: container.name, err: describeError(error) }, 'a container is left over'),
-      );
-    this.#removals.add(removal);
-    void removal.finally(() => this.#removals.delete(removal));
-  }
-
-  /** Resolves when nothing is done in the background any more. */
+  /** Resolves when no commit is under way at all. */
   async idle(): Promise<void> {
-    await Promise.all([...this.#commits.values(), ...this.#removals]);
+    await Promise.all(this.#commits.values());
   }
 
   /** Keeps a snapshot from being removed until what is returned has been disposed. */
@@ -196,14 +180,20 @@ export class SnapshotStore {
     return (await Promise.all(found)).flat();
   }
 
-  /** Removes images of this store that have no record: a process ended between the two. Before anything else is done. */
+  /**
+   * Removes images without a record: of this store, because a process ended between the two, and of stores whose
+   * directory is gone. Before anything else is done.
+   */
   async sweep(signal: AbortSignal): Promise<number> {
     let swept = 0;
     for (const { id, labels } of await this.#containers.images(snapshotLabel, signal)) {
       const key = labels[snapshotLabel];
-      if (labels[areaLabel] !== this.#area || key === undefined) continue;
-      const record = await readRecord(this.#path(key), SnapshotRecord);
-      if (record?.imageId === id) continue;
+      const directory = labels[areaLabel];
+      if (key === undefined || directory === undefined) continue;
+      if (directory === this.#directory) {
+        const record = await readRecord(this.#path(key), SnapshotRecord);
+        if (record?.imageId === id) continue;
+      } else if (await isThere(directory)) continue;
       if (await this.#containers.removeImage(id)) swept += 1;
     }
     return swept;
@@ -212,7 +202,7 @@ export class SnapshotStore {
   async #keep({ key, parent, listing, title }: NewSnapshot, container: Container): Promise<void> {
     const image = this.#imageOf(key);
     const never = new AbortController().signal;
-    const labels = { [snapshotLabel]: key, [areaLabel]: this.#area };
+    const labels = { [snapshotLabel]: key, [areaLabel]: this.#directory };
     await this.#containers.commit(container.id, image, labels, never);
     const { id: imageId } = await this.#containers.ensureImage(image, 'never', never);
     const images = await this.#containers.images(snapshotLabel, never);
@@ -238,4 +228,14 @@ export interface StoredSnapshot {
   readonly createdMs: number;
   /** Without the layers it shares with the one it was made on. */
   readonly ownBytes: number;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }

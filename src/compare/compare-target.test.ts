@@ -10,6 +10,7 @@ import { ScriptedSession } from '../../test/support/scripted-session.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
+import { LateRemovals } from '../container/late-removals.ts';
 import { HubFiles } from '../hub/files.ts';
 import { repoStates, taskStates } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -74,6 +75,7 @@ async function setUp(own: RootPlay = play) {
     behave: playRoot(join(workDir, 'compare-7'), own),
   });
   const cache = emptyCache(containers, place);
+  const removals = new LateRemovals(silentLog);
   const policy = new PolicyResolver(
     {
       ...{ enabled: true, defaultImage: 'localhost/image:1', defaultPull: 'never', cacheTtlMs: 0 },
@@ -87,7 +89,7 @@ async function setUp(own: RootPlay = play) {
     ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
     host: {
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
-      ...{ limits: { pids: 100 }, labels: {}, cache, codeLimits: {}, extraMounts: [] },
+      ...{ limits: { pids: 100 }, labels: {}, cache, removals, codeLimits: {}, extraMounts: [] },
     },
   };
   const told: string[] = [];
@@ -96,6 +98,7 @@ async function setUp(own: RootPlay = play) {
     const all: Comparison[] = [];
     for await (const one of compareTarget(shop, target, (note) => told.push(note), never)) all.push(one);
     await cache.snapshots.idle();
+    await removals.idle();
     containers.assertClean();
     return all;
   };

@@ -9,8 +9,8 @@ import {
   seconds,
   separated,
   text,
+  treeUrls,
   webUrl,
-  webUrls,
   words,
 } from './option-types.ts';
 
@@ -25,7 +25,11 @@ export const noKerberos = 'Kerberos login is not there yet';
 /** Every key of kojid's section, with its type and default there (`builder/kojid get_options`). */
 export const kojidOptions = {
   server: required(webUrl, "The hub's XML-RPC address."),
-  topurl: required(webUrls, "Where the hub's files can be downloaded."),
+  topurl: option(
+    treeUrls,
+    '',
+    "Where the hub's files can be downloaded; `file:///...` on this host. Not set: they are at `topdir`.",
+  ),
   topdir: option(
     absolutePath,
     '/mnt/koji',

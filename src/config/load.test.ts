@@ -131,6 +131,13 @@ describe('loadConfig', () => {
     expect(kojid.topurl).toEqual(['http://a/x', 'https://b/y']);
   });
 
+  it.each([
+    ['', []],
+    ['file:///mnt/koji http://a/x', ['file:///mnt/koji', 'http://a/x']],
+  ])('takes files of this host for topurl: "%s"', (text, urls) => {
+    expect(load({ overrides: { topurl: { flag: '--topurl', text } } }).kojid.topurl).toEqual(urls);
+  });
+
   it('puts the state below the workdir', () => {
     expect(load({ kojid: 'workdir = /w\n' }).adjutant.state_dir).toBe('/w/adjutant');
   });
@@ -202,7 +209,6 @@ describe('loadConfig', () => {
     expect(problems({ configPath: '/nowhere.conf' })).toEqual([
       '/nowhere.conf: there is no such file; create it or correct the path',
       expect.stringContaining('server: the server option is required'),
-      expect.stringContaining('topurl: the topurl option is required'),
       expect.stringContaining('no way to log in'),
     ]);
   });
@@ -384,7 +390,8 @@ describe('loadConfig', () => {
 
   it.each([
     ['server', 'hub.example.com/kojihub', 'is no web address'],
-    ['topurl', 'https://a/x file:///y', 'is no web address'],
+    ['topurl', 'https://a/x file://y/z', 'is no web address'],
+    ['topurl', 'ftp://a/x', 'is no web address'],
     ['timeout', '0', 'is too small'],
     ['sleeptime', '1e3', 'is no whole number'],
     ['maxjobs', '99999999999999999999', 'is no whole number'],

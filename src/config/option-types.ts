@@ -125,16 +125,23 @@ function webAddress(value: string): string | Rejection {
 /** One http or https address, kept as written. */
 export const webUrl: OptionType<string> = typeOf('URL', webAddress);
 
-/** One or more addresses between white space; kojid uses the first for all but the package repositories. */
-export const webUrls: OptionType<readonly [string, ...string[]]> = typeOf(
-  'URLs, space separated',
-  (value) => {
-    const [first, ...rest] = splitWords(value);
-    if (first === undefined) return reject('no web address is given; write at least one');
-    const bad = [first, ...rest].map(webAddress).find((checked) => checked instanceof Rejection);
-    return bad instanceof Rejection ? bad : [first, ...rest];
-  },
-);
+/**
+ * Addresses of one file tree between white space, on the web or (`file:`) on this host; kojid uses the first for all but
+ * the package repositories. None: the tree is at `topdir`.
+ */
+export const treeUrls: OptionType<readonly string[]> = typeOf('URLs, space separated', (value) => {
+  const urls = splitWords(value);
+  const bad = urls
+    .filter((url) => !isFileUrl(url))
+    .map(webAddress)
+    .find((checked) => checked instanceof Rejection);
+  return bad instanceof Rejection ? bad : urls;
+});
+
+/** `file:///mnt/koji`: a path of this host. */
+function isFileUrl(value: string): boolean {
+  return value.startsWith('file:///') && URL.canParse(value);
+}
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 

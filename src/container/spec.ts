@@ -60,7 +60,7 @@ export type Mount =
       readonly target: string;
       readonly access: 'write' | 'copy';
     }
-  /** The operator's own mounts and the few device files an install phase needs. */
+  /** The operator's own mounts, repos that lie on this host, and the few device files an install phase needs. */
   | {
       readonly kind: 'host';
       readonly source: string;

@@ -279,6 +279,21 @@ describe('BuildsApi', () => {
   };
   const row = { ...build, task_id: 5, owner_id: 1, owner_name: 'me', package_id: 2 };
 
+  it("names a build's fields in kojid's order, which the hub repeats when it refuses the build", async () => {
+    hub.on('host.initBuild', value(12));
+    const { name, version, release, epoch } = build;
+
+    await new BuildsApi(session).initBuild({
+      ...{ draft: true, extra: null, source: 's', taskId: 5 },
+      ...{ epoch, release, version, name },
+    });
+
+    const [sent] = hub.seen[1]?.params ?? [];
+    expect(JSON.stringify(sent)).toBe(
+      '{"name":"hello","version":"1","release":"1","epoch":null,"task_id":5,"source":"s","extra":null,"draft":true}',
+    );
+  });
+
   it('takes a completed build for done when the answer was lost, after waiting for the hub', async () => {
     hub.on('host.completeBuild', 'drop').on('getTaskInfo', value(task())).on('getBuild', value(row));
 

@@ -38,8 +38,11 @@ export class BuildsApi {
    * taken. For the same task the hub gives the same build again, so it is called again after a lost answer.
    */
   async initBuild(build: NewBuild, signal?: AbortSignal): Promise<number> {
-    const { taskId, ...data } = build;
-    return this.#session.call('host.initBuild', [{ ...data, task_id: taskId }], z.int(), {
+    // In kojid's order: the hub shows it in the fault when the NVR is taken.
+    const { name, version, release, epoch, taskId, source, extra, draft } = build;
+    const data = { name, version, release, epoch, task_id: taskId, source, extra };
+    const sent = draft === undefined ? data : { ...data, draft };
+    return this.#session.call('host.initBuild', [sent], z.int(), {
       signal,
       retryError: (reason) => (isRetryFault(reason) ? this.initBuild(build, signal) : Promise.reject(reason)),
     });

@@ -74,9 +74,9 @@ function recorded(logs: StepLogs, steps: BuildStep[]): Parameters<typeof TagRoot
     root: logs.root,
     build: logs.build,
     step: (name, at) => logs.step(name, at),
-    took(name, stepMs, ranMs) {
+    took(name, stepMs, ranMs, firstOutputMs) {
       steps.push({ name, tookMs: stepMs });
-      logs.took(name, stepMs, ranMs);
+      logs.took(name, stepMs, ranMs, firstOutputMs);
     },
   };
 }

@@ -106,6 +106,19 @@ describe('TaskLogs', () => {
     expect(logs.uploaded).toEqual(['mock_config.log']);
   });
 
+  it('lets a log that nobody wrote to say what it was given for that', async () => {
+    await logs.open('a.log', 'plain', 'nothing here\n');
+    await (await logs.open('b.log', 'plain', 'nothing here\n')).write('b\n');
+
+    await logs.finish(never);
+
+    expect([...hub.content]).toEqual([
+      ['a.log', 'nothing here\n'],
+      ['b.log', 'b\n'],
+    ]);
+    expect(logs.uploaded).toEqual(['a.log', 'b.log']);
+  });
+
   it('tries all logs although one does not arrive, and rejects with its error', async () => {
     for (const name of ['a.log', 'b.log', 'c.log']) await logs.write(name, name);
     hub.trouble.set('finish b.log', new Error('disk full'));

@@ -22,6 +22,8 @@ interface OpenLog {
   /** How much of it was sent; null once that has failed: then `finish` sends it. */
   pushed: number | null;
   times: LogTimes | null;
+  /** What it says in the end when nobody wrote to it; may be empty. */
+  readonly ifEmpty: string;
 }
 
 /** `watched`: one of those beside which kojid keeps a log of times, if `log_timestamps` says so. */
@@ -67,10 +69,11 @@ export class TaskLogs {
     this.#timestamps = timestamps;
   }
 
-  /** Opens a log that is sent as it grows, from now until `finish`. */
-  async open(name: string, kind: LogKind = 'plain'): Promise<LogFile> {
+  /** Opens a log that is sent as it grows, from now until `finish`; `ifEmpty` stands in one nobody wrote to by then. */
+  async open(name: string, kind: LogKind = 'plain', ifEmpty = ''): Promise<LogFile> {
     const file = await LogFile.create(name, join(this.#directory, name));
-    const log: OpenLog = { file, upload: this.#openUpload(file.path, name), pushed: 0, times: null };
+    const upload = this.#openUpload(file.path, name);
+    const log: OpenLog = { file, upload, pushed: 0, times: null, ifEmpty };
     this.#open.push(log);
     // Behind its log, so that it gets a last line when that is closed.
     if (kind === 'watched' && this.#timestamps)
@@ -99,8 +102,9 @@ export class TaskLogs {
     await this.#pump;
     signal.removeEventListener('abort', drop);
     this.#pump = null;
-    for (const { file, upload, times } of this.#open.splice(0)) {
+    for (const { file, upload, times, ifEmpty } of this.#open.splice(0)) {
       try {
+        if (file.size === 0) await file.write(ifEmpty);
         await file.close();
         await times?.note(file.size);
         if (file.size === 0) continue;

@@ -53,11 +53,18 @@ export class TestBuilder implements AsyncDisposable {
   daemon: DaemonProcess;
   #startedMs = 0;
 
-  /** Starts a daemon and waits until the hub has it as ready. `settings` are lines of its adjutant.conf. */
-  static async start(hub: TestHub, settings: readonly string[] = []): Promise<TestBuilder> {
+  /**
+   * Starts a daemon and waits until the hub has it as ready. `settings` are lines of its adjutant.conf, `kojid` options
+   * of its kojid.conf instead of the usual ones.
+   */
+  static async start(
+    hub: TestHub,
+    settings: readonly string[] = [],
+    kojid: Readonly<Record<string, string>> = {},
+  ): Promise<TestBuilder> {
     await hub.ensureBuilder();
     const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
-    await writeConfiguration(directory, hub, settings);
+    await writeConfiguration(directory, hub, settings, kojid);
     const builder = new TestBuilder(hub, directory);
     await builder.untilReady();
     return builder;
@@ -211,6 +218,7 @@ async function writeConfiguration(
   directory: string,
   hub: TestHub,
   settings: readonly string[],
+  others: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { socket, image } = surroundings();
   await mkdir(join(directory, 'work'));
@@ -226,6 +234,7 @@ async function writeConfiguration(
     vendor: 'E2E Vendor',
     packager: 'E2E Packager',
     distribution: 'E2E Distribution',
+    ...others,
   };
   const text = Object.entries(kojid).map(([key, value]) => `${key} = ${value}`);
   await writeFile(join(directory, 'kojid.conf'), ['[kojid]', ...text, ''].join('\n'));

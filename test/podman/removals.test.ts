@@ -10,6 +10,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { collectFiles } from '../../src/buildroot/collect.ts';
 import type { BuildrootHost } from '../../src/buildroot/containers.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
+import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { Container } from '../../src/container/manager.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -114,8 +115,10 @@ function openHost(directory: string): { readonly host: BuildrootHost; readonly m
     return container;
   };
   const cache = emptyCache(containers, directory);
+  const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await cache.snapshots.idle();
+    await removals.idle();
     const kept = await cache.snapshots.list(never);
     // The younger ones are made of the older ones.
     for (const { key } of kept.toSorted((a, b) => b.createdMs - a.createdMs))
@@ -123,6 +126,7 @@ function openHost(directory: string): { readonly host: BuildrootHost; readonly m
   });
   const host = {
     ...{ containers, clock: systemClock, site, workerId: 'removals-test', hostname: 'localhost', cache },
+    removals,
     ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
   };
   return { host, made };

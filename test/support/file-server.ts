@@ -43,7 +43,8 @@ export async function openFileServer(files: Readonly<Record<string, ServedFile |
 export function brokenAfter(content: string, bytes: number): ServedFile {
   return (response) => {
     response.writeHead(200, { 'Content-Length': content.length });
-    response.write(content.slice(0, bytes), () => response.destroy());
+    // Not destroyed: a reset may overtake the bytes.
+    response.write(content.slice(0, bytes), () => response.socket?.end());
   };
 }
 

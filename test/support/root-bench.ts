@@ -7,13 +7,17 @@ import type { BuildrootCache, BuildrootHost, RootRequest } from '../../src/build
 import type { SiteSettings } from '../../src/buildroot/mock-environment.ts';
 import type { RootLogs } from '../../src/buildroot/root-ground.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
+import { MetadataCache } from '../../src/cache/metadata-cache.ts';
 import { PackageCache } from '../../src/cache/package-cache.ts';
 import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
 import { SolutionMemo } from '../../src/cache/solution-memo.ts';
+import { UrlReader } from '../../src/cache/url-reader.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerManager } from '../../src/container/manager.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -49,9 +53,12 @@ export class TextLogs implements RootLogs {
   }
 
   readonly durations: { readonly name: string; readonly ranMs: number | null }[] = [];
+  /** When after its beginning a step wrote its first line, for those that did. */
+  readonly firstOutputs: { readonly name: string; readonly firstOutputMs: number }[] = [];
 
-  took(name: string, _stepMs: number, ranMs: number | null): void {
+  took(name: string, _stepMs: number, ranMs: number | null, firstOutputMs: number | null): void {
     this.durations.push({ name, ranMs });
+    if (firstOutputMs !== null) this.firstOutputs.push({ name, firstOutputMs });
   }
 }
 
@@ -67,13 +74,20 @@ export interface RootChanges {
 }
 
 /** An empty cache below the directory. */
-export function emptyCache(containers: ContainerManager, directory: string): BuildrootCache {
+export function emptyCache(
+  containers: ContainerManager,
+  directory: string,
+  clock: Clock = new ManualClock(),
+): BuildrootCache {
   const place = (name: string) => join(directory, 'cache', name);
+  const urls = new UrlReader(null, clock);
   return {
     snapshots: new SnapshotStore(containers, place('snapshots'), createLogger('silent')),
-    packages: new PackageCache(place('packages'), null),
+    packages: new PackageCache(place('packages'), urls, clock),
     packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),
+    metadata: new MetadataCache(place('metadata')),
+    urls,
   };
 }
 
@@ -87,13 +101,15 @@ export async function openHostBench() {
     behave: (spec) => plays.get(spec.owner.taskId)?.(spec) ?? {},
   });
   await containers.ensureImage(image, 'never', never);
-  const cache = emptyCache(containers, directory);
+  const cache = emptyCache(containers, directory, clock);
+  const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await cache.snapshots.idle();
+    await removals.idle();
     containers.assertClean();
     await rm(directory, { recursive: true, force: true });
   });
-  return { directory, clock, plays, containers, cache };
+  return { directory, clock, plays, containers, cache, removals };
 }
 
 export type HostBench = Awaited<ReturnType<typeof openHostBench>>;
@@ -101,7 +117,7 @@ export type HostBench = Awaited<ReturnType<typeof openHostBench>>;
 /** All around a root of task 5, or the next one of the host, whose containers do as `play` says. It goes when the test ends. */
 export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   const bench = changes.on ?? (await openHostBench());
-  const { clock, containers, cache, plays } = bench;
+  const { clock, containers, cache, removals, plays } = bench;
   const taskId = 5 + plays.size;
   const directory = join(bench.directory, `tasks/${taskId}`);
   await mkdir(join(directory, 'repo/repodata'), { recursive: true });
@@ -113,14 +129,9 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   // Such hooks run backwards: the host's own comes last.
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
-    ...{ containers, clock, cache, site: { ...site, ...changes.site }, workerId: 'worker' },
-    ...{
-      hostname: 'host.example.com',
-      localTime: null,
-      limits: { pids: 10 },
-      labels: { a: 'b' },
-      codeLimits: changes.codeLimits ?? {},
-    },
+    ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
+    ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
+    codeLimits: changes.codeLimits ?? {},
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {

@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { hubApis } from '../../src/hub/apis.ts';
@@ -56,6 +57,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     ...(behave !== undefined && { behave: behave(directory) }),
   });
   const cache = emptyCache(containers, place);
+  const removals = new LateRemovals(silentLog);
   const { log, lines } = keptLog();
   const cleanup = new AsyncDisposableStack();
   const abort = new AbortController();
@@ -71,7 +73,14 @@ export async function openTaskBench(options: BenchOptions = {}) {
     directory: { absolute: directory, work: 'tasks/5/5' },
     buildrootHost: {
       ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
-      ...{ limits: { pids: 100, memoryBytes: 1000 }, labels: {}, cache, codeLimits: {}, extraMounts: [] },
+      ...{
+        limits: { pids: 100, memoryBytes: 1000 },
+        labels: {},
+        cache,
+        removals,
+        codeLimits: {},
+        extraMounts: [],
+      },
     },
     policy: new PolicyResolver(
       {
@@ -89,6 +98,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     await cleanup.disposeAsync();
     await logs.abandon();
     await cache.snapshots.idle();
+    await removals.idle();
     containers.assertClean();
   };
   onTestFinished(async () => {

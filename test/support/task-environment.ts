@@ -5,11 +5,13 @@ import { onTestFinished } from 'vitest';
 import type { TaskEnvironment } from '../../src/builder/task-runner.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
 import { memoryFiles } from './memory-files.ts';
 import { emptyCache } from './root-bench.ts';
+import { silentLog } from './silent-log.ts';
 
 /** What tasks share, around a work directory that goes when the test ends. */
 export async function makeTaskEnvironment(clock: Clock, containers: FakeManager): Promise<TaskEnvironment> {
@@ -49,6 +51,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
       labels: {},
       cache: emptyCache(containers, workDir),
       codeLimits: {},
+      removals: new LateRemovals(silentLog),
       extraMounts: [],
     },
     policy: new PolicyResolver(policySettings, async () => ({}), clock),

@@ -44,7 +44,7 @@ export const buildNotification = defineTask({
       changelog: await hub.notifications.changelog(build.id, changelogEntries, signal),
     };
     const mail = toBuildMail(report, {
-      ...{ from: config.kojid.from_addr, to: recipients, webUrl, topUrl: config.kojid.topurl[0] },
+      ...{ from: config.kojid.from_addr, to: recipients, webUrl, topUrl: config.kojid.topurl[0] ?? '' },
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     });
     await deliver(mail, context);

@@ -35,9 +35,9 @@ describe('rebuildSRPM', () => {
 
     expect(result).toEqual({
       srpm: `tasks/5/5/${made}`,
-      logs: ['mock_config.log', 'hw_info.log', 'root.log', 'state.log', 'mock_output.log'].map(
-        (name) => `tasks/5/5/${name}`,
-      ),
+      logs: [
+        ...['mock_config.log', 'hw_info.log', 'root.log', 'build.log', 'state.log', 'mock_output.log'],
+      ].map((name) => `tasks/5/5/${name}`),
       brootid: 9,
       source: { source: made, url: made },
     });

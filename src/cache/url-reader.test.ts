@@ -9,14 +9,16 @@ import {
   type ServedFile,
   withoutRange,
 } from '../../test/support/file-server.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { openUrl } from './open-url.ts';
+import { longestSilenceMs, UrlReader } from './url-reader.ts';
 
 const never = new AbortController().signal;
 
 async function read(url: string, from = 0, proxy: string | null = null) {
-  const opened = await openUrl(url, { from, proxy, signal: never });
-  return { from: opened.from, text: Buffer.concat(await allOf<Buffer>(opened.body)).toString() };
+  const opened = await new UrlReader(proxy, new ManualClock()).open(url, { from, signal: never });
+  return { from: opened.from, text: Buffer.concat(await allOf<Uint8Array>(opened.body)).toString() };
 }
 
 const redirect =
@@ -24,7 +26,7 @@ const redirect =
   (response) =>
     void response.writeHead(status, { Location: target }).end('moved');
 
-describe('openUrl', () => {
+describe('UrlReader', () => {
   it('reads a file from a server, from an offset on if it is asked to', async () => {
     const { url, requests } = await openFileServer({ '/a': '0123456789' });
 
@@ -91,15 +93,84 @@ describe('openUrl', () => {
       '/slow': (response) => void response.writeHead(200).write('some'),
     });
     const before = new AbortController();
-    const opening = openUrl(`${url}/silent`, { proxy: null, signal: before.signal });
+    const reader = new UrlReader(null, new ManualClock());
+    const opening = reader.open(`${url}/silent`, { signal: before.signal });
     await waiting.promise;
     before.abort(new Error('cancelled'));
     await expect(opening).rejects.toThrow('cancelled');
 
     const after = new AbortController();
-    const { body } = await openUrl(`${url}/slow`, { proxy: null, signal: after.signal });
+    const { body } = await reader.open(`${url}/slow`, { signal: after.signal });
     after.abort(new Error('cancelled'));
     await expect(allOf(body)).rejects.toThrow();
+  });
+
+  it('gives up on a server that does not answer, and on one that falls silent', async () => {
+    const asked = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const { url } = await openFileServer({
+      '/silent': () => asked.resolve(),
+      '/stops': (response) => void response.writeHead(200).write('some', () => begun.resolve()),
+    });
+    const clock = new ManualClock();
+    const reader = new UrlReader(null, clock);
+
+    const opening = failureOf(reader.open(`${url}/silent`, { signal: never }));
+    await asked.promise;
+    await clock.advance(longestSilenceMs);
+    const why = 'the server has said nothing for 60 s';
+    expect(await opening).toMatchObject({ passing: true, message: `cannot read ${url}/silent: ${why}` });
+
+    const { body } = await reader.open(`${url}/stops`, { signal: never });
+    const reading = body[Symbol.asyncIterator]();
+    await begun.promise;
+    expect(Buffer.from((await reading.next()).value ?? []).toString()).toBe('some');
+    // It is the reader who is slow.
+    await clock.advance(2 * longestSilenceMs);
+    const more = failureOf(reading.next());
+    await clock.advance(longestSilenceMs - 1);
+    await clock.advance(1);
+    expect(await more).toMatchObject({ passing: true, message: `cannot read ${url}/stops: ${why}` });
+    expect(clock.sleeping).toBe(0);
+  });
+
+  it.each([
+    [404, false],
+    [403, false],
+    [429, true],
+    [503, true],
+  ])('says whether another try may help: %i', async (status, passing) => {
+    const { url } = await openFileServer({ '/a': (response) => void response.writeHead(status).end() });
+
+    await expect(read(`${url}/a`)).rejects.toMatchObject({ passing });
+  });
+
+  it('asks the same server over the same connection', async () => {
+    const ports = new Set<number | undefined>();
+    const answer: ServedFile = (response, { socket }) => {
+      ports.add(socket.remotePort);
+      response.end('0123');
+    };
+    const { url } = await openFileServer({ '/a': answer });
+    const reader = new UrlReader(null, new ManualClock());
+
+    for (let times = 0; times < 3; times += 1)
+      await allOf((await reader.open(`${url}/a`, { signal: never })).body);
+
+    expect(ports.size).toBe(1);
+  });
+
+  it('opens another connection when the server has closed the one that was kept', async () => {
+    const { url, requests } = await openFileServer({
+      '/a': ['0123', (response) => void response.destroy(), '4567'],
+    });
+    const reader = new UrlReader(null, new ManualClock());
+    await allOf((await reader.open(`${url}/a`, { signal: never })).body);
+
+    const { body } = await reader.open(`${url}/a`, { signal: never });
+
+    expect(Buffer.concat(await allOf<Uint8Array>(body)).toString()).toBe('4567');
+    expect(requests).toHaveLength(3);
   });
 
   it('asks the proxy', async () => {

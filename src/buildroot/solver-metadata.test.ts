@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { fromKept, toKept } from './solver-metadata.ts';
+
+describe('toKept and fromKept', () => {
+  it('name a file as the dnf that reads the repo from another URL looks for it', () => {
+    const kept = toKept('build-675c9b0e76506b9f/repodata/repomd.xml');
+
+    expect(kept).toBe('build/repodata/repomd.xml');
+    // As dnf 4.14 has named it.
+    expect(fromKept(kept ?? '', ['http://127.0.0.1:8377/1', 'http://other/'])).toBe(
+      'build-675c9b0e76506b9f/repodata/repomd.xml',
+    );
+  });
+
+  it.each(['build.solv', 'build-filenames.solvx', 'build-updateinfo.solvx'])('keep %s as it is', (path) => {
+    expect(toKept(path)).toBe(path);
+    expect(fromKept(path, ['http://x/'])).toBe(path);
+  });
+
+  it.each([
+    'expired_repos.json',
+    'tempfiles.json',
+    '_dnf_local-71c913707df56d1b/x',
+    '@System.solv',
+    'build-1/x',
+  ])('leave out %s', (path) => {
+    expect(toKept(path)).toBeNull();
+  });
+});

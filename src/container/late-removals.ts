@@ -1,0 +1,47 @@
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Container } from './manager.ts';
+
+/**
+ * Containers whose work is done, on their way out: an engine takes a moment for each, which nobody has to wait for but
+ * who ends the process. What cannot be removed is named in the log, and the next start removes it.
+ */
+export class LateRemovals {
+  readonly #log: Logger;
+  readonly #removals = new Map<Container, Promise<void>>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Whether a container was handed over and is not gone yet, or its removal has failed. */
+  has(container: Container): boolean {
+    return this.#removals.has(container);
+  }
+
+  /** Begins to remove a container, when `after` has been settled. */
+  add(container: Container, after: Promise<unknown> = Promise.resolve()): void {
+    if (this.#removals.has(container)) return;
+    this.#removals.set(container, this.#remove(container, after));
+  }
+
+  /** Resolves when none is on its way any more. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#removals.values());
+  }
+
+  async #remove(container: Container, after: Promise<unknown>): Promise<void> {
+    // Whether that went well is its owner's matter.
+    await after.catch(() => undefined);
+    try {
+      await container[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#log.warn(
+        { container: container.name, err: describeError(error) },
+        'a container is left over; the next start removes it',
+      );
+    } finally {
+      this.#removals.delete(container);
+    }
+  }
+}

@@ -24,9 +24,15 @@ import { hubApis } from './hub/apis.ts';
 import { loggedTransport } from './hub/call-log.ts';
 import { faultCodes, isFault } from './hub/faults.ts';
 import { HubFiles } from './hub/files.ts';
+import { meteredTransport } from './hub/metered-transport.ts';
 import { openSession } from './hub/open-session.ts';
 import type { HubSession } from './hub/session.ts';
 import { hubConnection } from './hub-connection.ts';
+import { builderMetrics, countEvents } from './monitoring/builder-metrics.ts';
+import { CacheGauges } from './monitoring/cache-gauges.ts';
+import { Health } from './monitoring/health.ts';
+import type { Metrics } from './monitoring/metrics.ts';
+import { StatusServer } from './monitoring/status-server.ts';
 import { PolicyResolver } from './policy/resolver.ts';
 import { taskMethods } from './tasks/registry.ts';
 
@@ -61,8 +67,9 @@ export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): 
   process.on('unhandledRejection', (error) =>
     log.error({ err: error }, `a failure nobody waited for: ${describeError(error)}`),
   );
+  await using cleanup = new AsyncDisposableStack();
   try {
-    daemon = await assemble(args, config, env, log, starting.signal);
+    daemon = await assemble(args, config, env, log, cleanup, starting.signal);
     if (starting.signal.aborted) daemon.stop();
     if (drain) daemon.drain();
     return await daemon.run();
@@ -106,6 +113,7 @@ async function assemble(
   config: Config,
   env: NodeJS.ProcessEnv,
   log: Logger,
+  cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Daemon> {
   checkAccept(config);
@@ -115,10 +123,11 @@ async function assemble(
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   await warmImage(config, containers, signal);
 
-  const session = await login(args, config, clock, log, signal);
+  const metrics = builderMetrics();
+  const session = await login(args, config, clock, metrics, log, signal);
   try {
     await takeLock(session, args.forceLock, signal);
-    return await makeDaemon(args, config, session, containers, log, signal);
+    return await makeDaemon(args, config, { session, containers, metrics, log, cleanup }, signal);
   } catch (error) {
     // The lock would outlive this process and keep the next one out.
     await withDeadline(clock, logoutMs, 'logging out', () => session.logout()).catch((problem: unknown) =>
@@ -160,11 +169,16 @@ async function takeLock(session: HubSession, force: boolean, signal: AbortSignal
 async function makeDaemon(
   args: DaemonArguments,
   config: Config,
-  session: HubSession,
-  containers: ContainerManager,
-  log: Logger,
+  parts: {
+    readonly session: HubSession;
+    readonly containers: ContainerManager;
+    readonly metrics: Metrics;
+    readonly log: Logger;
+    readonly cleanup: AsyncDisposableStack;
+  },
   signal: AbortSignal,
 ): Promise<Daemon> {
+  const { session, containers, metrics, log, cleanup } = parts;
   const clock = systemClock;
   const { kojid, adjutant } = config;
   const apis = hubApis(session, clock);
@@ -174,7 +188,7 @@ async function makeDaemon(
     clock,
     containers,
     buildrootHost: await buildrootHost(config, {
-      ...{ containers, clock, workerId: host.name, workDir: adjutant.state_dir, log },
+      ...{ containers, clock, workerId: host.name, workDir: adjutant.state_dir, log, meter: metrics },
     }),
     policy: new PolicyResolver(
       {
@@ -192,11 +206,26 @@ async function makeDaemon(
     workDir: adjutant.state_dir,
     random: Math.random,
   };
+  const events = new BuilderEvents();
+  if (adjutant.monitoring_enabled) {
+    countEvents(metrics, events);
+    const gauges = new CacheGauges(metrics, environment.buildrootHost.cache, clock);
+    const health = new Health(events, clock);
+    const server = await StatusServer.listen(adjutant.monitoring_bind, {
+      async metrics() {
+        await gauges.refresh();
+        return metrics.render();
+      },
+      whyNotWell: () => health.whyNotWell(),
+    });
+    cleanup.use(server);
+    log.info({ url: server.url }, 'metrics are shown');
+  }
   return new Daemon({
     session,
     environment,
     probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
-    events: new BuilderEvents(),
+    events,
     settings: {
       sleepMs: kojid.sleeptime * 1000,
       maxJobs: kojid.maxjobs,
@@ -215,10 +244,12 @@ async function login(
   { debugXmlrpc }: DaemonArguments,
   config: Config,
   clock: Clock,
+  metrics: Metrics,
   log: Logger,
   signal: AbortSignal,
 ): Promise<HubSession> {
-  const { transport, auth, session } = await hubConnection(config);
+  const { transport: bare, auth, session } = await hubConnection(config);
+  const transport = meteredTransport(bare, metrics, clock);
   const used = debugXmlrpc ? loggedTransport(transport, log.child({}, { level: 'debug' })) : transport;
   return openSession(session, auth, clock, used, log, signal);
 }

@@ -27,6 +27,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['tasks/*', [...middle, 'tasks']],
   ['tasks/registry.ts', ['tasks', 'tasks/*']],
   ['builder', [...middle, 'tasks', 'tasks/registry.ts']],
+  ['monitoring', ['core', 'cache', 'builder']],
   ['devhub', ['core', 'hub/xmlrpc', 'hub/schema.ts', 'hub/faults.ts', 'rpm']],
   ['doctor', lower],
   ['local-build', [...lower, 'logs', 'policy', 'buildroot']],

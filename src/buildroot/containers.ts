@@ -7,12 +7,14 @@ import type { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Meter } from '../core/meter.ts';
 import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from './mock-environment.ts';
 
 /** What all buildroots of one worker share. */
 export interface BuildrootHost {
   readonly containers: ContainerManager;
   readonly clock: Clock;
+  readonly meter: Meter;
   readonly site: SiteSettings;
   readonly workerId: string;
   readonly hostname: string;

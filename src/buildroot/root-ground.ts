@@ -136,6 +136,7 @@ export class RootGround {
       const result = await run();
       const firstMs = tail?.firstMs ?? null;
       const stepMs = this.host.clock.now() - startedMs;
+      this.host.meter.observe('koji_adjutant_phase_seconds', { phase: phaseOf(title) }, stepMs / 1000);
       this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
       return result;
     } finally {
@@ -148,6 +149,12 @@ export class RootGround {
 export interface Verdict {
   readonly fine: readonly number[];
   readonly failure?: number;
+}
+
+/** `solve`, `install`, `source` or `build`. */
+function phaseOf(title: string): string {
+  if (title === 'rpmbuild') return 'build';
+  return title.startsWith('rpmbuild ') ? 'source' : (title.split(' ')[0] ?? title);
 }
 
 /** mock's status for a command that took too long. */

@@ -45,6 +45,7 @@ export class RootPackages {
     for (;;) {
       signal.throwIfAborted();
       const found = await snapshots.find(key, signal);
+      host.meter.count(`koji_adjutant_snapshot_${found === null ? 'misses' : 'hits'}_total`, {});
       if (found !== null) {
         const installed = parseInstalled(found.listing);
         await logs.root.write(
@@ -79,18 +80,26 @@ export class RootPackages {
     if (base.status === 'rejected') throw base.reason;
     await bringing;
     const listing = await this.#install(base.value, parent === null, solution, wish, signal);
-    host.cache.snapshots.keep(
+    const startedMs = host.clock.now();
+    const keeping = host.cache.snapshots.keep(
       {
         ...{ key, parent: parent?.key ?? null, listing },
         title: `${wish.title}, arch ${this.#ground.request.targetArch}`,
       },
       base.value,
     );
+    void keeping.then((isKept) => this.#meterCommit(isKept, startedMs));
     return {
       key,
       installed: parseInstalled(listing),
       layer: { kind: 'container', container: base.value.id },
     };
+  }
+
+  #meterCommit(isKept: boolean, startedMs: number): void {
+    const { clock, meter } = this.#ground.host;
+    if (isKept) meter.count('koji_adjutant_snapshots_made_total', {});
+    meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, (clock.now() - startedMs) / 1000);
   }
 
   /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
@@ -136,6 +145,10 @@ export class RootPackages {
     try {
       const { files, bytes } = await host.cache.packages.ensure(wanted, signal);
       const tookMs = host.clock.now() - startedMs;
+      host.meter.count('koji_adjutant_package_hits_total', {}, packages.length - files);
+      host.meter.count('koji_adjutant_package_misses_total', {}, files);
+      host.meter.count('koji_adjutant_package_fetched_bytes_total', {}, bytes);
+      if (files > 0) host.meter.observe('koji_adjutant_phase_seconds', { phase: 'fetch' }, tookMs / 1000);
       if (files > 0) logs.took(`fetch ${title}`, tookMs, tookMs, null);
       await logs.root.write(
         `${title}: ${packages.length} packages, ${files} of them fetched (${bytes} bytes), the others from the cache\n`,

@@ -11,6 +11,7 @@ import { silentLog } from '../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { LateRemovals } from '../container/late-removals.ts';
+import { noMeter } from '../core/meter.ts';
 import { HubFiles } from '../hub/files.ts';
 import { repoStates, taskStates } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -88,7 +89,7 @@ async function setUp(own: RootPlay = play) {
     ...{ hub: new HubQuestions(session, clock), files: new HubFiles([], topDir), policy, log: silentLog },
     ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
     host: {
-      ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
+      ...{ containers, clock, site, meter: noMeter, workerId: 'compare', hostname: 'h', localTime: null },
       ...{ limits: { pids: 100 }, labels: {}, cache, removals, extraMounts: [] },
     },
   };

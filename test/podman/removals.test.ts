@@ -15,6 +15,7 @@ import type { Container } from '../../src/container/manager.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { noMeter } from '../../src/core/meter.ts';
 import { machineArch } from '../../src/default-image.ts';
 import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
 import { testUlimits } from './container-harness.ts';
@@ -125,7 +126,15 @@ function openHost(directory: string): { readonly host: BuildrootHost; readonly m
       await cache.snapshots.forget(key);
   });
   const host = {
-    ...{ containers, clock: systemClock, site, workerId: 'removals-test', hostname: 'localhost', cache },
+    ...{
+      containers,
+      clock: systemClock,
+      site,
+      meter: noMeter,
+      workerId: 'removals-test',
+      hostname: 'localhost',
+      cache,
+    },
     removals,
     ...{ localTime: null, limits: { pids: 1000 }, labels: {}, extraMounts: [] },
   };

@@ -19,6 +19,7 @@ import type { ContainerManager } from '../../src/container/manager.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { noMeter } from '../../src/core/meter.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
 import { toSourceRpm } from './source-rpm.ts';
@@ -129,7 +130,13 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
     ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
-    ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
+    ...{
+      meter: noMeter,
+      hostname: 'host.example.com',
+      localTime: null,
+      limits: { pids: 10 },
+      labels: { a: 'b' },
+    },
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {

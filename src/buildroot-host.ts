@@ -59,6 +59,11 @@ export async function buildrootHost(
       ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
       ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
     },
+    codeLimits: {
+      ...(adjutant.build_disk === null ? {} : { diskBytes: adjutant.build_disk }),
+      ...(adjutant.build_log_limit === null ? {} : { logBytes: adjutant.build_log_limit }),
+      ...(adjutant.build_idle_timeout === 0 ? {} : { idleMs: adjutant.build_idle_timeout * 1000 }),
+    },
     removals: new LateRemovals(log),
     cache: openCache(containers, workDir, kojid.yum_proxy, clock, log),
     labels: adjutant.container_labels,

@@ -21,9 +21,9 @@ const pollMs = 1000;
 /** How long a canceled build's host may take to notice, end the processes and tell the hub. */
 const cancelMs = 120_000;
 
-/** What a case is called in records: `td1-scratch-hello-1.0-1.td1`. */
-export function caseName({ srpm, target, mode }: BuildCase): string {
-  return `${target}-${mode}-${basename(srpm, '.src.rpm')}`;
+/** What a case is called in records: `td1-scratch-hello-1.0-1.td1`, `td1-canceled-...`. */
+export function caseName({ srpm, target, mode, cancel }: BuildCase): string {
+  return `${target}-${cancel ? 'canceled' : mode}-${basename(srpm, '.src.rpm')}`;
 }
 
 /** Asks the hub for a build and waits for its end; gives the id of the build task. */

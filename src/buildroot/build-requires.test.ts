@@ -325,7 +325,7 @@ describe('TagRoot.addRemadeRequires', () => {
     expect(await failing).toMatchObject({
       status: 11,
       message:
-        'rpmbuild -bs took longer than rpmbuild_timeout allows and exited with status 11; see root.log for more information',
+        'rpmbuild -bs exited with status 11; see root.log for more information: killed by rpmbuild_timeout after 3600 s',
     });
   });
 });

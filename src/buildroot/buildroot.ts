@@ -11,7 +11,7 @@ import type { TaskLogs } from '../logs/task-logs.ts';
 import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
 import { canonArch, personalityOf, targetArch } from '../rpm/arch.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
-import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported, describeStatus } from './errors.ts';
+import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported } from './errors.ts';
 import { outOfReach, reposForArch } from './external-urls.ts';
 import { describeHardware } from './hardware.ts';
 import { HubBuildroot } from './hub-record.ts';
@@ -214,7 +214,7 @@ async function prepareRoot(...parts: Parameters<typeof TagRoot.prepare>): Promis
     return await TagRoot.prepare(...parts);
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;
-    throw new BuildrootUnavailable(`could not init buildroot, ${describeStatus(error.status)}`, {
+    throw new BuildrootUnavailable(`could not init buildroot, ${error.end}`, {
       cause: error,
     });
   }

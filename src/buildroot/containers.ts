@@ -21,6 +21,8 @@ export interface BuildrootHost {
   /** Target of the host's /etc/localtime, which mock passes on; null when there is none. */
   readonly localTime: string | null;
   readonly limits: ResourceLimits;
+  /** Further limits of containers that run package code. */
+  readonly codeLimits: Pick<ResourceLimits, 'diskBytes' | 'logBytes' | 'idleMs'>;
   readonly labels: Readonly<Record<string, string>>;
   readonly cache: BuildrootCache;
   readonly removals: LateRemovals;
@@ -191,7 +193,8 @@ export function codeContainer(
     | { readonly kind: 'image'; readonly image: string }
     | { readonly kind: 'overlay'; readonly base: ContainerId; readonly disk: ContainerId },
 ): ContainerSpec {
-  const spec = packageContainer(host, request, step.phase, step.attempt);
+  const plain = packageContainer(host, request, step.phase, step.attempt);
+  const spec = { ...plain, limits: { ...plain.limits, ...host.codeLimits } };
   const command = ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`];
   if (root.kind === 'image') return { ...spec, root, command, results: true };
   const lent = (path: string, target: string): Mount => ({

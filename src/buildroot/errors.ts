@@ -8,11 +8,19 @@ import { BuilderError } from '../core/errors.ts';
 export class BuildrootStepFailed extends BuilderError {
   readonly step: string;
   readonly status: number;
+  /** `exited with status N; see X for more information`, and the limit where it was one: what a task's fault says. */
+  readonly end: string;
+  /** The limit that the step has run into, in words: `killed by the disk limit of 10 GiB (peak 10.3 GiB)`. */
+  readonly limit: string | null;
 
-  constructor(step: string, status: number, options?: ErrorOptions) {
-    super('buildroot-step-failed', 'package', `${step} ${describeStatus(status)}`, options);
+  constructor(step: string, status: number, options: ErrorOptions & { readonly limit?: string } = {}) {
+    const { limit = null } = options;
+    const end = `${describeStatus(status)}${limit === null ? '' : `: ${limit}`}`;
+    super('buildroot-step-failed', 'package', `${step} ${end}`, options);
     this.step = step;
     this.status = status;
+    this.end = end;
+    this.limit = limit;
   }
 
   /** The message sends the reader to root.log and nowhere else. */

@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
+import { describeLimit } from './limits.ts';
 import { type PhaseResult, runPhase } from './run-phase.ts';
 import { sourceNotInstallable } from './scripts.ts';
 
@@ -120,11 +121,13 @@ export class RootGround {
       () => runPhase(container, tail, this.host.clock, signal, timeoutMs),
       tail,
     );
-    const failure = judge(title, result, verdict);
+    const failure = judge(title, result, verdict, rpmbuildTimeoutSeconds);
     if (failure === null) return result.code;
-    if (failure.readsRootLog) {
+    const { step, limit } = failure;
+    if (limit !== null) await this.logs.build.write(`${tail.endOfLine}${title}: ${limit}\n`);
+    if (failure.readsRootLog || limit !== null) {
       await this.logs.root.write(tail.text());
-      await this.logs.root.write(`${failure.step} failed\n`);
+      await this.logs.root.write(`${step} failed${limit === null ? '' : `: ${limit}`}\n`);
     }
     throw failure;
   }
@@ -160,13 +163,26 @@ function phaseOf(title: string): string {
 /** mock's status for a command that took too long. */
 const tookTooLong = 11;
 
-function judge(title: string, { code, timedOut }: PhaseResult, { fine, failure }: Verdict) {
+function judge(
+  title: string,
+  { code, timedOut, ranInto }: PhaseResult,
+  { fine, failure }: Verdict,
+  timeoutSeconds: number,
+) {
   if (timedOut)
-    return new BuildrootStepFailed(`${title} took longer than rpmbuild_timeout allows and`, tookTooLong);
-  if (fine.includes(code)) return null;
-  const status = code === sourceNotInstallable ? code : (failure ?? toMockStatus(code));
-  return new BuildrootStepFailed(`${title} (status ${code})`, status);
+    return new BuildrootStepFailed(title, tookTooLong, {
+      limit: `killed by rpmbuild_timeout after ${timeoutSeconds} s`,
+    });
+  const limit = ranInto === null ? {} : { limit: describeLimit(ranInto) };
+  if (ranInto?.limit === 'idle') return new BuildrootStepFailed(title, tookTooLong, limit);
+  const wasKilled = ranInto !== null && ['disk', 'log'].includes(ranInto.limit);
+  if (fine.includes(code) && !wasKilled) return null;
+  const status = code === sourceNotInstallable ? code : (failure ?? toMockStatus(wasKilled ? killed : code));
+  return new BuildrootStepFailed(`${title} (status ${code})`, status, limit);
 }
+
+/** 128 + SIGKILL. */
+const killed = 137;
 
 /** Python, and so mock, ends with the negative number of the signal that ended its child, in eight bits. */
 function toMockStatus(code: number): number {
@@ -194,6 +210,11 @@ class Tail implements LogSink {
     // Only the end is copied: a build may write hundreds of megabytes.
     const end = typeof bytes === 'string' ? Buffer.from(bytes) : bytes.subarray(-tailBytes);
     this.#kept = Buffer.concat([this.#kept, end]).subarray(-tailBytes);
+  }
+
+  /** What is missing for the next text to begin a line. */
+  get endOfLine(): string {
+    return this.#kept.length === 0 || this.#kept.at(-1) === 0x0a ? '' : '\n';
   }
 
   text(): Uint8Array {

@@ -50,7 +50,7 @@ describe('runPhase', () => {
 
     const result = await runPhase(container, log, clock, never);
 
-    expect(result).toEqual({ code: 30, timedOut: false, ranMs: null });
+    expect(result).toEqual({ code: 30, timedOut: false, ranInto: null, ranMs: null });
     expect(log.text.trim().split(' ')).toHaveLength(50);
     expect(manager.calls.slice(1)).toEqual(['start phase', 'wait phase', 'output phase']);
   });
@@ -70,7 +70,7 @@ describe('runPhase', () => {
     // The fake gives it no time to end, on this clock.
     await clock.advance(0);
 
-    expect(await running).toEqual({ code: 137, timedOut: true, ranMs: null });
+    expect(await running).toEqual({ code: 137, timedOut: true, ranInto: null, ranMs: null });
     expect(log.text).toBe('so far\n');
   });
 
@@ -80,6 +80,7 @@ describe('runPhase', () => {
     expect(await runPhase(container, log, clock, never, 60_000)).toEqual({
       code: 0,
       timedOut: false,
+      ranInto: null,
       ranMs: null,
     });
     expect(clock.sleeping).toBe(0);
@@ -92,7 +93,7 @@ describe('runPhase', () => {
     await clock.asleep();
     await clock.advance(1_000_000);
 
-    expect(await running).toEqual({ code: 0, timedOut: false, ranMs: null });
+    expect(await running).toEqual({ code: 0, timedOut: false, ranInto: null, ranMs: null });
   });
 
   it('gives up with the reason when it is aborted and leaves the container alone', async () => {

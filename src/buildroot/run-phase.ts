@@ -1,4 +1,5 @@
 import type { Container } from '../container/manager.ts';
+import type { LimitHit } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 
@@ -6,6 +7,8 @@ export interface PhaseResult {
   readonly code: number;
   /** The time ran out and every process was killed. */
   readonly timedOut: boolean;
+  /** The limit that it has run into; null where there is none. */
+  readonly ranInto: LimitHit | null;
   /** How long the script itself ran, where the engine says. */
   readonly ranMs: number | null;
 }
@@ -32,8 +35,8 @@ export async function runPhase(
     timeoutMs === null
       ? false
       : killAfter(timeoutMs, container, clock, AbortSignal.any([signal, ended.signal]));
-  const [[{ code, ranMs = null }], timedOut] = await Promise.all([running, killing]);
-  return { code, timedOut, ranMs };
+  const [[{ code, ranMs = null, ranInto = null }], timedOut] = await Promise.all([running, killing]);
+  return { code, timedOut, ranInto, ranMs };
 }
 
 /** True when the time ran out before the signal was aborted and the container has been killed. */

@@ -337,10 +337,56 @@ describe('TagRoot.build', () => {
     await clock.advance(3_600_000);
 
     expect(await failing).toMatchObject({ status: 11 });
-    expect(logs.texts.build).toBe('started\n');
-    expect(logs.texts.root).toMatch(
-      /started\nrpmbuild took longer than rpmbuild_timeout allows and failed\n$/,
-    );
+    const why = 'killed by rpmbuild_timeout after 3600 s\n';
+    expect(logs.texts.build).toBe(`started\nrpmbuild: ${why}`);
+    expect(logs.texts.root.endsWith(`started\nrpmbuild failed: ${why}`)).toBe(true);
+  });
+
+  it.each([
+    ['memory', 1, 1, 'killed by the memory limit of 4 GiB (peak 5 GiB)'],
+    ['disk', 137, 247, 'killed by the disk limit of 4 GiB (peak 5 GiB)'],
+    ['disk', 0, 247, 'killed by the disk limit of 4 GiB (peak 5 GiB)'],
+    ['log', 137, 247, 'killed by the log limit of 4 GiB (peak 5 GiB)'],
+    ['idle', 137, 11, 'killed by the idle limit of 4294967.3 s (no output for 5368709.1 s)'],
+    ['pids', 1, 1, 'stopped by the limit of 4294967296 processes (peak 5368709120)'],
+  ] as const)(
+    'says in logs and fault that the limit of %s ended it, with code %i',
+    async (limit, code, status, why) => {
+      const ranInto = { limit, allowed: 4 * 2 ** 30, peak: 5 * 2 ** 30 };
+      const { withSource, logs } = await openRootBench({ builds: [{ code, ranInto, output: 'cut' }] });
+      const root = await withSource();
+
+      const failure = await failureOf(root.build(await root.addBuildRequires(never), never));
+
+      expect(failure).toMatchObject({
+        status,
+        end: expect.stringMatching(/^exited with status \d+; see .*: /),
+      });
+      expect(failure).toHaveProperty('message', expect.stringContaining(`for more information: ${why}`));
+      expect(logs.texts.build).toBe(`cut\nrpmbuild: ${why}\n`);
+      expect(logs.texts.root.endsWith(` failed: ${why}\n`)).toBe(true);
+    },
+  );
+
+  it.each(['memory', 'pids'] as const)(
+    'is fine with a build that ran into the limit of %s and went on',
+    async (limit) => {
+      const ranInto = { limit, allowed: 100, peak: 100 };
+      const { withSource } = await openRootBench({ builds: [{ srpms, ranInto }] });
+      const root = await withSource();
+
+      expect(await root.build(await root.addBuildRequires(never), never)).toMatchObject({ rpms: [] });
+    },
+  );
+
+  it('gives limits of disk, log and idle time to what runs package code alone', async () => {
+    const codeLimits = { diskBytes: 2 ** 40, logBytes: 2 ** 40, idleMs: 3 };
+    const { withSource, spec } = await openRootBench({ builds: [{ srpms }] }, { codeLimits });
+    const root = await withSource();
+    await root.build(await root.addBuildRequires(never), never);
+
+    expect(spec('build-1')?.limits).toEqual({ pids: 10, ...codeLimits });
+    expect(spec('install-1')?.limits).toEqual({ pids: 10 });
   });
 
   it('lets a build take as long as it likes when rpmbuild_timeout is 0', async () => {

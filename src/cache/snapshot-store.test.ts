@@ -275,7 +275,7 @@ describe('SnapshotStore.sweep', () => {
     const { store, keep, containers, container, directory, record, image } = await setUp();
     await keep();
     const stranger = new SnapshotStore(containers, join(directory, 'other'), keptLog().log);
-    stranger.keep(facts, container);
+    void stranger.keep(facts, container);
     await stranger.idle();
     await containers.commit(container.id, 'localhost/not-a-snapshot:1', {}, never);
 

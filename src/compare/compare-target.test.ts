@@ -89,8 +89,9 @@ async function setUp(own: RootPlay = play) {
     ...{ hub: new HubQuestions(session, clock), files: new HubFiles([], topDir), policy, log: silentLog },
     ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
     host: {
-      ...{ containers, clock, site, meter: noMeter, workerId: 'compare', hostname: 'h', localTime: null },
-      ...{ limits: { pids: 100 }, labels: {}, cache, removals, extraMounts: [] },
+      meter: noMeter,
+      ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
+      ...{ limits: { pids: 100 }, labels: {}, cache, removals, codeLimits: {}, extraMounts: [] },
     },
   };
   const told: string[] = [];

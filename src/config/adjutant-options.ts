@@ -82,6 +82,20 @@ export const adjutantOptions = {
   build_pids: option(integer(1), '16384', 'Most processes and threads in a container.'),
   build_memory: unset(size, 'Most memory of a container, swap included. Not set: no limit.'),
   build_cpus: unset(positiveDecimal, 'Processors of a container. Not set: all.'),
+  build_disk: unset(
+    size,
+    'Most disk of a build. It is killed when it has written more; up to five seconds may pass until then. Not set: no limit.',
+  ),
+  build_log_limit: option(
+    size,
+    '1G',
+    'Most output of a build, as the engine keeps it: with some 45 bytes before each line. The build is killed for more. Empty: no limit.',
+  ),
+  build_idle_timeout: option(
+    seconds(0),
+    '0',
+    'Longest time for which a build may write no output; it is killed then. 0: no limit, as under kojid.',
+  ),
   shm_size: unset(size, "Size of /dev/shm. Not set: half of the host's memory, as under mock."),
   shutdown_grace: option(
     seconds(1),

@@ -79,6 +79,15 @@ export interface ResourceLimits {
   /** Size of /dev/shm in bytes; programs may be run from there. */
   readonly shmBytes?: number;
   /**
+   * Disk that the container may take in its own layer and in the roots that are lent to it for writing, in bytes. It is
+   * killed within five seconds of taking more.
+   */
+  readonly diskBytes?: number;
+  /** Output that is kept, in bytes and as the back end keeps it: each line may take some more. Killed for more. */
+  readonly logBytes?: number;
+  /** Longest time without output, in milliseconds. Killed for a longer one. */
+  readonly idleMs?: number;
+  /**
    * Soft and hard limits by `ulimit` name in lower case (`nofile`), -1 for unlimited; the back end adds
    * what its engine insists on.
    */
@@ -118,11 +127,25 @@ export interface ContainerSpec {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/**
+ * A limit that counted. For disk, log and idle time the container was killed; for memory the kernel has killed one of
+ * its processes, for pids it has refused one, and the others may have gone on.
+ */
+export interface LimitHit {
+  readonly limit: 'memory' | 'pids' | 'disk' | 'log' | 'idle';
+  /** In the limit's own unit: bytes, processes, milliseconds. */
+  readonly allowed: number;
+  /** The most that was seen, in the same unit. */
+  readonly peak: number;
+}
+
 export interface ExitStatus {
   /** 0 to 255; 128 + signal when a signal ended the main process. */
   readonly code: number;
   /** What the engine says; false does not prove that memory was enough (podman on cgroup v1). */
   readonly oomKilled: boolean;
+  /** The limit that the container has run into, if any. */
+  readonly ranInto?: LimitHit;
   /** How long the main process ran, by the engine's own account, in milliseconds; left out when it keeps none. */
   readonly ranMs?: number;
 }

@@ -3,7 +3,7 @@ import { extract } from 'tar-stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Container, ContainerManager } from '../../src/container/manager.ts';
 import { reapStrays } from '../../src/container/reaper.ts';
-import type { ContainerSpec } from '../../src/container/spec.ts';
+import type { ContainerSpec, ResourceLimits } from '../../src/container/spec.ts';
 import { createLogger } from '../../src/core/logger.ts';
 
 /** What a main process does, in words that every back end's set-up can put into a spec. */
@@ -187,6 +187,44 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       await expect(given).rejects.toThrow('enough');
       await container.stop(10_000);
       expect(await other).toMatchObject({ code: 143 });
+    });
+
+    it.each([
+      ['log', { logBytes: 10_000 }, { output: Buffer.alloc(20_000, 'much text\n') }],
+      ['disk', { diskBytes: 50_000 }, { files: { '/out/big': 'x'.repeat(100_000) } }],
+      ['idle', { idleMs: 300 }, { output: Buffer.from('last word\n') }],
+    ] satisfies readonly (readonly [string, Partial<ResourceLimits>, ContractProcess])[])(
+      'kills what runs into the limit of %s, says so, and keeps what it wrote',
+      async (limit, limits, process) => {
+        const container = await create({ ...process, until: 'killed' }, { limits: { pids: 100, ...limits } });
+        await container.start(never);
+
+        const { code, ranInto } = await container.wait(never);
+
+        expect(code).toBe(137);
+        const [allowed] = Object.values(limits);
+        expect(ranInto).toEqual({ limit, allowed, peak: expect.any(Number) });
+        expect(ranInto?.peak).toBeGreaterThanOrEqual(allowed ?? Number.POSITIVE_INFINITY);
+        expect((await outputOf(container)).toString()).toBe(
+          'output' in process ? process.output.toString() : '',
+        );
+      },
+    );
+
+    it('leaves alone what stays within its limits', async () => {
+      const process = {
+        output: Buffer.from('text\n'),
+        files: { '/out/small': 'x'.repeat(1000) },
+        exitCode: 3,
+      };
+      const limits = { pids: 100, logBytes: 100_000, diskBytes: 1_000_000, idleMs: 60_000 };
+      const container = await create(process, { limits });
+      await container.start(never);
+
+      const status = await container.wait(never);
+
+      expect(status).not.toHaveProperty('ranInto');
+      expect(status.code).toBe(3);
     });
 
     it('copies a file out of a container that has ended', async () => {

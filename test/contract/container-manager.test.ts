@@ -7,10 +7,11 @@ import {
   describeContainerManager,
 } from './container-manager.contract.ts';
 
-/** Every sleep is over at once. */
+/** Every sleep is over as soon as nothing else is to be done. */
 const clock: Clock = {
   now: () => 0,
   async sleep(_ms, signal) {
+    await new Promise(setImmediate);
     signal?.throwIfAborted();
   },
 };

@@ -156,6 +156,97 @@ export function describePodman(name: string): void {
       });
     });
 
+    describe('limits', () => {
+      it('of memory: says when the kernel has killed a process, whatever becomes of the others', async ({
+        skip,
+      }) => {
+        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        const memoryBytes = 32 << 20;
+        // Grows in memory until it is killed; its shell ends at once, and with the script's own code.
+        const script = `busybox awk 'BEGIN { s = "x"; while (1) s = s s }'; exit 3`;
+        const container = await create(podman.shell(script, { limits: { pids: 100, memoryBytes } }));
+        await container.start(never);
+
+        const { code, ranInto } = await container.wait(never);
+
+        expect(code).toBe(3);
+        expect(ranInto).toEqual({ limit: 'memory', allowed: memoryBytes, peak: expect.any(Number) });
+        expect(ranInto?.peak).toBeGreaterThanOrEqual(memoryBytes);
+      });
+
+      it('of memory: says so when the main process itself was killed', async ({ skip }) => {
+        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        const command = ['/bin/busybox', 'awk', 'BEGIN { s = "x"; while (1) s = s s }'];
+        const limits = { pids: 100, memoryBytes: 32 << 20 };
+        const container = await create(podman.shell('', { command, limits }));
+        await container.start(never);
+
+        expect(await container.wait(never)).toMatchObject({ code: 137, ranInto: { limit: 'memory' } });
+      });
+
+      it('of processes: says when the kernel has refused one', async ({ skip }) => {
+        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        const script = `sh -c 'for i in $(busybox seq 40); do busybox sleep 1 & done'; exec busybox sleep 0.5`;
+        const container = await create(podman.shell(script, { limits: { pids: 20 } }));
+        await container.start(never);
+
+        expect(await container.wait(never)).toMatchObject({
+          ranInto: { limit: 'pids', allowed: 20, peak: 20 },
+        });
+      });
+
+      it('of disk: counts what is written to a throw-away layer and to a root that is lent', async ({
+        skip,
+      }) => {
+        if (process.getuid?.() !== 0) skip('only root sees throw-away layers');
+        const base = await create(podman.shell(''));
+        const empty: ContainerSpec['root'] = {
+          kind: 'empty',
+          directories: [{ path: '/builddir', uid: 0, gid: 0, mode: 0o755 }],
+        };
+        const disk = await create(podman.shell('', { root: empty, command: ['/never-run'] }));
+        const write = (place: string) =>
+          `busybox dd if=/dev/zero of=${place}/file bs=1M count=3 2>/dev/null;`;
+        const change = {
+          root: { kind: 'overlay', base: base.id },
+          mounts: [
+            { kind: 'root', container: disk.id, path: '/builddir', target: '/builddir', access: 'write' },
+          ],
+          limits: { pids: 100, diskBytes: 5 << 20 },
+        } satisfies Partial<ContainerSpec>;
+        const script = `${write('/builddir')}${write('/tmp')}while :; do busybox sleep 0.05; done`;
+        const container = await create(podman.shell(script, change));
+        await container.start(never);
+
+        const { code, ranInto } = await container.wait(never);
+
+        expect(code).toBe(137);
+        expect(ranInto).toMatchObject({ limit: 'disk', allowed: 5 << 20 });
+        expect(ranInto?.peak).toBeGreaterThan(6 << 20);
+      });
+
+      it('of disk: counts what is written to a lent root alone, without root rights as well', async () => {
+        const empty: ContainerSpec['root'] = {
+          kind: 'empty',
+          directories: [{ path: '/builddir', uid: 0, gid: 0, mode: 0o755 }],
+        };
+        const disk = await create(podman.shell('', { root: empty, command: ['/never-run'] }));
+        const script =
+          'busybox dd if=/dev/zero of=/builddir/f bs=1M count=3 2>/dev/null; while :; do busybox sleep 0.05; done';
+        const container = await create(
+          podman.shell(script, {
+            mounts: [
+              { kind: 'root', container: disk.id, path: '/builddir', target: '/builddir', access: 'write' },
+            ],
+            limits: { pids: 100, diskBytes: 2 << 20 },
+          }),
+        );
+        await container.start(never);
+
+        expect(await container.wait(never)).toMatchObject({ code: 137, ranInto: { limit: 'disk' } });
+      });
+    });
+
     describe('mounts', () => {
       it("shows the kernel's view below another root, read-only and without what is hidden", async () => {
         const script = `

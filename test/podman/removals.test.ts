@@ -136,7 +136,7 @@ function openHost(directory: string): { readonly host: BuildrootHost; readonly m
       cache,
     },
     removals,
-    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, extraMounts: [] },
+    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
   };
   return { host, made };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Solution } from '../../src/cache/solution-memo.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
-import type { ContainerSpec } from '../../src/container/spec.ts';
+import type { ContainerSpec, LimitHit } from '../../src/container/spec.ts';
 
 export type Files = Readonly<Record<string, Uint8Array | string>>;
 
@@ -18,6 +18,7 @@ export interface PackageRun {
   /** Result directories that it removes. */
   readonly gone?: readonly ('RPMS' | 'SRPMS')[];
   readonly runMs?: number;
+  readonly ranInto?: LimitHit;
 }
 
 /** What the containers of one buildroot do. */
@@ -117,8 +118,13 @@ export function solvedPackage(name: string): Solution['packages'][number] {
   return { name, checksum: `sha256:${hex}`, sizeBytes: name.length, location: `${name}.rpm`, base: null };
 }
 
-function run({ code = 0, output, runMs }: PackageRun): FakeBehaviour {
-  return { exitCode: code, ...(output !== undefined && { output }), ...(runMs !== undefined && { runMs }) };
+function run({ code = 0, output, runMs, ranInto }: PackageRun): FakeBehaviour {
+  return {
+    exitCode: code,
+    ...(output !== undefined && { output }),
+    ...(runMs !== undefined && { runMs }),
+    ...(ranInto !== undefined && { ranInto }),
+  };
 }
 
 function results({ rpms, srpms, gone = [] }: PackageRun): Record<string, Uint8Array> {

@@ -66,6 +66,7 @@ export class TextLogs implements RootLogs {
 export interface RootChanges {
   readonly request?: Partial<RootRequest>;
   readonly site?: Partial<SiteSettings>;
+  readonly codeLimits?: BuildrootHost['codeLimits'];
   readonly signal?: AbortSignal;
   /** `repomd.xml` of the repo; left out: the repo has none, and no answer of the solver is remembered. */
   readonly repomd?: string;
@@ -130,13 +131,9 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
     ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
-    ...{
-      meter: noMeter,
-      hostname: 'host.example.com',
-      localTime: null,
-      limits: { pids: 10 },
-      labels: { a: 'b' },
-    },
+    meter: noMeter,
+    ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
+    codeLimits: changes.codeLimits ?? {},
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {

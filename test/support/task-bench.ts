@@ -73,16 +73,16 @@ export async function openTaskBench(options: BenchOptions = {}) {
     files: new HubFiles([], topDir),
     directory: { absolute: directory, work: 'tasks/5/5' },
     buildrootHost: {
+      meter: noMeter,
+      ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
       ...{
-        containers,
-        clock,
-        site,
-        meter: noMeter,
-        workerId: 'builder',
-        hostname: 'builder.example.com',
-        localTime: null,
+        limits: { pids: 100, memoryBytes: 1000 },
+        labels: {},
+        cache,
+        removals,
+        codeLimits: {},
+        extraMounts: [],
       },
-      ...{ limits: { pids: 100, memoryBytes: 1000 }, labels: {}, cache, removals, extraMounts: [] },
     },
     policy: new PolicyResolver(
       {

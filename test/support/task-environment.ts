@@ -52,6 +52,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
       limits: { pids: 100, shmBytes: 1024 },
       labels: {},
       cache: emptyCache(containers, workDir),
+      codeLimits: {},
       removals: new LateRemovals(silentLog),
       extraMounts: [],
     },

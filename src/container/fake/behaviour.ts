@@ -1,4 +1,4 @@
-import type { ContainerSpec } from '../spec.ts';
+import type { ContainerSpec, LimitHit } from '../spec.ts';
 
 /** What the main process of a fake container may do while it runs. */
 export interface FakeProcess {
@@ -12,6 +12,8 @@ export interface FakeProcess {
 export interface FakeBehaviour {
   readonly exitCode?: number;
   readonly oomKilled?: boolean;
+  /** A limit of memory or processes that it runs into; those of disk, log and idle time count here as anywhere. */
+  readonly ranInto?: LimitHit;
   readonly output?: string | Uint8Array;
   /** Running time on the manager's clock; Infinity: until it is stopped. */
   readonly runMs?: number;
@@ -19,7 +21,7 @@ export interface FakeBehaviour {
   readonly startFail?: string;
   /** The main process goes on when it is asked to end, so `stop` has to kill it. */
   readonly ignoresTerm?: boolean;
-  /** Files of the root after the end, by absolute path, for `copyOut`. */
+  /** Files of the root, by absolute path, for `copyOut` and the limit of disk; there from the start on. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
   /** Runs as the main process after `output` and `runMs`; its result wins over `exitCode`. */
   readonly main?: (process: FakeProcess) => Promise<number>;

@@ -4,7 +4,7 @@ import { pack } from 'tar-stream';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { Container, ContainerSummary } from '../manager.ts';
-import type { ContainerId, ContainerSpec, ExitStatus } from '../spec.ts';
+import type { ContainerId, ContainerSpec, ExitStatus, LimitHit } from '../spec.ts';
 import type { FakeBehaviour } from './behaviour.ts';
 
 export interface FakeContainerParts {
@@ -29,6 +29,8 @@ export class FakeContainer implements Container {
   readonly #end = Promise.withResolvers<ExitStatus>();
   readonly #chunks: Buffer[] = [];
   #grown = Promise.withResolvers<void>();
+  #written = 0;
+  #ranInto: LimitHit | undefined;
   #state: 'created' | 'running' | 'exited' | 'removed' = 'created';
 
   constructor(parts: FakeContainerParts) {
@@ -54,6 +56,8 @@ export class FakeContainer implements Container {
       throw new ContainerError('start-failed', `cannot start container ${this.name}: ${startFail}`);
     }
     this.#state = 'running';
+    this.#checkDisk();
+    this.#watchIdleTime();
     this.#run().then(
       (code) => this.#exit(code),
       (error: unknown) => this.#fail(error),
@@ -138,14 +142,50 @@ export class FakeContainer implements Container {
   }
 
   #write(output: string | Uint8Array): void {
-    this.#chunks.push(Buffer.from(output));
+    const chunk = Buffer.from(output);
+    this.#chunks.push(chunk);
+    this.#written += chunk.length;
     this.#grow();
+    const { logBytes } = this.spec.limits;
+    if (logBytes !== undefined && this.#written > logBytes)
+      this.#overrun({ limit: 'log', allowed: logBytes, peak: this.#written });
+  }
+
+  #checkDisk(): void {
+    const { diskBytes } = this.spec.limits;
+    const used = Object.values(this.#parts.behaviour.files ?? {}).reduce(
+      (sum, { length }) => sum + length,
+      0,
+    );
+    if (diskBytes !== undefined && used > diskBytes)
+      this.#overrun({ limit: 'disk', allowed: diskBytes, peak: used });
+  }
+
+  #watchIdleTime(): void {
+    const { idleMs } = this.spec.limits;
+    if (idleMs === undefined) return;
+    const watch = async () => {
+      for (let before = -1; before !== this.#written; ) {
+        before = this.#written;
+        await this.#parts.clock.sleep(idleMs, this.#killed.signal);
+      }
+      this.#overrun({ limit: 'idle', allowed: idleMs, peak: idleMs });
+    };
+    watch().catch(unheard);
+  }
+
+  #overrun(ranInto: LimitHit): void {
+    if (this.#state !== 'running') return;
+    this.#ranInto = ranInto;
+    this.#exit(137);
+    this.#killed.abort();
   }
 
   #exit(code: number): void {
     if (this.#state === 'removed' || this.#state === 'exited') return;
     this.#state = 'exited';
-    this.#end.resolve({ code, oomKilled: this.#parts.behaviour.oomKilled ?? false });
+    const { oomKilled = false, ranInto = this.#ranInto } = this.#parts.behaviour;
+    this.#end.resolve({ code, oomKilled, ...(ranInto === undefined ? {} : { ranInto }) });
     this.#grow();
   }
 

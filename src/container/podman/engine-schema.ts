@@ -33,6 +33,10 @@ export const ContainerState = z.object({
   OOMKilled: z.boolean(),
   StartedAt: z.string(),
   FinishedAt: z.string(),
+  /** Of the main process, as the engine's host counts; 0 when it does not run. */
+  Pid: z.number().int().nullish(),
+  /** Below the mount of each cgroup hierarchy; empty where there are no limits. */
+  CgroupPath: z.string().nullish(),
 });
 export type ContainerState = z.infer<typeof ContainerState>;
 
@@ -43,6 +47,9 @@ export const InspectedContainer = z.object({
   Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
 });
 export type InspectedContainer = z.infer<typeof InspectedContainer>;
+
+/** What an inspection adds when it is asked for sizes, in bytes. */
+export const ContainerSize = z.object({ SizeRw: z.number().nullish() });
 
 export const ListedContainers = z
   .array(

@@ -4,9 +4,10 @@ import type { Clock } from '../../core/clock.ts';
 import { SharedCall } from '../../core/shared-call.ts';
 import { ContainerError } from '../errors.ts';
 import type { Container } from '../manager.ts';
-import type { ContainerId, ExitStatus } from '../spec.ts';
+import type { ContainerId, ExitStatus, ResourceLimits } from '../spec.ts';
 import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
+import { LimitWatch } from './limit-watch.ts';
 import { followLog } from './log-file.ts';
 
 export interface PodmanContainerParts {
@@ -15,6 +16,9 @@ export interface PodmanContainerParts {
   readonly id: ContainerId;
   readonly name: string;
   readonly logPath: string;
+  readonly limits: ResourceLimits;
+  /** Containers whose roots are lent to this one for writing. */
+  readonly lentBy: readonly ContainerId[];
   /**
    * An overlay `goes`: podman shows the base without the layer once the container has ended. Others stay, and can be read
    * when podman has cleaned up after the end, which unmounts them; one at hand is mounted by us besides, and so at once.
@@ -43,11 +47,16 @@ export class PodmanContainer implements Container {
   #status: ExitStatus | undefined;
   #started = false;
   #removal: Promise<void> | undefined;
+  readonly #watch: LimitWatch;
+  readonly #over = new AbortController();
+  #watching: Promise<void> = Promise.resolve();
+  #unwatched: { readonly error: unknown } | undefined;
 
   constructor(parts: PodmanContainerParts) {
     this.id = parts.id;
     this.name = parts.name;
     this.#parts = parts;
+    this.#watch = new LimitWatch({ ...parts, kill: () => this.#kill('SIGKILL') });
     this.#end = new SharedCall((signal) => this.#awaitEnd(signal));
   }
 
@@ -65,6 +74,9 @@ export class PodmanContainer implements Container {
       if (!(error instanceof ContainerError) || error.code !== 'engine-failed') throw error;
       throw new ContainerError('start-failed', `${error.message}${hintFor(error.message)}`, { cause: error });
     }
+    this.#watching = this.#watch.run(this.#over.signal).catch((error: unknown) => {
+      this.#unwatched = { error };
+    });
   }
 
   async wait(signal: AbortSignal): Promise<ExitStatus> {
@@ -139,6 +151,8 @@ export class PodmanContainer implements Container {
   }
 
   async #remove(): Promise<void> {
+    this.#over.abort();
+    await this.#watching;
     await removeContainer(this.#parts.engine, this.id);
     await rm(this.#parts.logPath, { force: true });
     await this.#parts.held.disposeAsync();
@@ -160,9 +174,15 @@ export class PodmanContainer implements Container {
       const { State: state } = await inspectContainer(engine, clock, this.id, signal);
       if (endedStatuses.includes(state.Status)) {
         const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
-        this.#status = { code: state.ExitCode, oomKilled: state.OOMKilled, ranMs };
+        this.#over.abort();
+        await this.#watching;
+        const ranInto = this.#watch.hit(state.ExitCode);
+        const status = { code: state.ExitCode, oomKilled: state.OOMKilled, ranMs };
+        this.#status = ranInto === undefined ? status : { ...status, ranInto };
         return this.#status;
       }
+      // Without its limits it must not go on, and whoever waits for it removes it.
+      if (this.#unwatched !== undefined) throw this.#unwatched.error;
       const pauseMs = Math.round((clock.now() - since) / 100);
       await clock.sleep(Math.min(Math.max(pauseMs, shortestLookMs), longestLookMs), signal);
     }

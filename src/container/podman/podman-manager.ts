@@ -122,6 +122,10 @@ export class PodmanManager implements ContainerManager {
       id,
       name: spec.name,
       logPath,
+      limits: spec.limits,
+      lentBy: spec.mounts.flatMap((mount) =>
+        mount.kind === 'root' && mount.access === 'write' ? [mount.container] : [],
+      ),
       root: isOverlay ? 'goes' : rootAtHand ? 'at hand' : 'stays',
       held: held.move(),
     });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
-import { BuildrootStepFailed, describeStatus } from '../../buildroot/errors.ts';
+import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { buildArchWeight } from '../../rpm/build-arches.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
 import { noarchRpmdiffHashes, noarchRpmdiffName, toNoarchRpmdiffJson } from '../../rpm/noarch-rpmdiff.ts';
@@ -89,12 +89,9 @@ async function runBuild(context: TaskContext, buildroot: Buildroot, source: stri
     if (!(error instanceof BuildrootStepFailed)) throw error;
     log.info({ step: error.step, status: error.status }, 'build failed');
     if (!isComplete) buildroot.update();
-    throw new TaskFault(
-      faultCode.build,
-      'package',
-      `error building package (arch ${arch}), ${describeStatus(error.status)}`,
-      { cause: error },
-    );
+    throw new TaskFault(faultCode.build, 'package', `error building package (arch ${arch}), ${error.end}`, {
+      cause: error,
+    });
   } finally {
     if (isComplete) await buildroot.logInstalled();
     await buildroot.told();

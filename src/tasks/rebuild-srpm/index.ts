@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
-import { BuildrootStepFailed, describeStatus } from '../../buildroot/errors.ts';
+import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { sourceNotInstallable } from '../../buildroot/scripts.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
 import { checkSrpmName, onlyRebuiltSrpm, requireOneSpec } from '../../rpm/srpm-check.ts';
@@ -71,7 +71,7 @@ async function rebuild({ signal }: TaskContext, buildroot: Buildroot, source: st
     // kojid does not ask how unpacking ended, but looks for what it has left.
     if (error.status === sourceNotInstallable)
       throw new TaskFault(faultCode.build, 'package', 'No spec file found', { cause: error });
-    throw new TaskFault(faultCode.build, 'package', `error building srpm, ${describeStatus(error.status)}`, {
+    throw new TaskFault(faultCode.build, 'package', `error building srpm, ${error.end}`, {
       cause: error,
     });
   } finally {

@@ -1,0 +1,117 @@
+import { stat } from 'node:fs/promises';
+import type { Clock } from '../../core/clock.ts';
+import { ContainerError } from '../errors.ts';
+import type { ContainerId, LimitHit, ResourceLimits } from '../spec.ts';
+import { CgroupLimits } from './cgroup-limits.ts';
+import { inspectContainer } from './container-state.ts';
+import { diskUse } from './disk-use.ts';
+import type { Engine } from './engine.ts';
+
+/** Shorter than what podman needs to remove a cgroup after the last process. */
+const cgroupLookMs = 40;
+const outputLookMs = 100;
+/** Between two looks at the disk: ten times what one takes, within these bounds. */
+const shortestDiskPauseMs = 500;
+const longestDiskPauseMs = 3000;
+
+export interface WatchedContainer {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly id: ContainerId;
+  readonly logPath: string;
+  readonly limits: ResourceLimits;
+  /** Containers whose roots are lent to it for writing. */
+  readonly lentBy: readonly ContainerId[];
+  readonly kill: () => Promise<void>;
+}
+
+/** Watches a running container's limits: kills it for those that podman does not know, and notes the others. */
+export class LimitWatch {
+  readonly #watched: WatchedContainer;
+  #overrun: LimitHit | undefined;
+  #cgroup: CgroupLimits | undefined;
+
+  constructor(watched: WatchedContainer) {
+    this.#watched = watched;
+  }
+
+  /** Goes on until the signal is aborted or the container was killed. Rejects when a limit cannot be watched. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { engine, clock, id, limits } = this.#watched;
+    const { State } = await inspectContainer(engine, clock, id, signal);
+    const enough = new AbortController();
+    const until = AbortSignal.any([signal, enough.signal]);
+    const pid = State.Pid ?? 0;
+    const watches = [
+      this.#watchCgroup(State.CgroupPath ?? '', until),
+      limits.logBytes === undefined && limits.idleMs === undefined ? null : this.#watchOutput(until),
+      limits.diskBytes === undefined || pid === 0 ? null : this.#watchDisk(pid, limits.diskBytes, until),
+    ].filter((watch) => watch !== null);
+    try {
+      await Promise.all(watches);
+    } catch (error) {
+      if (!signal.aborted && (await this.#isRunning())) throw error;
+    } finally {
+      enough.abort();
+      await Promise.allSettled(watches);
+    }
+  }
+
+  /** What the container has run into, once it has ended with this code. */
+  hit(exitCode: number): LimitHit | undefined {
+    return this.#overrun ?? this.#cgroup?.hit(exitCode);
+  }
+
+  async #watchCgroup(path: string, signal: AbortSignal): Promise<void> {
+    if (path === '') return;
+    await using cgroup = await CgroupLimits.open(path, this.#watched.limits);
+    this.#cgroup = cgroup;
+    try {
+      while (await cgroup.look()) await this.#watched.clock.sleep(cgroupLookMs, signal);
+    } finally {
+      await cgroup.look();
+    }
+  }
+
+  async #watchOutput(signal: AbortSignal): Promise<void> {
+    const { clock, logPath, limits } = this.#watched;
+    const { logBytes = Number.POSITIVE_INFINITY, idleMs = Number.POSITIVE_INFINITY } = limits;
+    let size = 0;
+    for (let since = clock.now(); ; await clock.sleep(outputLookMs, signal)) {
+      const now = clock.now();
+      const grown = await stat(logPath);
+      if (grown.size > size) since = now;
+      size = grown.size;
+      if (size > logBytes) return this.#stop({ limit: 'log', allowed: logBytes, peak: size });
+      if (now - since >= idleMs) return this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
+    }
+  }
+
+  async #watchDisk(pid: number, diskBytes: number, signal: AbortSignal): Promise<void> {
+    const { engine, clock, id, lentBy } = this.#watched;
+    const layers = [id, ...lentBy];
+    for (;;) {
+      const since = clock.now();
+      const used = await diskUse(engine, { pid, layers }, signal);
+      if (used > diskBytes) return this.#stop({ limit: 'disk', allowed: diskBytes, peak: used });
+      const pauseMs = 10 * (clock.now() - since);
+      await clock.sleep(Math.min(Math.max(pauseMs, shortestDiskPauseMs), longestDiskPauseMs), signal);
+    }
+  }
+
+  /** What is looked at goes with the container, before its end is known here. */
+  async #isRunning(): Promise<boolean> {
+    const { engine, clock, id } = this.#watched;
+    try {
+      return (await inspectContainer(engine, clock, id)).State.Status === 'running';
+    } catch (error) {
+      if (error instanceof ContainerError && error.code === 'no-such-container') return false;
+      throw error;
+    }
+  }
+
+  async #stop(overrun: LimitHit): Promise<void> {
+    this.#overrun ??= overrun;
+    await this.#watched.kill();
+  }
+}

@@ -194,7 +194,7 @@ const figures = printFigures(`buildArch of hello, ${runs} runs each, seconds`, [
   [`${atOnce.length} warm at once`, atOnce],
 ]);
 
-const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
 console.log(`\ndisk: ${mib(rootBytes)} MiB for the root, once; ${mib(taskBytes)} MiB changed by a task\n`);
 const of = (all: readonly number[]) => median(all);
 const verdicts = [

@@ -16,6 +16,7 @@ import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
 import { Pace } from './pace.ts';
 import { PollLoop } from './poll-loop.ts';
+import { SpaceMaker } from './space-maker.ts';
 import { Supervisor } from './supervisor.ts';
 import { whyNotAccepted } from './task-purpose.ts';
 import type { TaskEnvironment } from './task-runner.ts';
@@ -82,7 +83,7 @@ export class Daemon {
       tags,
       registry,
       supervisor: this.#supervisor,
-      probe,
+      probe: new SpaceMaker(probe, environment.buildrootHost.cache, environment.clock, log),
       whyNotAccepted: (task, signal) => whyNotAccepted(task, accept, { registry, host, tags, repos }, signal),
       events,
       maxJobs: settings.maxJobs,

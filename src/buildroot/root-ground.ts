@@ -3,6 +3,8 @@ import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
+import { saysDiskFull } from '../core/disk-full.ts';
+import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
@@ -91,14 +93,20 @@ export class RootGround {
     this.host.removals.add(container);
   }
 
-  /** Runs a phase of the bootstrap image, with its output in root.log, and removes its container. */
+  /**
+   * Runs a phase of the bootstrap image, with its output in root.log, and removes its container. Throws when it failed
+   * for want of room: that is no fault of package or repo.
+   */
   async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
+    const tail = new Tail(this.logs.root, this.host.clock);
     const { code } = await this.#timed(title, async () => {
       const container = await this.create(spec, signal);
-      const result = await runPhase(container, this.logs.root, this.host.clock, signal);
+      const result = await runPhase(container, tail, this.host.clock, signal);
       this.letGo(container);
       return result;
     });
+    if (code !== 0 && saysDiskFull(Buffer.from(tail.text()).toString()))
+      throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
     return code;
   }
 

@@ -13,6 +13,7 @@ import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
 import { ContainerError } from './container/errors.ts';
 import type { ContainerManager } from './container/manager.ts';
+import { workerIdOf } from './container/names.ts';
 import type { Places } from './container/podman/resolve-mounts.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { withDeadline } from './core/deadline.ts';
@@ -174,7 +175,8 @@ async function makeDaemon(
     clock,
     containers,
     buildrootHost: await buildrootHost(config, {
-      ...{ containers, clock, workerId: host.name, workDir: adjutant.state_dir, log },
+      ...{ containers, clock, workDir: adjutant.state_dir, log },
+      workerId: workerIdOf(host.name, adjutant.state_dir),
     }),
     policy: new PolicyResolver(
       {

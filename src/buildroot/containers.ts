@@ -5,6 +5,7 @@ import type { SolutionMemo } from '../cache/solution-memo.ts';
 import type { UrlReader } from '../cache/url-reader.ts';
 import type { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerManager } from '../container/manager.ts';
+import { containerName } from '../container/names.ts';
 import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from './mock-environment.ts';
@@ -245,7 +246,7 @@ function input(request: RootRequest): Mount {
 
 function identity(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
   return {
-    name: `koji-adjutant-${request.taskId}-${request.buildrootId}-${phase}-${attempt}`,
+    name: containerName(host.workerId, request.taskId, request.buildrootId, phase, attempt),
     hostname: host.hostname,
     limits: host.limits,
     labels: host.labels,

@@ -42,6 +42,11 @@ const closedTask = (more: Record<string, RpcValue> = {}) =>
     ...more,
   });
 
+const theirLogs = [
+  ...['mock_config.log', 'hw_info.log', 'root.log', 'build.log', 'state.log', 'mock_output.log'],
+  ...['installed_pkgs.log', 'noarch_rpmdiff.json'],
+];
+
 /** A hub with the closed buildArch task 7, and a host whose containers do as `own` says. */
 async function setUp(own: RootPlay = play) {
   const place = await mkdtemp(join(tmpdir(), 'compare-'));
@@ -55,13 +60,12 @@ async function setUp(own: RootPlay = play) {
   await put('work/tasks/7/7/hello-1.0-1.src.rpm', srpm);
   await put('work/tasks/7/7/hello-1.0-1.noarch.rpm', rpm);
   await put(`repos/f1-build/70/${here}/rpmlist.jsonl`, `${JSON.stringify({ ...bash, id: 31 })}\n`);
-  const logs = ['mock_config.log', 'hw_info.log', 'root.log', 'build.log', 'state.log', 'mock_output.log'];
   const session = new ScriptedSession()
     .on('getTaskInfo', ({ params: [id] }) => (id === 7 ? closedTask() : null))
     .on('getTaskResult', {
       rpms: ['tasks/7/7/hello-1.0-1.noarch.rpm'],
       srpms: ['tasks/7/7/hello-1.0-1.src.rpm'],
-      logs: [...logs, 'installed_pkgs.log', 'noarch_rpmdiff.json'].map((name) => `tasks/7/7/${name}`),
+      logs: theirLogs.map((name) => `tasks/7/7/${name}`),
       brootid: 9,
     })
     .on('listBuildroots', [{ id: 9, arch: here, host_name: 'other' }])
@@ -157,6 +161,10 @@ describe('compareTarget', () => {
     const theirs = toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm', requires: ['libc'] });
     await put('work/tasks/7/7/hello-1.0-1.noarch.rpm', theirs);
     session.on('listRPMs', [{ ...bash, ...internal, version: '2' }]);
+    session.on('getTaskResult', {
+      ...{ rpms: ['tasks/7/7/hello-1.0-1.noarch.rpm'], srpms: ['tasks/7/7/hello-1.0-1.src.rpm'], brootid: 9 },
+      logs: [...theirLogs, 'config.log'].map((name) => `tasks/7/7/${name}`),
+    });
 
     const found = open(await run());
 
@@ -164,7 +172,7 @@ describe('compareTarget', () => {
       ['hello-1.0-1.noarch.rpm', 'requires', 'libc'],
       ['packages', 'package', 'more-1.0-1.noarch.rpm'],
       ['buildroot', 'buildroot.package', 'bash.x86_64'],
-      ['logs', 'log', 'build.log'],
+      ['logs', 'log', 'config.log'],
     ]);
   });
 

@@ -16,6 +16,7 @@ import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerManager } from '../../src/container/manager.ts';
+import { containerName } from '../../src/container/names.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
@@ -142,7 +143,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
     ...changes.request,
   };
   const prepare = () => TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never);
-  const prefix = `koji-adjutant-${taskId}-9-`;
+  const prefix = containerName('worker', taskId, 9, '');
   const named = (calls: readonly string[], call: string) =>
     calls.flatMap((made) =>
       made.startsWith(`${call}${prefix}`) ? [made.slice(call.length + prefix.length)] : [],

@@ -87,7 +87,12 @@ async function setUp(own: RootPlay = play) {
   );
   const shop = {
     ...{ hub: new HubQuestions(session, clock), files: new HubFiles([], topDir), policy, log: silentLog },
-    ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
+    ...{ id: 1, mockBootstrapImage: false, networkEnabled: true },
+    async openWork(taskId: number) {
+      const work = `compare-${taskId}`;
+      await mkdir(join(workDir, work), { recursive: true });
+      return { absolute: join(workDir, work), work };
+    },
     host: {
       meter: noMeter,
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { BuildrootCache, BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
 import type { SiteSettings } from '../../src/buildroot/mock-environment.ts';
+import { hubRepo } from '../../src/buildroot/package-repos.ts';
 import type { RootLogs } from '../../src/buildroot/root-ground.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
 import { MetadataCache } from '../../src/cache/metadata-cache.ts';
@@ -138,7 +139,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   };
   const request: RootRequest = {
     ...{ taskId, buildrootId: 9, image, imageDigest: bootstrap.digest, group: 'build', extra: {} },
-    repoUrls: [pathToFileURL(join(directory, 'repo')).href],
+    repos: [hubRepo([pathToFileURL(join(directory, 'repo')).href])],
     ...{ targetArch: 'x86_64', rpmTarget: 'x86_64', personality: null, network: 'none' },
     directory: { absolute: directory, work: `tasks/${taskId}` },
     ...changes.request,

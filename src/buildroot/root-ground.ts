@@ -21,7 +21,15 @@ export interface RootLogs {
    * beginning package code wrote its first line.
    */
   took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
+  /** For somebody who watches; all of it is in root.log, too. */
+  told?(news: RootNews): void;
 }
+
+/** What happens to a root besides steps; `title` says which packages it is about: `@build`. */
+export type RootNews =
+  | { readonly kind: 'from-snapshot'; readonly title: string; readonly packages: number }
+  /** How far the packages are there; `files` counts those that had to be fetched and are done. */
+  | { readonly kind: 'fetching'; readonly title: string; readonly files: number; readonly ofFiles: number };
 
 /** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
 export class RootGround {
@@ -139,6 +147,7 @@ export class RootGround {
       const result = await run();
       const firstMs = tail?.firstMs ?? null;
       const stepMs = this.host.clock.now() - startedMs;
+      this.host.meter.observe('koji_adjutant_phase_seconds', { phase: phaseOf(title) }, stepMs / 1000);
       this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
       return result;
     } finally {
@@ -151,6 +160,12 @@ export class RootGround {
 export interface Verdict {
   readonly fine: readonly number[];
   readonly failure?: number;
+}
+
+/** `solve`, `install`, `source` or `build`. */
+function phaseOf(title: string): string {
+  if (title === 'rpmbuild') return 'build';
+  return title.startsWith('rpmbuild ') ? 'source' : (title.split(' ')[0] ?? title);
 }
 
 /** mock's status for a command that took too long. */

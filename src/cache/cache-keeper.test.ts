@@ -31,7 +31,7 @@ async function setUp() {
   const cache = emptyCache(containers, directory);
   const container = await containers.create(spec, never);
   for (const [index, key] of keys.entries()) {
-    cache.snapshots.keep({ key, parent: null, listing: '', title: 't' }, container);
+    void cache.snapshots.keep({ key, parent: null, listing: '', title: 't' }, container);
     await cache.snapshots.idle();
     await utimes(join(directory, `cache/snapshots/${key}.json`), index + 1, index + 1);
     const content = String(index).repeat(10);

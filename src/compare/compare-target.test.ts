@@ -11,6 +11,7 @@ import { silentLog } from '../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { LateRemovals } from '../container/late-removals.ts';
+import { noMeter } from '../core/meter.ts';
 import { HubFiles } from '../hub/files.ts';
 import { repoStates, taskStates } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -90,8 +91,14 @@ async function setUp(own: RootPlay = play) {
   );
   const shop = {
     ...{ hub: new HubQuestions(session, clock), files: new HubFiles([], topDir), policy, log: silentLog },
-    ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
+    ...{ id: 1, mockBootstrapImage: false, networkEnabled: true },
+    async openWork(taskId: number) {
+      const work = `compare-${taskId}`;
+      await mkdir(join(workDir, work), { recursive: true });
+      return { absolute: join(workDir, work), work };
+    },
     host: {
+      meter: noMeter,
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
       ...{ limits: { pids: 100 }, labels: {}, cache, removals, codeLimits: {}, extraMounts: [] },
     },

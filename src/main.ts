@@ -6,19 +6,18 @@ import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
 import { buildrootHost, cacheBudget } from './buildroot-host.ts';
 import { patternsWithoutMethod } from './config/accept-rules.ts';
-import { adjutantOptions } from './config/adjutant-options.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
-import { ContainerError } from './container/errors.ts';
 import type { ContainerManager } from './container/manager.ts';
+import { workerIdOf } from './container/names.ts';
 import type { Places } from './container/podman/resolve-mounts.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { withDeadline } from './core/deadline.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
-import { defaultImage } from './default-image.ts';
+import { ensureDefaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
 import { hubApis } from './hub/apis.ts';
 import { loggedTransport } from './hub/call-log.ts';
@@ -121,7 +120,8 @@ async function assemble(
   const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
-  await warmImage(config, containers, signal);
+  // Before the first task is.
+  await ensureDefaultImage(config, containers, signal);
 
   const metrics = builderMetrics();
   const session = await login(args, config, clock, metrics, log, signal);
@@ -188,7 +188,8 @@ async function makeDaemon(
     clock,
     containers,
     buildrootHost: await buildrootHost(config, {
-      ...{ containers, clock, workerId: host.name, workDir: adjutant.state_dir, log, meter: metrics },
+      ...{ containers, clock, workDir: adjutant.state_dir, log, meter: metrics },
+      workerId: workerIdOf(host.name, adjutant.state_dir),
     }),
     policy: new PolicyResolver(
       {
@@ -252,23 +253,6 @@ async function login(
   const transport = meteredTransport(bare, metrics, clock);
   const used = debugXmlrpc ? loggedTransport(transport, log.child({}, { level: 'debug' })) : transport;
   return openSession(session, auth, clock, used, log, signal);
-}
-
-/** The default image has to be there before the first task is. */
-async function warmImage(
-  { adjutant }: Config,
-  containers: ContainerManager,
-  signal: AbortSignal,
-): Promise<void> {
-  const image = defaultImage(adjutant.task_image_default);
-  try {
-    await containers.ensureImage(image, adjutant.image_pull_policy, signal);
-  } catch (error) {
-    const isOurs = adjutant.task_image_default === adjutantOptions.task_image_default.defaultText;
-    if (!isOurs || !(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
-    const remedy = 'run scripts/setup.sh, which makes it, or set task_image_default to another';
-    throw new ContainerError('image-missing', `there is no image ${image} on this host: ${remedy}`);
-  }
 }
 
 /** Where tasks keep their files: a directory of our own, since kojid's tasks lie in `workdir` itself. */

@@ -33,6 +33,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['local-build', [...lower, 'logs', 'policy', 'buildroot']],
   ['compare', [...lower, 'logs', 'policy', 'buildroot', 'local-build']],
   ['demo', ['core', 'devhub', 'hub/faults.ts']],
+  ['rebuild', [...middle, 'local-build', 'demo/picture.ts', 'demo/phases.ts']],
 ]);
 
 /** Areas that the folder around them does not include: they are imported by name or not at all. */

@@ -23,7 +23,15 @@ export interface RootLogs {
    * beginning package code wrote its first line.
    */
   took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
+  /** For somebody who watches; all of it is in root.log, too. */
+  told?(news: RootNews): void;
 }
+
+/** What happens to a root besides steps; `title` says which packages it is about: `@build`. */
+export type RootNews =
+  | { readonly kind: 'from-snapshot'; readonly title: string; readonly packages: number }
+  /** How far the packages are there; `files` counts those that had to be fetched and are done. */
+  | { readonly kind: 'fetching'; readonly title: string; readonly files: number; readonly ofFiles: number };
 
 /** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
 export class RootGround {

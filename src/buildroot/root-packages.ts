@@ -51,6 +51,7 @@ export class RootPackages {
         await logs.root.write(
           `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${installed.length} packages\n`,
         );
+        logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: installed.length });
         return { key, installed, layer: { kind: 'snapshot', image: found.image } };
       }
       const made = await snapshots.alone(
@@ -137,13 +138,16 @@ export class RootPackages {
 
   async #bringPackages({ packages }: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
     const { host, request, logs } = this.#ground;
-    const wanted = packages.map(({ checksum, sizeBytes, location, base }) => ({
+    const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
+    const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
       ...{ checksum, sizeBytes },
-      urls: (base === null ? request.repoUrls : [base]).map((url) => below(url, location)),
+      urls: (base === null ? urlsOf(repo) : [base]).map((url) => below(url, location)),
     }));
     const startedMs = host.clock.now();
     try {
-      const { files, bytes } = await host.cache.packages.ensure(wanted, signal);
+      const { files, bytes } = await host.cache.packages.ensure(wanted, signal, (done, ofFiles) =>
+        logs.told?.({ kind: 'fetching', title, files: done, ofFiles }),
+      );
       const tookMs = host.clock.now() - startedMs;
       host.meter.count('koji_adjutant_package_hits_total', {}, packages.length - files);
       host.meter.count('koji_adjutant_package_misses_total', {}, files);

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { collectFiles } from '../../src/buildroot/collect.ts';
 import type { BuildrootHost } from '../../src/buildroot/containers.ts';
+import { hubRepo } from '../../src/buildroot/package-repos.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { Container } from '../../src/container/manager.ts';
@@ -162,7 +163,7 @@ async function openRoot(
   await mkdir(join(directory, work));
   const request = {
     ...{ taskId: process.pid, buildrootId, image, imageDigest: digest, group: 'build' },
-    ...{ repoUrls: [repoUrl], extra: {}, targetArch: machineArch(), rpmTarget: 'noarch' },
+    ...{ repos: [hubRepo([repoUrl])], extra: {}, targetArch: machineArch(), rpmTarget: 'noarch' },
     ...{ personality: null, network: 'none' as const, directory: { absolute: join(directory, work), work } },
   };
   const root = await TagRoot.prepare(host, request, logs, cleanup, never);

@@ -13,6 +13,7 @@ import { LateRemovals } from './container/late-removals.ts';
 import type { ContainerManager } from './container/manager.ts';
 import type { Clock } from './core/clock.ts';
 import type { Logger } from './core/logger.ts';
+import { type Meter, noMeter } from './core/meter.ts';
 import { fullHostName } from './full-host-name.ts';
 import { configuredUlimits, readHostLimits } from './host-limits.ts';
 
@@ -24,18 +25,21 @@ export interface BuildrootGround {
   /** The worker's own area; what was prepared before lies below it, and outlives the worker. */
   readonly workDir: string;
   readonly log: Logger;
+  /** Counts what buildroots take; left out: nobody does. */
+  readonly meter?: Meter;
 }
 
 /** What all buildroots of this host share, by its configuration. */
 export async function buildrootHost(
   config: Config,
-  { containers, clock, workerId, workDir, log }: BuildrootGround,
+  { containers, clock, workerId, workDir, log, meter = noMeter }: BuildrootGround,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant, rlimits } = config;
   const ulimits = configuredUlimits(rlimits, await readHostLimits());
   return {
     containers,
     clock,
+    meter,
     workerId,
     hostname: hostname(),
     localTime: await readlink('/etc/localtime').catch(() => null),

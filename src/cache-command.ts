@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { cacheBudget, openCache } from './buildroot-host.ts';
@@ -6,15 +7,18 @@ import type { StoredSnapshot } from './cache/snapshot-store.ts';
 import { CommandLineError } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
+import type { Config } from './config/schema.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger } from './core/logger.ts';
 import { reachEngine } from './engine.ts';
+import { localConfig } from './local-config.ts';
 
 interface CacheArguments {
   readonly action: 'show' | 'trim';
   readonly all: boolean;
   readonly config?: string;
+  readonly cacheDir?: string;
 }
 
 /**
@@ -28,7 +32,7 @@ export async function runCacheCommand(
 ): Promise<number> {
   const args = parse(argv);
   try {
-    const config = loadConfig({ ...(args.config !== undefined && { configPath: args.config }), env });
+    const config = await configOf(args, env);
     const { kojid, adjutant } = config;
     const workDir = adjutant.state_dir;
     const places = { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
@@ -56,6 +60,18 @@ export async function runCacheCommand(
     if (told === null) throw error;
     process.stderr.write(`koji-adjutant cache: ${told}\n`);
     return error instanceof ConfigError ? 78 : 1;
+  }
+}
+
+/** With the builder's directory, or the one that is to be looked at. */
+async function configOf(args: CacheArguments, env: NodeJS.ProcessEnv): Promise<Config> {
+  const { config: configPath, cacheDir } = args;
+  if (cacheDir === undefined) return loadConfig({ ...(configPath !== undefined && { configPath }), env });
+  const config = localConfig(configPath, {}, env);
+  try {
+    return { ...config, adjutant: { ...config.adjutant, state_dir: await realpath(cacheDir) } };
+  } catch (error) {
+    throw new BuilderError('no-cache', 'request', `there is no cache at ${cacheDir}`, { cause: error });
   }
 }
 
@@ -91,6 +107,7 @@ function parse(argv: readonly string[]): CacheArguments {
     .argument('[ACTION]', 'show, or trim: remove what exceeds the budget', 'show')
     .option('--all', 'trim: remove all that is not in use', false)
     .option('-c, --config <FILE>', 'kojid.conf of the builder')
+    .option('--cache-dir <DIR>', 'that of rebuild and compare: ~/.cache/koji-adjutant')
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.push(text), writeErr: (text) => output.push(text) });

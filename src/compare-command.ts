@@ -1,9 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { pino } from 'pino';
-import { buildrootHost } from './buildroot-host.ts';
 import type { Workshop } from './compare/build-again.ts';
 import { compareTarget } from './compare/compare-target.ts';
 import type { Comparison } from './compare/comparison.ts';
@@ -11,18 +9,17 @@ import { HubQuestions, readOnlyMethods } from './compare/hub-questions.ts';
 import { formatComparison, toReportJson, unexcused } from './compare/report.ts';
 import { hubTlsOf } from './config/auth.ts';
 import { CommandLineError } from './config/command-line.ts';
-import type { ConfigFiles } from './config/config-files.ts';
-import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
-import { reachEngine } from './engine.ts';
 import { AnonymousSession } from './hub/anonymous-session.ts';
 import { HubFiles } from './hub/files.ts';
 import { loadTls } from './hub/tls.ts';
 import { createTransport } from './hub/transport.ts';
+import { cacheDirectory, type LocalArea, openLocalArea } from './local-area.ts';
+import { localConfig } from './local-config.ts';
 import { PolicyResolver } from './policy/resolver.ts';
 
 /** No differences outside the whitelist; differences; there was no way to compare. */
@@ -38,6 +35,7 @@ interface CompareArguments {
   readonly json?: string;
   readonly output?: string;
   readonly config?: string;
+  readonly cacheDir?: string;
   readonly verbose: boolean;
 }
 
@@ -59,10 +57,8 @@ export async function runCompareCommand(
   const leave = new AbortController();
   const stop = () => leave.abort(new BuilderError('stopped', 'external', 'told to stop'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  // What is fetched, made and logged; roots lie in the engine's storage.
-  const area = await mkdtemp(join(tmpdir(), 'koji-adjutant-compare-'));
   try {
-    const comparisons = await compare(args, configOf(args, env), area, env, out, leave.signal);
+    const comparisons = await compare(args, configOf(args, env), env, out, leave.signal);
     if (args.json !== undefined) await writeFile(args.json, toReportJson(args.target, comparisons));
     return unexcused(comparisons).length === 0 ? exitCode.equal : exitCode.different;
   } catch (error) {
@@ -72,20 +68,20 @@ export async function runCompareCommand(
     return complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
-    await rm(area, { recursive: true, force: true });
   }
 }
 
 async function compare(
   args: CompareArguments,
   config: Config,
-  area: string,
   env: NodeJS.ProcessEnv,
   out: { write(text: string): unknown },
   signal: AbortSignal,
 ): Promise<readonly Comparison[]> {
   const log = createLogger(args.verbose ? 'info' : 'silent', pino.destination(2));
-  const shop = await openWorkshop(args, config, area, env, log, signal);
+  const directory = cacheDirectory(args.cacheDir, env);
+  await using area = await openLocalArea({ name: 'compare', directory, config, env, log }, signal);
+  const shop = await openWorkshop(args, config, area, log);
   const { output } = args;
   const target = {
     ...{ name: args.target, arch: args.arch ?? null, latestRepo: args.repo === 'latest' },
@@ -103,22 +99,17 @@ async function compare(
 async function openWorkshop(
   args: CompareArguments,
   config: Config,
-  area: string,
-  env: NodeJS.ProcessEnv,
+  area: LocalArea,
   log: Logger,
-  signal: AbortSignal,
 ): Promise<Workshop> {
   const { kojid, adjutant } = config;
   const clock = systemClock;
-  const places = { workDir: area, topDir: kojid.topdir, logDir: join(area, 'containers') };
-  await mkdir(places.logDir);
   const transport = createTransport({
     ...{ server: kojid.server, secure: false, timeoutMs: answerMs },
     tls: await loadTls(hubTlsOf(config)),
   });
   const settings = { ...retries, clock, transport, log };
   const hub = new HubQuestions(new AnonymousSession(settings, readOnlyMethods), clock);
-  const { containers } = await reachEngine(config, places, env, clock, log, signal);
   const policy = new PolicyResolver(
     {
       enabled: adjutant.policy_enabled && args.image === undefined,
@@ -132,13 +123,9 @@ async function openWorkshop(
     clock,
   );
   return {
-    ...{ hub, policy, log, workDir: area, id: process.pid },
+    ...{ hub, policy, log, host: area.host, id: area.id },
+    openWork: (taskId) => area.openWork(`compare-${taskId}`),
     files: new HubFiles(kojid.topurl, kojid.topdir),
-    // A name of its own: a daemon on this host takes containers of its name for its own left-overs.
-    host: await buildrootHost(config, {
-      ...{ containers, clock, workDir: area, log },
-      workerId: `compare-${hostname()}-${process.pid}`,
-    }),
     mockBootstrapImage: kojid.mock_bootstrap_image,
     networkEnabled: adjutant.network_enabled,
   };
@@ -149,34 +136,14 @@ const retries = { maxRetries: 2, retryIntervalMs: 2000, offlineRetry: false, off
 const answerMs = 120_000;
 
 /** The daemon's configuration where one is given, else its defaults. Throws `ConfigError`. */
-function configOf(args: CompareArguments, env: NodeJS.ProcessEnv): Config {
-  const { hub, topurl, config } = args;
+function configOf({ hub, topurl, config }: CompareArguments, env: NodeJS.ProcessEnv): Config {
+  const files = topurl ?? (config === undefined ? hub?.replace(/\/kojihub\/*$/, '/kojifiles') : undefined);
   const overrides = {
     ...(hub === undefined ? {} : { server: { flag: '--hub', text: hub } }),
-    ...(topurl === undefined ? {} : { topurl: { flag: '--topurl', text: topurl } }),
+    ...(files === undefined ? {} : { topurl: { flag: '--topurl', text: files } }),
   };
-  if (config !== undefined) return loadConfig({ configPath: config, overrides, env });
-  const files = topurl ?? hub?.replace(/\/kojihub\/*$/, '/kojifiles') ?? '';
-  return loadConfig({
-    env,
-    files: noFiles,
-    overrides: {
-      ...{ ...overrides, topurl: { flag: '--topurl', text: files } },
-      // Nobody logs in; without them the login would be missed.
-      ...{ user: { flag: '--user', text: 'nobody' }, password: { flag: '--password', text: 'nobody' } },
-    },
-  });
+  return localConfig(config, overrides, env);
 }
-
-/** Without -c the configuration of a daemon that happens to be here does not count. */
-const noFiles: ConfigFiles = {
-  kind: () => 'missing',
-  readable: () => false,
-  read: (path) => {
-    throw new Error(`${path} is not read`);
-  },
-  list: () => [],
-};
 
 function parse(argv: readonly string[]): CompareArguments {
   const output: string[] = [];
@@ -197,6 +164,7 @@ function parse(argv: readonly string[]): CompareArguments {
     .option('--json <FILE>', 'write everything that was found to a file, too')
     .option('--output <DIR>', 'keep our packages and logs in DIR/TASK')
     .option('-c, --config <FILE>', 'kojid.conf of the builder that is to take over; without it, defaults')
+    .option('--cache-dir <DIR>', 'what is kept for later builds (default: koji-adjutant in $XDG_CACHE_HOME)')
     .option('-v, --verbose', 'log to standard error what is done', false)
     .allowExcessArguments(false)
     .exitOverride()

@@ -6,27 +6,32 @@ import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
 import { buildrootHost, cacheBudget } from './buildroot-host.ts';
 import { patternsWithoutMethod } from './config/accept-rules.ts';
-import { adjutantOptions } from './config/adjutant-options.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
-import { ContainerError } from './container/errors.ts';
 import type { ContainerManager } from './container/manager.ts';
+import { workerIdOf } from './container/names.ts';
 import type { Places } from './container/podman/resolve-mounts.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { withDeadline } from './core/deadline.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
-import { defaultImage } from './default-image.ts';
+import { ensureDefaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
 import { hubApis } from './hub/apis.ts';
 import { loggedTransport } from './hub/call-log.ts';
 import { faultCodes, isFault } from './hub/faults.ts';
 import { HubFiles } from './hub/files.ts';
+import { meteredTransport } from './hub/metered-transport.ts';
 import { openSession } from './hub/open-session.ts';
 import type { HubSession } from './hub/session.ts';
 import { hubConnection } from './hub-connection.ts';
+import { builderMetrics, countEvents } from './monitoring/builder-metrics.ts';
+import { CacheGauges } from './monitoring/cache-gauges.ts';
+import { Health } from './monitoring/health.ts';
+import type { Metrics } from './monitoring/metrics.ts';
+import { StatusServer } from './monitoring/status-server.ts';
 import { PolicyResolver } from './policy/resolver.ts';
 import { taskMethods } from './tasks/registry.ts';
 
@@ -61,8 +66,9 @@ export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): 
   process.on('unhandledRejection', (error) =>
     log.error({ err: error }, `a failure nobody waited for: ${describeError(error)}`),
   );
+  await using cleanup = new AsyncDisposableStack();
   try {
-    daemon = await assemble(args, config, env, log, starting.signal);
+    daemon = await assemble(args, config, env, log, cleanup, starting.signal);
     if (starting.signal.aborted) daemon.stop();
     if (drain) daemon.drain();
     return await daemon.run();
@@ -106,6 +112,7 @@ async function assemble(
   config: Config,
   env: NodeJS.ProcessEnv,
   log: Logger,
+  cleanup: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Daemon> {
   checkAccept(config);
@@ -113,12 +120,14 @@ async function assemble(
   const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
-  await warmImage(config, containers, signal);
+  // Before the first task is.
+  await ensureDefaultImage(config, containers, signal);
 
-  const session = await login(args, config, clock, log, signal);
+  const metrics = builderMetrics();
+  const session = await login(args, config, clock, metrics, log, signal);
   try {
     await takeLock(session, args.forceLock, signal);
-    return await makeDaemon(args, config, session, containers, log, signal);
+    return await makeDaemon(args, config, { session, containers, metrics, log, cleanup }, signal);
   } catch (error) {
     // The lock would outlive this process and keep the next one out.
     await withDeadline(clock, logoutMs, 'logging out', () => session.logout()).catch((problem: unknown) =>
@@ -160,11 +169,16 @@ async function takeLock(session: HubSession, force: boolean, signal: AbortSignal
 async function makeDaemon(
   args: DaemonArguments,
   config: Config,
-  session: HubSession,
-  containers: ContainerManager,
-  log: Logger,
+  parts: {
+    readonly session: HubSession;
+    readonly containers: ContainerManager;
+    readonly metrics: Metrics;
+    readonly log: Logger;
+    readonly cleanup: AsyncDisposableStack;
+  },
   signal: AbortSignal,
 ): Promise<Daemon> {
+  const { session, containers, metrics, log, cleanup } = parts;
   const clock = systemClock;
   const { kojid, adjutant } = config;
   const apis = hubApis(session, clock);
@@ -174,7 +188,8 @@ async function makeDaemon(
     clock,
     containers,
     buildrootHost: await buildrootHost(config, {
-      ...{ containers, clock, workerId: host.name, workDir: adjutant.state_dir, log },
+      ...{ containers, clock, workDir: adjutant.state_dir, log, meter: metrics },
+      workerId: workerIdOf(host.name, adjutant.state_dir),
     }),
     policy: new PolicyResolver(
       {
@@ -192,11 +207,26 @@ async function makeDaemon(
     workDir: adjutant.state_dir,
     random: Math.random,
   };
+  const events = new BuilderEvents();
+  if (adjutant.monitoring_enabled) {
+    countEvents(metrics, events);
+    const gauges = new CacheGauges(metrics, environment.buildrootHost.cache, clock);
+    const health = new Health(events, clock);
+    const server = await StatusServer.listen(adjutant.monitoring_bind, {
+      async metrics() {
+        await gauges.refresh();
+        return metrics.render();
+      },
+      whyNotWell: () => health.whyNotWell(),
+    });
+    cleanup.use(server);
+    log.info({ url: server.url }, 'metrics are shown');
+  }
   return new Daemon({
     session,
     environment,
     probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
-    events: new BuilderEvents(),
+    events,
     settings: {
       sleepMs: kojid.sleeptime * 1000,
       maxJobs: kojid.maxjobs,
@@ -215,29 +245,14 @@ async function login(
   { debugXmlrpc }: DaemonArguments,
   config: Config,
   clock: Clock,
+  metrics: Metrics,
   log: Logger,
   signal: AbortSignal,
 ): Promise<HubSession> {
-  const { transport, auth, session } = await hubConnection(config);
+  const { transport: bare, auth, session } = await hubConnection(config);
+  const transport = meteredTransport(bare, metrics, clock);
   const used = debugXmlrpc ? loggedTransport(transport, log.child({}, { level: 'debug' })) : transport;
   return openSession(session, auth, clock, used, log, signal);
-}
-
-/** The default image has to be there before the first task is. */
-async function warmImage(
-  { adjutant }: Config,
-  containers: ContainerManager,
-  signal: AbortSignal,
-): Promise<void> {
-  const image = defaultImage(adjutant.task_image_default);
-  try {
-    await containers.ensureImage(image, adjutant.image_pull_policy, signal);
-  } catch (error) {
-    const isOurs = adjutant.task_image_default === adjutantOptions.task_image_default.defaultText;
-    if (!isOurs || !(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
-    const remedy = 'run scripts/setup.sh, which makes it, or set task_image_default to another';
-    throw new ContainerError('image-missing', `there is no image ${image} on this host: ${remedy}`);
-  }
 }
 
 /** Where tasks keep their files: a directory of our own, since kojid's tasks lie in `workdir` itself. */

@@ -27,11 +27,13 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['tasks/*', [...middle, 'tasks']],
   ['tasks/registry.ts', ['tasks', 'tasks/*']],
   ['builder', [...middle, 'tasks', 'tasks/registry.ts']],
+  ['monitoring', ['core', 'cache', 'builder']],
   ['devhub', ['core', 'hub/xmlrpc', 'hub/schema.ts', 'hub/faults.ts', 'rpm']],
   ['doctor', lower],
   ['local-build', [...lower, 'logs', 'policy', 'buildroot']],
   ['compare', [...lower, 'logs', 'policy', 'buildroot', 'local-build']],
   ['demo', ['core', 'devhub', 'hub/faults.ts']],
+  ['rebuild', [...middle, 'local-build', 'demo/picture.ts', 'demo/phases.ts']],
 ]);
 
 /** Areas that the folder around them does not include: they are imported by name or not at all. */

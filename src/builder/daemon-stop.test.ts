@@ -55,6 +55,42 @@ describe('Daemon: stop', () => {
     expect(hub.paramsOf('host.freeTasks')).toHaveLength(1);
   });
 
+  it('lets roots be kept that are on their way, when the hub has its tasks back already', async () => {
+    const { hub, clock, environment, daemon, run } = await setUp();
+    const keeping = Promise.withResolvers<void>();
+    environment.buildrootHost.cache.snapshots.idle = () => keeping.promise;
+    const code = run();
+    await clock.asleep(250);
+    let ended = false;
+    void code.then(() => {
+      ended = true;
+    });
+
+    daemon.stop();
+    await hub.called('host.getHostTasks');
+    await settle();
+
+    expect(ended).toBe(false);
+    keeping.resolve();
+    expect(await code).toBe(exitCode.stopped);
+    expect(hub.closedSessions).toContain(1);
+  });
+
+  it('does not wait for them longer than shutdown_grace', async () => {
+    const { hub, clock, environment, daemon, run, lines } = await setUp();
+    environment.buildrootHost.cache.snapshots.idle = () => Promise.withResolvers<void>().promise;
+    const code = run();
+    await clock.asleep(250);
+
+    daemon.stop();
+    await hub.called('host.getHostTasks');
+    await clock.asleep(60_000);
+    await clock.advance(60_000);
+
+    expect(await code).toBe(exitCode.stopped);
+    expect(lines.map(({ msg }) => msg)).toContain('prepared roots are not kept: the time is over');
+  });
+
   it('takes no new work', async () => {
     const { hub, clock, daemon, run } = await setUp();
     const code = run();

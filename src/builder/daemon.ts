@@ -16,6 +16,7 @@ import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
 import { Pace } from './pace.ts';
 import { PollLoop } from './poll-loop.ts';
+import { SpaceMaker } from './space-maker.ts';
 import { Supervisor } from './supervisor.ts';
 import { whyNotAccepted } from './task-purpose.ts';
 import type { TaskEnvironment } from './task-runner.ts';
@@ -65,6 +66,8 @@ export class Daemon {
   readonly #supervisor: Supervisor;
   readonly #loop: PollLoop;
   #how: 'stop' | 'drain' | null = null;
+  /** When the time to tidy up is over. */
+  #stopByMs = 0;
 
   constructor(parts: DaemonParts) {
     const { session, environment, events, log, probe, settings } = parts;
@@ -80,7 +83,7 @@ export class Daemon {
       tags,
       registry,
       supervisor: this.#supervisor,
-      probe,
+      probe: new SpaceMaker(probe, environment.buildrootHost.cache, environment.clock, log),
       whyNotAccepted: (task, signal) => whyNotAccepted(task, accept, { registry, host, tags, repos }, signal),
       events,
       maxJobs: settings.maxJobs,
@@ -106,8 +109,11 @@ export class Daemon {
       }
     }
     this.#stopping.abort();
-    if (failure instanceof SessionLost) await this.#stopTasks('session-lost');
-    else await this.#farewell();
+    this.#stopByMs = this.#parts.environment.clock.now() + this.#parts.settings.shutdownGraceMs;
+    if (failure instanceof SessionLost) {
+      await this.#stopTasks('session-lost');
+      await this.#finishBackground();
+    } else await this.#farewell();
     if (failure !== null) return exitCode.failed;
     return this.#how === 'drain' ? exitCode.restart : exitCode.stopped;
   }
@@ -208,6 +214,17 @@ export class Daemon {
     );
   }
 
+  /** Roots that are being kept would have to be made again; containers on their way out would be left over. */
+  async #finishBackground(): Promise<void> {
+    const { environment, log } = this.#parts;
+    const { cache, removals } = environment.buildrootHost;
+    const leftMs = Math.max(0, this.#stopByMs - environment.clock.now());
+    await withDeadline(environment.clock, leftMs, 'keeping prepared roots', async () => {
+      await cache.snapshots.idle();
+      await removals.idle();
+    }).catch((error: unknown) => log.warn({ err: error }, 'prepared roots are not kept: the time is over'));
+  }
+
   /**
    * The end of all tasks and the last words about it. Not ready comes first, or the hub could assign here
    * what is just being given back. What is open here is asked of the hub: a task that was being opened when
@@ -227,6 +244,7 @@ export class Daemon {
           signal,
         );
     });
+    await this.#finishBackground();
     await this.#say('logout', () => session.logout());
   }
 

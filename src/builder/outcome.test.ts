@@ -42,6 +42,29 @@ const containerOutcomes: Readonly<Record<ContainerErrorCode, object>> = {
 };
 
 describe('outcomeOf', () => {
+  it.each([
+    ['a file', Object.assign(new Error('write'), { code: 'ENOSPC' })],
+    [
+      'what an error stems from',
+      new Error('a', { cause: Object.assign(new Error('b'), { code: 'EDQUOT' }) }),
+    ],
+    ['the engine', new ContainerError('engine-failed', 'write /x: no space left on device')],
+    [
+      'an install',
+      new BuilderError('disk-full', 'builder', 'install @build failed: no space left on device'),
+    ],
+  ])('leaves a task to other hosts, and to this one later, when the disk is full: %s', (_what, error) => {
+    expect(outcomeOf(error)).toEqual({
+      kind: 'refuse',
+      soft: true,
+      message: expect.stringMatching(/^the disk of this host is full: ./),
+    });
+  });
+
+  it('takes the full disk of the hub for the fault that it is', () => {
+    expect(outcomeOf(new HubFault(1, 'No space left on device'))).toMatchObject({ kind: 'fail', code: 1 });
+  });
+
   it.each(cancelReasons)('tells the hub nothing of a task that was stopped: %s', (reason) => {
     expect(outcomeOf(new TaskCancelled(reason))).toEqual({ kind: 'nothing' });
   });

@@ -9,17 +9,16 @@ import { type RepoInfo, repoStateName, repoStates, type TagInfo } from '../hub/s
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
-import { canonArch, personalityOf, targetArch } from '../rpm/arch.ts';
-import type { BuildrootHost, RootRequest } from './containers.ts';
+import { canonArch, targetArch } from '../rpm/arch.ts';
+import type { BuildrootHost } from './containers.ts';
 import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported } from './errors.ts';
 import { outOfReach, reposForArch } from './external-urls.ts';
 import { describeHardware } from './hardware.ts';
 import { HubBuildroot } from './hub-record.ts';
 import { type ListedPackage, renderInstalledLog } from './installed-packages.ts';
-import { renderMockConfig } from './mock-config.ts';
-import { planEnvironment, planMacros, type SiteSettings } from './mock-environment.ts';
-import { renderPackageManagerConfig } from './package-manager-config.ts';
+import { hubRepo } from './package-repos.ts';
 import { listPackages, type RepoContent, readRepoContent } from './repo-content.ts';
+import { describeRoot, toRootRequest } from './root-request.ts';
 import { addPackageManagerLogs, StepLogs } from './step-logs.ts';
 import { TagRoot } from './tag-root.ts';
 import { checkTagSettings } from './tag-settings.ts';
@@ -94,15 +93,11 @@ export class Buildroot {
 
     const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
     const host = { ...context.buildrootHost, limits: { ...context.buildrootHost.limits, ...image.limits } };
-    const request = {
-      ...{ taskId: context.task.id, buildrootId: record.id, image: image.image, imageDigest: digest },
-      group: question.group,
-      ...{ repoUrls: context.files.urls(place), extra: config.extra, directory },
-      targetArch: targetArch(question.arch),
-      rpmTarget: targetArch(question.packageArch),
-      personality: personalityOf(question.arch) === 'linux32' ? 'linux32' : null,
-      network: image.network === true ? 'host' : 'none',
-    } as const satisfies RootRequest;
+    const request = toRootRequest({
+      ...{ taskId: context.task.id, buildrootId: record.id, image, imageDigest: digest },
+      ...{ group: question.group, arch: question.arch, packageArch: question.packageArch },
+      ...{ repos: [hubRepo(context.files.urls(place))], extra: config.extra, directory },
+    });
     await logs.write('mock_config.log', describeRoot(request, host.site, repo, image.because));
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
@@ -194,19 +189,6 @@ async function chooseImage(
       `${image.because} asks for network, which network_enabled forbids on this host`,
     );
   return image;
-}
-
-/** The root in mock's terms. */
-function describeRoot(request: RootRequest, site: SiteSettings, repo: RepoInfo, because: string): string {
-  const { buildrootId, targetArch: arch, group, image, network, repoUrls, extra } = request;
-  return renderMockConfig({
-    ...{ name: `${repo.tagName}-${buildrootId}-${repo.id}`, buildrootId, repoId: repo.id },
-    ...{ tagName: repo.tagName, targetArch: arch, group, image, imageReason: because, site },
-    hasNetwork: network !== 'none',
-    packageManagerConfig: renderPackageManagerConfig(repoUrls, site, extra),
-    macros: planMacros(site, extra, arch),
-    environment: planEnvironment(extra),
-  });
 }
 
 async function prepareRoot(...parts: Parameters<typeof TagRoot.prepare>): Promise<TagRoot> {

@@ -5,14 +5,18 @@ import type { SolutionMemo } from '../cache/solution-memo.ts';
 import type { UrlReader } from '../cache/url-reader.ts';
 import type { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerManager } from '../container/manager.ts';
+import { containerName } from '../container/names.ts';
 import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Meter } from '../core/meter.ts';
 import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from './mock-environment.ts';
+import type { PackageRepo } from './package-repos.ts';
 
 /** What all buildroots of one worker share. */
 export interface BuildrootHost {
   readonly containers: ContainerManager;
   readonly clock: Clock;
+  readonly meter: Meter;
   readonly site: SiteSettings;
   readonly workerId: string;
   readonly hostname: string;
@@ -50,8 +54,10 @@ export interface RootRequest {
   readonly imageDigest: string;
   /** Package group in the repo's comps: `build` or `srpm-build`. */
   readonly group: string;
-  /** Repo of the build tag for this arch; several when the hub has several base URLs. */
-  readonly repoUrls: readonly string[];
+  /** In place of the group's: names of packages. */
+  readonly packages?: readonly string[];
+  /** Where packages come from: for a task the repo of the build tag for this arch. */
+  readonly repos: readonly PackageRepo[];
   readonly extra: TagExtra;
   /** Arch of the root, for macros such as `%_host`. */
   readonly targetArch: string;
@@ -245,7 +251,7 @@ function input(request: RootRequest): Mount {
 
 function identity(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
   return {
-    name: `koji-adjutant-${request.taskId}-${request.buildrootId}-${phase}-${attempt}`,
+    name: containerName(host.workerId, request.taskId, request.buildrootId, phase, attempt),
     hostname: host.hostname,
     limits: host.limits,
     labels: host.labels,

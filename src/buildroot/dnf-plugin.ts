@@ -26,6 +26,7 @@ def described(package):
         'name': str(package),
         'checksum': ':'.join(package.returnIdSum()),
         'sizeBytes': package.downloadsize,
+        'repo': package.reponame,
         'location': package.location,
         'base': package.baseurl or None,
     }

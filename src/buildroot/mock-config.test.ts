@@ -8,7 +8,7 @@ const facts: MockConfigFacts = {
   repoId: 7,
   tagName: 'td1-build',
   targetArch: 'x86_64',
-  group: 'build',
+  content: ['@build'],
   image: 'localhost/image:1',
   imageReason: 'task_image_default',
   hasNetwork: false,

@@ -6,7 +6,8 @@ export interface MockConfigFacts {
   readonly repoId: number;
   readonly tagName: string;
   readonly targetArch: string;
-  readonly group: string;
+  /** What is installed before BuildRequires come: `@build`. */
+  readonly content: readonly string[];
   readonly image: string;
   /** Why this image and, where it is not usual, this network. */
   readonly imageReason: string;
@@ -23,7 +24,7 @@ export interface MockConfigFacts {
  */
 export function renderMockConfig(facts: MockConfigFacts): string {
   const options: Record<string, string | number | boolean> = {
-    chroot_setup_cmd: `install @${facts.group}`,
+    chroot_setup_cmd: `install ${facts.content.join(' ')}`,
     chroothome: buildUser.home,
     root: facts.name,
     rpmbuild_networking: facts.hasNetwork,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BadTagSetting, type SiteSettings } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
+import { hubRepo } from './package-repos.ts';
 
 const site: SiteSettings = {
   vendor: 'v',
@@ -14,7 +15,7 @@ const site: SiteSettings = {
 
 describe('renderPackageManagerConfig', () => {
   it('has one repo, called build, and nothing else the host may know', () => {
-    expect(renderPackageManagerConfig(['http://hub/repos/t/1/x86_64'], site, {})).toBe(
+    expect(renderPackageManagerConfig([hubRepo(['http://hub/repos/t/1/x86_64'])], site, {})).toBe(
       [
         '[main]',
         'reposdir=/dev/null',
@@ -35,13 +36,21 @@ describe('renderPackageManagerConfig', () => {
   });
 
   it('lists several URLs of the repo as continuation lines', () => {
-    const text = renderPackageManagerConfig(['http://a/r', 'http://b/r'], site, {});
+    const text = renderPackageManagerConfig([hubRepo(['http://a/r', 'http://b/r'])], site, {});
 
     expect(text).toContain('\nbaseurl=http://a/r\n        http://b/r\n');
   });
 
+  it('gives each of several repos a section of its own, with the settings of all', () => {
+    const repos = [hubRepo(['http://a/r']), { id: 'build-2', urls: ['http://b/r'] }];
+    const text = renderPackageManagerConfig(repos, site, { 'mock.yum.best': 1 });
+
+    expect(text).toContain('\n\n[build]\nname=build\nbaseurl=http://a/r\nbest=1\n');
+    expect(text.endsWith('\n\n[build-2]\nname=build-2\nbaseurl=http://b/r\nbest=1\n')).toBe(true);
+  });
+
   it('goes through the proxy of the site', () => {
-    const text = renderPackageManagerConfig(['u'], { ...site, proxy: 'http://proxy:3128' }, {});
+    const text = renderPackageManagerConfig([hubRepo(['u'])], { ...site, proxy: 'http://proxy:3128' }, {});
 
     expect(text.startsWith('[main]\nproxy=http://proxy:3128\n')).toBe(true);
   });
@@ -53,7 +62,7 @@ describe('renderPackageManagerConfig', () => {
     ['best=1', 'mock.yum.best', '1'],
     ['best=1', 'mock.yum.best', true],
   ])('sets %s for the tag extra %s = %j', (line, key, value) => {
-    const lines = renderPackageManagerConfig(['u'], site, { [key]: value }).split('\n');
+    const lines = renderPackageManagerConfig([hubRepo(['u'])], site, { [key]: value }).split('\n');
 
     expect(lines.indexOf(line)).toBeGreaterThan(lines.indexOf('[build]'));
   });
@@ -66,12 +75,14 @@ describe('renderPackageManagerConfig', () => {
     ['mock.yum.best', '0'],
     ['mock.yum.best', null],
   ])('leaves the default for the tag extra %s = %j', (key, value) => {
-    expect(renderPackageManagerConfig(['u'], site, { [key]: value })).toBe(
-      renderPackageManagerConfig(['u'], site, {}),
+    expect(renderPackageManagerConfig([hubRepo(['u'])], site, { [key]: value })).toBe(
+      renderPackageManagerConfig([hubRepo(['u'])], site, {}),
     );
   });
 
   it.each([2, 'yes', {}])('refuses mock.yum.best = %j', (value) => {
-    expect(() => renderPackageManagerConfig(['u'], site, { 'mock.yum.best': value })).toThrow(BadTagSetting);
+    expect(() => renderPackageManagerConfig([hubRepo(['u'])], site, { 'mock.yum.best': value })).toThrow(
+      BadTagSetting,
+    );
   });
 });

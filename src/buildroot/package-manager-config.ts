@@ -1,15 +1,17 @@
 import type { SiteSettings, TagExtra } from './mock-environment.ts';
+import type { PackageRepo } from './package-repos.ts';
 import { readSolverSettings } from './tag-settings.ts';
 
 /**
- * `dnf.conf` of a fetch phase: the same settings and the one repo `build` that koji gives mock
+ * `dnf.conf` of a solve phase: the same settings that koji gives mock, and for a task the same one repo `build`
  * (`koji/__init__.py genMockConfig`), so that the solver answers alike.
  */
 export function renderPackageManagerConfig(
-  repoUrls: readonly string[],
+  repos: readonly PackageRepo[],
   site: SiteSettings,
   extra: TagExtra,
 ): string {
+  const { moduleHotfixes, best } = readSolverSettings(extra);
   const lines = [
     '[main]',
     ...(site.proxy === null ? [] : [`proxy=${site.proxy}`]),
@@ -21,13 +23,14 @@ export function renderPackageManagerConfig(
     'keepcache=1',
     'install_weak_deps=0',
     'strict=1',
-    '',
-    '[build]',
-    'name=build',
-    `baseurl=${repoUrls.join('\n        ')}`,
+    ...repos.flatMap(({ id, urls }) => [
+      '',
+      `[${id}]`,
+      `name=${id}`,
+      `baseurl=${urls.join('\n        ')}`,
+      ...(moduleHotfixes ? ['module_hotfixes=1'] : []),
+      ...(best ? ['best=1'] : []),
+    ]),
   ];
-  const { moduleHotfixes, best } = readSolverSettings(extra);
-  if (moduleHotfixes) lines.push('module_hotfixes=1');
-  if (best) lines.push('best=1');
   return `${lines.join('\n')}\n`;
 }

@@ -34,7 +34,7 @@ export function rootKey(
 /** Digest of a question to the solver: of all that its answer depends on. */
 export function questionKey(
   question: {
-    /** `readRepoState` of the repo. */
+    /** `readRepoStates` of the repos. */
     readonly repoState: string;
     /** Key of the root that is asked about, or null. */
     readonly parent: string | null;

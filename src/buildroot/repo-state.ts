@@ -1,8 +1,19 @@
 import { SaxesParser } from 'saxes';
 import type { UrlReader } from '../cache/url-reader.ts';
+import type { PackageRepo } from './package-repos.ts';
 
 /** The parts of a repo's metadata that a solver's answer depends on. */
 const decisive = ['primary', 'group', 'group_gz', 'modules'];
+
+/** The states of several repos; null when that of one cannot be told. */
+export async function readRepoStates(
+  repos: readonly PackageRepo[],
+  urlReader: UrlReader,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const states = await Promise.all(repos.map(({ urls }) => readRepoState(urls, urlReader, signal)));
+  return states.includes(null) ? null : states.join('\n');
+}
 
 /**
  * A text that is the same for repos with the same packages, groups and modules: the digests of those parts. Not

@@ -3,6 +3,8 @@ import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
+import { saysDiskFull } from '../core/disk-full.ts';
+import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
@@ -21,7 +23,15 @@ export interface RootLogs {
    * beginning package code wrote its first line.
    */
   took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
+  /** For somebody who watches; all of it is in root.log, too. */
+  told?(news: RootNews): void;
 }
+
+/** What happens to a root besides steps; `title` says which packages it is about: `@build`. */
+export type RootNews =
+  | { readonly kind: 'from-snapshot'; readonly title: string; readonly packages: number }
+  /** How far the packages are there; `files` counts those that had to be fetched and are done. */
+  | { readonly kind: 'fetching'; readonly title: string; readonly files: number; readonly ofFiles: number };
 
 /** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
 export class RootGround {
@@ -91,14 +101,20 @@ export class RootGround {
     this.host.removals.add(container);
   }
 
-  /** Runs a phase of the bootstrap image, with its output in root.log, and removes its container. */
+  /**
+   * Runs a phase of the bootstrap image, with its output in root.log, and removes its container. Throws when it failed
+   * for want of room: that is no fault of package or repo.
+   */
   async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
+    const tail = new Tail(this.logs.root, this.host.clock);
     const { code } = await this.#timed(title, async () => {
       const container = await this.create(spec, signal);
-      const result = await runPhase(container, this.logs.root, this.host.clock, signal);
+      const result = await runPhase(container, tail, this.host.clock, signal);
       this.letGo(container);
       return result;
     });
+    if (code !== 0 && saysDiskFull(Buffer.from(tail.text()).toString()))
+      throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
     return code;
   }
 
@@ -139,6 +155,7 @@ export class RootGround {
       const result = await run();
       const firstMs = tail?.firstMs ?? null;
       const stepMs = this.host.clock.now() - startedMs;
+      this.host.meter.observe('koji_adjutant_phase_seconds', { phase: phaseOf(title) }, stepMs / 1000);
       this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
       return result;
     } finally {
@@ -151,6 +168,12 @@ export class RootGround {
 export interface Verdict {
   readonly fine: readonly number[];
   readonly failure?: number;
+}
+
+/** `solve`, `install`, `source` or `build`. */
+function phaseOf(title: string): string {
+  if (title === 'rpmbuild') return 'build';
+  return title.startsWith('rpmbuild ') ? 'source' : (title.split(' ')[0] ?? title);
 }
 
 /** mock's status for a command that took too long. */

@@ -6,6 +6,7 @@ import { failureOf, type HostBench, openHostBench, openRootBench } from '../../t
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { packagePath } from '../cache/package-cache.ts';
 import { ContainerError } from '../container/errors.ts';
+import { hubRepo } from './package-repos.ts';
 
 const never = new AbortController().signal;
 const repomd = (digest: string) =>
@@ -369,7 +370,18 @@ describe('a package of a root', () => {
   it('is fetched from any of the URLs of the repo', async () => {
     const bench = await openHostBench();
     const urls = [`file://${bench.directory}/gone/`, `file://${bench.directory}/tasks/5/repo`];
-    const { prepare } = await openRootBench({}, { on: bench, request: { repoUrls: urls } });
+    const { prepare } = await openRootBench({}, { on: bench, request: { repos: [hubRepo(urls)] } });
+
+    await prepare();
+
+    expect(await readFile(cached(bench, 'bash'), 'utf8')).toBe('bash');
+  });
+
+  it('is fetched from the repo that the solver took it from', async () => {
+    const bench = await openHostBench();
+    const elsewhere = { id: 'other', urls: [`file://${bench.directory}/gone`] };
+    const repos = [elsewhere, hubRepo([`file://${bench.directory}/tasks/5/repo`])];
+    const { prepare } = await openRootBench({}, { on: bench, request: { repos } });
 
     await prepare();
 

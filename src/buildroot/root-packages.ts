@@ -45,11 +45,13 @@ export class RootPackages {
     for (;;) {
       signal.throwIfAborted();
       const found = await snapshots.find(key, signal);
+      host.meter.count(`koji_adjutant_snapshot_${found === null ? 'misses' : 'hits'}_total`, {});
       if (found !== null) {
         const installed = parseInstalled(found.listing);
         await logs.root.write(
           `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${installed.length} packages\n`,
         );
+        logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: installed.length });
         return { key, installed, layer: { kind: 'snapshot', image: found.image } };
       }
       const made = await snapshots.alone(
@@ -79,18 +81,26 @@ export class RootPackages {
     if (base.status === 'rejected') throw base.reason;
     await bringing;
     const listing = await this.#install(base.value, parent === null, solution, wish, signal);
-    host.cache.snapshots.keep(
+    const startedMs = host.clock.now();
+    const keeping = host.cache.snapshots.keep(
       {
         ...{ key, parent: parent?.key ?? null, listing },
         title: `${wish.title}, arch ${this.#ground.request.targetArch}`,
       },
       base.value,
     );
+    void keeping.then((isKept) => this.#meterCommit(isKept, startedMs));
     return {
       key,
       installed: parseInstalled(listing),
       layer: { kind: 'container', container: base.value.id },
     };
+  }
+
+  #meterCommit(isKept: boolean, startedMs: number): void {
+    const { clock, meter } = this.#ground.host;
+    if (isKept) meter.count('koji_adjutant_snapshots_made_total', {});
+    meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, (clock.now() - startedMs) / 1000);
   }
 
   /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
@@ -128,14 +138,21 @@ export class RootPackages {
 
   async #bringPackages({ packages }: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
     const { host, request, logs } = this.#ground;
-    const wanted = packages.map(({ checksum, sizeBytes, location, base }) => ({
+    const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
+    const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
       ...{ checksum, sizeBytes },
-      urls: (base === null ? request.repoUrls : [base]).map((url) => below(url, location)),
+      urls: (base === null ? urlsOf(repo) : [base]).map((url) => below(url, location)),
     }));
     const startedMs = host.clock.now();
     try {
-      const { files, bytes } = await host.cache.packages.ensure(wanted, signal);
+      const { files, bytes } = await host.cache.packages.ensure(wanted, signal, (done, ofFiles) =>
+        logs.told?.({ kind: 'fetching', title, files: done, ofFiles }),
+      );
       const tookMs = host.clock.now() - startedMs;
+      host.meter.count('koji_adjutant_package_hits_total', {}, packages.length - files);
+      host.meter.count('koji_adjutant_package_misses_total', {}, files);
+      host.meter.count('koji_adjutant_package_fetched_bytes_total', {}, bytes);
+      if (files > 0) host.meter.observe('koji_adjutant_phase_seconds', { phase: 'fetch' }, tookMs / 1000);
       if (files > 0) logs.took(`fetch ${title}`, tookMs, tookMs, null);
       await logs.root.write(
         `${title}: ${packages.length} packages, ${files} of them fetched (${bytes} bytes), the others from the cache\n`,

@@ -6,8 +6,9 @@ import { dnfPlugin } from './dnf-plugin.ts';
 import { BuildrootStepFailed, UnusableImage } from './errors.ts';
 import { localRepos } from './local-repos.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
+import { urlsOf } from './package-repos.ts';
 import { questionKey } from './prepared-root.ts';
-import { readRepoState } from './repo-state.ts';
+import { readRepoStates } from './repo-state.ts';
 import type { RootGround } from './root-ground.ts';
 import { noPackageManager, type SolveGoal, solveScript } from './scripts.ts';
 import { fromKept, toKept } from './solver-metadata.ts';
@@ -54,11 +55,15 @@ export class RootSolver {
   /** Null when the repo cannot be told from others. */
   async #question(wish: Wish, parent: string | null, signal: AbortSignal): Promise<string | null> {
     const { host, request } = this.#ground;
-    this.#repoState ??= readRepoState(request.repoUrls, host.cache.urls, signal);
+    this.#repoState ??= readRepoStates(request.repos, host.cache.urls, signal);
     const repoState = await this.#repoState;
     if (repoState === null) return null;
     const settings = [
-      renderPackageManagerConfig([], host.site, request.extra),
+      renderPackageManagerConfig(
+        request.repos.map(({ id }) => ({ id, urls: [] })),
+        host.site,
+        request.extra,
+      ),
       readSolverSettings(request.extra).releaseVersion,
       dnfPlugin,
     ];
@@ -77,7 +82,7 @@ export class RootSolver {
     const answer = this.#ground.path('solve/solution.json');
     await rm(answer, { force: true });
     const metadata = attempt === 1 ? await this.#bringMetadata(signal) : 'there';
-    const spec = solveContainer(host, request, attempt, parent, await localRepos(request.repoUrls));
+    const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
     const code = await this.#ground.runBootstrap(`solve ${wish.title}`, spec, signal);
     if (code === noPackageManager) throw new UnusableImage(request.image);
     if (code !== 0) throw new BuildrootStepFailed(`solve ${wish.title} (status ${code})`, 30);
@@ -90,11 +95,9 @@ export class RootSolver {
     const key = await this.#metadataKey();
     if (key === null) return 'fetched';
     const { metadata } = this.#ground.host.cache;
-    const { repoUrls } = this.#ground.request;
+    const { repos } = this.#ground.request;
     const place = this.#ground.path('solve/cache');
-    return (await metadata.copyTo(key, place, (path) => fromKept(path, repoUrls), signal))
-      ? 'there'
-      : 'fetched';
+    return (await metadata.copyTo(key, place, (path) => fromKept(path, repos), signal)) ? 'there' : 'fetched';
   }
 
   async #keepMetadata(signal: AbortSignal): Promise<void> {

@@ -33,6 +33,7 @@ function wordsOf(line: string): readonly string[] {
 describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   const scripts: Record<string, string> = {
     'solve a group': solveScript({ kind: 'group', group: 'build' }, settings),
+    'solve packages': solveScript({ kind: 'packages', names: ['bash', 'rpm-build'] }, settings),
     'solve requirements': solveScript(
       { kind: 'build-requires', file: 'requires-1.src.rpm' },
       { releaseVersion: '9', personality: 'linux32' },

@@ -26,6 +26,7 @@ export type HomeState = 'empty' | 'unpacked' | 'prepared';
 /** What the solver is asked for. */
 export type SolveGoal =
   | { readonly kind: 'group'; readonly group: string }
+  | { readonly kind: 'packages'; readonly names: readonly string[] }
   /** A file below `/adjutant/in`, a source package or rpmbuild's list of generated requirements. */
   | { readonly kind: 'build-requires'; readonly file: string };
 
@@ -41,7 +42,9 @@ export function solveScript(
   const request =
     goal.kind === 'group'
       ? `install ${quote(`@${goal.group}`)}`
-      : `builddep ${quote(`/adjutant/in/${goal.file}`)}`;
+      : goal.kind === 'packages'
+        ? `install ${goal.names.map(quote).join(' ')}`
+        : `builddep ${quote(`/adjutant/in/${goal.file}`)}`;
   const options = [
     '-c /adjutant/in/dnf.conf',
     '--installroot=/mnt/root',

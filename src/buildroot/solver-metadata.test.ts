@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { hubRepo } from './package-repos.ts';
 import { fromKept, toKept } from './solver-metadata.ts';
 
 describe('toKept and fromKept', () => {
@@ -7,14 +8,14 @@ describe('toKept and fromKept', () => {
 
     expect(kept).toBe('build/repodata/repomd.xml');
     // As dnf 4.14 has named it.
-    expect(fromKept(kept ?? '', ['http://127.0.0.1:8377/1', 'http://other/'])).toBe(
+    expect(fromKept(kept ?? '', [hubRepo(['http://127.0.0.1:8377/1', 'http://other/'])])).toBe(
       'build-675c9b0e76506b9f/repodata/repomd.xml',
     );
   });
 
   it.each(['build.solv', 'build-filenames.solvx', 'build-updateinfo.solvx'])('keep %s as it is', (path) => {
     expect(toKept(path)).toBe(path);
-    expect(fromKept(path, ['http://x/'])).toBe(path);
+    expect(fromKept(path, [hubRepo(['http://x/'])])).toBe(path);
   });
 
   it.each([

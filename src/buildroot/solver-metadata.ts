@@ -1,24 +1,27 @@
 import { createHash } from 'node:crypto';
+import type { PackageRepo } from './package-repos.ts';
 
 /**
- * What dnf 4 keeps of repo `build` below its `cachedir`: the metadata as it came in a directory that is named after
- * the repo's first URL (`libdnf/repo/Repo.cpp getHash`), and beside it what it has parsed.
+ * What dnf 4 keeps of repos `build`, `build-2`... below its `cachedir`: the metadata as it came in a directory that is
+ * named after the repo and its first URL (`libdnf/repo/Repo.cpp getHash`), and beside it what it has parsed.
  */
-const fetched = /^build-[0-9a-f]{16}\//;
-const parsed = /^build(-[a-z]+)?\.solvx?$/;
+const fetched = /^(build(?:-\d+)?)-[0-9a-f]{16}\//;
+const parsed = /^build(-\d+)?(-[a-z]+)?\.solvx?$/;
 
 /** Name of a file of dnf's `cachedir` among what is kept for repos at any URL; null for what is not worth keeping. */
 export function toKept(path: string): string | null {
-  if (fetched.test(path)) return path.replace(fetched, 'build/');
+  if (fetched.test(path)) return path.replace(fetched, '$1/');
   return parsed.test(path) ? path : null;
 }
 
-/** The path in the `cachedir` of a dnf that reads the repo from these URLs. */
-export function fromKept(kept: string, repoUrls: readonly string[]): string {
-  if (!kept.startsWith('build/')) return kept;
+/** The path in the `cachedir` of a dnf that reads these repos. */
+export function fromKept(kept: string, repos: readonly PackageRepo[]): string {
+  const repo = repos.find(({ id }) => kept.startsWith(`${id}/`));
+  if (repo === undefined) return kept;
+  const { id, urls } = repo;
   const named = createHash('sha256')
-    .update(repoUrls[0] ?? 'build')
+    .update(urls[0] ?? id)
     .digest('hex')
     .slice(0, 16);
-  return `build-${named}/${kept.slice('build/'.length)}`;
+  return `${id}-${named}/${kept.slice(id.length + 1)}`;
 }

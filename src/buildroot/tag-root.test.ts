@@ -37,6 +37,15 @@ describe('TagRoot.prepare', () => {
     );
   });
 
+  it('solves for packages in place of the group where they are named', async () => {
+    const { prepare, directory, logs } = await openRootBench({}, { request: { packages: ['bash', 'sed'] } });
+
+    await prepare();
+
+    expect(logs.steps[0]).toBe('start solve bash sed');
+    expect(await readFile(join(directory, 'in/solve-1.sh'), 'utf8')).toContain(' install bash sed\n');
+  });
+
   it('says which packages of the cache shall be installed, by their digests', async () => {
     const { bench, directory, prepare, spec } = await openRootBench({ solve: () => ['bash', 'sed'] });
 

@@ -13,6 +13,7 @@ import { renderPackageManagerConfig } from './package-manager-config.ts';
 import type { PreparedRoot } from './prepared-root.ts';
 import { RootGround, type RootLogs } from './root-ground.ts';
 import { RootPackages } from './root-packages.ts';
+import type { Wish } from './root-solver.ts';
 import {
   buildScript,
   checkedBuildScript,
@@ -81,9 +82,7 @@ export class TagRoot {
     const ground = new RootGround(host, request, logs, cleanup);
     await writeInputs(ground);
     const packages = new RootPackages(ground);
-    const { group } = request;
-    const wish = { title: `@${group}`, goal: { kind: 'group', group }, text: group } as const;
-    return new TagRoot(ground, packages, await packages.prepare(null, wish, signal));
+    return new TagRoot(ground, packages, await packages.prepare(null, firstWish(request), signal));
   }
 
   /** What the root holds, as its own rpm database says. */
@@ -232,14 +231,20 @@ function byKind(files: readonly string[]): Pick<BuildResults, 'rpms' | 'srpms'> 
   return { rpms: files.filter((name) => !isSource(name)), srpms: files.filter(isSource) };
 }
 
+/** What a root consists of before anything is known of the package. */
+function firstWish({ group, packages: names }: RootRequest): Wish {
+  if (names === undefined) return { title: `@${group}`, goal: { kind: 'group', group }, text: group };
+  return { title: names.join(' '), goal: { kind: 'packages', names }, text: names.join(' ') };
+}
+
 /** The files that all phases find in `/adjutant/in`. */
 async function writeInputs(ground: RootGround): Promise<void> {
   const { site } = ground.host;
-  const { repoUrls, extra, targetArch } = ground.request;
+  const { repos, extra, targetArch } = ground.request;
   await mkdir(ground.path('in/dnf-plugins'), { recursive: true });
   await mkdir(ground.path('solve'), { recursive: true });
   const files = {
-    'dnf.conf': renderPackageManagerConfig(repoUrls, site, extra),
+    'dnf.conf': renderPackageManagerConfig(repos, site, extra),
     rpmmacros: renderMacros(planMacros(site, extra, targetArch)),
     [`dnf-plugins/${dnfPluginName}.py`]: dnfPlugin,
   };

@@ -3,6 +3,7 @@ import { BuilderError } from '../core/errors.ts';
 import { BuildrootUnsupported } from './errors.ts';
 import { BadTagSetting, planEnvironment, planMacros, type TagExtra } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
+import { hubRepo } from './package-repos.ts';
 import { checkTagSettings, readSolverSettings } from './tag-settings.ts';
 
 const ground = { targetArch: 'x86_64', machine: 'x86_64', mockBootstrapImage: false };
@@ -160,7 +161,7 @@ describe('tag extras of any shape', () => {
         () => check(extra),
         () => planMacros(site, extra, 'x86_64'),
         () => planEnvironment(extra),
-        () => renderPackageManagerConfig(['u'], site, extra),
+        () => renderPackageManagerConfig([hubRepo(['u'])], site, extra),
       ];
       for (const step of steps) {
         try {

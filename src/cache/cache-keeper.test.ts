@@ -8,7 +8,7 @@ import { emptyCache } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
-import { trimCache } from './cache-keeper.ts';
+import { halveCache, trimCache } from './cache-keeper.ts';
 
 const never = new AbortController().signal;
 const keys = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
@@ -31,7 +31,7 @@ async function setUp() {
   const cache = emptyCache(containers, directory);
   const container = await containers.create(spec, never);
   for (const [index, key] of keys.entries()) {
-    cache.snapshots.keep({ key, parent: null, listing: '', title: 't' }, container);
+    void cache.snapshots.keep({ key, parent: null, listing: '', title: 't' }, container);
     await cache.snapshots.idle();
     await utimes(join(directory, `cache/snapshots/${key}.json`), index + 1, index + 1);
     const content = String(index).repeat(10);
@@ -148,5 +148,40 @@ describe('SolutionMemo.trim', () => {
     expect((await readdir(join(directory, 'cache/solutions'))).sort()).toEqual([
       ...[`${keys[1]}.json`, `${keys[2]}.json`, 'd.json.1.new'],
     ]);
+  });
+});
+
+describe('halveCache', () => {
+  it('removes all that is little', async () => {
+    const { cache, snapshots, packages } = await setUp();
+
+    await halveCache(cache, never);
+
+    expect(await snapshots()).toEqual([]);
+    expect(await packages()).toEqual([]);
+  });
+
+  it('leaves what is in use', async () => {
+    const { cache, snapshots } = await setUp();
+    using _held = cache.snapshots.hold(keys[0] ?? '');
+
+    await halveCache(cache, never);
+
+    expect(await snapshots()).toEqual([keys[0]]);
+  });
+
+  it('leaves the half of much that was used last', async () => {
+    const { cache, directory } = await setUp();
+    const big = join(directory, 'cache/packages/big');
+    await writeFile(big, Buffer.alloc(5 * 2 ** 20));
+    await utimes(big, 10, 10);
+    const old = join(directory, 'cache/packages/old');
+    await writeFile(old, Buffer.alloc(6 * 2 ** 20));
+    await utimes(old, 5, 5);
+
+    await halveCache(cache, never);
+
+    const left = (await cache.packages.list()).map(({ path }) => path);
+    expect(left).toEqual([big]);
   });
 });

@@ -58,6 +58,28 @@ export async function trimCache(
   return { snapshots: roots, packages: files };
 }
 
+/** What is less than this is not halved any more but goes as a whole. */
+const smallestHalf = 2 ** 20;
+
+/** Removes half of what may be removed, by size, least recently used first. For a disk that is nearly full. */
+export async function halveCache(parts: CacheParts, signal: AbortSignal): Promise<CacheReport> {
+  const half = (sizes: readonly number[]) => {
+    const bytes = sizes.reduce((sum, size) => sum + size, 0) / 2;
+    return bytes < smallestHalf ? 0 : bytes;
+  };
+  const [snapshots, packages, metadata] = await Promise.all([
+    parts.snapshots.list(signal),
+    parts.packages.list(),
+    parts.metadata.list(),
+  ]);
+  const budget = {
+    snapshotBytes: half(snapshots.map(({ ownBytes }) => ownBytes)),
+    packageBytes: half([...packages, ...metadata].map(({ sizeBytes }) => sizeBytes)),
+    solutions: Number.POSITIVE_INFINITY,
+  };
+  return trimCache(parts, budget, signal);
+}
+
 async function trim<T extends { readonly bytes: number; readonly usedMs: number }>(
   all: readonly T[],
   mostBytes: number,

@@ -57,12 +57,13 @@ export class PackageCache {
   }
 
   /**
-   * Makes sure that all are there; resolves with the number and size of those that were fetched. Rejects with
-   * `PackageUnavailable` when one cannot be had, or is another file than the repo says.
+   * Makes sure that all are there; resolves with the number and size of those that were fetched. `watch` hears how many
+   * of them are done. Rejects with `PackageUnavailable` when one cannot be had, or is another file than the repo says.
    */
   async ensure(
     wanted: readonly WantedPackage[],
     signal: AbortSignal,
+    watch: (files: number, ofFiles: number) => void = () => undefined,
   ): Promise<{ readonly files: number; readonly bytes: number }> {
     await mkdir(this.#directory, { recursive: true });
     const there = await Promise.all(wanted.map((one) => this.#use(one)));
@@ -70,8 +71,14 @@ export class PackageCache {
     const queue = missing.values();
     const failed = new AbortController();
     const whole = AbortSignal.any([signal, failed.signal]);
+    let done = 0;
+    if (missing.length > 0) watch(done, missing.length);
     const work = async (): Promise<void> => {
-      for (const one of queue) await this.#share(one, whole);
+      for (const one of queue) {
+        await this.#share(one, whole);
+        done += 1;
+        watch(done, missing.length);
+      }
     };
     try {
       await Promise.all(Array.from({ length: Math.min(parallel, missing.length) }, work));

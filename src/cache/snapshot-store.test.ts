@@ -41,7 +41,7 @@ async function setUp() {
     record: join(directory, `${key}.json`),
     /** Keeps the root of the container and waits until that is done. */
     async keep() {
-      store.keep(facts, container);
+      void store.keep(facts, container);
       await store.idle();
     },
     /** Holds the next commit until it is let go, or made to fail. */
@@ -128,7 +128,7 @@ describe('SnapshotStore.keep', () => {
     const removals = new LateRemovals(keptLog().log);
     const gate = holdCommit();
 
-    store.keep(facts, container);
+    void store.keep(facts, container);
     removals.add(container, store.settled(key));
     const settled = store.settled(key, never);
 
@@ -148,7 +148,7 @@ describe('SnapshotStore.keep', () => {
     const { store, holdCommit, container, containers, said } = await setUp();
     const gate = holdCommit();
 
-    store.keep(facts, container);
+    void store.keep(facts, container);
     const removals = new LateRemovals(keptLog().log);
     removals.add(container, store.settled(key));
     gate.reject(new Error('no space left'));
@@ -163,7 +163,7 @@ describe('SnapshotStore.keep', () => {
   it('makes nobody wait longer than he wants', async () => {
     const { store, holdCommit, container } = await setUp();
     const gate = holdCommit();
-    store.keep(facts, container);
+    void store.keep(facts, container);
 
     await expect(store.settled(key, AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('cancelled');
 
@@ -206,7 +206,7 @@ describe('SnapshotStore.alone', () => {
   it('has those who come later wait until it is kept', async () => {
     const { store, holdCommit, container } = await setUp();
     const gate = holdCommit();
-    await store.alone(key, async () => store.keep(facts, container), silent, never);
+    await store.alone(key, async () => void store.keep(facts, container), silent, never);
 
     const waiting = store.alone(
       key,
@@ -275,7 +275,7 @@ describe('SnapshotStore.sweep', () => {
     const { store, keep, containers, container, directory, record, image } = await setUp();
     await keep();
     const stranger = new SnapshotStore(containers, join(directory, 'other'), keptLog().log);
-    stranger.keep(facts, container);
+    void stranger.keep(facts, container);
     await stranger.idle();
     await containers.commit(container.id, 'localhost/not-a-snapshot:1', {}, never);
 

@@ -51,7 +51,7 @@ export class SnapshotStore {
   readonly #area: string;
   readonly #log: Logger;
   readonly #makers = new Map<string, Promise<unknown>>();
-  readonly #commits = new Map<string, Promise<void>>();
+  readonly #commits = new Map<string, Promise<boolean>>();
   /** How many hold a snapshot, by its key. */
   readonly #held = new Map<string, number>();
 
@@ -116,17 +116,22 @@ export class SnapshotStore {
 
   /**
    * Makes a snapshot of the root of a container at rest, in the background: the root may be read meanwhile. Nothing
-   * is lost when that fails, so it is only told in the log.
+   * is lost when that fails, so it is only told in the log. Resolves, always, with whether it was kept.
    */
-  keep(snapshot: NewSnapshot, container: Container): void {
+  keep(snapshot: NewSnapshot, container: Container): Promise<boolean> {
     const { key } = snapshot;
-    const commit = this.#keep(snapshot, container).catch((error: unknown) =>
-      this.#log.warn({ snapshot: key, err: describeError(error) }, 'a prepared root could not be kept'),
+    const commit = this.#keep(snapshot, container).then(
+      () => true,
+      (error: unknown) => {
+        this.#log.warn({ snapshot: key, err: describeError(error) }, 'a prepared root could not be kept');
+        return false;
+      },
     );
     this.#commits.set(
       key,
       commit.finally(() => this.#commits.delete(key)),
     );
+    return commit;
   }
 
   /** Resolves when no commit of this key is under way. */

@@ -11,6 +11,8 @@ const SolvedPackage = z.object({
   /** `sha256:0123...`, of the file. */
   checksum: z.string(),
   sizeBytes: z.int().nonnegative(),
+  /** Name of the repo it comes from. */
+  repo: z.string(),
   /** Of the file, relative to the repo or to `base`. */
   location: z.string(),
   /** URL that `location` is relative to where that is not the repo's own. */

@@ -1,13 +1,11 @@
-import { mkdir, rm } from 'node:fs/promises';
 import { machine } from 'node:os';
 import { basename, join } from 'node:path';
 import type { BuildrootHost, RootRequest } from '../buildroot/containers.ts';
 import { BuildrootUnsupported } from '../buildroot/errors.ts';
 import { outOfReach, reposForArch } from '../buildroot/external-urls.ts';
-import { renderMockConfig } from '../buildroot/mock-config.ts';
-import { planEnvironment, planMacros } from '../buildroot/mock-environment.ts';
-import { renderPackageManagerConfig } from '../buildroot/package-manager-config.ts';
+import { hubRepo } from '../buildroot/package-repos.ts';
 import { listPackages, readRepoContent } from '../buildroot/repo-content.ts';
+import { describeRoot, toRootRequest } from '../buildroot/root-request.ts';
 import { checkTagSettings } from '../buildroot/tag-settings.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HubFiles } from '../hub/files.ts';
@@ -15,7 +13,7 @@ import { type ExternalRepo, type RepoInfo, repoStateName, repoStates, type TagIn
 import { buildLocally, type LocalBuild } from '../local-build/build-locally.ts';
 import { openLocalLogs } from '../local-build/local-logs.ts';
 import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
-import { canonArch, machineArch, personalityOf, targetArch } from '../rpm/arch.ts';
+import { canonArch, machineArch, targetArch } from '../rpm/arch.ts';
 import { noarchRpmdiffHashes, noarchRpmdiffName, toNoarchRpmdiffJson } from '../rpm/noarch-rpmdiff.ts';
 import { ourRoot, type RootPackage } from './buildroot-differences.ts';
 import { CannotCompare } from './errors.ts';
@@ -31,9 +29,10 @@ export interface Workshop {
   readonly policy: PolicyResolver;
   readonly mockBootstrapImage: boolean;
   readonly networkEnabled: boolean;
-  /** The worker's area, and number for the names of our containers. */
-  readonly workDir: string;
+  /** For the names of our containers. */
   readonly id: number;
+  /** An empty directory of the worker's area for the build of a task. */
+  openWork(taskId: number): Promise<RootRequest['directory']>;
   readonly log: Logger;
 }
 
@@ -113,36 +112,40 @@ async function newestRepo(
   return found;
 }
 
-/** Builds the task's source package on its ground. What it makes lies in the work area until that goes. */
+/** Builds the task's source package on its ground, in `place`. */
 export async function buildAgain(
   shop: Workshop,
   their: TheirBuild,
   theirFiles: TheirFiles,
   ground: Ground,
+  place: RootRequest['directory'],
   signal: AbortSignal,
 ): Promise<OurBuild> {
   const { clock } = shop.host;
-  const work = `compare-${their.task.id}`;
-  const directory = join(shop.workDir, work);
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
+  const directory = place.absolute;
   const source = join(directory, 'source.src.rpm');
   await theirFiles.downloadSource(source, signal);
 
-  const place = `repos/${ground.repo.tagName}/${ground.repo.id}/${canonArch(ground.arch)}`;
-  const request = toRootRequest(shop, their, ground, place, { absolute: directory, work });
+  const repoPlace = `repos/${ground.repo.tagName}/${ground.repo.id}/${canonArch(ground.arch)}`;
+  const { image, imageDigest, arch } = ground;
+  const request = toRootRequest({
+    ...{ taskId: their.task.id, buildrootId: shop.id, image, imageDigest },
+    ...{ group: 'build', arch, packageArch: their.request.arch },
+    ...{ repos: [hubRepo(shop.files.urls(repoPlace))], extra: ground.tag.extra },
+    directory: place,
+  });
   const host = { ...shop.host, limits: { ...shop.host.limits, ...ground.image.limits } };
   const logs = openLocalLogs(directory, clock, shop.log);
   const startedMs = clock.now();
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
-  await logs.write('mock_config.log', describeRoot(request, host, ground));
+  await logs.write('mock_config.log', describeRoot(request, host.site, ground.repo, image.because));
   const contentOptions = {
     repoId: ground.repo.id,
     arch: canonArch(ground.arch),
     externals: ground.externals,
   };
-  const content = await readRepoContent(shop.files, place, contentOptions, signal);
+  const content = await readRepoContent(shop.files, repoPlace, contentOptions, signal);
   const build = await buildLocally(host, { source, root: request }, logs, shop.log, cleanup, signal);
   const hashes = await noarchRpmdiffHashes(build.rpms, signal);
   if (hashes.size > 0) await logs.write(noarchRpmdiffName, toNoarchRpmdiffJson(their.task.id, hashes));
@@ -154,36 +157,4 @@ export async function buildAgain(
     logs: logs.uploaded.map((name) => basename(name)),
     tookMs: clock.now() - startedMs,
   };
-}
-
-/** As `Buildroot.open` asks for the root of a task. */
-function toRootRequest(
-  shop: Workshop,
-  { task, request }: TheirBuild,
-  { arch, image, imageDigest, tag }: Ground,
-  place: string,
-  directory: RootRequest['directory'],
-): RootRequest {
-  return {
-    ...{ taskId: task.id, buildrootId: shop.id, image: image.image, imageDigest },
-    group: 'build',
-    ...{ repoUrls: shop.files.urls(place), extra: tag.extra, directory },
-    targetArch: targetArch(arch),
-    rpmTarget: targetArch(request.arch),
-    personality: personalityOf(arch) === 'linux32' ? 'linux32' : null,
-    network: image.network === true ? 'host' : 'none',
-  };
-}
-
-function describeRoot(request: RootRequest, { site }: BuildrootHost, { repo, image }: Ground): string {
-  const { buildrootId, targetArch: arch, group, repoUrls, extra, network } = request;
-  return renderMockConfig({
-    ...{ name: `${repo.tagName}-${buildrootId}-${repo.id}`, buildrootId, repoId: repo.id },
-    ...{ tagName: repo.tagName, targetArch: arch, group, image: image.image, imageReason: image.because },
-    hasNetwork: network !== 'none',
-    packageManagerConfig: renderPackageManagerConfig(repoUrls, site, extra),
-    macros: planMacros(site, extra, arch),
-    environment: planEnvironment(extra),
-    site,
-  });
 }

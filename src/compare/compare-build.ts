@@ -61,10 +61,11 @@ export async function compareBuild(
 ): Promise<Comparison> {
   const startedMs = shop.host.clock.now();
   const starts = { ours: startedMs / 1000, theirs: their.task.startTs ?? Number.POSITIVE_INFINITY };
-  const directory = join(shop.workDir, `compare-${their.task.id}`);
+  const place = await shop.openWork(their.task.id);
+  const directory = place.absolute;
   const rpms = await shop.hub.buildrootRpms(their.buildroot.id, signal);
   try {
-    const ours = await buildAgain(shop, their, theirFiles, ground, signal);
+    const ours = await buildAgain(shop, their, theirFiles, ground, place, signal);
     if (keep !== null) await keepFiles(directory, [...ours.build.rpms, ...ours.build.srpms], ours.logs, keep);
     const findings = [
       ...(await packageFindings(ours, theirs, starts, signal)),

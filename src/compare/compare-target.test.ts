@@ -11,6 +11,7 @@ import { silentLog } from '../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { LateRemovals } from '../container/late-removals.ts';
+import { noMeter } from '../core/meter.ts';
 import { HubFiles } from '../hub/files.ts';
 import { repoStates, taskStates } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -42,6 +43,11 @@ const closedTask = (more: Record<string, RpcValue> = {}) =>
     ...more,
   });
 
+const theirLogs = [
+  ...['mock_config.log', 'hw_info.log', 'root.log', 'build.log', 'state.log', 'mock_output.log'],
+  ...['installed_pkgs.log', 'noarch_rpmdiff.json'],
+];
+
 /** A hub with the closed buildArch task 7, and a host whose containers do as `own` says. */
 async function setUp(own: RootPlay = play) {
   const place = await mkdtemp(join(tmpdir(), 'compare-'));
@@ -55,13 +61,12 @@ async function setUp(own: RootPlay = play) {
   await put('work/tasks/7/7/hello-1.0-1.src.rpm', srpm);
   await put('work/tasks/7/7/hello-1.0-1.noarch.rpm', rpm);
   await put(`repos/f1-build/70/${here}/rpmlist.jsonl`, `${JSON.stringify({ ...bash, id: 31 })}\n`);
-  const logs = ['mock_config.log', 'hw_info.log', 'root.log', 'build.log', 'state.log', 'mock_output.log'];
   const session = new ScriptedSession()
     .on('getTaskInfo', ({ params: [id] }) => (id === 7 ? closedTask() : null))
     .on('getTaskResult', {
       rpms: ['tasks/7/7/hello-1.0-1.noarch.rpm'],
       srpms: ['tasks/7/7/hello-1.0-1.src.rpm'],
-      logs: [...logs, 'installed_pkgs.log', 'noarch_rpmdiff.json'].map((name) => `tasks/7/7/${name}`),
+      logs: theirLogs.map((name) => `tasks/7/7/${name}`),
       brootid: 9,
     })
     .on('listBuildroots', [{ id: 9, arch: here, host_name: 'other' }])
@@ -86,8 +91,14 @@ async function setUp(own: RootPlay = play) {
   );
   const shop = {
     ...{ hub: new HubQuestions(session, clock), files: new HubFiles([], topDir), policy, log: silentLog },
-    ...{ workDir, id: 1, mockBootstrapImage: false, networkEnabled: true },
+    ...{ id: 1, mockBootstrapImage: false, networkEnabled: true },
+    async openWork(taskId: number) {
+      const work = `compare-${taskId}`;
+      await mkdir(join(workDir, work), { recursive: true });
+      return { absolute: join(workDir, work), work };
+    },
     host: {
+      meter: noMeter,
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
       ...{ limits: { pids: 100 }, labels: {}, cache, removals, codeLimits: {}, extraMounts: [] },
     },
@@ -157,6 +168,10 @@ describe('compareTarget', () => {
     const theirs = toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm', requires: ['libc'] });
     await put('work/tasks/7/7/hello-1.0-1.noarch.rpm', theirs);
     session.on('listRPMs', [{ ...bash, ...internal, version: '2' }]);
+    session.on('getTaskResult', {
+      ...{ rpms: ['tasks/7/7/hello-1.0-1.noarch.rpm'], srpms: ['tasks/7/7/hello-1.0-1.src.rpm'], brootid: 9 },
+      logs: [...theirLogs, 'config.log'].map((name) => `tasks/7/7/${name}`),
+    });
 
     const found = open(await run());
 
@@ -164,7 +179,7 @@ describe('compareTarget', () => {
       ['hello-1.0-1.noarch.rpm', 'requires', 'libc'],
       ['packages', 'package', 'more-1.0-1.noarch.rpm'],
       ['buildroot', 'buildroot.package', 'bash.x86_64'],
-      ['logs', 'log', 'build.log'],
+      ['logs', 'log', 'config.log'],
     ]);
   });
 

@@ -102,16 +102,16 @@ export const adjutantOptions = {
     '60',
     'How long stopping and freeing the running tasks may take after SIGTERM.',
   ),
-  monitoring_enabled: option(boolean, 'no', 'Run the status server.', {
-    ignored: 'the status server is not there yet',
-  }),
-  monitoring_bind: option(hostAndPort, '127.0.0.1:8080', 'Where it listens.', {
-    ignored: 'the status server is not there yet',
-  }),
+  monitoring_enabled: option(boolean, 'no', 'Show `/metrics` for Prometheus, and `/healthz`.'),
+  monitoring_bind: option(
+    hostAndPort,
+    '127.0.0.1:8080',
+    'Where they are shown; anybody who gets there may read them.',
+  ),
   monitoring_container_history_ttl: option(seconds(0), '3600', 'How long ended containers are shown.', {
-    ignored: 'the status server is not there yet',
+    ignored: 'no such list is shown yet',
   }),
   monitoring_task_history_ttl: option(seconds(0), '3600', 'How long ended tasks are shown.', {
-    ignored: 'the status server is not there yet',
+    ignored: 'no such list is shown yet',
   }),
 };

@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import type { BuildrootHost, RootRequest } from '../buildroot/containers.ts';
 import { describeHardware } from '../buildroot/hardware.ts';
 import { type InstalledPackage, renderInstalledLog } from '../buildroot/installed-packages.ts';
+import type { RootLogs, RootNews } from '../buildroot/root-ground.ts';
 import { addPackageManagerLogs, StepLogs } from '../buildroot/step-logs.ts';
 import { TagRoot } from '../buildroot/tag-root.ts';
+import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 
@@ -19,6 +21,15 @@ export interface BuildStep {
   /** As `state.log` calls it: `fetch @build`. */
   readonly name: string;
   readonly tookMs: number;
+}
+
+/** Somebody who looks on while a build goes its way. */
+export interface BuildWatcher {
+  /** A step begins or ends; its name is as in `state.log`. */
+  step(name: string, at: 'start' | 'finish'): void;
+  /** A log has grown. */
+  output(log: 'root' | 'build', bytes: Uint8Array | string): void;
+  told(news: RootNews): void;
 }
 
 /** What a build has left on this host. */
@@ -47,13 +58,14 @@ export async function buildLocally(
   log: Logger,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
+  watcher: BuildWatcher | null = null,
 ): Promise<LocalBuild> {
   const directory = request.directory.absolute;
   await logs.write('hw_info.log', await describeHardware(directory), 'watched');
   const stepLogs = await StepLogs.open(logs, host.clock, log);
   const steps: BuildStep[] = [];
   try {
-    const root = await TagRoot.prepare(host, request, recorded(stepLogs, steps), cleanup, signal);
+    const root = await TagRoot.prepare(host, request, recorded(stepLogs, steps, watcher), cleanup, signal);
     const groupPackages = root.installed;
     await root.bringSource(source);
     const { rpms, srpms, passedOver } = await root.buildPackage(() => undefined, signal);
@@ -68,12 +80,22 @@ export async function buildLocally(
   }
 }
 
-/** The same logs, with the time that each step took put down. */
-function recorded(logs: StepLogs, steps: BuildStep[]): Parameters<typeof TagRoot.prepare>[2] {
+/** The same logs, with the time that each step took put down, and somebody who looks on. */
+function recorded(logs: StepLogs, steps: BuildStep[], watcher: BuildWatcher | null): RootLogs {
+  const seen = (name: 'root' | 'build'): LogSink => ({
+    async write(bytes) {
+      await logs[name].write(bytes);
+      watcher?.output(name, bytes);
+    },
+  });
   return {
-    root: logs.root,
-    build: logs.build,
-    step: (name, at) => logs.step(name, at),
+    root: seen('root'),
+    build: seen('build'),
+    async step(name, at) {
+      await logs.step(name, at);
+      watcher?.step(name, at);
+    },
+    told: (news) => watcher?.told(news),
     took(name, stepMs, ranMs, firstOutputMs) {
       steps.push({ name, tookMs: stepMs });
       logs.took(name, stepMs, ranMs, firstOutputMs);

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { workerIdOf } from '../../src/container/names.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { DaemonProcess } from '../../src/demo/daemon-process.ts';
 import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
@@ -73,7 +74,10 @@ export class TestBuilder implements AsyncDisposable {
   private constructor(hub: TestHub, directory: string) {
     this.hub = hub;
     this.directory = directory;
-    this.podman = new Podman(surroundings().socket, hub.builder.name);
+    this.podman = new Podman(
+      surroundings().socket,
+      workerIdOf(hub.builder.name, join(directory, 'work/adjutant')),
+    );
     this.daemon = this.#spawn();
   }
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { taskState } from '../../src/devhub/rows.ts';
 import { TestBuilder } from './builder.ts';
 import { openDevHub } from './dev-hub.ts';
 import { makeOddPackage, oddPackages } from './odd-packages.ts';
@@ -71,7 +72,8 @@ const more: Readonly<Record<string, End>> = {
   'many-files': built('many-files'),
   'mknod-br': built('mknod-br'),
   'newline-name': failed,
-  'no-parse-arch': failed,
+  // It asks for %{_topdir}, which is another in koji's rebuildSRPM; there it fails in buildArch.
+  'no-parse-arch': rebuilt(`error building srpm, exited with status 1; see ${bothLogs} for more information`),
   'noarch-elsewhere': { fails: 'build', with: 'No valid arches were found' },
   // rebuildSRPM finds the spec, mock takes the first name that ends so.
   'other-spec': failed,
@@ -93,9 +95,8 @@ const more: Readonly<Record<string, End>> = {
   'self-br': unsolved,
   'term-parent': status('noarch', 241, 'root.log'),
   topdir: rebuilt('No srpms found in the buildroot'),
-  'undefined-version': rebuilt(
-    `error building srpm, exited with status 1; see ${bothLogs} for more information`,
-  ),
+  // Better, too: mock hands the name to rpm, which takes the braces for a pattern.
+  'undefined-version': { rpms: ['undefined-version-%{no_such_macro}-1.td1.noarch.rpm'] },
 };
 
 describeE2e('odd packages', () => {
@@ -120,8 +121,8 @@ describeE2e('odd packages', () => {
       const rpms = uploads.flat().filter((file) => file.endsWith('.rpm') && !file.endsWith('.src.rpm'));
       return { rpms: rpms.sort() };
     }
-    const failing = build.tree.children.at(-1)?.method ?? 'build';
-    return { fails: failing, with: build.fault.text };
+    const failing = build.tree.children.find(({ state }) => state === taskState.FAILED);
+    return { fails: failing?.method ?? 'build', with: build.fault.text };
   };
 
   const all = process.env['KOJI_ADJUTANT_TEST_ODD_PACKAGES'] === 'all';

@@ -9,12 +9,14 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { collectFiles } from '../../src/buildroot/collect.ts';
 import type { BuildrootHost } from '../../src/buildroot/containers.ts';
+import { hubRepo } from '../../src/buildroot/package-repos.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { Container } from '../../src/container/manager.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { noMeter } from '../../src/core/meter.ts';
 import { machineArch } from '../../src/default-image.ts';
 import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
 import { testUlimits } from './container-harness.ts';
@@ -125,7 +127,15 @@ function openHost(directory: string): { readonly host: BuildrootHost; readonly m
       await cache.snapshots.forget(key);
   });
   const host = {
-    ...{ containers, clock: systemClock, site, workerId: 'removals-test', hostname: 'localhost', cache },
+    ...{
+      containers,
+      clock: systemClock,
+      site,
+      meter: noMeter,
+      workerId: 'removals-test',
+      hostname: 'localhost',
+      cache,
+    },
     removals,
     ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
   };
@@ -153,7 +163,7 @@ async function openRoot(
   await mkdir(join(directory, work));
   const request = {
     ...{ taskId: process.pid, buildrootId, image, imageDigest: digest, group: 'build' },
-    ...{ repoUrls: [repoUrl], extra: {}, targetArch: machineArch(), rpmTarget: 'noarch' },
+    ...{ repos: [hubRepo([repoUrl])], extra: {}, targetArch: machineArch(), rpmTarget: 'noarch' },
     ...{ personality: null, network: 'none' as const, directory: { absolute: join(directory, work), work } },
   };
   const root = await TagRoot.prepare(host, request, logs, cleanup, never);

@@ -115,7 +115,8 @@ export function playRoot(
 /** A package whose file holds its name. */
 export function solvedPackage(name: string): Solution['packages'][number] {
   const hex = createHash('sha256').update(name).digest('hex');
-  return { name, checksum: `sha256:${hex}`, sizeBytes: name.length, location: `${name}.rpm`, base: null };
+  const place = { repo: 'build', location: `${name}.rpm`, base: null };
+  return { name, checksum: `sha256:${hex}`, sizeBytes: name.length, ...place };
 }
 
 function run({ code = 0, output, runMs, ranInto }: PackageRun): FakeBehaviour {

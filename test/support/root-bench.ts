@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { BuildrootCache, BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
 import type { SiteSettings } from '../../src/buildroot/mock-environment.ts';
+import { hubRepo } from '../../src/buildroot/package-repos.ts';
 import type { RootLogs } from '../../src/buildroot/root-ground.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
 import { MetadataCache } from '../../src/cache/metadata-cache.ts';
@@ -16,9 +17,11 @@ import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerManager } from '../../src/container/manager.ts';
+import { containerName } from '../../src/container/names.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { noMeter } from '../../src/core/meter.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
 import { toSourceRpm } from './source-rpm.ts';
@@ -130,19 +133,20 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
     ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
+    meter: noMeter,
     ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
     codeLimits: changes.codeLimits ?? {},
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {
     ...{ taskId, buildrootId: 9, image, imageDigest: bootstrap.digest, group: 'build', extra: {} },
-    repoUrls: [pathToFileURL(join(directory, 'repo')).href],
+    repos: [hubRepo([pathToFileURL(join(directory, 'repo')).href])],
     ...{ targetArch: 'x86_64', rpmTarget: 'x86_64', personality: null, network: 'none' },
     directory: { absolute: directory, work: `tasks/${taskId}` },
     ...changes.request,
   };
   const prepare = () => TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never);
-  const prefix = `koji-adjutant-${taskId}-9-`;
+  const prefix = containerName('worker', taskId, 9, '');
   const named = (calls: readonly string[], call: string) =>
     calls.flatMap((made) =>
       made.startsWith(`${call}${prefix}`) ? [made.slice(call.length + prefix.length)] : [],

@@ -8,6 +8,7 @@ import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import { noMeter } from '../../src/core/meter.ts';
 import { hubApis } from '../../src/hub/apis.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
@@ -72,6 +73,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     files: new HubFiles([], topDir),
     directory: { absolute: directory, work: 'tasks/5/5' },
     buildrootHost: {
+      meter: noMeter,
       ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
       ...{
         limits: { pids: 100, memoryBytes: 1000 },

@@ -7,6 +7,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import type { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { Clock } from '../../src/core/clock.ts';
+import { noMeter } from '../../src/core/meter.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
 import { memoryFiles } from './memory-files.ts';
@@ -36,6 +37,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
       containers,
       clock,
       workerId: 'builder',
+      meter: noMeter,
       hostname: 'builder.example.com',
       localTime: null,
       site: {

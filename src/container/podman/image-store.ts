@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
+import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
 import { BuilderError } from '../../core/errors.ts';
@@ -97,15 +98,7 @@ export class ImageStore {
 
   /** `ContainerManager.images`. */
   async list(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
-    const found = await this.#engine.call(ListedImages, {
-      what: `list the images with label ${label}`,
-      method: 'GET',
-      path: `${libpod}/images/json`,
-      query: { filters: JSON.stringify({ label: [label] }) },
-      ok: [200],
-      repeatable: true,
-      signal,
-    });
+    const found = await this.#listed(label, signal);
     return (found ?? []).map(({ Id, Names, Labels, Size, Created }) => ({
       ...{ id: Id, names: Names ?? [], labels: Labels ?? {}, sizeBytes: Size, createdMs: Created * 1000 },
     }));
@@ -122,6 +115,25 @@ export class ImageStore {
     } as const;
     const answer = RemovedImage.parse(JSON.parse(await this.#engine.text(request)));
     return !/in use|dependent child/i.test(answer.cause ?? answer.message ?? '');
+  }
+
+  /** Podman looks at one image after the other, and fails when one of them was removed meanwhile. */
+  async #listed(label: string, signal: AbortSignal, triesLeft = 4): Promise<z.infer<typeof ListedImages>> {
+    try {
+      return await this.#engine.call(ListedImages, {
+        what: `list the images with label ${label}`,
+        method: 'GET',
+        path: `${libpod}/images/json`,
+        query: { filters: JSON.stringify({ label: [label] }) },
+        ok: [200],
+        repeatable: true,
+        signal,
+      });
+    } catch (error) {
+      const isRace = error instanceof ContainerError && /image not known/.test(error.message);
+      if (!isRace || triesLeft === 0) throw error;
+      return this.#listed(label, signal, triesLeft - 1);
+    }
   }
 
   async #find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined> {

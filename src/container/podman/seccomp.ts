@@ -72,7 +72,8 @@ export async function prepareSeccomp(engine: EngineSeccomp, path: string): Promi
     return { kind: 'own', because: `cannot read the profile ${profilePath}: ${describeError(error)}` };
   }
   // Containers may be made from it at any time: whole or not at all.
-  await writeFile(`${path}.new`, extended, { mode: 0o644 });
-  await rename(`${path}.new`, path);
+  const draft = `${path}.${process.pid}.new`;
+  await writeFile(draft, extended, { mode: 0o644 });
+  await rename(draft, path);
   return { kind: 'extended', path, from: profilePath };
 }

@@ -54,7 +54,7 @@ describe('createrepo', () => {
     );
     expect(containers.created).toMatchObject([
       {
-        name: 'koji-adjutant-5-createrepo',
+        name: expect.stringMatching(/^koji-adjutant-[0-9a-f]{8}-5-createrepo$/),
         network: 'none',
         capabilities: ['DAC_OVERRIDE'],
         mounts: [

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runPhase } from '../../buildroot/run-phase.ts';
+import { containerName } from '../../container/names.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
 import type { RepoInfo } from '../../hub/schema.ts';
 import type { TaskContext } from '../adapter.ts';
@@ -40,7 +41,7 @@ export async function runRepoStep(context: TaskContext, step: RepoStep): Promise
 
 function toContainerSpec({ task, directory, buildrootHost }: TaskContext, step: RepoStep): ContainerSpec {
   return {
-    name: `koji-adjutant-${task.id}-${step.name}`,
+    name: containerName(buildrootHost.workerId, task.id, step.name),
     root: { kind: 'image', image: step.image },
     command: ['/bin/bash', `/adjutant/in/${step.name}.sh`],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8', ...step.env },

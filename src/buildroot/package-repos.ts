@@ -1,0 +1,17 @@
+/** A repo that packages of a root come from. */
+export interface PackageRepo {
+  /** dnf's name for it: `build`, those after the first `build-2` and so on. */
+  readonly id: string;
+  /** Where it is; each of several has the same content. */
+  readonly urls: readonly string[];
+}
+
+/** The one repo of a root that is made for a hub, as mock's configuration by koji calls it. */
+export function hubRepo(urls: readonly string[]): PackageRepo {
+  return { id: 'build', urls };
+}
+
+/** All places of all repos. */
+export function urlsOf(repos: readonly PackageRepo[]): readonly string[] {
+  return repos.flatMap(({ urls }) => urls);
+}

@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
+import { hubRepo } from '../../src/buildroot/package-repos.ts';
 import { type BuildResults, TagRoot } from '../../src/buildroot/tag-root.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { noMeter } from '../../src/core/meter.ts';
 import { machineArch } from '../../src/default-image.ts';
 import { testUlimits } from '../podman/container-harness.ts';
 import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
@@ -70,7 +72,7 @@ export class AttackBench implements AsyncDisposable {
     this.#host = {
       ...{ containers, clock: systemClock, site, workerId: `attack-${process.pid}`, hostname: 'localhost' },
       ...{ cache: emptyCache(containers, directory), removals: new LateRemovals(logger), localTime: null },
-      ...{ limits: { pids: 1000 }, codeLimits: {}, labels: {}, extraMounts: [] },
+      ...{ limits: { pids: 1000 }, codeLimits: {}, labels: {}, extraMounts: [], meter: noMeter },
     };
   }
 
@@ -132,7 +134,11 @@ export class AttackBench implements AsyncDisposable {
     await using cleanup = new AsyncDisposableStack();
     const request: RootRequest = {
       ...{ taskId: process.pid, buildrootId, image, imageDigest: digest, group: 'build', extra },
-      ...{ repoUrls: [`http://127.0.0.1:${port}/repo`], targetArch: machineArch(), rpmTarget: 'noarch' },
+      ...{
+        repos: [hubRepo([`http://127.0.0.1:${port}/repo`])],
+        targetArch: machineArch(),
+        rpmTarget: 'noarch',
+      },
       ...{ personality: null, network: 'none', directory: { absolute: directory, work } },
     };
     try {

@@ -37,6 +37,14 @@ export class LimitWatch {
 
   /** Goes on until the signal is aborted or the container was killed. Rejects when a limit cannot be watched. */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#watchAll(signal);
+    } catch (error) {
+      if (!signal.aborted && (await this.#isRunning())) throw error;
+    }
+  }
+
+  async #watchAll(signal: AbortSignal): Promise<void> {
     const { engine, clock, id, limits } = this.#watched;
     const { State } = await inspectContainer(engine, clock, id, signal);
     const enough = new AbortController();
@@ -49,8 +57,6 @@ export class LimitWatch {
     ].filter((watch) => watch !== null);
     try {
       await Promise.all(watches);
-    } catch (error) {
-      if (!signal.aborted && (await this.#isRunning())) throw error;
     } finally {
       enough.abort();
       await Promise.allSettled(watches);

@@ -7,6 +7,7 @@ import { ensureTag, ensureTarget } from '../../src/devhub/hub.ts';
 import type { TagRow } from '../../src/devhub/rows.ts';
 import { type Ended, TestBuilder } from './builder.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';
+import { startForever } from './forever.ts';
 import { arch, describeE2e, srpm, surroundings } from './surroundings.ts';
 
 const run = promisify(execFile);
@@ -17,7 +18,7 @@ describeE2e('what was prepared before', () => {
 
   beforeAll(async () => {
     hub = await openDevHub();
-    builder = await TestBuilder.start(hub);
+    builder = await TestBuilder.start(hub, ['monitoring_enabled = yes', 'monitoring_bind = 127.0.0.1:0']);
     await builder.ensureRepo('td1-build');
     expect((await builder.build(srpm('hello'))).fault).toBeNull();
   });
@@ -65,23 +66,41 @@ describeE2e('what was prepared before', () => {
   });
 
   it('has its task try again when it is removed under it', async () => {
-    const { tree } = { tree: { id: await builder.submit(srpm('forever')) } };
-    const running = () => builder.podman.containers();
-    await expect
-      .poll(async () => (await running()).filter((name) => name.endsWith('build-1')).length, {
-        timeout: 120_000,
-        interval: 500,
-      })
-      .toBeGreaterThan(0);
-    // The last step of the build has to be the one of the package.
+    const { build, client, alive } = await startForever(builder);
     await podman('rmi', '--force', ...(await images()));
 
     const log = () => readFile(join(builder.directory, 'log'), 'utf8');
     await expect.poll(log, { timeout: 60_000, interval: 500 }).toContain('the task goes back to the queue');
-    const client = await builder.login();
-    await client.call('cancelTask', [tree.id]);
+    expect(alive()).toEqual([]);
+    await client.call('cancelTask', [build]);
     await client.logout();
     await expect.poll(() => builder.leftovers(), { timeout: 60_000, interval: 500 }).toEqual([]);
+  });
+
+  it('is counted', async () => {
+    const log = await readFile(join(builder.directory, 'log'), 'utf8');
+    const url = /"url":"(http:[^"]+)","msg":"metrics are shown"/.exec(log)?.[1] ?? '';
+
+    const text = await (await fetch(`${url}/metrics`)).text();
+
+    const value = (name: string) =>
+      Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`koji_adjutant_${name} `))
+          ?.split(' ')
+          .at(-1),
+      );
+    expect(value('ready')).toBe(1);
+    expect(value('snapshot_misses_total')).toBeGreaterThan(0);
+    expect(value('snapshots_made_total')).toBeGreaterThan(0);
+    expect(value('package_misses_total')).toBeGreaterThan(0);
+    expect(value('package_bytes')).toBeGreaterThan(1000);
+    expect(value('tasks_total{method="buildArch",end="closed"}')).toBeGreaterThan(0);
+    for (const phase of ['solve', 'fetch', 'install', 'build', 'commit'])
+      expect(value(`phase_seconds_count{phase="${phase}"}`)).toBeGreaterThan(0);
+    expect(value('hub_requests_total{kind="upload",result="answered"}')).toBeGreaterThan(0);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 
   /** A target with a build tag of its own, which has a repository; a policy counts from then on. */

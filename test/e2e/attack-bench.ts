@@ -1,0 +1,165 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
+import { hubRepo } from '../../src/buildroot/package-repos.ts';
+import { type BuildResults, TagRoot } from '../../src/buildroot/tag-root.ts';
+import { LateRemovals } from '../../src/container/late-removals.ts';
+import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { createLogger } from '../../src/core/logger.ts';
+import { noMeter } from '../../src/core/meter.ts';
+import { machineArch } from '../../src/default-image.ts';
+import { testUlimits } from '../podman/container-harness.ts';
+import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
+import { makeSrpm, surroundings } from './surroundings.ts';
+import { type CreateBody, UnsealingProxy } from './unsealing-proxy.ts';
+
+const never = new AbortController().signal;
+const logger = createLogger('warn');
+
+/** How a build differs from one of the product: protections taken away, other limits, a hook into its files. */
+export interface AttackedBuild {
+  /** Shell of %build. */
+  readonly script: string;
+  /** Lines of the spec before %description. */
+  readonly preamble?: string;
+  readonly unseal?: (body: CreateBody) => CreateBody;
+  readonly limits?: Partial<BuildrootHost['limits']>;
+  readonly codeLimits?: BuildrootHost['codeLimits'];
+  readonly mounts?: BuildrootHost['extraMounts'];
+  readonly extra?: RootRequest['extra'];
+  readonly timeoutSeconds?: number;
+  /** Once the root is there, before the build; gets the task's directory. */
+  readonly prepared?: (directory: string) => Promise<void>;
+}
+
+export interface AttackOutcome {
+  readonly log: string;
+  /** What the build has made, or why it failed. */
+  readonly results: BuildResults | null;
+  readonly error: unknown;
+  /** The task's directory. */
+  readonly directory: string;
+}
+
+/** Builds hostile packages as a task does, hub apart, on one host with one cache. */
+export class AttackBench implements AsyncDisposable {
+  readonly directory: string;
+  readonly #server: Server;
+  readonly #host: BuildrootHost;
+  #builds = 0;
+
+  static async open(): Promise<AttackBench> {
+    const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-attack-'));
+    const server = createServer((request, response) => {
+      const { pathname } = new URL(request.url ?? '', 'http://localhost');
+      readFile(join(surroundings().distribution, decodeURIComponent(pathname))).then(
+        (content) => response.end(content),
+        () => response.writeHead(404).end(),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new AttackBench(directory, server);
+  }
+
+  private constructor(directory: string, server: Server) {
+    this.directory = directory;
+    this.#server = server;
+    const containers = this.manager(surroundings().socket);
+    this.#host = {
+      ...{ containers, clock: systemClock, site, workerId: `attack-${process.pid}`, hostname: 'localhost' },
+      ...{ cache: emptyCache(containers, directory), removals: new LateRemovals(logger), localTime: null },
+      ...{ limits: { pids: 1000 }, codeLimits: {}, labels: {}, extraMounts: [], meter: noMeter },
+    };
+  }
+
+  get host(): BuildrootHost {
+    return this.#host;
+  }
+
+  manager(socketPath: string): PodmanManager {
+    const { directory } = this;
+    return new PodmanManager({
+      ...{ socketPath, clock: systemClock, logger, ulimits: testUlimits },
+      ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
+      ...{ reconnectMs: 0, timeoutMs: 120_000, pullMs: 60_000 },
+    });
+  }
+
+  async build(attack: AttackedBuild): Promise<AttackOutcome> {
+    this.#builds += 1;
+    const buildrootId = this.#builds;
+    const work = `task-${buildrootId}`;
+    const directory = join(this.directory, work);
+    await mkdir(directory);
+    const { preamble = '', script } = attack;
+    const spec = `BuildArch: noarch\n${preamble}\n%description\nAttacks.\n%build\nset +x +e\n${script}\n:\n%files\n`;
+    const source = await makeSrpm(directory, 'hostile', spec);
+    await using proxy =
+      attack.unseal === undefined
+        ? null
+        : await UnsealingProxy.open(directory, surroundings().socket, attack.unseal);
+    const host: BuildrootHost = {
+      ...this.#host,
+      ...(proxy !== null && { containers: this.manager(proxy.socketPath) }),
+      limits: { ...this.#host.limits, ...attack.limits },
+      codeLimits: attack.codeLimits ?? {},
+      extraMounts: attack.mounts ?? [],
+      site: { ...site, rpmbuildTimeoutSeconds: attack.timeoutSeconds ?? 300 },
+    };
+    const outcome = await this.#run(host, buildrootId, attack, { work, directory, source });
+    // They go by way of the proxy.
+    await host.removals.idle();
+    return outcome;
+  }
+
+  async #run(
+    host: BuildrootHost,
+    buildrootId: number,
+    { extra = {}, prepared }: AttackedBuild,
+    {
+      work,
+      directory,
+      source,
+    }: { readonly work: string; readonly directory: string; readonly source: string },
+  ): Promise<AttackOutcome> {
+    const { image } = surroundings();
+    const { digest } = await this.#host.containers.ensureImage(image, 'never', never);
+    await host.containers.ensureImage(image, 'never', never);
+    const { port } = this.#server.address() as AddressInfo; // it listens on a port
+    const logs = new TextLogs();
+    await using cleanup = new AsyncDisposableStack();
+    const request: RootRequest = {
+      ...{ taskId: process.pid, buildrootId, image, imageDigest: digest, group: 'build', extra },
+      ...{
+        repos: [hubRepo([`http://127.0.0.1:${port}/repo`])],
+        targetArch: machineArch(),
+        rpmTarget: 'noarch',
+      },
+      ...{ personality: null, network: 'none', directory: { absolute: directory, work } },
+    };
+    try {
+      const root = await TagRoot.prepare(host, request, logs, cleanup, never);
+      await root.bringSource(source);
+      await prepared?.(directory);
+      const results = await root.buildPackage(() => undefined, never);
+      return { log: logs.texts.build, results, error: null, directory };
+    } catch (error) {
+      return { log: logs.texts.build, results: null, error, directory };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { snapshots } = this.#host.cache;
+    await snapshots.idle();
+    const kept = await snapshots.list(never);
+    // The younger ones are made of the older ones.
+    for (const { key } of kept.toSorted((a, b) => b.createdMs - a.createdMs)) await snapshots.forget(key);
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await rm(this.directory, { recursive: true });
+  }
+}

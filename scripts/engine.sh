@@ -99,6 +99,15 @@ wants_overlay() {
     [ ! -d "$home/.local/share/containers/storage/vfs-images" ]
 }
 
+# With the places that Podman takes by itself: where the file does not name them, a commit through the service of a
+# rootless Podman 4 fails with "runroot must be set".
+storage_conf() {
+  local places
+  places=$(as_owner env "$1" podman --storage-driver overlay info \
+    --format $'runroot = "{{.Store.RunRoot}}"\ngraphroot = "{{.Store.GraphRoot}}"')
+  printf '# Written by scripts/engine.sh for this host.\n[storage]\ndriver = "overlay"\n%s\n' "$places"
+}
+
 # put FILE - standard input into the file, whole or not at all, only when it differs
 put() {
   # shellcheck disable=SC2016  # expanded by the inner shell
@@ -117,7 +126,7 @@ configure() {
     storage=$CONTAINERS_STORAGE_CONF
   elif wants_overlay; then
     storage=$engine/storage.conf
-    printf '# Written by scripts/engine.sh for this host.\n[storage]\ndriver = "overlay"\n' | put "$storage"
+    storage_conf "$name=$engine/containers.conf" | put "$storage"
   fi
   printf '%s\n' "$name=$engine/containers.conf" ${storage:+"CONTAINERS_STORAGE_CONF=$storage"} | put "$engine/env"
 }

@@ -1,3 +1,4 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -386,5 +387,72 @@ describe('a package of a root', () => {
     await prepare();
 
     expect(await readFile(cached(bench, 'bash'), 'utf8')).toBe('bash');
+  });
+});
+
+describe("a repo's metadata, once parsed,", () => {
+  /** A solver that parses metadata where there is none, and what it has found each time. */
+  const parsing = (directory: string) => {
+    const found: string[] = [];
+    const solve = () => {
+      const place = join(directory, 'solve/cache');
+      const parsed = join(place, 'build.solv');
+      found.push(existsSync(parsed) ? readFileSync(parsed, 'utf8') : 'nothing');
+      mkdirSync(place, { recursive: true });
+      writeFileSync(parsed, 'parsed');
+      return ['bash'];
+    };
+    return { found, solve };
+  };
+  /** The next root of the host: for another image digest of its own, the answer would not be known. */
+  const prepare = async (on: HostBench, digest: string, group: string) => {
+    const { found, solve } = parsing(join(on.directory, `tasks/${5 + on.plays.size}`));
+    const root = await openRootBench({ solve }, { repomd: repomd(digest), on, request: { group } });
+    await root.prepare();
+    return found;
+  };
+
+  it('is there for the next root from a repo with the same packages', async () => {
+    const host = await openHostBench();
+
+    expect(await prepare(host, 'a', 'build')).toEqual(['nothing']);
+    expect(await prepare(host, 'a', 'srpm-build')).toEqual(['parsed']);
+    expect(await prepare(host, 'b', 'srpm-build')).toEqual(['nothing']);
+    await host.cache.snapshots.idle();
+  });
+
+  it('is parsed again when what was kept is damaged', async () => {
+    const host = await openHostBench();
+    await prepare(host, 'a', 'build');
+    const [{ key } = { key: '' }] = await host.cache.metadata.list();
+    await writeFile(join(host.directory, 'cache/metadata', key, 'build.solv'), 'damage');
+
+    expect(await prepare(host, 'a', 'srpm-build')).toEqual(['nothing']);
+    expect(await prepare(host, 'a', 'other')).toEqual(['parsed']);
+    await host.cache.snapshots.idle();
+  });
+
+  it('is not kept of a solver that has failed', async () => {
+    const host = await openHostBench();
+    const failing = await openRootBench({ solve: () => 1 }, { repomd: repomd('a'), on: host });
+
+    await failureOf(failing.prepare());
+
+    expect(await host.cache.metadata.list()).toEqual([]);
+  });
+});
+
+describe('an install that fails for want of room', () => {
+  it('is no fault of the packages', async () => {
+    const { prepare } = await openRootBench({
+      install: () => 1,
+      installOutput: () =>
+        'error: unpacking of archive failed on file /x: cpio: write failed - No space left on device\n',
+    });
+
+    expect(await failureOf(prepare())).toMatchObject({
+      code: 'disk-full',
+      message: 'install @build failed: no space left on device',
+    });
   });
 });

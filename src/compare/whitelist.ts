@@ -47,4 +47,10 @@ export const whitelist: readonly Allowance[] = [
       /(?<=\.build-id\/)[0-9a-f]{2}(\/[0-9a-f]+)?|(?<=BuildID\[\w+\]=)[0-9a-f/]+|(?<=^debuginfo\(build-id\) = )[0-9a-f]+/g,
     reason: 'a build id is a digest of a program, and follows its content',
   },
+  {
+    id: 'package-manager-log',
+    what: ['log'],
+    of: /^dnf(\.[a-z]+)?\.log$/,
+    reason: 'dnf logs what it does, and it does nothing for a buildroot that was prepared before',
+  },
 ];

@@ -74,20 +74,23 @@ describeE2e('koji-adjutant compare', () => {
   afterAll(async () => {
     door.server.close();
     await builder[Symbol.asyncDispose]();
+    await koji('cache', 'trim', '--all', '--cache-dir', join(directory, 'koji-adjutant'));
     await rm(directory, { recursive: true });
   });
 
-  async function compare(...args: string[]) {
+  const compare = (...args: string[]) =>
+    koji('compare', ...args, '--hub', door.url, '--topurl', hub.filesUrl);
+  async function koji(...args: string[]) {
     const { socket, image } = surroundings();
-    const command = [join(import.meta.dirname, '../../src/cli.ts'), 'compare', ...args];
-    const given = ['--hub', door.url, '--topurl', hub.filesUrl];
+    const command = [join(import.meta.dirname, '../../src/cli.ts'), ...args];
     const env = {
       ...process.env,
       TMPDIR: join(directory, 'tmp'),
+      XDG_CACHE_HOME: directory,
       KOJI_ADJUTANT_PODMAN_SOCKET: socket,
       KOJI_ADJUTANT_TASK_IMAGE_DEFAULT: image,
     };
-    return promisify(execFile)(process.execPath, [...command, ...given], { env }).then(
+    return promisify(execFile)(process.execPath, command, { env }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       (error: { code: number; stdout: string; stderr: string }) => error,
     );
@@ -98,8 +101,8 @@ describeE2e('koji-adjutant compare', () => {
       JSON.stringify(
         Object.entries(state.tables).map(([name, table]) => [
           name,
-          // The builder checks in all the time.
-          name === 'hosts' || name === 'sessions' ? [] : table.all(),
+          // The builder checks in all the time, and the hub looks for work to give it.
+          ['hosts', 'sessions', 'schedulerRuns'].includes(name) ? [] : table.all(),
         ]),
       ),
     );
@@ -130,6 +133,7 @@ describeE2e('koji-adjutant compare', () => {
     expect(run).toMatchObject({ code: 0, stderr: '' });
     expect(await builder.leftovers()).toEqual([]);
     expect(await readdir(join(directory, 'tmp'))).toEqual([]);
+    expect(await readdir(join(directory, 'koji-adjutant/tasks'))).toEqual([]);
   });
 
   it('shows what another configuration changes', async () => {

@@ -31,6 +31,8 @@ export interface RootPlay {
   readonly withdrawn?: readonly string[];
   /** Exit code of the n-th install. */
   install?(attempt: number): number | Promise<number>;
+  /** What the n-th install says. */
+  installOutput?(attempt: number): string;
   /** Names of the packages in the root after the n-th install. */
   installed?(attempt: number): readonly string[];
   /** The source phases in order; the last one stays. */
@@ -83,7 +85,7 @@ export function playRoot(
         };
       case 'install':
         return {
-          output: `install ${attempt}\n`,
+          output: play.installOutput?.(attempt) ?? `install ${attempt}\n`,
           async main() {
             writeFileSync(
               join(directory, `out-${attempt}`, 'installed'),

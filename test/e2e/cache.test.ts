@@ -1,0 +1,161 @@
+import { execFile } from 'node:child_process';
+import { chmod, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ensureTag, ensureTarget } from '../../src/devhub/hub.ts';
+import type { TagRow } from '../../src/devhub/rows.ts';
+import { type Ended, TestBuilder } from './builder.ts';
+import { type DevTestHub, openDevHub } from './dev-hub.ts';
+import { startForever } from './forever.ts';
+import { arch, describeE2e, srpm, surroundings } from './surroundings.ts';
+
+const run = promisify(execFile);
+
+describeE2e('what was prepared before', () => {
+  let hub: DevTestHub;
+  let builder: TestBuilder;
+
+  beforeAll(async () => {
+    hub = await openDevHub();
+    builder = await TestBuilder.start(hub, ['monitoring_enabled = yes', 'monitoring_bind = 127.0.0.1:0']);
+    await builder.ensureRepo('td1-build');
+    expect((await builder.build(srpm('hello'))).fault).toBeNull();
+  });
+  afterAll(() => builder[Symbol.asyncDispose]());
+
+  const place = (name: string) => join(builder.directory, 'work/adjutant/cache', name);
+  const podman = async (...args: readonly string[]) =>
+    (await run('podman', ['--url', `unix://${surroundings().socket}`, ...args])).stdout;
+  const snapshotsKept = async () =>
+    (await readdir(place('snapshots'))).map((name) => name.replace('.json', ''));
+  /** Names of this builder's snapshot images. */
+  const images = async () => {
+    const keys = await snapshotsKept();
+    const all = (await podman('images', '--format', '{{.Repository}}:{{.Tag}}')).split('\n');
+    return all.filter((name) => keys.some((key) => name.endsWith(`:${key}`)));
+  };
+  const rootLog = async (build: Ended) => {
+    const { tree } = await builder.child(build, 'buildArch');
+    return builder.log(tree.id, 'root.log');
+  };
+
+  it('is made again when snapshots were removed, and when packages and metadata in the cache are damaged', async () => {
+    await podman('rmi', ...(await images()));
+    const packages = (await readdir(place('packages'), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.rpm'))
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .slice(0, 5);
+    for (const path of packages) {
+      const bytes = await readFile(path);
+      bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 0xff;
+      await chmod(path, 0o644);
+      await writeFile(path, bytes);
+    }
+    for (const key of await readdir(place('metadata')))
+      await truncate(join(place('metadata'), key, 'build.solv'), 100);
+
+    const build = await builder.build(srpm('hello'));
+
+    expect(build.fault).toBeNull();
+    const logs = `${await rootLog(build)}${await builder.log((await builder.child(build, 'rebuildSRPM')).tree.id, 'root.log')}`;
+    expect(logs).toMatch(/[1-5] damaged packages of the cache are fetched again/);
+    const again = await builder.build(srpm('hello'));
+    expect(await rootLog(again)).toMatch(/taken from snapshot/);
+    expect(await builder.leftovers()).toEqual([]);
+  });
+
+  it('has its task try again when it is removed under it', async () => {
+    const { build, client, alive } = await startForever(builder);
+    await podman('rmi', '--force', ...(await images()));
+
+    const log = () => readFile(join(builder.directory, 'log'), 'utf8');
+    await expect.poll(log, { timeout: 60_000, interval: 500 }).toContain('the task goes back to the queue');
+    expect(alive()).toEqual([]);
+    await client.call('cancelTask', [build]);
+    await client.logout();
+    await expect.poll(() => builder.leftovers(), { timeout: 60_000, interval: 500 }).toEqual([]);
+  });
+
+  it('is counted', async () => {
+    const log = await readFile(join(builder.directory, 'log'), 'utf8');
+    const url = /"url":"(http:[^"]+)","msg":"metrics are shown"/.exec(log)?.[1] ?? '';
+
+    const text = await (await fetch(`${url}/metrics`)).text();
+
+    const value = (name: string) =>
+      Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`koji_adjutant_${name} `))
+          ?.split(' ')
+          .at(-1),
+      );
+    expect(value('ready')).toBe(1);
+    expect(value('snapshot_misses_total')).toBeGreaterThan(0);
+    expect(value('snapshots_made_total')).toBeGreaterThan(0);
+    expect(value('package_misses_total')).toBeGreaterThan(0);
+    expect(value('package_bytes')).toBeGreaterThan(1000);
+    expect(value('tasks_total{method="buildArch",end="closed"}')).toBeGreaterThan(0);
+    for (const phase of ['solve', 'fetch', 'install', 'build', 'commit'])
+      expect(value(`phase_seconds_count{phase="${phase}"}`)).toBeGreaterThan(0);
+    expect(value('hub_requests_total{kind="upload",result="answered"}')).toBeGreaterThan(0);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  /** A target with a build tag of its own, which has a repository; a policy counts from then on. */
+  const target = async (name: string, extra: TagRow['extra'] = {}) => {
+    const groups = [
+      { name: 'build', packages: ['bash'] },
+      { name: 'srpm-build', packages: ['bash'] },
+    ];
+    const wanted = { parents: [], groups: [], extra: {} };
+    const buildTag = { ...wanted, groups, name: `${name}-build`, arches: arch };
+    await hub.running.change((devHub) => {
+      const destination = ensureTag(devHub, { ...wanted, name, arches: null });
+      ensureTarget(devHub, name, ensureTag(devHub, buildTag), destination);
+    });
+    await builder.ensureRepo(buildTag.name);
+    await hub.running.change((devHub) => ensureTag(devHub, { ...buildTag, extra }));
+    return name;
+  };
+
+  it('does not hide that the metadata of a repo is cut off', async () => {
+    const name = await target('cut');
+    const repos = join(hub.topdir, 'repos', `${name}-build`);
+    for (const id of (await readdir(repos)).filter((entry) => /^\d+$/.test(entry))) {
+      const repodata = join(repos, id, arch, 'repodata');
+      for (const file of await readdir(repodata))
+        if (/primary\.xml/.test(file)) await truncate(join(repodata, file), 50);
+    }
+    const before = await readdir(place('metadata'));
+
+    const build = await builder.build(srpm('hello'), { target: name });
+
+    const rebuild = await builder.child(build, 'rebuildSRPM');
+    expect(rebuild.fault).toEqual({
+      code: 1012,
+      text: 'could not init buildroot, exited with status 30; see root.log for more information',
+    });
+    expect(await builder.log(rebuild.tree.id, 'root.log')).toMatch(/primary/);
+    expect(await readdir(place('metadata'))).toEqual(before);
+    expect(await builder.leftovers()).toEqual([]);
+  });
+
+  it('cannot be made by an image without dnf, which the task says', async () => {
+    // A root of the test distribution has no dnf.
+    const [root = ''] = await images();
+    await podman('tag', root, 'localhost/koji-adjutant-test-no-dnf:1');
+    const rules = [{ type: 'default', image: 'localhost/koji-adjutant-test-no-dnf:1', pull_policy: 'never' }];
+    try {
+      const name = await target('no-dnf', { adjutant_image_policy: { version: '1.0', rules } });
+
+      const build = await builder.build(srpm('hello'), { target: name });
+
+      expect(build.fault?.text).toMatch(/localhost\/koji-adjutant-test-no-dnf:1.*dnf/s);
+      expect(await builder.leftovers()).toEqual([]);
+    } finally {
+      await podman('rmi', 'localhost/koji-adjutant-test-no-dnf:1');
+    }
+  });
+});

@@ -81,15 +81,17 @@ export class RootPackages {
     if (base.status === 'rejected') throw base.reason;
     await bringing;
     const listing = await this.#install(base.value, parent === null, solution, wish, signal);
-    const startedMs = host.clock.now();
-    const keeping = host.cache.snapshots.keep(
+    host.cache.snapshots.keep(
       {
         ...{ key, parent: parent?.key ?? null, listing },
         title: `${wish.title}, arch ${this.#ground.request.targetArch}`,
       },
       base.value,
+      () => {
+        const startedMs = host.clock.now();
+        return (isKept) => this.#meterCommit(isKept, startedMs);
+      },
     );
-    void keeping.then((isKept) => this.#meterCommit(isKept, startedMs));
     return {
       key,
       installed: parseInstalled(listing),

@@ -41,7 +41,7 @@ async function setUp() {
     record: join(directory, `${key}.json`),
     /** Keeps the root of the container and waits until that is done. */
     async keep() {
-      void store.keep(facts, container);
+      store.keep(facts, container);
       await store.idle();
     },
     /** Holds the next commit until it is let go, or made to fail. */
@@ -128,7 +128,7 @@ describe('SnapshotStore.keep', () => {
     const removals = new LateRemovals(keptLog().log);
     const gate = holdCommit();
 
-    void store.keep(facts, container);
+    store.keep(facts, container);
     removals.add(container, store.settled(key));
     const settled = store.settled(key, never);
 
@@ -144,11 +144,22 @@ describe('SnapshotStore.keep', () => {
     containers.assertClean();
   });
 
+  it('begins when somebody waits for it, not before', async () => {
+    const { store, container, containers, image } = await setUp();
+
+    store.keep(facts, container);
+    await new Promise(setImmediate);
+    expect(containers.calls).toEqual(['create root']);
+    await store.settled(key);
+
+    expect(containers.calls).toContain(`commit ${image()}`);
+  });
+
   it('is only told in the log when it fails', async () => {
     const { store, holdCommit, container, containers, said } = await setUp();
     const gate = holdCommit();
 
-    void store.keep(facts, container);
+    store.keep(facts, container);
     const removals = new LateRemovals(keptLog().log);
     removals.add(container, store.settled(key));
     gate.reject(new Error('no space left'));
@@ -163,7 +174,7 @@ describe('SnapshotStore.keep', () => {
   it('makes nobody wait longer than he wants', async () => {
     const { store, holdCommit, container } = await setUp();
     const gate = holdCommit();
-    void store.keep(facts, container);
+    store.keep(facts, container);
 
     await expect(store.settled(key, AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('cancelled');
 
@@ -206,7 +217,7 @@ describe('SnapshotStore.alone', () => {
   it('has those who come later wait until it is kept', async () => {
     const { store, holdCommit, container } = await setUp();
     const gate = holdCommit();
-    await store.alone(key, async () => void store.keep(facts, container), silent, never);
+    await store.alone(key, async () => store.keep(facts, container), silent, never);
 
     const waiting = store.alone(
       key,
@@ -275,7 +286,7 @@ describe('SnapshotStore.sweep', () => {
     const { store, keep, containers, container, directory, record, image } = await setUp();
     await keep();
     const stranger = new SnapshotStore(containers, join(directory, 'other'), keptLog().log);
-    void stranger.keep(facts, container);
+    stranger.keep(facts, container);
     await stranger.idle();
     await containers.commit(container.id, 'localhost/not-a-snapshot:1', {}, never);
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
@@ -51,7 +51,7 @@ export class SnapshotStore {
   readonly #area: string;
   readonly #log: Logger;
   readonly #makers = new Map<string, Promise<unknown>>();
-  readonly #commits = new Map<string, Promise<boolean>>();
+  readonly #commits = new Map<string, { begin(): void; readonly done: Promise<void> }>();
   /** How many hold a snapshot, by its key. */
   readonly #held = new Map<string, number>();
 
@@ -94,14 +94,15 @@ export class SnapshotStore {
     waiting: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<T | null> {
-    const other = this.#makers.get(key) ?? this.#commits.get(key);
-    if (other !== undefined) {
+    const other = this.#makers.get(key);
+    if (other !== undefined || this.#commits.has(key)) {
       await waiting();
       // Its failure is its own; whoever comes next finds nothing and tries.
-      await untilAborted(
-        other.catch(() => undefined),
-        signal,
-      );
+      if (other !== undefined)
+        await untilAborted(
+          other.catch(() => undefined),
+          signal,
+        );
       await this.settled(key, signal);
       return null;
     }
@@ -115,34 +116,44 @@ export class SnapshotStore {
   }
 
   /**
-   * Makes a snapshot of the root of a container at rest, in the background: the root may be read meanwhile. Nothing
-   * is lost when that fails, so it is only told in the log. Resolves, always, with whether it was kept.
+   * Will make a snapshot of the root of a container at rest, in the background: when somebody waits for it (`settled`),
+   * at the latest when its maker's task has ended. Not before: a commit keeps the engine's storage busy, and with it the
+   * build. The root may be read meanwhile. Nothing is lost when it fails, so that is only told in the log. `began` is
+   * called then, and what it returns at the end, with whether the root was kept.
    */
-  keep(snapshot: NewSnapshot, container: Container): Promise<boolean> {
+  keep(
+    snapshot: NewSnapshot,
+    container: Container,
+    began: () => (isKept: boolean) => void = () => () => undefined,
+  ): void {
     const { key } = snapshot;
-    const commit = this.#keep(snapshot, container).then(
-      () => true,
-      (error: unknown) => {
-        this.#log.warn({ snapshot: key, err: describeError(error) }, 'a prepared root could not be kept');
-        return false;
-      },
-    );
-    this.#commits.set(
-      key,
-      commit.finally(() => this.#commits.delete(key)),
-    );
-    return commit;
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const done = begun
+      .then(async () => {
+        const ended = began();
+        try {
+          await this.#keep(snapshot, container);
+          ended(true);
+        } catch (error) {
+          this.#log.warn({ snapshot: key, err: describeError(error) }, 'a prepared root could not be kept');
+          ended(false);
+        }
+      })
+      .finally(() => this.#commits.delete(key));
+    this.#commits.set(key, { begin, done });
   }
 
-  /** Resolves when no commit of this key is under way. */
+  /** Resolves when no commit of this key is to be made or under way any more; begins it. */
   async settled(key: string, signal?: AbortSignal): Promise<void> {
     const commit = this.#commits.get(key);
-    if (commit !== undefined) await (signal === undefined ? commit : untilAborted(commit, signal));
+    if (commit === undefined) return;
+    commit.begin();
+    await (signal === undefined ? commit.done : untilAborted(commit.done, signal));
   }
 
-  /** Resolves when no commit is under way at all. */
+  /** Resolves when no commit is to be made or under way at all; begins those. */
   async idle(): Promise<void> {
-    await Promise.all(this.#commits.values());
+    await Promise.all([...this.#commits.keys()].map((key) => this.settled(key)));
   }
 
   /** Keeps a snapshot from being removed until what is returned has been disposed. */
@@ -208,6 +219,8 @@ export class SnapshotStore {
     const image = this.#imageOf(key);
     const never = new AbortController().signal;
     const labels = { [snapshotLabel]: key, [areaLabel]: this.#directory };
+    // An image whose area is not there is swept by whoever starts next.
+    await mkdir(this.#directory, { recursive: true });
     await this.#containers.commit(container.id, image, labels, never);
     const { id: imageId } = await this.#containers.ensureImage(image, 'never', never);
     const images = await this.#containers.images(snapshotLabel, never);

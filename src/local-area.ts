@@ -65,9 +65,11 @@ export async function openLocalArea(
   for (const user of dead) await clearAfter(user, users, containers, directory, log, signal);
   // What another process is just making would look like something left over.
   if (living.length === 0) await host.cache.snapshots.sweep(signal);
-  undo.defer(() => removeWork(directory, me));
-  undo.defer(() => tidy(config, host, users, log));
-  const made = undo.move();
+  // From here on it leaves as others would clear after it: what cannot be removed now the next one tries again.
+  undo.move();
+  const made = new AsyncDisposableStack();
+  made.defer(() => clearAfter(me, users, containers, directory, log, new AbortController().signal));
+  made.defer(() => tidy(config, host, users, log));
   return {
     ...{ host, directory, id: me.pid },
     async openWork(build) {
@@ -115,8 +117,14 @@ async function removeWork(directory: string, { pid }: AreaUser): Promise<void> {
 }
 
 /** What was built is built: a cache that is too large is a matter for the next one, and told in the log. */
-async function tidy(config: Config, { cache }: BuildrootHost, users: AreaUsers, log: Logger): Promise<void> {
+async function tidy(
+  config: Config,
+  { cache, removals }: BuildrootHost,
+  users: AreaUsers,
+  log: Logger,
+): Promise<void> {
   await cache.snapshots.idle();
+  await removals.idle();
   const { living } = await users.others();
   if (living.length > 0) return;
   try {

@@ -109,6 +109,8 @@ await using host = await BenchHost.start(signal);
 const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-bench-'));
 await using cleanup = new AsyncDisposableStack();
 cleanup.defer(() => rm(directory, { recursive: true, force: true }));
+// Images would outlive the records of them.
+cleanup.defer(() => host.forget());
 const srpms = new FreshSrpms(host, join(directory, 'rpmbuild'), signal);
 await host.makeRepo();
 const repoId = await host.repoId();
@@ -172,7 +174,6 @@ for (let count = 0; count < Number(values.many); count += 1) {
   manyMs.push((await log()).untilFirstLine(task));
 }
 const atOnce = await together(Number(values['at-once']));
-await forgetRoots('all');
 
 const figures = printFigures(`buildArch of hello, ${runs} runs each, seconds`, [
   ['first build ever, opened to first line', [(await log()).untilFirstLine(first)]],

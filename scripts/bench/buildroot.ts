@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { z } from 'zod';
+import { workerLabel } from '../../src/container/labels.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { installWithDnf, mountAndEnter } from './bare-root.ts';
@@ -76,22 +77,26 @@ async function forgetRoots(which: 'all' | 'with build requirements'): Promise<vo
   if (which === 'all') await rm(join(host.stateDir, 'cache/solutions'), { recursive: true, force: true });
 }
 
-/** Bytes that the container of a running build has changed. */
+/** Bytes that the container of a running build has changed: the most that was seen. */
 async function changedBytes(): Promise<number> {
   const taskId = await submit({ sleepSeconds: 3 });
-  const filter = ['--filter', `name=^koji-adjutant-${taskId}-.*-build-1$`, '--filter', 'status=running'];
-  const command = ['--url', `unix://${host.socket}`, 'ps', '--size', '--format', 'json', ...filter];
+  const of = (label: string, value: string | number) => ['--filter', `label=${label}=${value}`];
+  const filters = [...of(workerLabel, 'bench-builder'), ...of('io.koji.adjutant.task_id', taskId)];
+  const command = ['--url', `unix://${host.socket}`, 'ps', '--size', '--format', 'json', ...filters];
   const Sized = z.array(z.looseObject({ Size: z.looseObject({ rwSize: z.number() }) }));
-  for (;;) {
-    const [found] = Sized.parse(JSON.parse((await run('podman', command)).stdout));
-    if (found !== undefined) {
-      await systemClock.sleep(1500, signal);
-      const [later] = Sized.parse(JSON.parse((await run('podman', command)).stdout));
-      await host.ended(taskId);
-      return (later ?? found).Size.rwSize;
+  let most = 0;
+  const over = new AbortController();
+  const watching = (async () => {
+    while (!over.signal.aborted) {
+      const found = Sized.parse(JSON.parse((await run('podman', command)).stdout));
+      most = Math.max(most, ...found.map(({ Size }) => Size.rwSize));
+      await systemClock.sleep(300, signal);
     }
-    await systemClock.sleep(100, signal);
-  }
+  })();
+  await host.ended(taskId);
+  over.abort();
+  await watching;
+  return most;
 }
 
 /** So many tasks at once; from opening to first line, each. */

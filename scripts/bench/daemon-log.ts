@@ -40,15 +40,15 @@ export class DaemonLog {
       .reduce((sum, { stepMs }) => sum + stepMs, 0);
   }
 
-  /** From the end of the task's first install to the moment its root was kept, and what that takes on the disk. */
+  /** From the end of the task, when its root begins to be kept, to the moment it was; and what it takes on the disk. */
   commit(taskId: number): { readonly tookMs: number; readonly ownBytes: number } {
-    const install = this.#steps(taskId).find(({ step }) => step.startsWith('install '));
-    const installedMs = Date.parse(install?.time ?? '');
+    const ended = this.#lines.find((line) => line.msg === 'task ended' && line['taskId'] === taskId);
+    const endedMs = Date.parse(ended?.time ?? '');
     const kept = this.#lines
       .filter(({ msg }) => msg === 'a prepared root is kept')
       .map((line) => Kept.parse(line))
-      .find(({ time }) => Date.parse(time) >= installedMs);
-    return { tookMs: Date.parse(kept?.time ?? '') - installedMs, ownBytes: kept?.ownBytes ?? Number.NaN };
+      .find(({ time }) => Date.parse(time) >= endedMs);
+    return { tookMs: Date.parse(kept?.time ?? '') - endedMs, ownBytes: kept?.ownBytes ?? Number.NaN };
   }
 
   /** How long the hub took for the calls of the session that was closed last. */

@@ -18,6 +18,8 @@ const cached = (bench: HostBench, name: string) =>
 /** Holds commits of the host until they are let go, or made to fail. */
 function holdCommits({ containers }: HostBench) {
   const gate = Promise.withResolvers<void>();
+  // It may be told before anybody waits.
+  gate.promise.catch(() => undefined);
   const commit = containers.commit.bind(containers);
   containers.commit = async (...call) => {
     await gate.promise;

@@ -47,6 +47,8 @@ async function setUp() {
     /** Holds the next commit until it is let go, or made to fail. */
     holdCommit() {
       const gate = Promise.withResolvers<void>();
+      // It may be told before anybody waits.
+      gate.promise.catch(() => undefined);
       const commit = containers.commit.bind(containers);
       containers.commit = async (...call) => {
         await gate.promise;

@@ -201,7 +201,9 @@ const figures = printFigures(`buildArch of hello, ${runs} runs each, seconds`, [
 ]);
 
 const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
-console.log(`\ndisk: ${mib(rootBytes)} MiB for the root, once; ${mib(taskBytes)} MiB changed by a task\n`);
+console.log(
+  `\ndisk: ${mib(rootBytes)} MiB for the root, once; ${Math.round(taskBytes / 1024)} KiB changed by a task\n`,
+);
 const of = (all: readonly number[]) => median(all);
 const verdicts = [
   ['warm, seconds', of(warm.map((one) => one.prepareMs)) / 1000, '<=', limits.warmMs / 1000],

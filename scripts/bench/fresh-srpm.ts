@@ -10,7 +10,7 @@ const run = promisify(execFile);
 export interface SrpmChanges {
   /** Further BuildRequires. */
   readonly requires?: readonly string[];
-  /** How long %build sleeps in addition, in seconds. */
+  /** How long %check sleeps at its end, in seconds. */
   readonly sleepSeconds?: number;
 }
 
@@ -42,7 +42,7 @@ export class FreshSrpms {
         /^%description$/m,
         `${requires.map((name) => `BuildRequires: ${name}\n`).join('')}%description`,
       )
-      .replace(/^%build$/m, `%build\nsleep ${sleepSeconds}`)
+      .replace(/^%files$/m, `sleep ${sleepSeconds}\n\n%files`)
       .replace(/^%changelog(.|\n)*/m, '');
     const day = new Date().toUTCString().replace(/^(\w+), (\d+) (\w+) (\d+).*/, '$1 $3 $2 $4');
     const changelog = `\n%changelog\n* ${day} Bench <bench@example.com> - 1.0-${this.#release}\n- ${crypto.randomUUID()}\n`;

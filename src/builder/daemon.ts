@@ -168,11 +168,22 @@ export class Daemon {
     const { environment, log } = this.#parts;
     const { workerId } = environment.buildrootHost;
     await reapStrays(environment.containers, workerId, () => false, log, signal);
-    const swept = await environment.buildrootHost.cache.snapshots.sweep(signal);
-    if (swept > 0) log.info({ swept }, 'removed images of roots that were not finished');
+    await this.#sweepSnapshots(signal);
     const tasks = join(environment.workDir, 'tasks');
     for (const bucket of await readdir(tasks))
       await rm(join(tasks, bucket), { recursive: true, force: true });
+  }
+
+  /** What is left of snapshots takes room, no more: a daemon that cannot remove it can work. */
+  async #sweepSnapshots(signal: AbortSignal): Promise<void> {
+    const { environment, log } = this.#parts;
+    try {
+      const swept = await environment.buildrootHost.cache.snapshots.sweep(signal);
+      if (swept > 0) log.info({ swept }, 'removed images of roots that were not finished');
+    } catch (error) {
+      signal.throwIfAborted();
+      log.warn({ err: describeError(error) }, 'images of roots that were not finished could not be removed');
+    }
   }
 
   async #trimCache(signal: AbortSignal): Promise<void> {

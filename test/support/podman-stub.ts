@@ -46,7 +46,7 @@ function answer(path: string, storageDir: string): string | undefined {
       version: { Version: '5.0.0' },
     });
   }
-  if (path.endsWith('/containers/json')) return '[]';
+  if (path.endsWith('/containers/json') || path.endsWith('/images/json')) return '[]';
   if (/\/images\/.*\/json$/.test(path))
     return JSON.stringify({ Id: 'image', Digest: 'sha256:0', Architecture: 'amd64' });
   return undefined;

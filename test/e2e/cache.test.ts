@@ -65,14 +65,18 @@ describeE2e('what was prepared before', () => {
     expect(await builder.leftovers()).toEqual([]);
   });
 
-  it('has its task try again when it is removed under it', async () => {
+  it('ends its task at once when it is removed under it, and nothing stays', async () => {
     const { build, client, alive } = await startForever(builder);
     await podman('rmi', '--force', ...(await images()));
 
     const log = () => readFile(join(builder.directory, 'log'), 'utf8');
-    await expect.poll(log, { timeout: 60_000, interval: 500 }).toContain('the task goes back to the queue');
+    // Podman kills before it removes: which of the two the daemon sees first is chance.
+    await expect
+      .poll(log, { timeout: 60_000, interval: 500 })
+      .toMatch(/the task goes back to the queue|exited with status 247/);
     expect(alive()).toEqual([]);
-    await client.call('cancelTask', [build]);
+    // It may have failed already.
+    await client.call('cancelTask', [build]).catch(() => undefined);
     await client.logout();
     await expect.poll(() => builder.leftovers(), { timeout: 60_000, interval: 500 }).toEqual([]);
   });

@@ -188,8 +188,20 @@ export class TestBuilder implements AsyncDisposable {
     return join(this.hub.topdir, 'work', 'tasks', String(taskId % 10_000), String(taskId));
   }
 
-  /** What is left of tasks on this host: containers, and directories of tasks. Empty when all is well. */
+  /**
+   * What is left of tasks on this host: containers, and directories of tasks. Empty when all is well; containers whose
+   * work is done, and roots that are being kept as snapshots, have half a minute to go.
+   */
   async leftovers(): Promise<readonly string[]> {
+    const lateMs = systemClock.now() + 30_000;
+    for (;;) {
+      const left = await this.#leftNow();
+      if (left.length === 0 || systemClock.now() > lateMs) return left;
+      await systemClock.sleep(100, never);
+    }
+  }
+
+  async #leftNow(): Promise<readonly string[]> {
     const tasks = join(this.directory, 'work', 'tasks');
     const directories = existsSync(tasks) ? await readdir(tasks, { recursive: true }) : [];
     return [

@@ -147,7 +147,9 @@ describeE2e('what was prepared before', () => {
   });
 
   it('cannot be made by an image without dnf, which the task says', async () => {
-    // A root of the test distribution has no dnf.
+    // A root of the test distribution has no dnf. It is kept once its task has ended.
+    await builder.build(srpm('hello'));
+    expect(await builder.leftovers()).toEqual([]);
     const [root = ''] = await images();
     await podman('tag', root, 'localhost/koji-adjutant-test-no-dnf:1');
     const rules = [{ type: 'default', image: 'localhost/koji-adjutant-test-no-dnf:1', pull_policy: 'never' }];

@@ -20,6 +20,7 @@ import { SpaceMaker } from './space-maker.ts';
 import { Supervisor } from './supervisor.ts';
 import { whyNotAccepted } from './task-purpose.ts';
 import type { TaskEnvironment } from './task-runner.ts';
+import { TaskSource } from './task-source.ts';
 
 /** Exit codes of the daemon, as `sysexits.h` and kojid's users know them. */
 export const exitCode = { stopped: 0, failed: 1, restart: 75, config: 78 } as const;
@@ -71,15 +72,25 @@ export class Daemon {
 
   constructor(parts: DaemonParts) {
     const { session, environment, events, log, probe, settings } = parts;
-    const { host, tags, repos } = hubApis(session, environment.clock);
+    const { host, tags, repos, version } = hubApis(session, environment.clock);
     const registry = taskRegistry({ stopAfter: (taskId) => this.#stopAfter(taskId) });
-    const { accept } = environment.config.adjutant;
+    const { kojid, adjutant } = environment.config;
+    const { accept } = adjutant;
+    const source = new TaskSource({
+      ...{ host, version, clock: environment.clock },
+      availDelayMs: kojid.task_avail_delay * 1000,
+    });
     this.#parts = parts;
     this.#pace = new Pace(environment.clock, settings.sleepMs);
     const taskLog = parts.debugTask ? log.child({}, { level: 'debug' }) : log;
-    this.#supervisor = new Supervisor(environment, session, events, taskLog, () => this.#pace.expectWork());
+    this.#supervisor = new Supervisor(
+      ...([environment, session, events, taskLog] as const),
+      () => this.#pace.expectWork(),
+      (taskId, soft) => source.refused(taskId, soft),
+    );
     this.#loop = new PollLoop({
       host,
+      source,
       tags,
       registry,
       supervisor: this.#supervisor,
@@ -139,12 +150,13 @@ export class Daemon {
   async #work(signal: AbortSignal): Promise<void> {
     const { session, environment, events, log, skipMain } = this.#parts;
     const { host, buildroots, version } = hubApis(session, environment.clock);
+    const hub = await version.requireSupported(signal);
     const { id, name } = await host.host(signal);
     const expire = (by: AbortSignal) =>
       expireDeadBuildroots(buildroots, id, (taskId) => this.#supervisor.has(taskId), log, by);
     await this.#tidyUp(signal);
     await expire(signal);
-    log.info({ hostId: id, hostName: name, hub: await version.version(signal) }, 'ready');
+    log.info({ hostId: id, hostName: name, hub }, 'ready');
     const accepted = formatAcceptRules(environment.config.adjutant.accept);
     if (accepted !== '') log.warn({ accept: accepted }, 'all other tasks are refused, for good');
     events.emit('daemon:ready', { hostId: id, hostName: name });

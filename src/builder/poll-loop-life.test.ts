@@ -153,13 +153,6 @@ describe('PollLoop: trouble', () => {
     await expect(loop.run(abort.signal)).rejects.toBe(lost);
   });
 
-  it('ends at a hub that assigns no tasks', async () => {
-    const { hub, loop, abort } = await setUp();
-    hub.once('host.getTasks', new HubFault(1000, 'Invalid method: host.getTasks'));
-
-    await expect(loop.run(abort.signal)).rejects.toMatchObject({ code: 'hub-too-old' });
-  });
-
   it('ends in the middle of a call when it is told to', async () => {
     const { hub, loop, abort } = await setUp();
     hub.always('host.getTasks', 'hang');

@@ -3,35 +3,31 @@ import { BuilderError, describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { faultCodes, HubProtocolError, HubTransportError, isFault, SessionLost } from '../hub/faults.ts';
 import type { HostApi } from '../hub/host-api.ts';
-import {
-  type AssignedTask,
-  type HeldTask,
-  type HostInfo,
-  type OpenTask,
-  type TaskInfo,
-  taskStates,
-} from '../hub/schema.ts';
+import { type HeldTask, type HostInfo, type OpenTask, type TaskInfo, taskStates } from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import { decodeParams } from '../tasks/params.ts';
 import { whyNotReady } from './admission.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
+import type { OfferedTask } from './own-choice.ts';
 import type { Pace } from './pace.ts';
 import type { Supervisor } from './supervisor.ts';
+import type { TaskSource } from './task-source.ts';
 
 /** Why this host does not take a task, whatever it could do, or null. */
-export type AcceptanceCheck = (task: AssignedTask, signal: AbortSignal) => Promise<string | null>;
+export type AcceptanceCheck = (task: OfferedTask, signal: AbortSignal) => Promise<string | null>;
 
 /** The hub counts a host as absent after 180 s; a check-in at least this often, also while polling eagerly. */
 const checkInEveryMs = 15_000;
 
 /**
  * The conversation with the hub about this host's tasks (`koji/daemon.py` TaskManager): what we hold, what
- * was taken from us, how we are, what is assigned to us. One round at a time.
+ * was taken from us, how we are, what there is for us. One round at a time.
  */
 export class PollLoop {
   readonly #host: HostApi;
+  readonly #source: Pick<TaskSource, 'offers' | 'refuse'>;
   readonly #tags: TagsApi;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
   readonly #supervisor: Supervisor;
@@ -50,6 +46,7 @@ export class PollLoop {
 
   constructor(parts: {
     readonly host: HostApi;
+    readonly source: Pick<TaskSource, 'offers' | 'refuse'>;
     readonly tags: TagsApi;
     readonly registry: ReadonlyMap<string, TaskAdapter>;
     readonly supervisor: Supervisor;
@@ -66,6 +63,7 @@ export class PollLoop {
     readonly log: Logger;
   }) {
     this.#host = parts.host;
+    this.#source = parts.source;
     this.#tags = parts.tags;
     this.#registry = parts.registry;
     this.#supervisor = parts.supervisor;
@@ -107,7 +105,6 @@ export class PollLoop {
     } catch (error) {
       if (signal.aborted) return false;
       if (error instanceof SessionLost || isFault(error, faultCodes.authExpired)) throw error;
-      if (error instanceof BuilderError && error.code === 'hub-too-old') throw error;
       this.#log.error({ err: error }, `the round with the hub failed: ${describeError(error)}`);
       this.#events.emit('poll:failed', { error });
       this.#pace.slowDown();
@@ -182,35 +179,35 @@ export class PollLoop {
   /** Takes the first task that can be run here; true when one was started. */
   async #takeOne(signal: AbortSignal): Promise<boolean> {
     let host: HostInfo | null = null;
-    for (const assigned of await this.#host.assignedTasks(signal)) {
-      if (this.#supervisor.has(assigned.id)) continue;
-      const adapter = this.#registry.get(assigned.method);
+    for (const offered of await this.#source.offers(signal)) {
+      if (this.#supervisor.has(offered.id)) continue;
+      const adapter = this.#registry.get(offered.method);
       if (adapter === undefined) {
-        await this.#refuse(assigned, 'no handler for method', signal);
+        await this.#refuse(offered, 'no handler for method', signal);
         continue;
       }
-      const unwanted = await this.#whyUnwanted(assigned, signal);
+      const unwanted = await this.#whyUnwanted(offered, signal);
       if (unwanted !== null) {
-        await this.#refuse(assigned, unwanted, signal);
+        await this.#refuse(offered, unwanted, signal);
         continue;
       }
       if (adapter.checkHost !== undefined) {
         host ??= await this.#host.host(signal);
-        const why = await this.#whyNotHere(assigned, adapter, host, signal);
+        const why = await this.#whyNotHere(offered, adapter, host, signal);
         if (why !== null) {
-          await this.#refuse(assigned, why, signal);
+          await this.#refuse(offered, why, signal);
           continue;
         }
       }
-      if (await this.#take(assigned, adapter, signal)) return true;
+      if (await this.#take(offered, adapter, signal)) return true;
     }
     return false;
   }
 
   /** A task of which it cannot be told is not taken: the operator's rules let in what fits, not what might. */
-  async #whyUnwanted(assigned: AssignedTask, signal: AbortSignal): Promise<string | null> {
+  async #whyUnwanted(offered: OfferedTask, signal: AbortSignal): Promise<string | null> {
     try {
-      return await this.#whyNotAccepted(assigned, signal);
+      return await this.#whyNotAccepted(offered, signal);
     } catch (error) {
       if (isAboutTheHub(error) || signal.aborted) throw error;
       return `what the task works for cannot be told: ${describeError(error)}`;
@@ -219,29 +216,29 @@ export class PollLoop {
 
   /** Parameters that cannot be read do not keep a task away: it is opened and failed with that. */
   async #whyNotHere(
-    assigned: AssignedTask,
+    offered: OfferedTask,
     adapter: TaskAdapter,
     host: HostInfo,
     signal: AbortSignal,
   ): Promise<string | null> {
-    const info = await this.#host.taskInfo(assigned.id, { request: true, signal });
-    const params = decode(adapter, assigned.method, info?.request ?? []);
+    const info = await this.#host.taskInfo(offered.id, { request: true, signal });
+    const params = decode(adapter, offered.method, info?.request ?? []);
     if ('error' in params) return null;
     try {
       return (await adapter.checkHost?.(params.value, { arches: host.arches }, this.#tags, signal)) ?? null;
     } catch (error) {
       if (isAboutTheHub(error) || signal.aborted) throw error;
       // A tag that does not exist is the task's own failure, with its own message.
-      this.#log.warn({ taskId: assigned.id, err: error }, 'whether the task suits this host cannot be told');
+      this.#log.warn({ taskId: offered.id, err: error }, 'whether the task suits this host cannot be told');
       return null;
     }
   }
 
   /** Opens a task and starts it. When that breaks off in between, the next round finds it open and frees it. */
-  async #take(assigned: AssignedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
-    const task = await this.#open(assigned, signal);
+  async #take(offered: OfferedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
+    const task = await this.#open(offered, signal);
     if (task === null) {
-      this.#log.info({ taskId: assigned.id }, 'the task is not to be had');
+      this.#log.info({ taskId: offered.id }, 'the task is not to be had');
       return false;
     }
     try {
@@ -259,7 +256,7 @@ export class PollLoop {
   }
 
   /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */
-  async #open({ id }: AssignedTask, signal: AbortSignal): Promise<OpenTask | null> {
+  async #open({ id }: OfferedTask, signal: AbortSignal): Promise<OpenTask | null> {
     try {
       return await this.#host.openTask(id, signal);
     } catch (error) {
@@ -270,10 +267,10 @@ export class PollLoop {
     }
   }
 
-  async #refuse(assigned: AssignedTask, message: string, signal: AbortSignal): Promise<void> {
-    this.#log.warn({ taskId: assigned.id, method: assigned.method, reason: message }, 'task refused');
-    await this.#host.refuseTask(assigned.id, { soft: false, msg: message }, signal);
-    this.#events.emit('task:refused', { taskId: assigned.id, method: assigned.method, message });
+  async #refuse(offered: OfferedTask, message: string, signal: AbortSignal): Promise<void> {
+    this.#log.warn({ taskId: offered.id, method: offered.method, reason: message }, 'task refused');
+    await this.#source.refuse(offered.id, message, signal);
+    this.#events.emit('task:refused', { taskId: offered.id, method: offered.method, message });
   }
 }
 

@@ -34,23 +34,29 @@ export class Supervisor {
   readonly #events: BuilderEvents;
   readonly #log: Logger;
   readonly #expectWork: () => void;
+  readonly #refused: (taskId: number, soft: boolean) => void;
   readonly #running = new Map<number, Running>();
   /** The main session is gone: nothing can be told to the hub any more. */
   #lost: SessionLost | null = null;
 
-  /** `expectWork` is called when the hub is likely to have work: a task has ended here, or has made a child. */
+  /**
+   * `expectWork` is called when the hub is likely to have work: a task has ended here, or has made a child.
+   * `refused` is called before the hub is told that this host does not do a task it has opened.
+   */
   constructor(
     environment: TaskEnvironment,
     session: HubSession,
     events: BuilderEvents,
     log: Logger,
     expectWork: () => void,
+    refused: (taskId: number, soft: boolean) => void = () => undefined,
   ) {
     this.#environment = environment;
     this.#session = session;
     this.#events = events;
     this.#log = log;
     this.#expectWork = expectWork;
+    this.#refused = refused;
   }
 
   get taskIds(): readonly number[] {
@@ -74,7 +80,10 @@ export class Supervisor {
     const log = this.#log.child({ taskId: task.id, method: task.method });
     const startedMs = this.#environment.clock.now();
     const running = runTask(
-      { task, adapter, params, session, signal: abort.signal, wake, log, expectWork: this.#expectWork },
+      {
+        ...{ task, adapter, params, session, signal: abort.signal, wake, log, expectWork: this.#expectWork },
+        refused: (soft) => this.#refused(task.id, soft),
+      },
       this.#environment,
     );
     const done = running.then(

@@ -1,7 +1,7 @@
 import type { AcceptRules } from '../config/accept-rules.ts';
 import type { HostApi } from '../hub/host-api.ts';
 import type { ReposApi } from '../hub/repos-api.ts';
-import type { AssignedTask, TaskInfo } from '../hub/schema.ts';
+import type { TaskInfo } from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { BuildTagSource, TaskAdapter } from '../tasks/adapter.ts';
 import { TaskFault } from '../tasks/errors.ts';
@@ -13,6 +13,7 @@ import {
   whyMethodRefused,
   whyPurposeRefused,
 } from './accept.ts';
+import type { OfferedTask } from './own-choice.ts';
 
 /** Whom to ask about a task. */
 export interface PurposeSources {
@@ -27,7 +28,7 @@ export interface PurposeSources {
  * for methods, the task for the others, its parent where the task does not tell, one call for the tag's name.
  */
 export async function whyNotAccepted(
-  task: Pick<AssignedTask, 'id' | 'method'>,
+  task: OfferedTask,
   rules: AcceptRules,
   sources: PurposeSources,
   signal: AbortSignal,

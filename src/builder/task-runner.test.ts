@@ -37,6 +37,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     wake: new WakeUps(),
     log,
     expectWork: () => children.push('child'),
+    refused: () => undefined,
     ...more,
   };
   const directory = join(environment.workDir, taskDirectory(id));

@@ -51,6 +51,8 @@ export interface TaskRun {
   readonly log: Logger;
   /** Called when the task has made a child, which the hub gives to a host only when one asks for work. */
   expectWork(): void;
+  /** Called before the hub is told that this host does not do the task. */
+  refused(soft: boolean): void;
 }
 
 /**
@@ -147,6 +149,7 @@ async function tellHub(
         await host.failTask(task.id, { code: outcome.code, message: outcome.message });
         return 'failed';
       case 'refuse':
+        run.refused(outcome.soft);
         await host.refuseTask(task.id, { soft: outcome.soft, msg: outcome.message });
         return 'refused';
       case 'free':

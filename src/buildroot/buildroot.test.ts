@@ -245,13 +245,32 @@ describe('Buildroot', () => {
     ]);
   });
 
-  it('says what to do when the repo has no list of its packages', async () => {
-    const { open } = await setUp({}, null);
+  it('names packages without their ids where the hub has left no list, and asks for drafts as kojid does', async () => {
+    const { open, session } = await setUp({}, null);
+    const draft = { id: 77, name: 'bash', version: '1', release: '1', arch: 'x86_64', payloadhash };
+    session.on('listTaggedRPMS', [[draft], []]);
 
-    expect(await failureOf(open())).toMatchObject({
-      faultCode: 1012,
-      message: expect.stringMatching(/no list of its packages.*make a new one/),
-    });
+    const buildroot = await open();
+    buildroot.announce();
+    await buildroot.told();
+
+    expect(session.of('listTaggedRPMS')).toMatchObject([
+      { keywords: { event: expect.any(Number), latest: true, draft: true } },
+    ]);
+    expect(session.of('host.setBuildRootList')[0]?.params[1]).toMatchObject([{ name: 'bash', id: 77 }]);
+  });
+
+  it('asks hubs before 1.34 for no drafts', async () => {
+    const { open, session } = await setUp({}, null);
+    session.hubVersion = '1.33.2';
+
+    const buildroot = await open();
+    buildroot.announce();
+    await buildroot.told();
+
+    const [listed] = z.array(Listed).parse(session.of('host.setBuildRootList')[0]?.params[1]);
+    expect(listed).toMatchObject({ name: 'bash', version: '1', release: '1', arch: 'x86_64' });
+    expect(listed).not.toHaveProperty('id');
   });
 
   it('leaves it to another try when the list of its packages cannot be read', async () => {

@@ -105,7 +105,7 @@ export class Buildroot {
     cleanup.defer(async () => {
       if (!signal.aborted) await addPackageManagerLogs(directory.absolute, logs);
     });
-    const content = readRepoContent(context.files, place, { repoId: repo.id, arch, externals }, signal);
+    const content = readRepoContent(context.files, hub.repos, { place, repo, arch, externals }, signal);
     // It is awaited below; until then a failure of the preparation comes first.
     content.catch(() => undefined);
     const root = await prepareRoot(host, request, steps, cleanup, signal);

@@ -1,5 +1,6 @@
 import type { HubFiles } from '../hub/files.ts';
-import type { ExternalRepo } from '../hub/schema.ts';
+import type { ReposApi } from '../hub/repos-api.ts';
+import type { ExternalRepo, RepoInfo } from '../hub/schema.ts';
 import {
   type InstalledPackage,
   type ListedPackage,
@@ -9,6 +10,14 @@ import {
 import { type MergedRepo, markExternal, readOrigins } from './package-origins.ts';
 import { readRepoPackages } from './repo-packages.ts';
 
+/** A repo of an arch, and where it lies below the hub's tree. */
+export interface RepoPlace {
+  readonly place: string;
+  readonly repo: Pick<RepoInfo, 'id' | 'tagId' | 'createEvent'>;
+  readonly arch: string;
+  readonly externals: readonly ExternalRepo[];
+}
+
 /** What a repo's metadata tells of its packages, for one arch. */
 export interface RepoContent {
   /** Packages of the hub. */
@@ -17,18 +26,25 @@ export interface RepoContent {
   readonly merged: MergedRepo | null;
 }
 
-/** Reads it from the repo at `place`, relative to the hub's tree. Rejects with `BuildrootUnavailable` when it is not there or no such. */
+/**
+ * Reads it from the repo at `place`, relative to the hub's tree. Where the hub has left no list of the packages, its
+ * drafts are asked for, as kojid does, and all others are known to it by their names. Rejects with
+ * `BuildrootUnavailable` when the metadata is not there or no such.
+ */
 export async function readRepoContent(
   files: HubFiles,
-  place: string,
-  { repoId, arch, externals }: { repoId: number; arch: string; externals: readonly ExternalRepo[] },
+  hub: Pick<ReposApi, 'draftPackages'>,
+  { place, repo, arch, externals }: RepoPlace,
   signal: AbortSignal,
 ): Promise<RepoContent> {
-  const [packages, origins] = await Promise.all([
+  const [listed, origins] = await Promise.all([
     readRepoPackages(files, `${place}/rpmlist.jsonl`, signal),
     externals.length === 0 ? null : readOrigins(files, place, signal),
   ]);
-  return { packages, merged: origins === null ? null : { repoId, arch, externals, origins } };
+  return {
+    packages: listed ?? (await hub.draftPackages(repo, signal)),
+    merged: origins === null ? null : { repoId: repo.id, arch, externals, origins },
+  };
 }
 
 /** The packages of a root as the hub wants them listed: from which external repo, or with their id. */

@@ -1,35 +1,23 @@
-import { z } from 'zod';
 import { HubFileError, type HubFiles } from '../hub/files.ts';
+import { TaggedPackage } from '../hub/repos-api.ts';
 import { BuildrootUnavailable } from './errors.ts';
 import type { RepoPackage } from './installed-packages.ts';
 
-const RepoLine = z.object({
-  id: z.int(),
-  name: z.string(),
-  version: z.string(),
-  release: z.string(),
-  arch: z.string(),
-  payloadhash: z.string(),
-});
-
 /**
- * Reads the list of the packages a repo has for an arch, which the hub has written beside it. Throws
- * `BuildrootUnavailable` when there is none, or it is not one.
+ * Reads the list of the packages a repo has for an arch, which the hub has written beside it; null when there is
+ * none, as in repos made by hubs before 1.34. Throws `BuildrootUnavailable` when it is not one.
  */
 export async function readRepoPackages(
   files: HubFiles,
   path: string,
   signal: AbortSignal,
-): Promise<readonly RepoPackage[]> {
+): Promise<readonly RepoPackage[] | null> {
   let text: string;
   try {
     text = await files.text(path, signal);
   } catch (error) {
     if (!(error instanceof HubFileError && error.missing)) throw error;
-    throw new BuildrootUnavailable(
-      `the repo has no list of its packages (${path}): it was made by a hub before 1.34, make a new one`,
-      { cause: error },
-    );
+    return null;
   }
   return text
     .split('\n')
@@ -38,7 +26,7 @@ export async function readRepoPackages(
 
 function parseLine(line: string, place: string): RepoPackage {
   try {
-    return RepoLine.parse(JSON.parse(line));
+    return TaggedPackage.parse(JSON.parse(line));
   } catch (error) {
     throw new BuildrootUnavailable(`${place} does not describe a package; the repo has to be made again`, {
       cause: error,

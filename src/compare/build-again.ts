@@ -140,12 +140,13 @@ export async function buildAgain(
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
   await logs.write('mock_config.log', describeRoot(request, host.site, ground.repo, image.because));
-  const contentOptions = {
-    repoId: ground.repo.id,
+  const where = {
+    place: repoPlace,
+    repo: ground.repo,
     arch: canonArch(ground.arch),
     externals: ground.externals,
   };
-  const content = await readRepoContent(shop.files, repoPlace, contentOptions, signal);
+  const content = await readRepoContent(shop.files, shop.hub.repos, where, signal);
   const build = await buildLocally(host, { source, root: request }, logs, shop.log, cleanup, signal);
   const hashes = await noarchRpmdiffHashes(build.rpms, signal);
   if (hashes.size > 0) await logs.write(noarchRpmdiffName, toNoarchRpmdiffJson(their.task.id, hashes));

@@ -12,12 +12,14 @@ export const readOnlyMethods: ReadonlySet<string> = new Set([
   'getBuild',
   'getBuildConfig',
   'getExternalRepoList',
+  'getKojiVersion',
   'getRepo',
   'getTaskChildren',
   'getTaskInfo',
   'getTaskResult',
   'listBuildroots',
   'listRPMs',
+  'listTaggedRPMS',
   'repoInfo',
 ]);
 

@@ -69,9 +69,11 @@ export const kojidOptions = {
   sleeptime: option(seconds(0), '15', 'Longest pause between two looks at the hub.'),
   maxjobs: option(integer(), '10', 'Most tasks at a time.'),
   minspace: option(integer(null, 'MiB'), '8192', 'Free disk space below which no new task is taken.'),
-  task_avail_delay: option(seconds(), '300', 'Wait before taking a task that suits another host better.', {
-    ignored: 'the hub assigns tasks since Koji 1.34',
-  }),
+  task_avail_delay: option(
+    seconds(),
+    '300',
+    'Longest wait before a task is taken that suits another host better; for hubs before 1.34, newer ones assign tasks.',
+  ),
   literal_task_arches: option(
     words,
     '',

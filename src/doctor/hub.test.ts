@@ -6,8 +6,8 @@ describe('judgeHubVersion', () => {
     ['1.35.3', 'ok'],
     ['1.36.0dev', 'ok'],
     ['2.0', 'ok'],
-    ['1.34.1', 'ok'],
-    ['1.33.0', 'FAIL'],
+    ['1.33.0', 'ok'],
+    ['1.32.1', 'FAIL'],
     ['0.9', 'FAIL'],
     ['unknown', 'FAIL'],
   ])('takes %s for %s', (version, level) => {

@@ -1,4 +1,5 @@
 import { describeError } from '../core/errors.ts';
+import { isSupported, oldestHub } from '../hub/version-api.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** Why the hub gave no answer; the errors of the hub client say themselves what to check. */
@@ -6,14 +7,10 @@ export function judgeHubError(what: string, error: unknown): Finding {
   return fail(what, describeError(error), null);
 }
 
-/** The first hub that assigns tasks to hosts. */
-const leastHub = [1, 34] as const;
-
 export function judgeHubVersion(url: string, version: string): Finding {
   const found = `${url} answers, version ${version}`;
-  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
-  if (major > leastHub[0] || (major === leastHub[0] && minor >= leastHub[1])) return ok('hub', found);
-  return fail('hub', found, 'it does not assign tasks to hosts: upgrade the hub to 1.34 or newer');
+  if (isSupported(version)) return ok('hub', found);
+  return fail('hub', found, `too old for this builder: upgrade the hub to ${oldestHub.join('.')} or newer`);
 }
 
 const mostSkewMs = 30_000;

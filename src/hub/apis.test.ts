@@ -120,15 +120,6 @@ describe('HostApi', () => {
     expect(hub.numbered).toEqual(['0 host.getTasks', '1 host.getTasks']);
   });
 
-  it('says which hub it needs', async () => {
-    hub.on('host.getTasks', fault(1000, 'Invalid method: host.getTasks'));
-
-    await expect(new HostApi(session).assignedTasks()).rejects.toMatchObject({
-      code: 'hub-too-old',
-      message: expect.stringContaining('1.34 or newer'),
-    });
-  });
-
   it('checks in with a load that is a double, and counts a lost answer as done', async () => {
     hub.on('host.updateHost', lost);
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { BuilderError } from '../core/errors.ts';
-import { faultCodes, isFault } from './faults.ts';
+import { LoadData } from './load-data.ts';
 import { doneBefore } from './look-ups.ts';
 import {
   AssignedTask,
@@ -13,6 +12,7 @@ import {
   taskStates,
 } from './schema.ts';
 import type { HubSession } from './session.ts';
+import { VersionApi } from './version-api.ts';
 import { encodeFault, encodeResponse, RpcDouble, type RpcValue } from './xmlrpc/codec.ts';
 
 /** What the scheduler is told about this host; of these it uses `maxjobs` only. */
@@ -34,10 +34,12 @@ export interface TaskFault {
  */
 export class HostApi {
   readonly #session: HubSession;
+  readonly #version: VersionApi;
   #hostId: number | null = null;
 
   constructor(session: HubSession) {
     this.#session = session;
+    this.#version = new VersionApi(session);
   }
 
   /** `host.getID`, asked once. A user that is no host gets SessionLost. */
@@ -53,7 +55,8 @@ export class HostApi {
 
   /** `host.updateHost`: the check-in, needed every 180 seconds. `load` is the weight of the running tasks. */
   async updateHost(load: number, ready: boolean, data?: HostData, signal?: AbortSignal): Promise<void> {
-    const keywords = data === undefined ? {} : { data: { methods: data.methods, maxjobs: data.maxjobs } };
+    const told = data !== undefined && (await this.#version.takesHostData(signal)) ? data : null;
+    const keywords = told === null ? {} : { data: { methods: told.methods, maxjobs: told.maxjobs } };
     await this.#session.call('host.updateHost', [new RpcDouble(load), ready], Ignored, {
       signal,
       keywords,
@@ -68,23 +71,17 @@ export class HostApi {
 
   /**
    * `host.getTasks`: the tasks that the scheduler gave to this host; asking lets the scheduler run. Called
-   * again when an answer was lost. Throws BuilderError `hub-too-old` on hubs before 1.34.
+   * again when an answer was lost. Only on hubs from 1.34 on.
    */
   async assignedTasks(signal?: AbortSignal): Promise<readonly AssignedTask[]> {
     const ask = (): Promise<readonly AssignedTask[]> =>
       this.#session.call('host.getTasks', [], z.array(AssignedTask), { signal, retryError: ask });
-    try {
-      return await ask();
-    } catch (error) {
-      if (isFault(error, faultCodes.generic) && error.faultString.includes('Invalid method'))
-        throw new BuilderError(
-          'hub-too-old',
-          'external',
-          'the hub does not know host.getTasks; this builder needs a hub of version 1.34 or newer, which assigns tasks itself',
-          { cause: error },
-        );
-      throw error;
-    }
+    return ask();
+  }
+
+  /** `host.getLoadData`: what a host on a hub before 1.34 chooses its tasks from. */
+  async loadData(signal?: AbortSignal): Promise<LoadData> {
+    return this.#session.call('host.getLoadData', [], LoadData, { signal });
   }
 
   /**
@@ -121,13 +118,15 @@ export class HostApi {
 
   /**
    * `host.refuseTask`: gives an assigned or open task back. `soft`: this host may get it again later (after
-   * 15 minutes); otherwise never. Without effect on tasks that are not this host's.
+   * 15 minutes); otherwise never. Without effect on tasks that are not this host's. Hubs before 1.34 know no
+   * refusals: there an open task goes back to the queue, and this host must remember not to take it.
    */
   async refuseTask(
     id: number,
     reason: { readonly soft: boolean; readonly msg: string },
     signal?: AbortSignal,
   ): Promise<void> {
+    if (!(await this.#version.assignsTasks(signal))) return this.freeTasks([id], signal);
     await this.#session.call('host.refuseTask', [id], Ignored, {
       signal,
       keywords: { soft: reason.soft, msg: reason.msg },

@@ -14,6 +14,20 @@ export type RepoOptions = Readonly<Record<string, RpcValue>> | null;
 export const repoDoneDeadlineMs = 10 * 60_000;
 const repoDonePollMs = 5_000;
 
+/** A package of a tag, as `rpmlist.jsonl` has it. */
+export const TaggedPackage = z.object({
+  id: z.int(),
+  name: z.string(),
+  version: z.string(),
+  release: z.string(),
+  arch: z.string(),
+  payloadhash: z.string(),
+});
+export type TaggedPackage = z.infer<typeof TaggedPackage>;
+
+/** Packages and their builds. */
+const TaggedPackages = z.tuple([z.array(TaggedPackage), z.array(z.unknown())]);
+
 /** Repos: what there is, making one, asking for one. */
 export class ReposApi {
   readonly #session: HubSession;
@@ -54,6 +68,23 @@ export class ReposApi {
         ...(minEvent !== undefined && { min_event: minEvent }),
       },
     });
+  }
+
+  /**
+   * The draft packages that a repo may hold (`listTaggedRPMS` with `draft`). Of all other packages name, version,
+   * release and arch say which is meant; hubs before 1.34 have no drafts.
+   */
+  async draftPackages(
+    { tagId, createEvent }: Pick<RepoInfo, 'tagId' | 'createEvent'>,
+    signal?: AbortSignal,
+  ): Promise<readonly TaggedPackage[]> {
+    if (!(await this.#version.hasDrafts(signal))) return [];
+    const keywords = { event: createEvent, latest: true, draft: true };
+    const [packages] = await this.#session.call('listTaggedRPMS', [tagId], TaggedPackages, {
+      signal,
+      keywords,
+    });
+    return packages;
   }
 
   /**

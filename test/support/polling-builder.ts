@@ -5,6 +5,7 @@ import { Pace } from '../../src/builder/pace.ts';
 import { PollLoop } from '../../src/builder/poll-loop.ts';
 import { Supervisor } from '../../src/builder/supervisor.ts';
 import { whyNotAccepted } from '../../src/builder/task-purpose.ts';
+import { TaskSource } from '../../src/builder/task-source.ts';
 import { acceptRules } from '../../src/config/accept-rules.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { hubApis } from '../../src/hub/apis.ts';
@@ -43,9 +44,14 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
   const session = hub.session();
-  const { host, tags, repos } = hubApis(session, clock);
+  const { host, tags, repos, version } = hubApis(session, clock);
+  const source = new TaskSource({ host, version, clock, availDelayMs: 300_000 });
   const pace = new Pace(clock, sleepMs);
-  const supervisor = new Supervisor(environment, session, events, log, () => pace.expectWork());
+  const supervisor = new Supervisor(
+    ...([environment, session, events, log] as const),
+    () => pace.expectWork(),
+    (taskId, soft) => source.refused(taskId, soft),
+  );
   const registry = new Map(taskRegistry({ stopAfter: () => undefined }));
   // The registry's own types forget the parameters in the same way.
   registry.set('picky', picky as TaskAdapter);
@@ -59,7 +65,7 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
   const probe = { look: async () => space };
   const rules = acceptRules.schema.parse(accept);
   const loop = new PollLoop({
-    ...{ host, tags, registry, supervisor, probe, events, maxJobs, pace, clock, log, single: false },
+    ...{ host, source, tags, registry, supervisor, probe, events, maxJobs, pace, clock, log, single: false },
     whyNotAccepted: (task, signal) => whyNotAccepted(task, rules, { registry, host, tags, repos }, signal),
   });
   const abort = new AbortController();

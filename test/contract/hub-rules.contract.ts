@@ -34,7 +34,7 @@ export function describeHubRules(name: string, openHub: () => Promise<HubUnderTe
     afterAll(async () => {
       await fixture?.close();
       await hub?.close();
-    });
+    }, 60_000);
 
     describeWireRules(use);
     describeSessionRules(use);

@@ -23,6 +23,7 @@ async function openDevHub(): Promise<HubUnderTest> {
   return {
     url: running.url,
     filesUrl: running.filesUrl,
+    isHead: true,
     admin,
     ensureUser: ({ name, password }) => running.change((hub) => void ensureUser(hub, name, password)),
     ensureHost: ({ channel, ...host }) =>

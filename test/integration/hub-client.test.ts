@@ -177,7 +177,7 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     await resumed.logout();
   });
 
-  it.each(['host.updateHost', 'host.getTasks', 'subsession'])(
+  it.each(['host.updateHost', 'host.getTasks', 'host.getLoadData', 'subsession'])(
     'gets over a lost answer to %s',
     async (method) => {
       const state = session.state();
@@ -193,7 +193,8 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
       const host = new HostApi(same);
 
       await host.updateHost(0, false, { methods: [], maxjobs: 1 });
-      expect(await host.assignedTasks()).toEqual([]);
+      if (await new VersionApi(same).assignsTasks()) expect(await host.assignedTasks()).toEqual([]);
+      else expect((await host.loadData()).tasks).toEqual([]);
       const child = await same.subsession();
       expect(await echo(child)).toEqual(['OK']);
 

@@ -50,6 +50,21 @@ export function describeBuildrootRules(use: UseFixture): void {
     return Buildroots.parse(await use().user.call('listBuildroots', [], { buildrootID: id })).at(0)?.state;
   }
 
+  async function listedInRepo(): Promise<RpmLine[]> {
+    const list = await use().file(`repos/${buildTag}/${repo}/x86_64/rpmlist.jsonl`);
+    return (list ?? '')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => RpmLine.parse(JSON.parse(line)));
+  }
+
+  /** Hubs before 1.34 leave no list of a repo's packages. */
+  async function taggedBinaries(): Promise<RpmLine[]> {
+    const tagged = await use().user.call('listTaggedRPMS', [target]);
+    const [rpms] = z.tuple([z.array(RpmLine), z.unknown()]).parse(tagged);
+    return rpms.filter(({ arch }) => arch !== 'src');
+  }
+
   beforeAll(async () => {
     await use().hub.ensureExternalRepo(externalRepo);
     const names: string[] = [];
@@ -60,12 +75,8 @@ export function describeBuildrootRules(use: UseFixture): void {
       names.push(build.name);
     }
     repo = (await use().newRepo()).id;
-    const lines =
-      (await use().file(`repos/${buildTag}/${repo}/x86_64/rpmlist.jsonl`))?.trim().split('\n') ?? [];
-    const rpms = lines
-      .map((line) => RpmLine.parse(JSON.parse(line)))
-      .filter((rpm) => names.includes(rpm.name));
-    [first, second] = z.tuple([RpmLine, RpmLine]).parse(rpms);
+    const rpms = await (use().isAtLeast(1, 34) ? listedInRepo() : taggedBinaries());
+    [first, second] = z.tuple([RpmLine, RpmLine]).parse(rpms.filter(({ name }) => names.includes(name)));
   });
 
   beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { expectFault, type UseFixture, unique } from './fixture.ts';
+import { expectFault, since, type UseFixture, unique } from './fixture.ts';
 import type { ContractExternalRepo } from './hub-under-test.ts';
 
 const Id = z.looseObject({ id: z.int() });
@@ -76,16 +76,19 @@ export function describeExternalRepoRules(use: UseFixture): void {
       await expectFault(list(unique('none')), 1000);
     });
 
-    it('make the repositories from before out of date', async () => {
-      const request = () => use().user.call('repo.request', [child], { min_event: 'last' });
-      const outdated = await request();
-      const made = await use().builder.call('host.repoInit', [child]);
-      const [fresh] = z.tuple([z.int(), z.int()]).parse(made);
-      await use().builder.call('host.repoDone', [fresh, {}]);
+    it(
+      'make the repositories from before out of date',
+      since(use, [1, 35], async () => {
+        const request = () => use().user.call('repo.request', [child], { min_event: 'last' });
+        const outdated = await request();
+        const made = await use().builder.call('host.repoInit', [child]);
+        const [fresh] = z.tuple([z.int(), z.int()]).parse(made);
+        await use().builder.call('host.repoDone', [fresh, {}]);
 
-      expect(outdated).toMatchObject({ repo: null, request: { active: true } });
-      expect(await request()).toMatchObject({ repo: { id: fresh }, request: null });
-    });
+        expect(outdated).toMatchObject({ repo: null, request: { active: true } });
+        expect(await request()).toMatchObject({ repo: { id: fresh }, request: null });
+      }),
+    );
 
     it('may be named by id as the place a package of a buildroot came from', async () => {
       const [own] = Rows.parse(await list(child));

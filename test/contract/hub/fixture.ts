@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { expect } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 import { z } from 'zod';
 import { HubClient } from '../../../src/devhub/client.ts';
 import { HubFault } from '../../../src/hub/faults.ts';
+import { isAtLeast } from '../../../src/hub/version-api.ts';
 import type { RpcValue } from '../../../src/hub/xmlrpc/codec.ts';
 import type { Account, HubUnderTest } from './hub-under-test.ts';
 
@@ -48,10 +49,12 @@ export class Fixture {
   /** Sessions of two hosts, each with its user's lock. */
   readonly builder: HubClient;
   readonly other: HubClient;
+  readonly #version: string;
   #tasks: number[] = [];
 
-  private constructor(hub: HubUnderTest) {
+  private constructor(hub: HubUnderTest, version: string) {
     this.hub = hub;
+    this.#version = version;
     this.admin = new HubClient(hub.url);
     this.user = new HubClient(hub.url);
     this.builder = new HubClient(hub.url);
@@ -63,7 +66,8 @@ export class Fixture {
     for (const account of [accounts.builder, accounts.other, accounts.spare])
       await hub.ensureHost({ ...account, arches: 'x86_64 i386', capacity: 4, channel });
     await hub.ensureTarget(target);
-    const fixture = new Fixture(hub);
+    const version = z.string().parse(await new HubClient(hub.url).call('getKojiVersion'));
+    const fixture = new Fixture(hub, version);
     await fixture.admin.login(hub.admin.name, hub.admin.password);
     await fixture.user.login(accounts.user.name, accounts.user.password);
     for (const [client, account] of [
@@ -75,6 +79,14 @@ export class Fixture {
       await client.call('host.updateHost', [0, false]);
     }
     return fixture;
+  }
+
+  /**
+   * Whether the hub is at least of this version, for rules that came with it. The development head calls itself
+   * 1.35.3 like the release before it; what it does since then is told by {@link HubUnderTest.isHead}.
+   */
+  isAtLeast(...version: readonly number[]): boolean {
+    return isAtLeast(this.#version, ...version);
   }
 
   /** Leaves nothing behind that a builder or a person would have to deal with. */
@@ -163,10 +175,12 @@ export class Fixture {
   }
 
   /** A repository of the contract's build tag, in state INIT. */
-  async newRepo(opts: RpcValue = {}): Promise<{ id: number; event: number }> {
+  async newRepo(opts: Readonly<Record<string, RpcValue>> = {}): Promise<{ id: number; event: number }> {
+    const old = Object.entries(opts).map(([name, value]) => [`with_${name}`, value]);
+    const keywords = this.isAtLeast(1, 35) ? { opts } : Object.fromEntries(old);
     const [repo, event] = z
       .tuple([id, id])
-      .parse(await this.builder.call('host.repoInit', [buildTag], { opts }));
+      .parse(await this.builder.call('host.repoInit', [buildTag], keywords));
     return { id: repo, event };
   }
 
@@ -180,3 +194,31 @@ export class Fixture {
 
 /** Opens the fixture when it is first needed, once for all rules. */
 export type UseFixture = () => Fixture;
+
+/**
+ * A rule that came with a version of Koji, or with its development head: older hubs do something else, which
+ * builders provide for, and skip it with that reason.
+ */
+export function since(
+  use: UseFixture,
+  version: readonly number[] | 'head',
+  rule: () => Promise<void>,
+): (context: TestContext) => Promise<void> {
+  return async ({ skip }) => {
+    const known = version === 'head' ? use().hub.isHead : use().isAtLeast(...version);
+    skip(!known, `a rule of Koji ${version === 'head' ? 'after 1.35.3' : `from ${version.join('.')} on`}`);
+    await rule();
+  };
+}
+
+/** A rule that held before a version of Koji. */
+export function until(
+  use: UseFixture,
+  version: readonly number[],
+  rule: () => Promise<void>,
+): (context: TestContext) => Promise<void> {
+  return async ({ skip }) => {
+    skip(use().isAtLeast(...version), `a rule of Koji before ${version.join('.')}`);
+    await rule();
+  };
+}

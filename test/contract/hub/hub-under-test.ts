@@ -31,6 +31,8 @@ export interface HubTask {
 export interface HubUnderTest {
   readonly url: string;
   readonly filesUrl: string;
+  /** Whether it is Koji's development head after 1.35.3, or behaves like it. */
+  readonly isHead: boolean;
   /** An account with the permission `admin`. */
   readonly admin: Account;
   ensureUser(account: Account): Promise<void>;

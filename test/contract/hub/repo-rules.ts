@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { repoState } from '../../../src/devhub/rows.ts';
 import { toTinyRpm } from '../../support/tiny-rpm.ts';
 import { completeBuild, type PreparedBuild, prepareBuild } from './build-files.ts';
-import { buildTag, expectFault, target, type UseFixture, unique } from './fixture.ts';
+import { buildTag, expectFault, since, target, type UseFixture, unique } from './fixture.ts';
 
 const unknown = 999_999_999;
 const RepoRow = z.looseObject({ id: z.int(), state: z.int(), create_event: z.int() });
@@ -28,35 +28,38 @@ export function describeRepoRules(use: UseFixture): void {
       await use().builder.call('host.tagBuild', [build.task, target, build.buildId]);
     });
 
-    it('lists the packages of the tag for each arch', async () => {
-      const repo = await use().newRepo();
-      const place = `repos/${buildTag}/${repo.id}/x86_64`;
-      const path = `packages/${build.name}/1.0/1/noarch/${build.nvr}.noarch.rpm`;
+    it(
+      'lists the packages of the tag for each arch',
+      since(use, [1, 34], async () => {
+        const repo = await use().newRepo();
+        const place = `repos/${buildTag}/${repo.id}/x86_64`;
+        const path = `packages/${build.name}/1.0/1/noarch/${build.nvr}.noarch.rpm`;
 
-      const pkglist = await use().file(`${place}/pkglist`);
-      const lines = (await use().file(`${place}/rpmlist.jsonl`))?.trim().split('\n') ?? [];
+        const pkglist = await use().file(`${place}/pkglist`);
+        const lines = (await use().file(`${place}/rpmlist.jsonl`))?.trim().split('\n') ?? [];
 
-      expect(pkglist?.split('\n')).toContain(`toplink/${path}`);
-      expect(pkglist).not.toContain('.src.rpm');
-      const rows = lines.map((line): unknown => JSON.parse(line));
-      expect(rows).toContainEqual({
-        id: expect.any(Number),
-        name: build.name,
-        version: '1.0',
-        release: '1',
-        epoch: null,
-        arch: 'noarch',
-        draft: false,
-        payloadhash: expect.stringMatching(/^[0-9a-f]{32}$/),
-        size: expect.any(Number),
-        buildtime: 1_700_000_000,
-        build_id: build.buildId,
-        buildroot_id: null,
-        metadata_only: false,
-        extra: null,
-      });
-      expect(await use().file(`${place}/blocklist`)).not.toContain(build.name);
-    });
+        expect(pkglist?.split('\n')).toContain(`toplink/${path}`);
+        expect(pkglist).not.toContain('.src.rpm');
+        const rows = lines.map((line): unknown => JSON.parse(line));
+        expect(rows).toContainEqual({
+          id: expect.any(Number),
+          name: build.name,
+          version: '1.0',
+          release: '1',
+          epoch: null,
+          arch: 'noarch',
+          draft: false,
+          payloadhash: expect.stringMatching(/^[0-9a-f]{32}$/),
+          size: expect.any(Number),
+          buildtime: 1_700_000_000,
+          build_id: build.buildId,
+          buildroot_id: null,
+          metadata_only: false,
+          extra: null,
+        });
+        expect(await use().file(`${place}/blocklist`)).not.toContain(build.name);
+      }),
+    );
 
     it('makes the packages reachable from the list', async () => {
       const repo = await use().newRepo();
@@ -77,17 +80,20 @@ export function describeRepoRules(use: UseFixture): void {
       );
     });
 
-    it('can include sources', async () => {
-      const repo = await use().newRepo({ src: true, nosuchoption: true });
+    it(
+      'can include sources',
+      since(use, [1, 35], async () => {
+        const repo = await use().newRepo({ src: true, nosuchoption: true });
 
-      expect(await use().file(`repos/${buildTag}/${repo.id}/x86_64/pkglist`)).toContain(
-        `${build.nvr}.src.rpm`,
-      );
-      expect(await use().user.call('repoInfo', [repo.id])).toMatchObject({
-        opts: { src: true, debuginfo: false },
-        custom_opts: { src: true },
-      });
-    });
+        expect(await use().file(`repos/${buildTag}/${repo.id}/x86_64/pkglist`)).toContain(
+          `${build.nvr}.src.rpm`,
+        );
+        expect(await use().user.call('repoInfo', [repo.id])).toMatchObject({
+          opts: { src: true, debuginfo: false },
+          custom_opts: { src: true },
+        });
+      }),
+    );
 
     it('can keep sources apart', async () => {
       const place = `repos/${buildTag}/${(await use().newRepo({ separate_src: true })).id}`;
@@ -149,7 +155,7 @@ export function describeRepoRules(use: UseFixture): void {
 
     it('starts in INIT and remembers its task', async () => {
       const task = await use().openTask();
-      const answer = await use().builder.call('host.repoInit', [buildTag], { opts: {}, task_id: task });
+      const answer = await use().builder.call('host.repoInit', [buildTag], { task_id: task });
       const [id, event] = z.tuple([z.int(), z.int()]).parse(answer);
 
       expect(await use().user.call('repoInfo', [id], { strict: true })).toMatchObject({
@@ -178,10 +184,13 @@ export function describeRepoRules(use: UseFixture): void {
       );
     });
 
-    it('refuses an unknown tag and options of old', async () => {
-      await expectFault(use().builder.call('host.repoInit', [unique('none')]), 1000);
-      await expectFault(use().builder.call('host.repoInit', [buildTag], { with_src: true }), 1019);
-    });
+    it(
+      'refuses an unknown tag and options of old',
+      since(use, [1, 35], async () => {
+        await expectFault(use().builder.call('host.repoInit', [unique('none')]), 1000);
+        await expectFault(use().builder.call('host.repoInit', [buildTag], { with_src: true }), 1019);
+      }),
+    );
   });
 
   describe('repoDone', () => {
@@ -203,22 +212,28 @@ export function describeRepoRules(use: UseFixture): void {
       expect(await done(repo.id, {})).toBeNull();
     });
 
-    it('does not make a repository with special options the latest', async () => {
-      const plain = await use().newRepo();
-      await done(plain.id, {});
-      const special = await use().newRepo({ src: true });
-      await done(special.id, {});
+    it(
+      'does not make a repository with special options the latest',
+      since(use, [1, 35], async () => {
+        const plain = await use().newRepo();
+        await done(plain.id, {});
+        const special = await use().newRepo({ src: true });
+        await done(special.id, {});
 
-      expect(await use().file(`repos/${buildTag}/latest/repo.json`)).toContain(`"id": ${plain.id},`);
-    });
+        expect(await use().file(`repos/${buildTag}/latest/repo.json`)).toContain(`"id": ${plain.id},`);
+      }),
+    );
 
-    it('adds to what is written about the repository', async () => {
-      const repo = await use().newRepo();
+    it(
+      'adds to what is written about the repository',
+      since(use, [1, 34], async () => {
+        const repo = await use().newRepo();
 
-      await use().builder.call('host.repoDone', [repo.id, {}], { repo_json_updates: { note: 'x' } });
+        await use().builder.call('host.repoDone', [repo.id, {}], { repo_json_updates: { note: 'x' } });
 
-      expect(await use().file(`repos/${buildTag}/${repo.id}/repo.json`)).toContain('"note": "x"');
-    });
+        expect(await use().file(`repos/${buildTag}/${repo.id}/repo.json`)).toContain('"note": "x"');
+      }),
+    );
 
     it('happens once', async () => {
       const repo = await use().newRepo();
@@ -257,68 +272,83 @@ export function describeRepoRules(use: UseFixture): void {
   describe('repo.request', () => {
     const request = (keywords = {}) => use().user.call('repo.request', [buildTag], keywords);
 
-    it('gives a repository that is new enough', async () => {
-      const repo = await use().newRepo();
-      await done(repo.id, {});
+    it(
+      'gives a repository that is new enough',
+      since(use, [1, 35], async () => {
+        const repo = await use().newRepo();
+        await done(repo.id, {});
 
-      const answer = await request({ min_event: repo.event });
+        const answer = await request({ min_event: repo.event });
 
-      expect(answer).toMatchObject({ repo: { id: repo.id }, request: null, duplicate: false });
-    });
+        expect(answer).toMatchObject({ repo: { id: repo.id }, request: null, duplicate: false });
+      }),
+    );
 
-    it('waits for a newer one, once for all who ask', async () => {
-      const { event } = await use().newRepo();
-      const first = z
-        .looseObject({ request: z.looseObject({ id: z.int() }) })
-        .parse(await request({ min_event: event }));
-      const second = await request({ min_event: event });
-      const repo = await use().newRepo();
-      await done(repo.id, {});
+    it(
+      'waits for a newer one, once for all who ask',
+      since(use, [1, 35], async () => {
+        const { event } = await use().newRepo();
+        const first = z
+          .looseObject({ request: z.looseObject({ id: z.int() }) })
+          .parse(await request({ min_event: event }));
+        const second = await request({ min_event: event });
+        const repo = await use().newRepo();
+        await done(repo.id, {});
 
-      const answer = await use().user.call('repo.checkRequest', [first.request.id]);
+        const answer = await use().user.call('repo.checkRequest', [first.request.id]);
 
-      expect(first).toMatchObject({
-        repo: null,
-        duplicate: false,
-        request: { active: true, min_event: event },
-      });
-      expect(second).toMatchObject({ repo: null, duplicate: true, request: { id: first.request.id } });
-      expect(answer).toMatchObject({ repo: { id: repo.id }, request: { active: false, repo_id: repo.id } });
-    });
+        expect(first).toMatchObject({
+          repo: null,
+          duplicate: false,
+          request: { active: true, min_event: event },
+        });
+        expect(second).toMatchObject({ repo: null, duplicate: true, request: { id: first.request.id } });
+        expect(answer).toMatchObject({ repo: { id: repo.id }, request: { active: false, repo_id: repo.id } });
+      }),
+    );
 
-    it('waits for a repository of one event', async () => {
-      const { event } = await use().newRepo();
-      await done((await use().newRepo()).id, {});
-      const asked = z
-        .looseObject({ request: z.looseObject({ id: z.int() }) })
-        .parse(await request({ at_event: event }));
-      const made = await use().builder.call('host.repoInit', [buildTag], { event });
-      const [repo] = z.tuple([z.int(), z.int()]).parse(made);
-      await done(repo, {});
+    it(
+      'waits for a repository of one event',
+      since(use, [1, 35], async () => {
+        const { event } = await use().newRepo();
+        await done((await use().newRepo()).id, {});
+        const asked = z
+          .looseObject({ request: z.looseObject({ id: z.int() }) })
+          .parse(await request({ at_event: event }));
+        const made = await use().builder.call('host.repoInit', [buildTag], { event });
+        const [repo] = z.tuple([z.int(), z.int()]).parse(made);
+        await done(repo, {});
 
-      const answer = await use().user.call('repo.checkRequest', [asked.request.id]);
+        const answer = await use().user.call('repo.checkRequest', [asked.request.id]);
 
-      expect(asked).toMatchObject({ repo: null, request: { at_event: event, min_event: null } });
-      expect(answer).toMatchObject({ repo: { id: repo }, request: { active: false } });
-    });
+        expect(asked).toMatchObject({ repo: null, request: { at_event: event, min_event: null } });
+        expect(answer).toMatchObject({ repo: { id: repo }, request: { active: false } });
+      }),
+    );
 
-    it('does not give a repository with options nobody asked for', async () => {
-      const repo = await use().newRepo({ src: true });
-      await done(repo.id, {});
+    it(
+      'does not give a repository with options nobody asked for',
+      since(use, [1, 35], async () => {
+        const repo = await use().newRepo({ src: true });
+        await done(repo.id, {});
 
-      const plain = await request({ min_event: repo.event });
-      const special = await request({ min_event: repo.event, opts: { src: true } });
-      await done((await use().newRepo()).id, {});
+        const plain = await request({ min_event: repo.event });
+        const special = await request({ min_event: repo.event, opts: { src: true } });
+        await done((await use().newRepo()).id, {});
 
-      expect(plain).toMatchObject({ repo: null });
-      expect(special).toMatchObject({ repo: { id: repo.id } });
-    });
+        expect(plain).toMatchObject({ repo: null });
+        expect(special).toMatchObject({ repo: { id: repo.id } });
+      }),
+    );
 
-    it('refuses an unknown tag, an event that never was, and anybody without a login', async () => {
-      await expectFault(use().user.call('repo.request', [unique('none')]), 1000);
-      await expectFault(request({ min_event: unknown }), 1019);
-      await expectFault(request({ min_event: 1, at_event: 1 }), 1019);
-      await expectFault(use().user.call('repo.checkRequest', [unknown]), 1000);
-    });
+    it(
+      'refuses an unknown tag, an event that never was, and anybody without a login',
+      since(use, [1, 35], async () => {
+        await expectFault(use().user.call('repo.request', [unique('none')]), 1000);
+        await expectFault(request({ min_event: unknown }), 1019);
+        await expectFault(request({ min_event: 1, at_event: 1 }), 1019);
+        await expectFault(use().user.call('repo.checkRequest', [unknown]), 1000);
+      }),
+    );
   });
 }

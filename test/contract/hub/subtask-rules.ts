@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { encodeFault, encodeResponse } from '../../../src/hub/xmlrpc/codec.ts';
-import { expectFault, type UseFixture } from './fixture.ts';
+import { expectFault, since, type UseFixture } from './fixture.ts';
 
 const HostTasks = z.array(
   z.looseObject({ id: z.int(), waiting: z.boolean().nullable(), alert: z.boolean().optional() }),
@@ -68,11 +68,14 @@ export function describeSubtaskRules(use: UseFixture): void {
         await expectFault(use().builder.call('host.subtask', ['sleep', [1], parent]), 1004);
     });
 
-    it('cannot be given another owner', async () => {
-      const parent = await use().openTask();
+    it(
+      'cannot be given another owner',
+      since(use, 'head', async () => {
+        const parent = await use().openTask();
 
-      await expectFault(use().builder.call('host.subtask', ['sleep', [1], parent], { owner: 1 }), 1004);
-    });
+        await expectFault(use().builder.call('host.subtask', ['sleep', [1], parent], { owner: 1 }), 1004);
+      }),
+    );
 
     it('shows among the children of its parent', async () => {
       const parent = await use().openTask();
@@ -127,7 +130,9 @@ export function describeSubtaskRules(use: UseFixture): void {
       await failChild(failed);
       await use().admin.call('cancelTask', [cancelled]);
 
-      expect(await use().builder.call('host.taskWait', [parent])).toEqual([[failed, cancelled], []]);
+      // Hubs before 1.34 give them in any order.
+      const ended = expect.arrayContaining([failed, cancelled]);
+      expect(await use().builder.call('host.taskWait', [parent])).toEqual([ended, []]);
     });
   });
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { HubClient } from '../../../src/devhub/client.ts';
 import { taskState } from '../../../src/devhub/rows.ts';
 import { encodeFault, encodeResponse } from '../../../src/hub/xmlrpc/codec.ts';
-import { channel, expectFault, target, type UseFixture } from './fixture.ts';
+import { channel, expectFault, since, target, type UseFixture } from './fixture.ts';
 
 const nothing = encodeResponse(null);
 const unknown = 999_999_999;
@@ -217,24 +217,30 @@ export function describeTaskRules(use: UseFixture): void {
   });
 
   describe('refuseTask', () => {
-    it('gives an assigned or open task back', async () => {
-      const assigned = await use().newTask({ assign: await use().hostIdOf(use().builder) });
-      const open = await use().openTask();
+    it(
+      'gives an assigned or open task back',
+      since(use, [1, 34], async () => {
+        const assigned = await use().newTask({ assign: await use().hostIdOf(use().builder) });
+        const open = await use().openTask();
 
-      await use().builder.call('host.refuseTask', [assigned], { soft: false, msg: 'no handler' });
-      await use().builder.call('host.refuseTask', [open], { msg: 'not now' });
+        await use().builder.call('host.refuseTask', [assigned], { soft: false, msg: 'no handler' });
+        await use().builder.call('host.refuseTask', [open], { msg: 'not now' });
 
-      expect(await use().stateOf(assigned)).toBe(taskState.FREE);
-      expect(await use().stateOf(open)).toBe(taskState.FREE);
-    });
+        expect(await use().stateOf(assigned)).toBe(taskState.FREE);
+        expect(await use().stateOf(open)).toBe(taskState.FREE);
+      }),
+    );
 
-    it('ignores a task of another host', async () => {
-      const task = await use().openTask(use().other);
+    it(
+      'ignores a task of another host',
+      since(use, [1, 34], async () => {
+        const task = await use().openTask(use().other);
 
-      expect(await use().builder.call('host.refuseTask', [task], { soft: false, msg: 'no' })).toBeNull();
+        expect(await use().builder.call('host.refuseTask', [task], { soft: false, msg: 'no' })).toBeNull();
 
-      expect(await use().stateOf(task)).toBe(taskState.OPEN);
-    });
+        expect(await use().stateOf(task)).toBe(taskState.OPEN);
+      }),
+    );
 
     it('refuses a task that the host has ended', async () => {
       const task = await use().openTask();
@@ -323,20 +329,25 @@ export function describeTaskRules(use: UseFixture): void {
   });
 
   describe('updateHost', () => {
-    it('shows in getHost', async () => {
-      await use().builder.call('host.updateHost', [0.5, true], { data: { maxjobs: 3, methods: ['sleep'] } });
+    it(
+      'shows in getHost',
+      since(use, [1, 34], async () => {
+        await use().builder.call('host.updateHost', [0.5, true], {
+          data: { maxjobs: 3, methods: ['sleep'] },
+        });
 
-      const host = await use().builder.call('host.getHost');
+        const host = await use().builder.call('host.getHost');
 
-      expect(host).toMatchObject({
-        task_load: 0.5,
-        ready: true,
-        capacity: 4,
-        enabled: true,
-        arches: 'x86_64 i386',
-      });
-      await use().builder.call('host.updateHost', [0, false]);
-    });
+        expect(host).toMatchObject({
+          task_load: 0.5,
+          ready: true,
+          capacity: 4,
+          enabled: true,
+          arches: 'x86_64 i386',
+        });
+        await use().builder.call('host.updateHost', [0, false]);
+      }),
+    );
 
     it('wants a struct as data', async () => {
       await expectFault(use().builder.call('host.updateHost', [0, false, 'text']), 1019);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { encodeCall } from '../../../src/hub/xmlrpc/codec.ts';
-import { expectFault, target, type UseFixture } from './fixture.ts';
+import { expectFault, since, target, type UseFixture } from './fixture.ts';
 
 /** HTTP and XML-RPC below all methods (`kojihub/kojixmlrpc.py`). */
 export function describeWireRules(use: UseFixture): void {
@@ -14,13 +14,16 @@ export function describeWireRules(use: UseFixture): void {
     } as RequestInit);
 
   describe('HTTP', () => {
-    it('tells its version with every answer', async () => {
-      const response = await post(encodeCall('echo', ['x']));
+    it(
+      'tells its version with every answer',
+      since(use, [1, 34], async () => {
+        const response = await post(encodeCall('echo', ['x']));
 
-      expect(response.status).toBe(200);
-      expect(response.headers.get('koji-version')).toMatch(/^\d+\.\d+/);
-      await response.text();
-    });
+        expect(response.status).toBe(200);
+        expect(response.headers.get('koji-version')).toMatch(/^\d+\.\d+/);
+        await response.text();
+      }),
+    );
 
     it('answers a fault with status 200', async () => {
       const response = await post(encodeCall('nosuchmethod', []));
@@ -40,11 +43,11 @@ export function describeWireRules(use: UseFixture): void {
       ['an empty body', '', 'Invalid request'],
       ['what is no XML', 'hello', 'Invalid request'],
       ['a request that is too long', encodeCall('echo', ['x'.repeat(4 * 1024 * 1024)]), 'too long'],
-    ])('answers %s with status 400', async (_name, body, text) => {
+    ])('answers %s with status 400, and up to 1.35.3 with a fault', async (_name, body, text) => {
       const response = await post(body);
 
-      expect(response.status).toBe(400);
-      expect(await response.text()).toContain(text);
+      expect(response.status).toBe(use().hub.isHead ? 400 : 200);
+      expect(await response.text()).toContain(use().hub.isHead ? text : '<fault>');
     });
 
     it('wants to know the length of a request', async () => {
@@ -101,12 +104,15 @@ export function describeWireRules(use: UseFixture): void {
       ]);
     });
 
-    it('may not be repeated once a call in it has written, whatever the call', async () => {
-      const session = await use().builder.subsession();
-      const update = { methodName: 'host.updateHost', params: [0, false] };
-      await session.callNumbered(0, 'multiCall', [[update]]);
+    it(
+      'may not be repeated once a call in it has written, whatever the call',
+      since(use, 'head', async () => {
+        const session = await use().builder.subsession();
+        const update = { methodName: 'host.updateHost', params: [0, false] };
+        await session.callNumbered(0, 'multiCall', [[update]]);
 
-      await expectFault(session.callNumbered(0, 'multiCall', [[update]]), 1009);
-    });
+        await expectFault(session.callNumbered(0, 'multiCall', [[update]]), 1009);
+      }),
+    );
   });
 }

@@ -19,6 +19,11 @@ export async function readRepoPackages(
     if (!(error instanceof HubFileError && error.missing)) throw error;
     return null;
   }
+  return parseRepoPackages(text, path);
+}
+
+/** Reads the list itself, a package in each line; `path` is for messages. Throws `BuildrootUnavailable`. */
+export function parseRepoPackages(text: string, path: string): readonly RepoPackage[] {
   return text
     .split('\n')
     .flatMap((line, index) => (line === '' ? [] : [parseLine(line, `${path}:${index + 1}`)]));

@@ -214,9 +214,9 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     expect(roots.filter((root) => root.hostId !== hostId)).toEqual([]);
   });
 
-  it('uploads 5 MB and finds it whole, also when the answer of a chunk is lost', async () => {
+  it('uploads 10 MB and finds it whole, also when the answer of a chunk is lost', async () => {
     const path = join(directory, 'big');
-    const content = Buffer.alloc(5_000_000, 'five megabytes of log ');
+    const content = Buffer.alloc(10_000_000, 'ten megabytes of log ');
     await writeFile(path, content);
     const state = session.state();
     const flaky = resumeSession(
@@ -267,10 +267,10 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     expect(session.state().callnum).toBe(numberBefore + 3);
   });
 
-  it('uploads without raw requests, over what an earlier attempt left', async () => {
+  it('uploads 10 MB without raw requests, over what an earlier attempt left', async () => {
     const path = join(directory, 'plain');
-    const content = Buffer.alloc(3_000_000, 'three megabytes in calls ');
-    await writeFile(path, Buffer.concat([content, content]));
+    const content = Buffer.alloc(10_000_000, 'ten megabytes in calls ');
+    await writeFile(path, Buffer.concat([content, Buffer.from('and more')]));
     const target = { directory: remote, name: 'plain.rpm' };
     await sendFile(session, path, target);
     await writeFile(path, content);

@@ -13,7 +13,9 @@ export function closedPlaces(
     kojid,
     adjutant,
   }: {
-    readonly kojid: Readonly<Record<'topdir' | 'workdir', string> & Record<'cert' | 'keytab', string | null>>;
+    readonly kojid: Readonly<
+      Record<'topdir' | 'workdir', string> & Record<'cert' | 'keytab' | 'ccache', string | null>
+    >;
     readonly adjutant: { readonly state_dir: string; readonly podman_socket: string | null };
   },
   configFiles: readonly string[],
@@ -29,7 +31,7 @@ export function closedPlaces(
     { path: kojid.workdir, what: 'the files of this daemon and of other tasks' },
     { path: kojid.topdir, what: "the hub's whole file tree", inParts: true },
     ...['/etc/kojid', ...configFiles].map((path) => ({ path, what: 'the configuration of this daemon' })),
-    ...[kojid.cert, kojid.keytab].map((path) => ({ path: path ?? '', what: login })),
+    ...[kojid.cert, kojid.keytab, kojid.ccache].map((path) => ({ path: path ?? '', what: login })),
     ...[
       '/run/podman',
       '/run/koji-adjutant',

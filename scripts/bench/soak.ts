@@ -17,7 +17,12 @@ const allowed = 1.1;
 
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => process.exit(1));
 
-const world = await World.open(surroundingsOf(process.env), { onRequest: () => null }, () => undefined);
+const world = await World.open(
+  surroundingsOf(process.env),
+  false,
+  { onRequest: () => null },
+  () => undefined,
+);
 const samples: { readonly descriptors: number; readonly rssBytes: number }[] = [];
 const startedMs = systemClock.now();
 const open = new Set<number>();

@@ -176,6 +176,8 @@ export class World {
           .map((row) => `buildroot ${row.id} is ${stateName(buildrootState, row.state)}`),
         ...sessions
           .filter((row) => row.user_id === builder && !row.closed)
+          // A login whose answer was lost has made a session nobody knows; it holds nothing and expires.
+          .filter((row) => row.exclusive || row.master !== null)
           .map((row) =>
             row.master === null ? `session ${row.id}` : `subsession ${row.id} of ${row.master}`,
           ),

@@ -4,6 +4,7 @@ import { faultCodes, isFault } from './faults.ts';
 import { doneBefore } from './look-ups.ts';
 import {
   AssignedTask,
+  Channel,
   HeldTask,
   HostInfo,
   Ignored,
@@ -155,6 +156,15 @@ export class HostApi {
   ): Promise<TaskInfo | null> {
     const keywords = options.request === true ? { request: true } : {};
     return this.#session.call('getTaskInfo', [id], TaskInfo.nullable(), { signal: options.signal, keywords });
+  }
+
+  /** Name of the channel that a task is in, by `getTaskInfo` and `getChannel`; null when it is in none. */
+  async channelOf(taskId: number, signal?: AbortSignal): Promise<string | null> {
+    const channelId = (await this.taskInfo(taskId, { signal }))?.channelId ?? null;
+    if (channelId === null) return null;
+    return (
+      (await this.#session.call('getChannel', [channelId], Channel.nullable(), { signal }))?.name ?? null
+    );
   }
 
   /** `getSessionInfo`. */

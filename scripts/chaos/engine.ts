@@ -57,6 +57,15 @@ export class ChaosEngine implements AsyncDisposable {
     await this.#serve();
   }
 
+  /** The service takes requests and answers none, until it is resumed. */
+  pause(): void {
+    this.#service?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#service?.kill('SIGCONT');
+  }
+
   /** Names of the worker's containers in any state. */
   async containers(): Promise<readonly string[]> {
     const filter = `label=${workerLabel}=${this.#workerId}`;

@@ -1,13 +1,18 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/core/clock.ts';
 import { DaemonProcess } from '../../src/demo/daemon-process.ts';
 
 const never = new AbortController().signal;
-/** Chaos makes load by itself, and other things on this machine may: a host that is not ready would take no task. */
-const withoutLoad =
-  'data:text/javascript,import os from "node:os";import {syncBuiltinESMExports} from "node:module";' +
-  'os.loadavg=()=>[0,0,0];syncBuiltinESMExports();';
+/**
+ * What the daemon is started with for our purposes. Chaos makes load by itself, and other things on this machine may: a
+ * host that is not ready would take no task. At SIGUSR2 it collects its garbage and writes how many bytes are in use.
+ */
+const preload =
+  'data:text/javascript,import os from "node:os";import fs from "node:fs";' +
+  'import {syncBuiltinESMExports} from "node:module";os.loadavg=()=>[0,0,0];syncBuiltinESMExports();' +
+  'process.on("SIGUSR2",()=>{gc();const m=process.memoryUsage();' +
+  'fs.writeFileSync(process.env.CHAOS_MEMORY_FILE,(m.heapUsed+m.external)+" bytes")});';
 /** Codes that say: do not start me again. */
 const final = [78, 2];
 
@@ -32,6 +37,10 @@ export class KeptDaemon {
     this.#daemon.signal('SIGKILL');
   }
 
+  get #memoryFile(): string {
+    return join(this.#directory, 'memory');
+  }
+
   /** Asks it to stop, and waits until it has. */
   async stop(): Promise<number | string> {
     this.#stopping = true;
@@ -53,6 +62,17 @@ export class KeptDaemon {
     }
   }
 
+  /** Bytes in use after a garbage collection. */
+  async liveBytes(): Promise<number> {
+    rmSync(this.#memoryFile, { force: true });
+    this.#daemon.signal('SIGUSR2');
+    for (;;) {
+      const text = existsSync(this.#memoryFile) ? readFileSync(this.#memoryFile, 'utf8') : '';
+      if (text.endsWith(' bytes')) return Number.parseInt(text, 10);
+      await systemClock.sleep(20, never);
+    }
+  }
+
   async #keep(): Promise<void> {
     for (;;) {
       const code = await this.#daemon.ended;
@@ -71,16 +91,20 @@ export class KeptDaemon {
     return new DaemonProcess({
       command: [
         process.execPath,
+        '--expose-gc',
         '--import',
-        withoutLoad,
+        preload,
         join(import.meta.dirname, '../../src/cli.ts'),
         '--force-lock',
       ],
       configPath: join(this.#directory, 'kojid.conf'),
       logPath: join(this.#directory, 'log'),
-      env: Object.fromEntries(
-        Object.entries(process.env).filter(([name]) => !name.startsWith('KOJI_ADJUTANT_TEST_')),
-      ),
+      env: {
+        ...Object.fromEntries(
+          Object.entries(process.env).filter(([name]) => !name.startsWith('KOJI_ADJUTANT_TEST_')),
+        ),
+        CHAOS_MEMORY_FILE: this.#memoryFile,
+      },
       clock: systemClock,
     });
   }

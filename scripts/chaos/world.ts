@@ -160,6 +160,7 @@ export class World {
     const place = join(this.hub.topdir, 'work', 'tasks', String(task % 10_000), String(task));
     if (!existsSync(place)) return [];
     return readdirSync(place)
+      .filter((name) => !/^dnf.*\.log$/.test(name))
       .filter((name) => statSync(join(place, name), { throwIfNoEntry: false })?.isFile())
       .map((name) => describeFile(name, () => readFileSync(join(place, name))))
       .sort();

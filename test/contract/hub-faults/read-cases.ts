@@ -62,6 +62,10 @@ export const readCases: readonly CallCase[] = [
     const task = await bench.fixture.newTask();
     return (apis) => apis.host.taskInfo(task, { request: true });
   }),
+  read('getChannel', async (bench) => {
+    const task = await bench.fixture.newTask();
+    return (apis) => apis.host.channelOf(task);
+  }),
   read('getTaskChildren', async (bench) => {
     const parent = await bench.fixture.openTask();
     await bench.fixture.subtask(parent, { label: 'x' });

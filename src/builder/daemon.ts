@@ -167,7 +167,8 @@ export class Daemon {
   async #tidyUp(signal: AbortSignal): Promise<void> {
     const { environment, log } = this.#parts;
     const { workerId } = environment.buildrootHost;
-    await reapStrays(environment.containers, workerId, () => false, log, signal);
+    const kept = await environment.buildrootHost.cache.failed.sweep(workerId, signal);
+    await reapStrays(environment.containers, workerId, ({ id }) => kept.has(id), log, signal);
     await this.#sweepSnapshots(signal);
     const tasks = join(environment.workDir, 'tasks');
     for (const bucket of await readdir(tasks))
@@ -189,7 +190,7 @@ export class Daemon {
   async #trimCache(signal: AbortSignal): Promise<void> {
     const { environment, settings, log } = this.#parts;
     const report = await trimCache(environment.buildrootHost.cache, settings.cacheBudget, signal);
-    if (report.snapshots.removed + report.packages.removed > 0)
+    if (report.snapshots.removed + report.packages.removed + report.failed.removed > 0)
       log.info(report, 'removed what was prepared and not used for the longest time');
   }
 
@@ -232,6 +233,7 @@ export class Daemon {
     const leftMs = Math.max(0, this.#stopByMs - environment.clock.now());
     await withDeadline(environment.clock, leftMs, 'keeping prepared roots', async () => {
       await cache.snapshots.idle();
+      await cache.failed.idle();
       await removals.idle();
     }).catch((error: unknown) => log.warn({ err: error }, 'prepared roots are not kept: the time is over'));
   }

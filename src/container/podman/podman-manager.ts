@@ -16,6 +16,7 @@ import type {
 } from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
 import { inspectContainer, settledState } from './container-state.ts';
+import { sizeOf } from './disk-use.ts';
 import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
 import { Created, ListedContainers } from './engine-schema.ts';
@@ -118,6 +119,7 @@ export class PodmanManager implements ContainerManager {
     const rootAtHand = spec.results === true && !isOverlay;
     const container = new PodmanContainer({
       engine: this.#engine,
+      socketPath: this.#options.socketPath,
       clock,
       id,
       name: spec.name,
@@ -163,6 +165,10 @@ export class PodmanManager implements ContainerManager {
       }
       return [{ id, name, owner, state: stateOf[State] ?? 'other', createdMs: Date.parse(created) }];
     });
+  }
+
+  async layerBytes(id: ContainerId, signal: AbortSignal): Promise<number> {
+    return sizeOf(this.#engine, id, signal);
   }
 
   async remove(id: ContainerId): Promise<void> {

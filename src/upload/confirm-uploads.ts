@@ -25,7 +25,7 @@ export async function confirmUploads(
     methodName: 'checkUpload',
     params: volume === undefined ? [directory, name] : [directory, name, null, null, volume],
   }));
-  const answers = await session.call('multiCall', [calls], Answers, { signal });
+  const answers = await session.call('multiCall', [calls], Answers, { signal, live: true });
   for (const [index, upload] of uploads.entries()) {
     const answer = answers[index];
     if (answer === undefined)

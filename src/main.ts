@@ -29,6 +29,7 @@ import { openSession, resumeSession } from './hub/open-session.ts';
 import type { HubSession } from './hub/session.ts';
 import { hubConnection } from './hub-connection.ts';
 import { InstanceLock } from './instance-lock.ts';
+import { Restarts } from './journal/restarts.ts';
 import { SessionFiles } from './journal/session-files.ts';
 import { TaskJournal } from './journal/task-journal.ts';
 import { builderMetrics, countEvents } from './monitoring/builder-metrics.ts';
@@ -241,6 +242,7 @@ async function makeDaemon(
   );
   return new Daemon({
     ...{ session, sessions, journal, environment },
+    restarts: new Restarts(join(adjutant.state_dir, 'journal', 'restarts')),
     handOver: () => startRelease(adjutant.state_dir, adjutant.handover_limit),
     probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events,

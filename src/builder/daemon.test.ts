@@ -153,7 +153,7 @@ describe('Daemon: drain', () => {
     expect(hub.task(next).state).toBe('assigned');
     expect(hub.paramsOf('host.freeTasks')).toEqual([]);
     expect(callsFrom('host.updateHost')).toEqual(lastWords);
-    expect(happened).toEqual(['ready builder', 'restart', `${id} closed`]);
+    expect(happened).toEqual(['ready builder', 'drain', `${id} closed`]);
   });
 
   it('ends soon when nothing runs, also when it was asked before it ran', async () => {
@@ -177,7 +177,7 @@ describe('Daemon: drain', () => {
 
     expect(await code).toBe(exitCode.stopped);
     expect(hub.task(id).state).toBe('free');
-    expect(happened).toEqual(['ready builder', 'restart', 'free', `${id} stopped`]);
+    expect(happened).toEqual(['ready builder', 'drain', 'free', `${id} stopped`]);
   });
 
   it('does not come after a stop', async () => {

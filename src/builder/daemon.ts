@@ -7,6 +7,7 @@ import { hubApis } from '../hub/apis.ts';
 import { SessionLost } from '../hub/faults.ts';
 import type { HostApi } from '../hub/host-api.ts';
 import type { HubSession } from '../hub/session.ts';
+import type { Restarts } from '../journal/restarts.ts';
 import type { BegunTask, TaskJournal } from '../journal/task-journal.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { CancelReason } from '../tasks/errors.ts';
@@ -62,6 +63,7 @@ export interface DaemonParts {
   readonly sessions: KeptSessions;
   /** What tasks have done, in earlier lives, too. */
   readonly journal: TaskJournal<TaskHead>;
+  readonly restarts: Restarts;
   /** Called when tasks are left to the next start: sees to it that they do not wait for ever. */
   handOver(): Promise<void>;
   readonly environment: TaskEnvironment;
@@ -91,14 +93,23 @@ export class Daemon {
   readonly #supervisor: Supervisor;
   readonly #loop: PollLoop;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
-  #how: 'restart' | Shutdown | null = null;
+  #how: Shutdown | null = null;
+  /** The service manager is to start the daemon again. */
+  #again = false;
   /** When the time to tidy up is over. */
   #stopByMs = 0;
 
   constructor(parts: DaemonParts) {
     const { session, environment, events, log, probe, settings } = parts;
     const { host, tags, repos } = hubApis(session, environment.clock);
-    const registry = taskRegistry({ stopAfter: (taskId) => this.#stopAfter(taskId) });
+    const registry = taskRegistry({
+      stopAfter: (taskId) => this.#after(taskId, () => this.stop()),
+      restartAfter: async (taskId) => {
+        await parts.restarts.note(taskId);
+        this.#after(taskId, () => this.#restart());
+      },
+      hasRestartedSince: (taskId) => parts.restarts.hasHappened(taskId),
+    });
     const { accept } = environment.config.adjutant;
     this.#parts = parts;
     this.#registry = registry;
@@ -145,36 +156,51 @@ export class Daemon {
     } else if (this.#how === 'handover' && this.#supervisor.taskIds.length > 0) await this.#handOver();
     else await this.#farewell();
     if (failure !== null) return exitCode.failed;
-    return this.#how === 'restart' ? exitCode.restart : exitCode.stopped;
+    return this.#again ? exitCode.restart : exitCode.stopped;
   }
 
   /** Ends the daemon, and does with running tasks what the configuration says. Asked again it does not wait for them. */
   stop(): void {
     const { shutdown } = this.#parts.settings;
-    if (this.#stopping.signal.aborted) return;
-    if (shutdown === 'drain' && this.#how === null) this.#drain('drain');
+    if (shutdown === 'drain' && this.#how === null) this.#drain();
     else {
-      this.#how = shutdown === 'handover' ? 'handover' : 'free';
-      this.#parts.events.emit('daemon:stopping', { how: this.#how });
-      this.#parts.log.info(
-        this.#how === 'handover'
-          ? 'stopping: running tasks are left to the next start'
-          : 'stopping: tasks go back to the queue',
-      );
-      this.#stopping.abort();
+      this.#again = false;
+      this.#end(shutdown === 'handover' ? 'handover' : 'free');
     }
   }
 
   /** Takes no new task, waits for those that run, and ends with the code that asks for a restart. */
   drain(): void {
-    if (this.#how === null) this.#drain('restart');
+    if (this.#how !== null) return;
+    this.#again = true;
+    this.#drain();
   }
 
-  #drain(how: 'drain' | 'restart'): void {
+  /** Ends as `stop` does where tasks are handed over, else as `drain`; with the code that asks for a restart. */
+  #restart(): void {
+    if (this.#how !== null) return;
+    this.#again = true;
+    if (this.#parts.settings.shutdown === 'handover') this.#end('handover');
+    else this.#drain();
+  }
+
+  #drain(): void {
+    this.#announce('drain', 'draining: the daemon ends when its tasks have');
+    this.#loop.drain();
+  }
+
+  #end(how: 'handover' | 'free'): void {
+    if (this.#stopping.signal.aborted) return;
+    const fate =
+      how === 'handover' ? 'running tasks are left to the next start' : 'tasks go back to the queue';
+    this.#announce(how, `stopping: ${fate}`);
+    this.#stopping.abort();
+  }
+
+  #announce(how: Shutdown, message: string): void {
     this.#how = how;
     this.#parts.events.emit('daemon:stopping', { how });
-    this.#parts.log.info('draining: the daemon ends when its tasks have');
-    this.#loop.drain();
+    this.#parts.log.info(message);
   }
 
   async #work(signal: AbortSignal): Promise<void> {
@@ -296,12 +322,13 @@ export class Daemon {
     }
   }
 
-  #stopAfter(taskId: number): void {
-    const ended = this.#supervisor.ended(taskId);
-    ended.then(
-      () => this.stop(),
-      (error: unknown) => this.#parts.log.error({ err: error }, 'the end of a task cannot be waited for'),
-    );
+  /** Does something when a task has ended and the hub knows. */
+  #after(taskId: number, then: () => void): void {
+    this.#supervisor
+      .ended(taskId)
+      .then(then, (error: unknown) =>
+        this.#parts.log.error({ err: error }, 'the end of a task cannot be waited for'),
+      );
   }
 
   async #stopTasks(reason: CancelReason): Promise<void> {

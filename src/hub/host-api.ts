@@ -3,6 +3,7 @@ import { BuilderError } from '../core/errors.ts';
 import { faultCodes, isFault } from './faults.ts';
 import { doneBefore } from './look-ups.ts';
 import {
+  AnyRpcValue,
   AssignedTask,
   HeldTask,
   HostInfo,
@@ -155,6 +156,34 @@ export class HostApi {
   ): Promise<TaskInfo | null> {
     const keywords = options.request === true ? { request: true } : {};
     return this.#session.call('getTaskInfo', [id], TaskInfo.nullable(), { signal: options.signal, keywords });
+  }
+
+  /** `getChannel`: the number of a channel. HubFault 1000 when there is none of that name or number. */
+  async channelId(channel: number | string, signal?: AbortSignal): Promise<number> {
+    const { id } = await this.#session.call('getChannel', [channel], z.object({ id: z.int() }), {
+      signal,
+      keywords: { strict: true },
+    });
+    return id;
+  }
+
+  /** `listHosts`: the hosts that are enabled, of a channel and of arches unless these are null; `row` as the hub tells it. */
+  async enabledHosts(
+    {
+      channelId,
+      arches,
+    }: { readonly channelId: number | null; readonly arches: string | readonly string[] | null },
+    signal?: AbortSignal,
+  ): Promise<readonly { readonly id: number; readonly row: RpcValue }[]> {
+    const rows = await this.#session.call('listHosts', [], z.array(AnyRpcValue), {
+      signal,
+      keywords: {
+        enabled: true,
+        ...(channelId !== null && { channelID: channelId }),
+        ...(arches !== null && { arches }),
+      },
+    });
+    return rows.map((row) => ({ id: z.object({ id: z.int() }).parse(row).id, row }));
   }
 
   /** `getSessionInfo`. */

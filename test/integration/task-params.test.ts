@@ -19,6 +19,7 @@ function runPython(program: string, source: string, input = ''): string | null {
 }
 
 const read = `
+import { noControl } from '../support/host-control.ts';
 import json, sys
 import koji, koji.tasks
 outcomes = []
@@ -80,9 +81,7 @@ describe.skipIf(python === undefined)(`koji's reading of task parameters${reason
       });
       expect(varargs !== null).toBe(rest);
     }
-    expect([...taskRegistry({ stopAfter: () => undefined }).keys()].sort()).toEqual(
-      [...kojiSignatures.keys()].sort(),
-    );
+    expect([...taskRegistry(noControl).keys()].sort()).toEqual([...kojiSignatures.keys()].sort());
   });
 
   it('puts the same values under the same names, and refuses the same requests', () => {

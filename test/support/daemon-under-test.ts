@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Daemon, type Shutdown } from '../../src/builder/daemon.ts';
 import { BuilderEvents } from '../../src/builder/events.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { Restarts } from '../../src/journal/restarts.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryHub } from './memory-hub.ts';
 import { keptLog } from './silent-log.ts';
@@ -31,6 +33,7 @@ export async function setUpDaemon({
     session: hub.session(),
     sessions: { list: async () => [], remove: async () => undefined },
     journal,
+    restarts: new Restarts(join(environment.workDir, 'journal/restarts')),
     handOver: async () => void handovers.push('handed over'),
     goOn: true,
     environment,

@@ -11,6 +11,7 @@ import { hubApis } from '../../src/hub/apis.ts';
 import { HubFault, HubProtocolError, HubTransportError } from '../../src/hub/faults.ts';
 import type { TaskAdapter } from '../../src/tasks/adapter.ts';
 import { taskRegistry } from '../../src/tasks/registry.ts';
+import { noControl } from './host-control.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { MemoryHub } from './memory-hub.ts';
 import { keptLog } from './silent-log.ts';
@@ -54,7 +55,7 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
     log,
     () => pace.expectWork(),
   );
-  const registry = new Map(taskRegistry({ stopAfter: () => undefined }));
+  const registry = new Map(taskRegistry(noControl));
   // The registry's own types forget the parameters in the same way.
   registry.set('picky', picky as TaskAdapter);
   const space = {

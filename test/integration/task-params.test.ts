@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { decodeParams, type TaskSignature } from '../../src/tasks/params.ts';
 import { taskRegistry } from '../../src/tasks/registry.ts';
+import { noControl } from '../support/host-control.ts';
 import { kojiSignatures } from '../support/koji-signatures.ts';
 
 /** Reads task requests as koji does; koji's source is found by KOJI_SRC, or installed. */
@@ -19,7 +20,6 @@ function runPython(program: string, source: string, input = ''): string | null {
 }
 
 const read = `
-import { noControl } from '../support/host-control.ts';
 import json, sys
 import koji, koji.tasks
 outcomes = []

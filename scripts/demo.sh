@@ -33,7 +33,7 @@ stop_engine() { [ "$keep_engine" = 1 ] || scripts/engine.sh stop; }
 trap stop_engine EXIT
 trap 'exit 130' INT TERM HUP
 
-scripts/setup.sh --with-test-tools 8>&-
+scripts/setup.sh --with-demo-tools 8>&-
 distribution=$(scripts/ensure-test-distribution.sh 8>&-)
 [ -n "$srpm" ] || srpm=$(echo "$distribution"/srpms/hello-*.src.rpm)
 . <(scripts/engine.sh env)

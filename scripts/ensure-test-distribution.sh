@@ -2,7 +2,7 @@
 # ensure-test-distribution.sh - makes the test distribution in the state directory, once, and prints its path.
 #
 #   ensure-test-distribution.sh
-# Made again when one of the scripts it comes from has changed. Needs what `setup.sh --with-test-tools` installs.
+# Made again when one of the scripts it comes from has changed. Needs what `setup.sh --with-demo-tools` installs.
 # Progress goes to standard error; standard output has the path alone.
 set -euo pipefail
 # shellcheck source=scripts/environment.sh

@@ -1,9 +1,11 @@
 #!/bin/bash
 # setup.sh - prepares a machine and this checkout; may be run again at any time and then does what is missing.
 #
-#   setup.sh [--quiet] [--with-test-tools] [--with-test-user]
+#   setup.sh [--quiet] [--with-demo-tools] [--with-test-tools] [--with-test-user]
 #     --quiet            print nothing but errors
-#     --with-test-tools  also what the tests and the demo need: rpmbuild, createrepo_c, gawk, a static busybox
+#     --with-demo-tools  also what the demo needs: rpmbuild, createrepo_c, gawk, a static busybox
+#     --with-test-tools  these and, where there is apt-get and root, what the tests of Kerberos need (they are skipped
+#                        without): curl, a KDC, Apache with mod_auth_gssapi; programs only, no service is set up
 #     --with-test-user   (root only) an ordinary user `kojiadj` with subordinate ids, with the bootstrap image in
 #                        its own storage, for tests of rootless Podman
 #
@@ -13,13 +15,14 @@
 # packages and images lies in this checkout and in the state directory (scripts/environment.sh); nothing
 # is written into /etc or the user's own configuration, the test user's account aside.
 set -euo pipefail
-quiet=0 test_tools=0 test_user=0
+quiet=0 demo_tools=0 test_tools=0 test_user=0
 for option; do
   case $option in
     --quiet) quiet=1 ;;
-    --with-test-tools) test_tools=1 ;;
+    --with-demo-tools) demo_tools=1 ;;
+    --with-test-tools) demo_tools=1 test_tools=1 ;;
     --with-test-user) test_user=1 ;;
-    *) sed -n '2,14s/^# \?//p' "$0"; exit 2 ;;
+    *) sed -n '2,16s/^# \?//p' "$0"; exit 2 ;;
   esac
 done
 # shellcheck source=scripts/environment.sh
@@ -50,11 +53,16 @@ find_missing() {
   # crun, the usual choice, cannot work with cgroup v1 in hybrid mode.
   ! is_hybrid_cgroup || need runc runc runc
   if ! is_root || [ $test_user = 1 ]; then need newuidmap uidmap shadow-utils; fi
-  [ $test_tools = 1 ] || return 0
+  [ $demo_tools = 1 ] || return 0
   need rpmbuild rpm rpm-build
   need createrepo_c createrepo-c createrepo_c
   need gawk gawk gawk
   has_static_busybox || missing+=("$([ "$packager" = apt-get ] && echo busybox-static || echo busybox)")
+  [ $test_tools = 1 ] && is_root && [ "$packager" = apt-get ] || return 0
+  need curl curl curl
+  need krb5kdc krb5-kdc krb5-server
+  need kadmin.local krb5-admin-server krb5-server
+  [ -e /usr/lib/apache2/modules/mod_auth_gssapi.so ] || missing+=(libapache2-mod-auth-gssapi)
 }
 
 install_packages() {

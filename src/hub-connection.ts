@@ -1,8 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { authOf, hubTlsOf } from './config/auth.ts';
+import { readFile } from 'node:fs/promises';
+import { authOf, hubTlsOf, principalOf } from './config/auth.ts';
+import { keytabProblem } from './config/keytab.ts';
 import type { Config } from './config/schema.ts';
+import { BuilderError, describeError } from './core/errors.ts';
+import { fullHostName } from './full-host-name.ts';
 import type { HubAuth } from './hub/auth/auth.ts';
 import { createAuth } from './hub/auth/create-auth.ts';
+import { negotiateTransport } from './hub/auth/negotiate-transport.ts';
 import type { SessionOptions } from './hub/session.ts';
 import { loadTls } from './hub/tls.ts';
 import { createTransport, type HubTransport } from './hub/transport.ts';
@@ -12,7 +17,7 @@ export interface HubConnection {
   readonly transport: HubTransport;
   readonly auth: HubAuth;
   readonly session: SessionOptions;
-  /** Whom the hub will see: the user of the password, or the certificate's common name. */
+  /** Whom the hub will see: the user of the password, or the certificate's common name; null for Kerberos. */
   readonly expectedUser: string | null;
 }
 
@@ -21,15 +26,17 @@ const defaultTimeoutSeconds = 12 * 3600;
 
 /**
  * The way to the hub that the configuration describes; nothing is sent yet. Rejects with BuilderError
- * `tls-config` or `auth-config` when a certificate cannot be used or there is no way to log in.
+ * `tls-config` or `auth-config` when a certificate or keytab cannot be used or there is no way to log in.
  */
 export async function hubConnection(config: Config): Promise<HubConnection> {
   const { kojid } = config;
   const choice = authOf(config);
-  const tls = await loadTls({ ...hubTlsOf(config), ...(choice.kind === 'certificate' ? choice : {}) });
-  const transport = createTransport({
+  const hubTls = hubTlsOf(config);
+  const tls = await loadTls({ ...hubTls, ...(choice.kind === 'certificate' ? choice : {}) });
+  const bare = createTransport({
     server: kojid.server,
-    secure: choice.kind === 'certificate',
+    // As kojid does: only passwords go where the address says http.
+    secure: choice.kind !== 'password',
     tls,
     timeoutMs: (kojid.timeout ?? defaultTimeoutSeconds) * 1000,
   });
@@ -40,9 +47,36 @@ export async function hubConnection(config: Config): Promise<HubConnection> {
     offlineRetryIntervalMs: kojid.offline_retry_interval * 1000,
     fastUpload: kojid.use_fast_upload,
   };
-  const auth = createAuth(choice);
+  if (choice.kind === 'kerberos') {
+    const principal = principalOf(choice, await fullHostName());
+    await checkKeytab(choice.keytabPath, principal);
+    const transport = negotiateTransport(bare, { ...choice, ...hubTls, principal });
+    // The hub maps principals to users as it likes.
+    return { transport, auth: createAuth({ kind: 'kerberos', principal }), session, expectedUser: null };
+  }
   const expectedUser = choice.kind === 'password' ? choice.user : commonName(tls.clientPem);
-  return { transport, auth, session, expectedUser };
+  return { transport: bare, auth: createAuth(choice), session, expectedUser };
+}
+
+/** The configuration was checked without the host's full name, which takes a name service. */
+async function checkKeytab(path: string, principal: string | null): Promise<void> {
+  if (path === '') return;
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw new BuilderError(
+      'auth-config',
+      'builder',
+      `cannot read ${path} (option "keytab"): ${describeError(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const problem = keytabProblem(bytes, principal);
+  if (problem !== null)
+    throw new BuilderError('auth-config', 'builder', `${path} (option "keytab") ${problem}`);
 }
 
 function commonName(pem: string | null): string | null {

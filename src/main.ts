@@ -99,6 +99,8 @@ const configurationErrors = new Set([
   'auth-config',
   'tls-config',
   'login-failed',
+  // Kerberos: no ticket could be had or was taken.
+  'hub-login',
   'image-missing',
   'image-denied',
   'bad-spec',

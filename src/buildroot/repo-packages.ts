@@ -31,6 +31,11 @@ export async function readRepoPackages(
       { cause: error },
     );
   }
+  return parseRepoPackages(text, path);
+}
+
+/** Reads the list itself, a package in each line; `path` is for messages. Throws `BuildrootUnavailable`. */
+export function parseRepoPackages(text: string, path: string): readonly RepoPackage[] {
   return text
     .split('\n')
     .flatMap((line, index) => (line === '' ? [] : [parseLine(line, `${path}:${index + 1}`)]));

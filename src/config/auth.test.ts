@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { keytab, keytabEntry } from '../../test/support/keytab-bytes.ts';
 import { type MemoryEntry, memoryFiles } from '../../test/support/memory-files.ts';
-import { type Auth, authOf, hubTlsOf } from './auth.ts';
+import { type Auth, authOf, hubTlsOf, principalOf } from './auth.ts';
 import { loadConfig } from './load.ts';
 import { ConfigError, formatProblem } from './problem.ts';
 
@@ -103,6 +104,24 @@ describe('authOf', () => {
   });
 });
 
+describe('principalOf', () => {
+  const auth = {
+    kind: 'kerberos',
+    principal: null,
+    principalFormat: 'c%%/%s@R',
+    keytabPath: '',
+    ccachePath: '',
+  } as const;
+
+  it.each([
+    [null, 'c%/b1.example.com@R'],
+    ['someone@R', 'someone@R'],
+    ['', null],
+  ])('with krb_principal %j', (principal, expected) => {
+    expect(principalOf({ ...auth, principal }, 'b1.example.com')).toBe(expected);
+  });
+});
+
 describe('the checks of the login', () => {
   it.each([
     ['nothing at all', [], {}, 'there is no way to log in to the hub; set cert'],
@@ -133,12 +152,47 @@ describe('the checks of the login', () => {
       { '/ca': { unreadable: true } },
       `${KOJID}:6: serverca: /ca is missing or cannot be read`,
     ],
-    ['a principal', ['krb_principal = x'], {}, `${KOJID}:4: krb_principal: Kerberos login is not there yet`],
     [
-      'a keytab at its usual place',
+      'a principal without its keytab',
+      ['krb_principal = x'],
+      {},
+      'keytab: /etc/kojid/kojid.keytab is not there; correct the path',
+    ],
+    [
+      'a keytab nobody may read',
+      ['keytab = /k'],
+      { '/k': { unreadable: true } },
+      `${KOJID}:4: keytab: /k cannot`,
+    ],
+    [
+      'a keytab that is none',
       [],
       { '/etc/kojid/kojid.keytab': '' },
-      'keytab: Kerberos login is not there yet',
+      'keytab: /etc/kojid/kojid.keytab is no keytab',
+    ],
+    [
+      'a keytab of somebody else',
+      ['krb_principal = b2@R', 'keytab = /k'],
+      { '/k': keytab(keytabEntry('R', 'b1')) },
+      `${KOJID}:5: keytab: /k holds no key of b2@R, but of b1@R; correct krb_principal`,
+    ],
+    [
+      'a principal in two words',
+      ['krb_principal = b 1', 'keytab ='],
+      {},
+      `${KOJID}:4: krb_principal: "b 1" is no principal`,
+    ],
+    ...['compile@R', '%s/%s@R', '%d@R', 'a %s@R'].map((format): [string, string[], object, string] => [
+      `the format ${format}`,
+      [`host_principal_format = ${format}`, 'keytab ='],
+      {},
+      `${KOJID}:4: host_principal_format: "${format}" must hold %s, once`,
+    ]),
+    [
+      'a CA that is not there, for Kerberos forces https',
+      ['serverca = /ca', 'keytab ='],
+      {},
+      `${KOJID}:4: serverca: /ca is missing`,
     ],
   ] satisfies [string, string[], Record<string, MemoryEntry>, string][])(
     'refuse %s',
@@ -146,6 +200,19 @@ describe('the checks of the login', () => {
       expect(login(lines, files).problems).toEqual([expect.stringContaining(message)]);
     },
   );
+
+  it('are content with a keytab that has the principal', () => {
+    const lines = ['krb_principal = b1', 'keytab = /k'];
+
+    const { auth, problems, warnings } = login(
+      lines,
+      { '/k': keytab(keytabEntry('R', 'b1')) },
+      'http://hub/x',
+    );
+
+    expect(auth?.kind).toBe('kerberos');
+    expect({ problems, warnings }).toEqual({ problems: [], warnings: [] });
+  });
 
   it('leave alone what is not used', () => {
     const { problems } = login(

@@ -13,9 +13,10 @@ export type Auth =
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
   | {
       readonly kind: 'kerberos';
-      /** Null: made from `principalFormat`, whose `%s` is the host's full name. */
+      /** Null: made from `principalFormat`, whose `%s` is the host's full name; empty: whichever the keytab has first. */
       readonly principal: string | null;
       readonly principalFormat: string;
+      /** Empty: what is in the credential cache has to do. */
       readonly keytabPath: string;
       readonly ccachePath: string;
     };
@@ -45,6 +46,13 @@ export function authOf({ kojid }: { readonly kojid: KojidValues }, files: Config
     keytabPath: kojid.keytab,
     ccachePath: kojid.ccache,
   };
+}
+
+/** Whom a login by Kerberos is for (`builder/kojid`, main); null: whichever principal the keytab has first. */
+export function principalOf(auth: Auth & { readonly kind: 'kerberos' }, fullHostName: string): string | null {
+  const made = () =>
+    auth.principalFormat.replaceAll(/%[%s]/g, (found) => (found === '%s' ? fullHostName : '%'));
+  return (auth.principal ?? made()) || null;
 }
 
 /** How the hub's certificate is checked: `serverca` wins over `no_ssl_verify` (`koji/__init__.py _sendOneCall`). */

@@ -19,8 +19,6 @@ const noImages = 'image tasks are not there yet';
 const noMaven = 'Maven tasks are not there yet';
 const noLeftovers = 'containers and directories of a task are removed when it ends';
 const noPlugins = 'plugins of kojid are Python code, which this daemon cannot load';
-/** Why a host that has only a keytab cannot start. */
-export const noKerberos = 'Kerberos login is not there yet';
 
 /** Every key of kojid's section, with its type and default there (`builder/kojid get_options`). */
 export const kojidOptions = {
@@ -52,21 +50,21 @@ export const kojidOptions = {
     'False',
     "Do not check the hub's certificate; without effect where serverca is set.",
   ),
-  krb_principal: unset(text, 'Kerberos principal. Not set: made from host_principal_format.', {
-    ignored: noKerberos,
-  }),
+  krb_principal: unset(
+    text,
+    'Kerberos principal. Not set: made from host_principal_format; empty: the first in the keytab.',
+  ),
   host_principal_format: option(
     text,
     'compile/%s@EXAMPLE.COM',
     "Principal with %s for the host's full name.",
-    {
-      ignored: noKerberos,
-    },
   ),
-  keytab: option(path, '/etc/kojid/kojid.keytab', 'Keytab with the key of the principal.', {
-    ignored: noKerberos,
-  }),
-  ccache: option(path, '/var/tmp/kojid.ccache', 'Kerberos credential cache.', { ignored: noKerberos }),
+  keytab: option(
+    path,
+    '/etc/kojid/kojid.keytab',
+    'Keytab with the key of the principal. Empty: tickets are in the ccache, and somebody else renews them.',
+  ),
+  ccache: option(path, '/var/tmp/kojid.ccache', 'Kerberos credential cache.'),
 
   sleeptime: option(seconds(0), '15', 'Longest pause between two looks at the hub.'),
   maxjobs: option(integer(), '10', 'Most tasks at a time.'),

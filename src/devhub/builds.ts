@@ -168,6 +168,12 @@ export const buildMethods: MethodTable = {
       return build === undefined ? null : toBuildInfo(call.hub, build);
     },
   ),
+  listTags: method({ build: BuildReference }, (call, { build }) => {
+    const { id } = mustFindBuild(call.hub, build);
+    const { tagListing, tags } = call.hub.state.tables;
+    const listed = tagListing.filter((row) => row.build_id === id && row.revoke_event === null);
+    return listed.map(({ tag_id }) => ({ id: tag_id, name: tags.mustGet(tag_id).name }));
+  }),
   getAverageBuildDuration: method({ package: NameOrId, age: z.int().nullish() }, (call, args) =>
     double(averageDuration(call, args.package, args.age ?? null)),
   ),

@@ -95,7 +95,9 @@ async function transact(
     // Encoded first: an answer that cannot be sent must not leave its changes behind.
     const answer = encodeResponse(value);
     // The callnum is kept only with changes: a call that wrote nothing may be sent again (kojihub/auth.py).
-    if (hub.state.isDirty && authenticated !== undefined && credentials?.callnum !== undefined)
+    // The savepoints of a multiCall count as changes.
+    const remembered = hub.state.isDirty || methodName === 'multiCall';
+    if (remembered && authenticated !== undefined && credentials?.callnum !== undefined)
       hub.state.tables.sessions.update(authenticated.session.id, { callnum: credentials.callnum });
     hub.state.commit();
     return answer;

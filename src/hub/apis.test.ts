@@ -349,6 +349,7 @@ describe('ReposApi', () => {
 
   it('watches the repo after a lost answer until it is ready', async () => {
     hub.on('host.repoDone', 'drop').on('repoInfo', value(repo), value(repo), value({ ...repo, state: 1 }));
+    hub.on('checkUpload', value(null));
 
     await new ReposApi(session, clock).repoDone(
       9,
@@ -357,6 +358,18 @@ describe('ReposApi', () => {
 
     expect(hub.seen[1]?.params).toEqual([9, { x86_64: ['tasks/6/6', ['a']] }]);
     expect(clock.slept).toEqual([5000, 5000]);
+  });
+
+  it('finishes the repo again when no file has left its place', async () => {
+    hub.on('host.repoDone', 'drop', value(null)).on('repoInfo', value(repo));
+    hub.on('checkUpload', value({ size: 3, mtime: 1.5 }));
+
+    await new ReposApi(session, clock).repoDone(
+      9,
+      new Map([['x86_64', { uploadPath: 'tasks/6/6', files: ['a'] }]]),
+    );
+
+    expect(methods()).toEqual(['host.repoDone', 'repoInfo', 'checkUpload', 'host.repoDone']);
   });
 
   it('gives up a repo that does not become ready', async () => {

@@ -31,17 +31,19 @@ export class BuildrootsApi {
 
   /**
    * `host.newBuildRoot`: a record in state INIT; gives its id. The task must be OPEN here. After a lost
-   * answer, the task's newest buildroot of that repo and arch in INIT is taken.
+   * answer, the task's newest buildroot of that repo and arch in INIT is taken; when there is none, it is made.
    */
   async newBuildRoot(repoId: number, arch: string, taskId: number, signal?: AbortSignal): Promise<number> {
     return this.#session.call('host.newBuildRoot', [repoId, arch], z.int(), {
       signal,
       keywords: { task_id: taskId },
+      once: true,
       retryError: async (reason) => {
         const made = await this.listBuildroots({ taskId, states: ['init'] }, signal);
         const same = made.filter((root) => root.repoId === repoId && root.arch === arch);
-        if (same.length === 0) throw reason;
-        return Math.max(...same.map((root) => root.id));
+        if (same.length > 0) return Math.max(...same.map((root) => root.id));
+        if (reason instanceof HubFault) throw reason;
+        return this.newBuildRoot(repoId, arch, taskId, signal);
       },
     });
   }

@@ -41,6 +41,8 @@ export type TransportReason =
   | 'timeout'
   /** The certificates do not fit; trying again cannot help. */
   | 'tls'
+  /** No Kerberos ticket could be had or was taken: somebody has to mend the configuration, here or there. */
+  | 'login'
   /** An HTTP status other than 200, usually from a proxy or web server in front of the hub. */
   | 'status'
   /** HTTP 200 with a body that is no XML-RPC document, such as the page of a proxy. */
@@ -95,11 +97,13 @@ export function isRefusedFault(error: unknown): error is HubFault {
   return isFault(error, faultCodes.generic, faultCodes.tag, faultCodes.actionNotAllowed);
 }
 
+const undelivered: ReadonlySet<TransportReason> = new Set(['unreachable', 'tls', 'login']);
+
 /**
  * Whether the hub may have acted on a request that ended in this error. A fault is an answer, a refused
  * connection delivered nothing, and an HTTP status below 500 was given before the hub did anything.
  */
 export function mayHaveBeenCarriedOut(error: HubFault | HubTransportError): boolean {
-  if (error instanceof HubFault || error.reason === 'unreachable' || error.reason === 'tls') return false;
+  if (error instanceof HubFault || undelivered.has(error.reason)) return false;
   return error.reason !== 'status' || (error.status ?? 0) >= 500;
 }

@@ -143,22 +143,30 @@ export class LiveSession implements HubSession {
     const attempt = (keywords: Record<string, RpcValue>): Promise<unknown> =>
       this.#inOrder(undefined, async () => {
         const body = Buffer.from(encodeCall('logout', withKeywords([], keywords)));
-        const request = await this.#request({ method: 'logout', body, once: true });
+        const request = await this.#request({ method: 'logout', body, once: false });
         const sent = await sendWithRetries(
-          { ...this.#settings, maxRetries: 0, offlineRetry: false },
-          { method: 'logout', request, once: true },
+          { ...this.#settings, maxRetries: Math.min(this.#settings.maxRetries, 1), offlineRetry: false },
+          { method: 'logout', request, once: false },
         );
         if ('error' in sent) throw sent.error;
       });
     try {
-      await attempt({ session_id: null }).catch((error: unknown) => {
+      await attempt({ session_id: null }).catch(async (error: unknown) => {
         // Hubs before 1.31 know no session_id.
         if (isFault(error, faultCodes.parameter)) return attempt({});
-        throw error;
+        // An expired session still holds the host's lock.
+        if (!isFault(error, faultCodes.authExpired)) throw error;
+        await this.#inOrder(undefined, () => this.#renew(undefined));
+        return attempt({ session_id: null });
       });
     } catch (error) {
+      if (error instanceof SessionLost) return await this.#forget();
       if (!isFault(error, faultCodes.auth, faultCodes.authLock, faultCodes.authExpired)) throw error;
     }
+    await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
     this.#settings.log.info(this.#traffic.sums(), 'session closed');
     await this.#settings.journal?.remove(this.#state.id);
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
+import { HubFault } from './faults.ts';
 import { Ignored, RepoInfo, RepoRequest, repoStates, TagRepo } from './schema.ts';
 import type { HubSession } from './session.ts';
 import { VersionApi } from './version-api.ts';
@@ -9,6 +10,15 @@ export type RepoState = keyof typeof repoStates;
 
 /** Options of a repo, such as `debuginfo` and `src`; null for the tag's own. */
 export type RepoOptions = Readonly<Record<string, RpcValue>> | null;
+
+/** Files of a repo by arch, and where they were uploaded to. */
+export type RepoFiles = ReadonlyMap<
+  string,
+  { readonly uploadPath: string; readonly files: readonly string[] }
+>;
+
+/** What `checkUpload` says of a file; null when it is not there. */
+const Found = z.object({ size: z.int() }).nullable();
 
 /** How long to wait for a repo to become READY after the answer of `repoDone` was lost, and how often to look. */
 export const repoDoneDeadlineMs = 10 * 60_000;
@@ -58,7 +68,7 @@ export class ReposApi {
 
   /**
    * `host.repoInit`: a new repo in state INIT, whose directory with the package lists the hub makes. After
-   * a lost answer, the tag's newest repo in INIT is taken if it belongs to the task.
+   * a lost answer, the tag's newest repo in INIT is taken if it belongs to the task, else it is made.
    */
   async repoInit(
     tag: number,
@@ -70,10 +80,13 @@ export class ReposApi {
     const [repoId, eventId] = await this.#session.call('host.repoInit', [tag], z.tuple([z.int(), z.int()]), {
       signal,
       keywords: { ...wanted, task_id: taskId, ...(event !== null && event !== undefined && { event }) },
+      once: true,
       retryError: async (reason): Promise<[number, number]> => {
         const repo = await this.getRepo(tag, { state: 'init', signal });
-        if (repo === null || repo.taskId !== taskId) throw reason;
-        return [repo.id, repo.createEvent];
+        if (repo?.taskId === taskId) return [repo.id, repo.createEvent];
+        if (reason instanceof HubFault) throw reason;
+        const made = await this.repoInit(tag, options, signal);
+        return [made.repoId, made.eventId];
       },
     });
     return { repoId, eventId };
@@ -81,33 +94,61 @@ export class ReposApi {
 
   /**
    * `host.repoDone`: the hub moves the uploaded files into the repo and makes it READY. `data` maps an arch to
-   * its upload directory and the files in it, which must all be there. Not atomic, so never repeated: after
-   * a lost answer the repo is watched until it is READY, for {@link repoDoneDeadlineMs} at most.
+   * its upload directory and the files in it, which must all be there. Not atomic, so never repeated blindly: after
+   * a lost answer it is sent again only while all files are where they were uploaded; else the repo is watched until
+   * it is READY, for {@link repoDoneDeadlineMs} at most.
    */
   async repoDone(
     repoId: number,
-    data: ReadonlyMap<string, { readonly uploadPath: string; readonly files: readonly string[] }>,
+    data: RepoFiles,
     options: { readonly repoJsonUpdates?: Readonly<Record<string, RpcValue>> } = {},
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#repoDone(
+      repoId,
+      data,
+      options.repoJsonUpdates,
+      this.#clock.now() + repoDoneDeadlineMs,
+      signal,
+    );
+  }
+
+  async #repoDone(
+    repoId: number,
+    data: RepoFiles,
+    updates: Readonly<Record<string, RpcValue>> | undefined,
+    deadline: number,
     signal?: AbortSignal,
   ): Promise<void> {
     const byArch = Object.fromEntries(
       [...data].map(([arch, { uploadPath, files }]) => [arch, [uploadPath, files]]),
     );
-    const updates = options.repoJsonUpdates;
     await this.#session.call('host.repoDone', [repoId, byArch], Ignored, {
       signal,
       keywords: updates === undefined ? {} : { repo_json_updates: updates },
       once: true,
       retryError: async (reason) => {
-        const deadline = this.#clock.now() + repoDoneDeadlineMs;
         for (;;) {
           const repo = await this.repoInfo(repoId, { strict: true, signal });
           if (repo?.state === repoStates.ready) return;
           if (repo?.state !== repoStates.init || this.#clock.now() >= deadline) throw reason;
           await this.#clock.sleep(repoDonePollMs, signal);
+          // The hub carries out the calls of a session one after another: it is not at work on the lost one any more.
+          if (await this.#isUntouched(data, signal))
+            return await this.#repoDone(repoId, data, updates, deadline, signal);
         }
       },
     });
+  }
+
+  /** Whether every file is where it was uploaded; the hub moves them away one by one. */
+  async #isUntouched(data: RepoFiles, signal?: AbortSignal): Promise<boolean> {
+    for (const { uploadPath, files } of data.values())
+      for (const name of files) {
+        const there = await this.#session.call('checkUpload', [uploadPath, name], Found, { signal });
+        if (there === null) return false;
+      }
+    return data.size > 0;
   }
 
   /**

@@ -104,7 +104,7 @@ export interface HubSession {
    * session has it; `force` closes that one. May be repeated.
    */
   exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void>;
-  /** Closes the session and its subsessions. Tried once; a session that is gone already is fine. */
+  /** Closes the session and its subsessions; a session that is gone already is fine. Does not wait for a hub in trouble. */
   logout(): Promise<void>;
   state(): SessionState;
 }

@@ -141,14 +141,15 @@ async function readAnswer(incoming: http.IncomingMessage, url: string, maxBytes:
   }
   const body = Buffer.concat(chunks);
   const status = incoming.statusCode ?? 0;
-  if (status !== 200) throw statusError(status, incoming, body, url);
-  const version = incoming.headers['koji-version'];
-  const dateMs = Date.parse(incoming.headers.date ?? '');
-  return {
-    body,
-    hubVersion: typeof version === 'string' ? version : null,
-    dateMs: Number.isNaN(dateMs) ? null : dateMs,
-  };
+  const { location, date, 'koji-version': version } = incoming.headers;
+  if (status !== 200) throw statusError({ status, text: incoming.statusMessage ?? '', location, body, url });
+  return answerOf(body, typeof version === 'string' ? version : undefined, date);
+}
+
+/** The hub's answer, from its body and the headers `Koji-Version` and `Date`. */
+export function answerOf(body: Buffer, version: string | undefined, date: string | undefined): HubAnswer {
+  const dateMs = Date.parse(date ?? '');
+  return { body, hubVersion: version ?? null, dateMs: Number.isNaN(dateMs) ? null : dateMs };
 }
 
 const hints: Readonly<Record<number, string>> = {
@@ -158,16 +159,18 @@ const hints: Readonly<Record<number, string>> = {
   405: 'this is no XML-RPC address; check option "server"',
 };
 
-function statusError(
-  status: number,
-  incoming: http.IncomingMessage,
-  body: Buffer,
-  url: string,
-): HubTransportError {
+/** What an answer with another HTTP status than 200 says about the web server. `text` is the status in words. */
+export function statusError(answer: {
+  readonly status: number;
+  readonly text: string;
+  readonly location: string | undefined;
+  readonly body: Buffer;
+  readonly url: string;
+}): HubTransportError {
+  const { status, text, location, body, url } = answer;
   const hint = hints[status] ?? (status >= 500 ? 'the hub or a proxy before it is in trouble' : undefined);
-  const location = incoming.headers.location;
   const parts = [
-    `${url} answered with HTTP status ${status} ${incoming.statusMessage ?? ''}`.trimEnd(),
+    `${url} answered with HTTP status ${status} ${text}`.trimEnd(),
     location === undefined ? hint : `it points to ${location.split('?', 1)[0]}; check option "server"`,
     body.byteLength > 0 ? `the answer begins: ${body.toString('utf8', 0, 200).trim()}` : undefined,
   ];

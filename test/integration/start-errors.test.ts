@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FakeEngine } from '../support/fake-engine.ts';
 import { FakeHub, fault } from '../support/fake-hub.ts';
+import { keytab, keytabEntry } from '../support/keytab-bytes.ts';
 
 const cli = join(import.meta.dirname, '../../src/cli.ts');
 const present = 'localhost/present:1';
@@ -159,6 +160,26 @@ describe('the daemon', () => {
     await writeFile(cert, pem('CERTIFICATE') + pem('PRIVATE KEY'));
 
     expectOneLine(await start({ cert, password: '' }), 78, /client\.pem \(option "cert"\) cannot be used/);
+  });
+
+  it('says in one line that there is no Kerberos on this host', async () => {
+    await writeFile(join(dir, 'keytab'), keytab(keytabEntry('R', 'b1')));
+    await writeFile(
+      join(dir, 'curl'),
+      '#!/bin/sh\necho "curl: option --negotiate: not supported" >&2; exit 2\n',
+      { mode: 0o755 },
+    );
+    const kerberos = { user: '', password: '', krb_principal: 'b1@R', keytab: join(dir, 'keytab') };
+
+    expectOneLine(
+      await start(kerberos, { PATH: dir }),
+      78,
+      /curl of this host cannot log in by Kerberos; install one with GSS-API/,
+    );
+    await writeFile(join(dir, 'keytab'), '');
+    const { code, output } = await run(['check-config', '-c', await config(kerberos)]);
+    expect(output).toContain(`${dir}/kojid.conf:9: keytab: ${dir}/keytab is no keytab`);
+    expect(code).toBe(78);
   });
 
   it('says in one line that the working directory cannot be made', async () => {

@@ -9,6 +9,20 @@ describe('createAuth', () => {
     );
   });
 
+  it('logs in by Kerberos at the door for it, and renews there', () => {
+    const auth = createAuth({ kind: 'kerberos', principal: 'compile/b1@R' });
+
+    expect(auth).toMatchObject({ path: '/ssllogin', description: 'Kerberos login of compile/b1@R' });
+    expect(auth.loginCall()).toEqual({
+      method: 'sslLogin',
+      params: [{ __starstar: true, proxyuser: null }],
+    });
+    expect(auth.loginCall({ exclusive: true }).params).toEqual([
+      { __starstar: true, proxyuser: null, renew: true, exclusive: true },
+    ]);
+    expect(createAuth({ kind: 'kerberos', principal: null }).description).toBe('Kerberos login');
+  });
+
   it('keeps the password out of the description', () => {
     const auth = createAuth({ kind: 'password', user: 'kojibuilder', password: 'hush' });
 
@@ -16,9 +30,6 @@ describe('createAuth', () => {
   });
 
   it('refuses what cannot work', () => {
-    expect(() => createAuth({ kind: 'kerberos' })).toThrow(
-      /Kerberos is not supported yet; set option "cert"/,
-    );
     expect(() => createAuth({ kind: 'password', user: 'kojibuilder', password: '' })).toThrow(
       /option "password"/,
     );

@@ -1,15 +1,16 @@
 import { BuilderError } from '../../core/errors.ts';
 import type { HubAuth } from './auth.ts';
 import { certificateAuth } from './certificate.ts';
+import { kerberosAuth } from './kerberos.ts';
 import { passwordAuth } from './password.ts';
 
 /** The way to log in that the configuration chose. */
 export type AuthChoice =
   | { readonly kind: 'certificate' }
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
-  | { readonly kind: 'kerberos' };
+  | { readonly kind: 'kerberos'; readonly principal: string | null };
 
-/** Throws BuilderError `auth-config` for what cannot work: no password, or Kerberos, which is not there yet. */
+/** Throws BuilderError `auth-config` for what cannot work: no password. */
 export function createAuth(choice: AuthChoice): HubAuth {
   switch (choice.kind) {
     case 'certificate':
@@ -23,10 +24,6 @@ export function createAuth(choice: AuthChoice): HubAuth {
         );
       return passwordAuth(choice.user, choice.password);
     case 'kerberos':
-      throw new BuilderError(
-        'auth-config',
-        'builder',
-        'login by Kerberos is not supported yet; set option "cert" (a client certificate), or "user" and "password"',
-      );
+      return kerberosAuth(choice.principal);
   }
 }

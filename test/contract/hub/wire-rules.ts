@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { encodeCall } from '../../../src/hub/xmlrpc/codec.ts';
-import { expectFault, target, type UseFixture } from './fixture.ts';
+import { buildTag, expectFault, target, type UseFixture } from './fixture.ts';
 
 /** HTTP and XML-RPC below all methods (`kojihub/kojixmlrpc.py`). */
 export function describeWireRules(use: UseFixture): void {
@@ -107,6 +107,14 @@ export function describeWireRules(use: UseFixture): void {
       await session.callNumbered(0, 'multiCall', [[update]]);
 
       await expectFault(session.callNumbered(0, 'multiCall', [[update]]), 1009);
+    });
+
+    it('counts as a change when all it did was to read', async () => {
+      const session = await use().builder.subsession();
+      const look = { methodName: 'getTag', params: [buildTag] };
+      await session.callNumbered(0, 'multiCall', [[look]]);
+
+      await expectFault(session.callNumbered(0, 'multiCall', [[look]]), 1009);
     });
   });
 }

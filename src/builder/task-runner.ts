@@ -148,6 +148,10 @@ async function runAdapter(
     await cleanup
       .disposeAsync()
       .catch((error: unknown) => log.error({ err: error }, 'clean-up of the task failed'));
+    if (history.resumed)
+      await removeUnclaimed(task.id, environment).catch((error: unknown) =>
+        log.error({ err: error }, 'containers of an earlier life of the task are left over'),
+      );
     // Of a task that was stopped the hub takes no more bytes.
     if (signal.aborted) await logs.abandon();
     else
@@ -185,14 +189,22 @@ async function callAdapter(
   return result;
 }
 
+/** Removes the containers that an earlier life of the task has made, and this one had no use for. */
+async function removeUnclaimed(
+  taskId: number,
+  { containers, buildrootHost }: TaskEnvironment,
+): Promise<void> {
+  const { workerId, removals } = buildrootHost;
+  for (const { id, owner } of await containers.list(workerId, AbortSignal.timeout(farewellMs)))
+    if (owner.taskId === taskId && !removals.owns(id)) await containers.remove(id);
+}
+
 /** An earlier life has ended the task's work, and perhaps not the clean-up. */
 async function takeUpAfterEnd(
   { task, session, signal, log }: TaskRun,
-  { containers, buildrootHost, clock }: TaskEnvironment,
+  { clock }: TaskEnvironment,
   logs: TaskLogs,
 ): Promise<void> {
-  const all = await containers.list(buildrootHost.workerId, signal);
-  for (const { id, owner } of all) if (owner.taskId === task.id) await containers.remove(id);
   const { buildroots } = hubApis(session, clock);
   const states = ['init', 'waiting', 'building'] as const;
   for (const { id } of await buildroots.listBuildroots({ taskId: task.id, states }, signal))

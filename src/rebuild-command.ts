@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { pino } from 'pino';
 import type { PackageRepo } from './buildroot/package-repos.ts';
+import { checkOpening, planOpening, withOpening } from './buildroot/site-opening.ts';
 import { UrlReader } from './cache/url-reader.ts';
 import { CommandLineError } from './config/command-line.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
@@ -131,7 +132,13 @@ async function build(
       },
       result: resolve(args.result ?? nvr),
     };
-    const ground = { host: area.host, id: area.id, directory: await area.openWork(nvr), log };
+    // There is no tag and no channel: what is opened for all builds.
+    const opening = planOpening(config.site, { tag: null, channel: null });
+    await checkOpening(opening, config.site);
+    const host = withOpening(area.host, opening);
+    const ground = {
+      ...{ host, id: area.id, directory: await area.openWork(nvr), log, opened: opening.lines },
+    };
     await using drawing = draw(screen, progress);
     try {
       const done = await rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal);

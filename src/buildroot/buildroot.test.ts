@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +7,9 @@ import { payloadhash, playRoot, type RootPlay } from '../../test/support/fake-ro
 import { externalRow, repoRow, tagRow } from '../../test/support/hub-rows.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { hubFault } from '../../test/support/scripted-session.ts';
+import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { openTaskBench } from '../../test/support/task-bench.ts';
+import { outcomeOf } from '../builder/outcome.ts';
 import { HubFiles } from '../hub/files.ts';
 import { RepoInfo, repoStates, TagInfo } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -22,9 +24,14 @@ const listLine = (more: Record<string, unknown> = {}) =>
     ...more,
   })}\n`;
 
-async function setUp(play: RootPlay = {}, list: string | null = listLine(), kojid: readonly string[] = []) {
+async function setUp(
+  play: RootPlay = {},
+  list: string | null = listLine(),
+  kojid: readonly string[] = [],
+  rules: readonly object[] = [],
+) {
   const bench = await openTaskBench({
-    ...{ method: 'buildArch', kojid },
+    ...{ method: 'buildArch', kojid, site: rules },
     behave: (directory) => playRoot(directory, play),
   });
   bench.session
@@ -405,5 +412,63 @@ describe('Buildroot', () => {
     expect(session.uploads.get('tasks/5/5/build.log')?.toString()).toBe(
       'rpmbuild has not run; root.log says why\n',
     );
+  });
+});
+
+describe('the site file', () => {
+  const withRules = (...rules: readonly object[]) => setUp({}, listLine(), [], rules);
+
+  it('opens to a build of its tag and channel what it says, and tells so in the logs', async () => {
+    const { open, session, directory, containers, context } = await withRules(
+      { reason: 'needs null', tags: ['f1-*'], channels: ['vm'], devices: ['/dev/null'] },
+      { reason: 'other tags', tags: ['f2-*'], shm_size: '1G' },
+    );
+    session.on('getChannel', { id: 1, name: 'vm' });
+
+    const buildroot = await open();
+    const source = join(directory, 'given.src.rpm');
+    await writeFile(source, toSourceRpm());
+    await buildroot.root.bringSource(source);
+    await failureOf(buildroot.root.rebuildSource(context.signal));
+
+    const line = 'device /dev/null (needs null; rules[0] of /site.json)';
+    const log = (name: string) => readFile(join(directory, 'logs', name), 'utf8');
+    expect(await log('mock_config.log')).toContain(`# Opened by the site file: ${line}\n`);
+    expect(await log('root.log')).toContain(`opened by the site file: ${line}\n`);
+    const phases = containers.created.map(({ owner, devices }) => [owner.phase, devices]);
+    expect(phases.filter(([, devices]) => devices !== undefined)).toEqual([['build', ['/dev/null']]]);
+    expect(session.methods.filter((method) => method === 'getChannel')).toHaveLength(1);
+  });
+
+  it('asks the hub for no channel where no rule for the tag does', async () => {
+    const { open, session } = await withRules({
+      reason: 'vm',
+      tags: ['f2-*'],
+      channels: ['vm'],
+      shm_size: '1G',
+    });
+
+    await open();
+
+    expect(session.methods).not.toContain('getTaskInfo');
+  });
+
+  it.each([
+    [
+      { devices: ['/dev/no-such'] },
+      'this host has no device /dev/no-such, which /site.json opens for this build',
+    ],
+    [{ mounts: [{ source: '/no/such', target: '/x' }] }, 'this host has no /no/such, which /site.json opens'],
+  ])('gives the task to another host, for a while, where %j is missing', async (opened, message) => {
+    const { open, session } = await withRules({ reason: 'x', ...opened });
+
+    const error = await failureOf(open());
+
+    expect(outcomeOf(error)).toEqual({
+      kind: 'refuse',
+      soft: true,
+      message: expect.stringContaining(message),
+    });
+    expect(session.methods).not.toContain('host.newBuildRoot');
   });
 });

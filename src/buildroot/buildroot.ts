@@ -1,10 +1,12 @@
 import { machine } from 'node:os';
 import { z } from 'zod';
+import { asksForChannel, type SiteFile } from '../config/site-file.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BuildrootsApi } from '../hub/buildroots-api.ts';
 import type { HubFiles } from '../hub/files.ts';
+import type { HostApi } from '../hub/host-api.ts';
 import type { ReposApi } from '../hub/repos-api.ts';
 import { type RepoInfo, repoStateName, repoStates, type TagInfo } from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
@@ -21,6 +23,7 @@ import { type ListedPackage, renderInstalledLog } from './installed-packages.ts'
 import { hubRepo } from './package-repos.ts';
 import { listPackages, type RepoContent, readRepoContent } from './repo-content.ts';
 import { describeRoot, toRootRequest } from './root-request.ts';
+import { checkOpening, planOpening, type SiteOpening, withOpening } from './site-opening.ts';
 import { addPackageManagerLogs, StepLogs } from './step-logs.ts';
 import { TagRoot } from './tag-root.ts';
 import { checkTagSettings } from './tag-settings.ts';
@@ -31,7 +34,12 @@ export interface BuildrootContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly hub: { readonly buildroots: BuildrootsApi; readonly repos: ReposApi; readonly tags: TagsApi };
+  readonly hub: {
+    readonly buildroots: BuildrootsApi;
+    readonly host: HostApi;
+    readonly repos: ReposApi;
+    readonly tags: TagsApi;
+  };
   readonly files: HubFiles;
   readonly directory: { readonly absolute: string; readonly work: string };
   readonly containers: ContainerManager;
@@ -43,6 +51,7 @@ export interface BuildrootContext {
   readonly config: {
     readonly kojid: { readonly mock_bootstrap_image: boolean };
     readonly adjutant: { readonly network_enabled: boolean };
+    readonly site: SiteFile | null;
   };
 }
 
@@ -89,6 +98,7 @@ export class Buildroot {
     const image = await context.history.once('image', ChosenImage, () =>
       chooseImage(context, question, arch),
     );
+    const opening = await openSite(context, config.name);
     const record = await HubBuildroot.register(hub.buildroots, repo.id, arch, context.task.id, signal);
     cleanup.use(record);
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
@@ -101,15 +111,17 @@ export class Buildroot {
     );
 
     const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
-    const host = { ...context.buildrootHost, limits: { ...context.buildrootHost.limits, ...image.limits } };
+    const limits = { ...context.buildrootHost.limits, ...image.limits };
+    const host = withOpening({ ...context.buildrootHost, limits }, opening);
     const request = toRootRequest({
       ...{ taskId: context.task.id, buildrootId: record.id, image, imageDigest: digest },
       ...{ group: question.group, arch: question.arch, packageArch: question.packageArch },
       ...{ repos: [hubRepo(context.files.urls(place))], extra: config.extra, directory },
     });
-    await logs.write('mock_config.log', describeRoot(request, host.site, repo, image.because));
+    await logs.write('mock_config.log', describeRoot(request, host.site, repo, image.because, opening.lines));
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
+    for (const line of opening.lines) await steps.root.write(`opened by the site file: ${line}\n`);
     // Of a root that could not be made these are wanted most.
     cleanup.defer(async () => {
       if (!signal.aborted) await addPackageManagerLogs(directory.absolute, logs);
@@ -201,6 +213,20 @@ async function chooseImage(
       `${image.because} asks for network, which network_enabled forbids on this host`,
     );
   return image;
+}
+
+/** What the operator's site file opens for a build of the tag; the hub is asked for the channel only where a rule wants it. */
+async function openSite(
+  { task, hub, config: { site }, log, signal }: BuildrootContext,
+  tag: string,
+): Promise<SiteOpening> {
+  const channel =
+    site !== null && asksForChannel(site, tag) ? await hub.host.channelOf(task.id, signal) : null;
+  const opening = planOpening(site, { tag, channel });
+  await checkOpening(opening, site);
+  if (opening.lines.length > 0)
+    log.info({ opened: opening.lines }, 'the site file opens something to the build');
+  return opening;
 }
 
 async function prepareRoot(...parts: Parameters<typeof TagRoot.prepare>): Promise<TagRoot> {

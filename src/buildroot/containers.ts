@@ -24,12 +24,14 @@ export interface BuildrootHost {
   readonly localTime: string | null;
   readonly limits: ResourceLimits;
   /** Further limits of containers that run package code. */
-  readonly codeLimits: Pick<ResourceLimits, 'diskBytes' | 'logBytes' | 'idleMs'>;
+  readonly codeLimits: Partial<ResourceLimits>;
   readonly labels: Readonly<Record<string, string>>;
   readonly cache: BuildrootCache;
   readonly removals: LateRemovals;
   /** The operator's own mounts for containers that run package code. */
   readonly extraMounts: readonly Mount[];
+  /** What else the operator opens to them. */
+  readonly opened?: Pick<ContainerSpec, 'devices' | 'seccompProfile'>;
 }
 
 /** What was prepared before and may be used again. */
@@ -198,7 +200,8 @@ export function codeContainer(
     | { readonly kind: 'overlay'; readonly base: ContainerId; readonly disk: ContainerId },
 ): ContainerSpec {
   const plain = packageContainer(host, request, step.phase, step.attempt);
-  const spec = { ...plain, limits: { ...plain.limits, ...host.codeLimits } };
+  const spec = { ...plain, ...host.opened, limits: { ...plain.limits, ...host.codeLimits } };
+  const isTaken = (target: string) => spec.mounts.some((mount) => mount.target === target);
   const command = ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`];
   if (root.kind === 'image') return { ...spec, root, command, results: true };
   const lent = (path: string, target: string): Mount => ({
@@ -214,9 +217,9 @@ export function codeContainer(
     command,
     mounts: [
       ...spec.mounts,
-      lent(buildUser.home, buildUser.home),
-      lent('/tmp', '/tmp'),
-      lent('/var-tmp', '/var/tmp'),
+      ...[lent(buildUser.home, buildUser.home), lent('/tmp', '/tmp'), lent('/var-tmp', '/var/tmp')].filter(
+        ({ target }) => !isTaken(target),
+      ),
     ],
   };
 }

@@ -45,6 +45,13 @@ export class BuildrootUnsupported extends BuilderError {
   }
 }
 
+/** What the site file opens is not there on this host, which may be another time. */
+export class HostLacks extends BuilderError {
+  constructor(message: string) {
+    super('host-lacks', 'builder', message);
+  }
+}
+
 /** The bootstrap image cannot make a buildroot: a matter for whoever chose it. */
 export class UnusableImage extends BuilderError {
   constructor(image: string) {

@@ -12,6 +12,7 @@ const facts: MockConfigFacts = {
   image: 'localhost/image:1',
   imageReason: 'task_image_default',
   hasNetwork: false,
+  opened: [],
   packageManagerConfig: '[main]\nretries=20\n\n[build]\nbaseurl=http://hub/r\n',
   macros: new Map([
     ['%vendor', 'O\'Neil \\ "Sons"\t\u0001 é'],
@@ -45,6 +46,14 @@ describe('renderMockConfig', () => {
       '# Koji tag: td1-build',
       '# Bootstrap image: localhost/image:1 (task_image_default)',
     ]);
+  });
+
+  it('names what the operator has opened', () => {
+    const opened = ['device /dev/kvm (image tests; rules[0] of /site.json)'];
+
+    expect(renderMockConfig({ ...facts, opened })).toContain(
+      '\n# Opened by the site file: device /dev/kvm (image tests; rules[0] of /site.json)\n',
+    );
   });
 
   it('sorts its options, macros and variables', () => {

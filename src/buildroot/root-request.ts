@@ -31,17 +31,18 @@ export function toRootRequest(question: RootQuestion): RootRequest {
   };
 }
 
-/** The root in mock's terms: the text of `mock_config.log`. `because`: why it has this image. */
+/** The root in mock's terms: the text of `mock_config.log`. `because`: why it has this image; `opened`: what the site file opens. */
 export function describeRoot(
   request: RootRequest,
   site: SiteSettings,
   repo: { readonly id: number; readonly tagName: string },
   because: string,
+  opened: readonly string[] = [],
 ): string {
   const { buildrootId, targetArch: arch, image, network, repos, extra } = request;
   return renderMockConfig({
     ...{ name: `${repo.tagName}-${buildrootId}-${repo.id}`, buildrootId, repoId: repo.id },
-    ...{ tagName: repo.tagName, targetArch: arch, image, imageReason: because, site },
+    ...{ tagName: repo.tagName, targetArch: arch, image, imageReason: because, site, opened },
     content: rootContent(request),
     hasNetwork: network !== 'none',
     packageManagerConfig: renderPackageManagerConfig(repos, site, extra),

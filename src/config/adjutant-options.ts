@@ -1,6 +1,7 @@
 import { acceptRules } from './accept-rules.ts';
 import { option, unset } from './option.ts';
 import {
+  absolutePath,
   boolean,
   choice,
   containerLabels,
@@ -68,7 +69,15 @@ export const adjutantOptions = {
     'yes',
     "Permit policies that ask for network (the host's, for rpmbuild); a build has none unless they do. no: such tasks are refused, so that another host takes them.",
   ),
-  container_mounts: option(containerMounts, '', 'Mounts added to every container.'),
+  container_mounts: option(
+    containerMounts,
+    '',
+    'Mounts added to every container that runs code of a package; `site_file` opens more, and for chosen builds only.',
+  ),
+  site_file: unset(
+    absolutePath,
+    'File with what is opened for builds of chosen tags or channels: devices, mounts, tmpfs, ulimits, /dev/shm, seccomp (docs/site-file.md). Not set: nothing.',
+  ),
   container_labels: option(
     containerLabels,
     '',

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Patterns } from './accept-rules.ts';
 import { WORKDIR_PLACEHOLDER } from './adjutant-options.ts';
 import { authOf } from './auth.ts';
 import type { DaemonArguments } from './command-line.ts';
@@ -6,6 +7,7 @@ import { type ConfigFiles, hostFiles } from './config-files.ts';
 import { loadConfig } from './load.ts';
 import { ConfigError, type ConfigProblem, formatProblem } from './problem.ts';
 import { type Config, optionsOf, type SectionName, type Source } from './schema.ts';
+import { describeOpened, type SiteFile } from './site-file.ts';
 
 /** Exit code of a program whose configuration is wrong (`sysexits.h`, EX_CONFIG). */
 export const EX_CONFIG = 78;
@@ -54,7 +56,19 @@ export function describeConfig(config: Config): readonly string[] {
   const limits = Object.entries(config.rlimits).map(
     ([name, { soft, hard }]) => `RLIMIT_${name.toUpperCase()} = ${soft}${hard === null ? '' : ` ${hard}`}`,
   );
-  return [...options, ...limits];
+  return [...options, ...limits, ...describeSite(config.site)];
+}
+
+/** The rules of the site file, as they will be used. */
+function describeSite(site: SiteFile | null): readonly string[] {
+  if (site === null) return [];
+  const of = (what: string, patterns: Patterns | null) =>
+    patterns === null ? [] : [`${what} ${patterns.join(',')}`];
+  const lines = site.rules.map((rule) => {
+    const builds = [...of('tags', rule.tags), ...of('channels', rule.channels)].join(' and ') || 'all builds';
+    return `${builds}: ${describeOpened(rule).join('; ')}  (${rule.reason})`;
+  });
+  return [`[${site.path}]`, ...lines];
 }
 
 function describeSection(section: SectionName, values: object, config: Config): readonly string[] {

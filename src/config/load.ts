@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { WORKDIR_PLACEHOLDER } from './adjutant-options.ts';
 import { certificateFallbacks } from './auth.ts';
 import { checkAcross } from './checks.ts';
+import { closedPlaces } from './closed-places.ts';
 import { type ConfigFiles, hostFiles } from './config-files.ts';
 import { knownPlugins, kojidAliases, toleratedKojidKeys } from './kojid-options.ts';
 import { suggestion } from './nearest.ts';
@@ -16,6 +17,7 @@ import {
   type Source,
 } from './schema.ts';
 import { type FileSettings, type Notes, readSettings, type Setting } from './settings.ts';
+import { readSiteFile, type SiteFile } from './site-file.ts';
 
 /** What the environment variables of our options begin with. */
 export const ENVIRONMENT_PREFIX = 'KOJI_ADJUTANT_';
@@ -79,10 +81,23 @@ export function loadConfig(request: LoadRequest): Config {
   ) as unknown as AdjutantValues;
   const rlimits = collectRlimits(settings.kojid, notes);
   checkAcross({ kojid, adjutant, sources }, files, notes);
+  const site = readSite({ kojid, adjutant }, request, files, notes);
 
   const warnings = inFileOrder(notes.warnings);
   if (notes.problems.length > 0) throw new ConfigError(inFileOrder(notes.problems), warnings);
-  return { kojid, adjutant, rlimits, sources, warnings };
+  return { kojid, adjutant, rlimits, site, sources, warnings };
+}
+
+function readSite(
+  config: Pick<Config, 'kojid' | 'adjutant'>,
+  { configPath, adjutantPath, env }: LoadRequest,
+  files: ConfigFiles,
+  notes: Notes,
+): SiteFile | null {
+  const { site_file: path } = config.adjutant;
+  if (path === null || path === '') return null;
+  const configFiles = [configPath, adjutantPath].filter((file) => file !== undefined);
+  return readSiteFile(path, closedPlaces(config, configFiles, env), files, notes);
 }
 
 function collectKojid(settings: FileSettings, overrides: Overrides, notes: Notes): Map<string, Candidate> {

@@ -3,6 +3,7 @@ import { kojidOptions } from './kojid-options.ts';
 import type { Option, Values } from './option.ts';
 import type { ConfigProblem } from './problem.ts';
 import type { Rlimits } from './rlimits.ts';
+import type { SiteFile } from './site-file.ts';
 
 /** All options of both sections; types, defaults, checks and the reference page come from here. */
 export const configSchema = { kojid: kojidOptions, adjutant: adjutantOptions };
@@ -30,6 +31,8 @@ export interface Config {
   readonly adjutant: AdjutantValues;
   /** The `RLIMIT_*` keys of kojid's section. */
   readonly rlimits: Rlimits;
+  /** What `site_file` opens; null when there is none. */
+  readonly site: SiteFile | null;
   /** By section and key: `kojid.sleeptime`. */
   readonly sources: ReadonlyMap<string, Source>;
   /** What works, but not as somebody may expect. */

@@ -25,6 +25,10 @@ export function checkSpec(spec: ContainerSpec): void {
     if (!isPlain(path) || path === '/')
       refuse(`directory ${JSON.stringify(path)} has to be an absolute path below /`);
   }
+  for (const path of spec.devices ?? []) {
+    if (!isPlain(path) || !path.startsWith('/dev/'))
+      refuse(`device ${JSON.stringify(path)} has to be a path below /dev`);
+  }
   const targets = new Set<string>();
   for (const mount of spec.mounts) {
     const { target } = mount;

@@ -120,6 +120,10 @@ export interface ContainerSpec {
   readonly hostname: string;
   readonly mounts: readonly Mount[];
   readonly limits: ResourceLimits;
+  /** Devices of the host that the operator lets it use, by their paths below /dev. Its user has to be allowed to open them. */
+  readonly devices?: readonly string[];
+  /** Path of a seccomp profile on the engine's host, in place of the one that all others get. */
+  readonly seccompProfile?: string;
   readonly owner: Owner;
   /** `copyOut` will be wanted as soon as it has ended: the back end keeps the root at hand. Not for an overlay root. */
   readonly results?: boolean;

@@ -65,6 +65,11 @@ function infoOf(call: Call, id: number, withRequest: boolean, strict: boolean): 
 
 /** Tasks as builders and clients see them. */
 export const taskMethods: MethodTable = {
+  getChannel: method({ channelInfo: z.union([z.int(), z.string()]) }, (call, { channelInfo: wanted }) => {
+    const found = call.hub.state.tables.channels.find(({ id, name }) => [id, name].includes(wanted));
+    if (found === undefined) return null;
+    return { id: found.id, name: found.name, description: null, enabled: true, comment: null };
+  }),
   'host.getHostTasks': method({}, (call) => {
     const host = assertHost(call);
     const open = call.hub.state.tables.tasks.filter(

@@ -5,6 +5,7 @@ import { doneBefore } from './look-ups.ts';
 import {
   AnyRpcValue,
   AssignedTask,
+  Channel,
   HeldTask,
   HostInfo,
   Ignored,
@@ -184,6 +185,15 @@ export class HostApi {
       },
     });
     return rows.map((row) => ({ id: z.object({ id: z.int() }).parse(row).id, row }));
+  }
+
+  /** Name of the channel that a task is in, by `getTaskInfo` and `getChannel`; null when it is in none. */
+  async channelOf(taskId: number, signal?: AbortSignal): Promise<string | null> {
+    const channelId = (await this.taskInfo(taskId, { signal }))?.channelId ?? null;
+    if (channelId === null) return null;
+    return (
+      (await this.#session.call('getChannel', [channelId], Channel.nullable(), { signal }))?.name ?? null
+    );
   }
 
   /** `getSessionInfo`. */

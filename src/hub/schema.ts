@@ -61,6 +61,9 @@ export const HostInfo = z
   }));
 export type HostInfo = z.infer<typeof HostInfo>;
 
+/** A channel as `getChannel` tells it. */
+export const Channel = z.object({ name: z.string() });
+
 /** A task that is OPEN on this host. `alert`: it waits, and a subtask has finished. */
 export const HeldTask = z
   .object({ id: z.int(), waiting: z.boolean().nullable(), weight: z.number(), alert: z.boolean().optional() })

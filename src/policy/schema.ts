@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ARCH_PLACEHOLDER } from '../config/adjutant-options.ts';
+import { describeIssue, showJson, strict } from '../core/strict-json.ts';
 import { PolicyError } from './errors.ts';
 
 /** The tag extra that holds a policy. */
@@ -82,25 +83,17 @@ export function parseImagePolicy(tagName: string, value: unknown): ImagePolicy {
   const decoded = typeof value === 'string' ? decodeJson(tagName, value) : value;
   const parsed = ImagePolicy.safeParse(decoded, { reportInput: true });
   if (parsed.success) return parsed.data;
-  throw new PolicyError(tagName, parsed.error.issues.map(describeIssue).join('; '));
+  throw new PolicyError(
+    tagName,
+    parsed.error.issues.map((issue) => describeIssue(imagePolicyKey, issue)).join('; '),
+  );
 }
 
 /** The name of an image in another of the tag's extras, `key`. Throws PolicyError. */
 export function parseImageName(tagName: string, key: string, value: unknown): string {
   const parsed = Image.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new PolicyError(tagName, `${key} ${anImage}, not ${show(value)}`);
-}
-
-/** An object without other keys than those of `shape`, which says so when there are. */
-function strict<Shape extends z.ZodRawShape>(shape: Shape) {
-  const allowed = Object.keys(shape).join(', ');
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? `has unknown keys ${issue.keys.join(', ')}; allowed are ${allowed}`
-        : `must be an object with ${allowed}`,
-  });
+  throw new PolicyError(tagName, `${key} ${anImage}, not ${showJson(value)}`);
 }
 
 function decodeJson(tagName: string, text: string): unknown {
@@ -110,32 +103,4 @@ function decodeJson(tagName: string, text: string): unknown {
     const why = error instanceof Error ? error.message : String(error);
     throw new PolicyError(tagName, `${imagePolicyKey} is no JSON: ${why}`, { cause: error });
   }
-}
-
-/** `adjutant_image_policy.rules[2].limits.pids must be a whole number above 0, not 1.5`. */
-function describeIssue(issue: z.core.$ZodIssue): string {
-  const path = issue.path.reduce<string>(
-    (before, key) => (typeof key === 'number' ? `${before}[${key}]` : `${before}.${String(key)}`),
-    imagePolicyKey,
-  );
-  return `${path} ${issue.message}${describeInput(issue)}`;
-}
-
-function describeInput(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'unrecognized_keys') return '';
-  const { input } = issue;
-  // Of a wrong discriminator zod hands out the object around it.
-  const around = issue.path.at(-1) === 'type' && typeof input === 'object' && input !== null;
-  const value: unknown = around ? Object.entries(input).find(([key]) => key === 'type')?.[1] : input;
-  if (value === undefined) return ', it is missing';
-  if (Array.isArray(value)) return ', not a list';
-  return typeof value === 'object' && value !== null ? ', not an object' : `, not ${show(value)}`;
-}
-
-/** The beginning of a JSON value as text; the hub sends large whole numbers as bigint, which JSON has no word for. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value, (_key, each: unknown) =>
-    typeof each === 'bigint' ? each.toString() : each,
-  );
-  return text.slice(0, 80);
 }

@@ -51,6 +51,8 @@ export interface RebuildGround {
   /** An empty directory of the worker's area. */
   readonly directory: RootRequest['directory'];
   readonly log: Logger;
+  /** What the operator's site file opens on the host, for the log. */
+  readonly opened: readonly string[];
 }
 
 const shownLines = 20;
@@ -65,7 +67,7 @@ const ourLogs =
  * blame.
  */
 export async function rebuild(
-  { host, id, directory, log }: RebuildGround,
+  { host, id, directory, log, opened }: RebuildGround,
   order: RebuildOrder,
   watcher: BuildWatcher,
   signal: AbortSignal,
@@ -82,7 +84,7 @@ export async function rebuild(
   cleanup.defer(() => logs.finish(signal));
   await logs.write(
     'mock_config.log',
-    describeRoot(request, host.site, { id: 0, tagName: 'rebuild' }, image.because),
+    describeRoot(request, host.site, { id: 0, tagName: 'rebuild' }, image.because, opened),
   );
   try {
     const build = await buildLocally(host, { source, root: request }, logs, log, cleanup, signal, watcher);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
 import { hubRepo } from '../../src/buildroot/package-repos.ts';
+import { type SiteOpening, withOpening } from '../../src/buildroot/site-opening.ts';
 import { type BuildResults, TagRoot } from '../../src/buildroot/tag-root.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
@@ -31,6 +32,8 @@ export interface AttackedBuild {
   readonly limits?: Partial<BuildrootHost['limits']>;
   readonly codeLimits?: BuildrootHost['codeLimits'];
   readonly mounts?: BuildrootHost['extraMounts'];
+  /** What the operator's site file opens. */
+  readonly opening?: SiteOpening;
   readonly extra?: RootRequest['extra'];
   readonly timeoutSeconds?: number;
   /** Once the root is there, before the build; gets the task's directory. */
@@ -103,7 +106,7 @@ export class AttackBench implements AsyncDisposable {
       attack.unseal === undefined
         ? null
         : await UnsealingProxy.open(directory, surroundings().socket, attack.unseal);
-    const host: BuildrootHost = {
+    const sealed: BuildrootHost = {
       ...this.#host,
       ...(proxy !== null && { containers: this.manager(proxy.socketPath) }),
       limits: { ...this.#host.limits, ...attack.limits },
@@ -111,6 +114,7 @@ export class AttackBench implements AsyncDisposable {
       extraMounts: attack.mounts ?? [],
       site: { ...site, rpmbuildTimeoutSeconds: attack.timeoutSeconds ?? 300 },
     };
+    const host = attack.opening === undefined ? sealed : withOpening(sealed, attack.opening);
     const outcome = await this.#run(host, buildrootId, attack, { work, directory, source });
     // They go by way of the proxy.
     await host.removals.idle();

@@ -41,16 +41,34 @@ describe('toCreateOptions', () => {
       ...spec,
       privileged: true,
       Privileged: true,
-      devices: ['/dev/vda'],
       pidns: { nsmode: 'host' },
       unmask: ['ALL'],
     };
     const options = toCreateOptions(smuggler, context);
 
     expect(Object.keys(options)).toEqual(Object.keys(toCreateOptions(spec, context)));
-    expect(JSON.stringify(options)).not.toMatch(/privileged"|devices|unmask|apparmor|selinux_opts/i);
+    expect(JSON.stringify(options)).not.toMatch(/privileged"|unmask|apparmor|selinux_opts/i);
     for (const namespace of ['pidns', 'ipcns', 'utsns'] as const)
       expect(options[namespace]).toEqual({ nsmode: 'private' });
+  });
+
+  it('opens the devices of a spec, and no others', () => {
+    expect(toCreateOptions(spec, context)).not.toHaveProperty('devices');
+    expect(toCreateOptions({ ...spec, devices: ['/dev/kvm'] }, context)).toMatchObject({
+      devices: [{ path: '/dev/kvm' }],
+      cap_add: [],
+      no_new_privileges: true,
+    });
+  });
+
+  it("filters with a spec's own seccomp profile, else with that of the engine", () => {
+    const all = { ...context, seccompProfile: '/all.json' };
+
+    expect(toCreateOptions(spec, all)).toHaveProperty('seccomp_profile_path', '/all.json');
+    expect(toCreateOptions({ ...spec, seccompProfile: '/own.json' }, all)).toHaveProperty(
+      'seccomp_profile_path',
+      '/own.json',
+    );
   });
 
   it('says all of its members, so that a new one is a decision', () => {

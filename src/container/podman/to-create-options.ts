@@ -41,8 +41,7 @@ export interface OverlayVolume {
 
 /**
  * The body of libpod's create call: podman's SpecGenerator, of which these members are used. There is
- * none for privileges, devices or the host's namespaces but its network; a member that is not here
- * cannot be set.
+ * none for privileges or the host's namespaces but its network; a member that is not here cannot be set.
  */
 export interface CreateOptions {
   readonly name: string;
@@ -71,6 +70,7 @@ export interface CreateOptions {
   readonly mounts: readonly OciMount[];
   readonly overlay_volumes: readonly OverlayVolume[];
   readonly mask: readonly string[];
+  readonly devices?: readonly { readonly path: string }[];
   readonly image_volume_mode: 'ignore';
   readonly resource_limits: object;
   readonly r_limits: readonly {
@@ -93,6 +93,7 @@ const cpuPeriodUs = 100_000;
 /** The create request for a spec that `checkSpec` has passed. Pure. */
 export function toCreateOptions(spec: ContainerSpec, context: CreateContext): CreateOptions {
   const { shmBytes } = spec.limits;
+  const seccomp = spec.seccompProfile ?? context.seccompProfile;
   return {
     name: spec.name,
     ...('image' in context.root
@@ -111,7 +112,7 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     cap_drop: ['ALL'],
     cap_add: [...spec.capabilities],
     no_new_privileges: true,
-    ...(context.seccompProfile === undefined ? {} : { seccomp_profile_path: context.seccompProfile }),
+    ...(seccomp === undefined ? {} : { seccomp_profile_path: seccomp }),
     netns: { nsmode: spec.network },
     pidns: { nsmode: 'private' },
     ipcns: { nsmode: 'private' },
@@ -124,6 +125,7 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     mounts: shmBytes === undefined ? context.mounts : [...context.mounts, sharedMemory(shmBytes)],
     overlay_volumes: context.overlayVolumes,
     mask: context.masked,
+    ...(spec.devices === undefined ? {} : { devices: spec.devices.map((path) => ({ path })) }),
     image_volume_mode: 'ignore',
     resource_limits: toResourceLimits(spec.limits),
     r_limits: toRlimits({ ...context.defaultUlimits, ...spec.limits.ulimits }),

@@ -165,6 +165,20 @@ export function describeTaskRules(use: UseFixture): void {
     });
   });
 
+  describe('getChannel', () => {
+    it("names a task's channel, by id and by name, and knows no others", async () => {
+      const Row = z.looseObject({ channel_id: z.int() });
+      const task = Row.parse(await use().user.call('getTaskInfo', [await use().newTask()]));
+      const Channel = z.looseObject({ id: z.int(), name: z.string() });
+
+      const byId = Channel.parse(await use().user.call('getChannel', [task.channel_id]));
+
+      expect(byId).toMatchObject({ id: task.channel_id, name: channel });
+      expect(await use().user.call('getChannel', [byId.name])).toEqual(byId);
+      expect(await use().user.call('getChannel', [unknown])).toBeNull();
+    });
+  });
+
   describe('setTaskWeight', () => {
     it('sets what getHostTasks shows', async () => {
       const task = await use().openTask();

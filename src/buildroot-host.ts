@@ -3,6 +3,7 @@ import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { BuildrootCache, BuildrootHost } from './buildroot/containers.ts';
 import type { CacheBudget } from './cache/cache-keeper.ts';
+import { FailedRoots } from './cache/failed-roots.ts';
 import { MetadataCache } from './cache/metadata-cache.ts';
 import { PackageCache } from './cache/package-cache.ts';
 import { SnapshotStore } from './cache/snapshot-store.ts';
@@ -65,7 +66,7 @@ export async function buildrootHost(
       ...(adjutant.build_idle_timeout === 0 ? {} : { idleMs: adjutant.build_idle_timeout * 1000 }),
     },
     removals: new LateRemovals(log),
-    cache: openCache(containers, workDir, kojid.yum_proxy, clock, log),
+    cache: openCache(config, { containers, workDir, clock, log }),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
   };
@@ -78,22 +79,25 @@ export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
   return {
     snapshotBytes: adjutant.snapshot_budget ?? diskBytes / 5,
     packageBytes: adjutant.package_budget ?? diskBytes / 10,
+    failedBytes: adjutant.failed_buildroot_budget ?? diskBytes / 10,
     solutions: 5000,
   };
 }
 
 /** What was prepared before, below a worker's area. */
 export function openCache(
-  containers: ContainerManager,
-  workDir: string,
-  proxy: string | null,
-  clock: Clock,
-  log: Logger,
+  { kojid }: Pick<Config, 'kojid'>,
+  { containers, workDir, clock, log }: Pick<BuildrootGround, 'containers' | 'workDir' | 'clock' | 'log'>,
 ): BuildrootCache {
-  const urls = new UrlReader(proxy, clock);
+  const urls = new UrlReader(kojid.yum_proxy, clock);
   const place = (name: string) => join(workDir, 'cache', name);
+  const snapshots = new SnapshotStore(containers, place('snapshots'), log);
+  const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;
   return {
-    snapshots: new SnapshotStore(containers, place('snapshots'), log),
+    snapshots,
+    failed: new FailedRoots(containers, snapshots, {
+      ...{ directory: place('failed'), lifetimeMs, clock, log },
+    }),
     packages: new PackageCache(place('packages'), urls, clock),
     packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { cacheBudget, openCache } from './buildroot-host.ts';
 import { type CacheBudget, trimCache } from './cache/cache-keeper.ts';
+import type { FailedRoot } from './cache/failed-roots.ts';
 import type { StoredSnapshot } from './cache/snapshot-store.ts';
 import { CommandLineError } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
@@ -39,16 +40,18 @@ export async function runCacheCommand(
     const signal = new AbortController().signal;
     const log = createLogger('silent');
     const { containers } = await reachEngine(config, places, env, systemClock, log, signal);
-    const cache = openCache(containers, workDir, kojid.yum_proxy, systemClock, log);
+    const cache = openCache(config, { containers, workDir, clock: systemClock, log });
     const budget = await cacheBudget(config);
     if (args.action === 'trim') {
-      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, solutions: 0 } : budget;
-      const { snapshots, packages } = await trimCache(cache, kept, signal);
-      out.write(`${snapshots.removed} snapshots and ${packages.removed} packages removed\n`);
+      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 0 } : budget;
+      const { snapshots, packages, failed } = await trimCache(cache, kept, signal);
+      const roots = failed.removed === 1 ? '1 failed buildroot' : `${failed.removed} failed buildroots`;
+      out.write(`${roots}, ${snapshots.removed} snapshots and ${packages.removed} packages removed\n`);
     }
     const files = await cache.packages.list();
     const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    out.write(formatCache(await cache.snapshots.list(signal), { count: files.length, bytes }, budget));
+    const snapshots = await cache.snapshots.list(signal);
+    out.write(formatCache(snapshots, { count: files.length, bytes }, await cache.failed.list(), budget));
     return 0;
   } catch (error) {
     const told =
@@ -79,6 +82,7 @@ async function configOf(args: CacheArguments, env: NodeJS.ProcessEnv): Promise<C
 export function formatCache(
   snapshots: readonly StoredSnapshot[],
   packages: { readonly count: number; readonly bytes: number },
+  failed: readonly Pick<FailedRoot, 'taskId' | 'bytes' | 'endedMs' | 'failure'>[],
   budget: CacheBudget,
 ): string {
   const bytes = snapshots.reduce((sum, { ownBytes }) => sum + ownBytes, 0);
@@ -86,14 +90,24 @@ export function formatCache(
     .toSorted((one, other) => other.usedMs - one.usedMs)
     .map(
       ({ key, title, ownBytes, usedMs }) =>
-        `  ${key.slice(0, 12)}  ${mib(ownBytes).padStart(9)}  ${new Date(usedMs).toISOString().slice(0, 19)}Z  ${title}`,
+        `  ${key.slice(0, 12)}  ${mib(ownBytes).padStart(9)}  ${atSecond(usedMs)}  ${title}`,
     );
+  const failedBytes = failed.reduce((sum, root) => sum + root.bytes, 0);
   return [
     `snapshots: ${snapshots.length}, ${mib(bytes)} of ${mib(budget.snapshotBytes)}`,
     ...lines,
     `packages: ${packages.count}, ${mib(packages.bytes)} of ${mib(budget.packageBytes)}`,
+    `failed buildroots: ${failed.length}, ${mib(failedBytes)} of ${mib(budget.failedBytes)}`,
+    ...failed.map(
+      (root) =>
+        `  task ${root.taskId}  ${mib(root.bytes).padStart(9)}  ${atSecond(root.endedMs)}  ${root.failure}`,
+    ),
     '',
   ].join('\n');
+}
+
+function atSecond(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 function mib(bytes: number): string {

@@ -8,6 +8,7 @@ import { runDoctorCommand } from './doctor-command.ts';
 import { runDaemon } from './main.ts';
 import { runRebuildCommand } from './rebuild-command.ts';
 import { runReleaseCommand } from './release-command.ts';
+import { runShellCommand } from './shell-command.ts';
 
 const help = `Usage: koji-adjutant [options]             the daemon; takes kojid's options
        koji-adjutant COMMAND [options]
@@ -21,6 +22,7 @@ Commands:
   compare        build again what another builder has built, and show what differs
   release        give back to the hub what a stopped daemon has left to its next start
   rebuild        build a source package here, without a hub, in the same buildroots
+  shell          enter the buildroot of a failed task: koji-adjutant shell TASK
   devhub         run a development hub: koji-adjutant devhub --dir DIR --port PORT
   version        print the version
   help           print this; koji-adjutant --help lists the daemon's options
@@ -55,6 +57,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['compare', (argv) => runCompareCommand(argv, process.env, process.stdout)],
   ['release', (argv) => runReleaseCommand(argv, process.env)],
   ['rebuild', (argv) => runRebuildCommand(argv, process.env, process.stdout)],
+  ['shell', (argv) => runShellCommand(argv, process.env, process.stdin, process.stdout)],
   ['devhub', (argv) => runDevHubCommand(argv, process.stdout)],
   [
     'version',

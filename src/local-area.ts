@@ -7,13 +7,16 @@ import { trimCache } from './cache/cache-keeper.ts';
 import type { Config } from './config/schema.ts';
 import type { ContainerManager } from './container/manager.ts';
 import { reapStrays } from './container/reaper.ts';
+import { type AreaUser, AreaUsers } from './core/area-users.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import type { Logger } from './core/logger.ts';
 import { reachEngine } from './engine.ts';
-import { type AreaUser, AreaUsers } from './local-build/area-users.ts';
 
 const clock = systemClock;
+
+/** In seconds, of what is kept until somebody removes it. */
+const longest = Number.MAX_SAFE_INTEGER / 1000;
 
 /** Where builds without a daemon keep what they can use again: `--cache-dir`, else `$XDG_CACHE_HOME/koji-adjutant`. */
 export function cacheDirectory(chosen: string | undefined, env: NodeJS.ProcessEnv): string {
@@ -40,6 +43,8 @@ export interface LocalAreaOptions {
   readonly config: Config;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
+  /** Keep the root of a build that fails until the area is closed. */
+  readonly keepFailed?: boolean;
 }
 
 /**
@@ -48,11 +53,15 @@ export interface LocalAreaOptions {
  * budget. Rejects with a `BuilderError` when this host cannot be used.
  */
 export async function openLocalArea(
-  { name, directory: chosen, config: given, env, log }: LocalAreaOptions,
+  { name, directory: chosen, config: given, env, log, keepFailed = false }: LocalAreaOptions,
   signal: AbortSignal,
 ): Promise<LocalArea> {
   const directory = await makeArea(chosen);
-  const config = { ...given, adjutant: { ...given.adjutant, state_dir: directory } };
+  const config = {
+    ...given,
+    kojid: { ...given.kojid, failed_buildroot_lifetime: keepFailed ? longest : 0 },
+    adjutant: { ...given.adjutant, state_dir: directory },
+  };
   const users = new AreaUsers(join(directory, 'users'));
   const me = await users.enter(`${name}-${hostname()}-${process.pid}`);
   await using undo = new AsyncDisposableStack();
@@ -64,7 +73,10 @@ export async function openLocalArea(
   const { dead, living } = await users.others();
   for (const user of dead) await clearAfter(user, users, containers, directory, log, signal);
   // What another process is just making would look like something left over.
-  if (living.length === 0) await host.cache.snapshots.sweep(signal);
+  if (living.length === 0) {
+    await host.cache.snapshots.sweep(signal);
+    for (const root of await host.cache.failed.list()) await host.cache.failed.remove(root);
+  }
   // From here on it leaves as others would clear after it: what cannot be removed now the next one tries again.
   undo.move();
   const made = new AsyncDisposableStack();
@@ -124,6 +136,7 @@ async function tidy(
   log: Logger,
 ): Promise<void> {
   await cache.snapshots.idle();
+  await cache.failed.idle();
   await removals.idle();
   const { living } = await users.others();
   if (living.length > 0) return;

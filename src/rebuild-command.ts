@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { pino } from 'pino';
+import type { BuildrootHost } from './buildroot/containers.ts';
 import type { PackageRepo } from './buildroot/package-repos.ts';
 import { checkOpening, planOpening, withOpening } from './buildroot/site-opening.ts';
 import { UrlReader } from './cache/url-reader.ts';
@@ -18,6 +19,7 @@ import { createLogger } from './core/logger.ts';
 import { defaultImage, ensureDefaultImage, machineArch } from './default-image.ts';
 import { lastLines } from './demo/picture.ts';
 import { PlainScreen, type Screen, TerminalScreen } from './demo/screen.ts';
+import { describeFailedRoot, enterFailedRoot } from './failed-shell.ts';
 import { cacheDirectory, openLocalArea } from './local-area.ts';
 import { localConfig } from './local-config.ts';
 import { type RebuildOrder, type Rebuilt, rebuild } from './rebuild/rebuild.ts';
@@ -41,6 +43,7 @@ interface RebuildArguments {
   readonly network: 'no' | 'host';
   readonly cacheDir?: string;
   readonly config?: string;
+  readonly shell: boolean;
   readonly verbose: boolean;
 }
 
@@ -118,7 +121,10 @@ async function build(
   const screen = out.isTTY && !args.verbose ? new TerminalScreen(out) : new PlainScreen(out);
   const progress = new RebuildProgress(`${nvr} ${args.arch}`, clock);
   const rebuilt = await (async () => {
-    await using area = await openLocalArea({ name: 'rebuild', directory, config, env, log }, signal);
+    await using area = await openLocalArea(
+      { name: 'rebuild', directory, config, env, log, keepFailed: args.shell },
+      signal,
+    );
     const { digest } = await ensureImage(args, config, area.host.containers, signal);
     const order: RebuildOrder = {
       ...{ source, repos, group: args.group, arch: args.arch, imageDigest: digest },
@@ -139,20 +145,54 @@ async function build(
     const ground = {
       ...{ host, id: area.id, directory: await area.openWork(nvr), log, opened: opening.lines },
     };
-    await using drawing = draw(screen, progress);
-    try {
-      const done = await rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal);
-      progress.end(done.kind === 'built' ? 'closed' : 'failed');
-      return done;
-    } catch (error) {
-      progress.end(signal.aborted ? 'canceled' : 'failed');
-      throw error;
-    } finally {
-      await drawing[Symbol.asyncDispose]();
+    const done = await drawn(screen, progress, signal, () =>
+      rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal),
+    );
+    if (args.shell && done.kind === 'failed') {
+      screen.print(describe(done));
+      await enterFailed(host, area.id, out, signal);
     }
+    return done;
   })();
-  screen.print(describe(rebuilt));
+  if (!args.shell || rebuilt.kind === 'built') screen.print(describe(rebuilt));
   return rebuilt;
+}
+
+/** Lets whoever asked for it into the buildroot of the build that has failed; afterwards it is gone. */
+async function enterFailed(
+  { containers, workerId, cache: { failed } }: BuildrootHost,
+  id: number,
+  out: NodeJS.WriteStream,
+  signal: AbortSignal,
+): Promise<void> {
+  await failed.idle();
+  const root = (await failed.list()).find(({ buildrootId }) => buildrootId === id);
+  if (root === undefined) {
+    out.write('\nThere is no buildroot to enter: it could not be made.\n');
+    return;
+  }
+  out.write(`\n${describeFailedRoot(root, systemClock.now())}`);
+  const terminal = process.stdin.isTTY && out.isTTY;
+  await enterFailedRoot(containers, failed, root, { workerId, terminal, command: null }, signal);
+  await failed.remove(root);
+}
+
+/** Shows the progress of a build until it has ended. */
+async function drawn(
+  screen: Screen,
+  progress: RebuildProgress,
+  signal: AbortSignal,
+  build: () => Promise<Rebuilt>,
+): Promise<Rebuilt> {
+  await using _drawing = draw(screen, progress);
+  try {
+    const done = await build();
+    progress.end(done.kind === 'built' ? 'closed' : 'failed');
+    return done;
+  } catch (error) {
+    progress.end(signal.aborted ? 'canceled' : 'failed');
+    throw error;
+  }
 }
 
 function ensureImage(
@@ -264,6 +304,7 @@ function parse(argv: readonly string[]): RebuildArguments {
     )
     .option('--cache-dir <DIR>', 'what is kept for later builds (default: koji-adjutant in $XDG_CACHE_HOME)')
     .option('-c, --config <FILE>', "kojid.conf with a builder's settings; without it, defaults")
+    .option('--shell', 'when the build fails, enter its buildroot', false)
     .option('-v, --verbose', 'show all of build.log, and log to standard error what is done', false)
     .allowExcessArguments(false)
     .exitOverride()

@@ -90,6 +90,7 @@ export class BenchHost implements AsyncDisposable {
       'sleeptime = 1',
       'maxjobs = 50',
       'minspace = 1',
+      'failed_buildroot_lifetime = 0',
     ];
     await writeFile(config, `${lines.join('\n')}\n`);
     const logPath = join(dir, 'daemon.log');

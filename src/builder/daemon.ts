@@ -274,6 +274,8 @@ export class Daemon {
 
   /** Removes what an earlier life has left on this host, and nobody goes on with. */
   async #tidyUp(goingOn: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+    const { cache, workerId } = this.#parts.environment.buildrootHost;
+    await cache.failed.sweep(workerId, signal);
     await removeLeftOvers(
       this.#leftOvers((taskId) => goingOn.has(taskId)),
       signal,
@@ -284,8 +286,8 @@ export class Daemon {
   #leftOvers(isRunning: (taskId: number) => boolean): LeftOverGround {
     const { environment, log } = this.#parts;
     const { containers, workDir, buildrootHost } = environment;
-    const { workerId, removals } = buildrootHost;
-    return { containers, workDir, workerId, removals, isRunning, log };
+    const { workerId, removals, cache } = buildrootHost;
+    return { containers, workDir, workerId, removals, failed: cache.failed, isRunning, log };
   }
 
   /** What is left of snapshots takes room, no more: a daemon that cannot remove it can work. */
@@ -303,7 +305,7 @@ export class Daemon {
   async #trimCache(signal: AbortSignal): Promise<void> {
     const { environment, settings, log } = this.#parts;
     const report = await trimCache(environment.buildrootHost.cache, settings.cacheBudget, signal);
-    if (report.snapshots.removed + report.packages.removed > 0)
+    if (report.snapshots.removed + report.packages.removed + report.failed.removed > 0)
       log.info(report, 'removed what was prepared and not used for the longest time');
   }
 
@@ -347,6 +349,7 @@ export class Daemon {
     const leftMs = Math.max(0, this.#stopByMs - environment.clock.now());
     await withDeadline(environment.clock, leftMs, 'keeping prepared roots', async () => {
       await cache.snapshots.idle();
+      await cache.failed.idle();
       await removals.idle();
     }).catch((error: unknown) => log.warn({ err: error }, 'prepared roots are not kept: the time is over'));
   }

@@ -1,5 +1,6 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FailedRoots } from '../cache/failed-roots.ts';
 import type { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerManager, ContainerSummary } from '../container/manager.ts';
 import { reapStrays } from '../container/reaper.ts';
@@ -11,6 +12,7 @@ export interface LeftOverGround {
   readonly containers: ContainerManager;
   readonly workerId: string;
   readonly removals: LateRemovals;
+  readonly failed: Pick<FailedRoots, 'holds'>;
   /** The worker's own area. */
   readonly workDir: string;
   /** Whether the task runs here. */
@@ -23,8 +25,9 @@ export interface LeftOverGround {
  * log. What cannot be removed is tried again the next time.
  */
 export async function removeLeftOvers(ground: LeftOverGround, signal: AbortSignal): Promise<void> {
-  const { containers, workerId, removals, isRunning, log } = ground;
-  const isOwned = ({ id, owner }: ContainerSummary) => isRunning(owner.taskId) || removals.owns(id);
+  const { containers, workerId, removals, failed, isRunning, log } = ground;
+  const isOwned = ({ id, owner }: ContainerSummary) =>
+    isRunning(owner.taskId) || removals.owns(id) || failed.holds(id);
   await reapStrays(containers, workerId, isOwned, log, signal);
   await removeTaskDirectories(ground);
 }

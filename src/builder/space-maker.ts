@@ -41,10 +41,14 @@ export class SpaceMaker implements Probe {
   /** Never rejects. */
   async #free(signal: AbortSignal): Promise<void> {
     try {
-      const { snapshots, packages } = await halveCache(this.#cache, signal);
-      if (snapshots.removed + packages.removed === 0) this.#notBeforeMs = this.#clock.now() + pauseMs;
+      const { snapshots, packages, failed } = await halveCache(this.#cache, signal);
+      if (snapshots.removed + packages.removed + failed.removed === 0)
+        this.#notBeforeMs = this.#clock.now() + pauseMs;
       else
-        this.#log.warn({ snapshots, packages }, 'less room than minspace: removed what was prepared before');
+        this.#log.warn(
+          { snapshots, packages, failed },
+          'less room than minspace: removed what was prepared before',
+        );
     } catch (error) {
       if (signal.aborted) return;
       this.#notBeforeMs = this.#clock.now() + pauseMs;

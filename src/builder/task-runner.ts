@@ -194,9 +194,9 @@ async function removeUnclaimed(
   taskId: number,
   { containers, buildrootHost }: TaskEnvironment,
 ): Promise<void> {
-  const { workerId, removals } = buildrootHost;
+  const { workerId, removals, cache } = buildrootHost;
   for (const { id, owner } of await containers.list(workerId, AbortSignal.timeout(farewellMs)))
-    if (owner.taskId === taskId && !removals.owns(id)) await containers.remove(id);
+    if (owner.taskId === taskId && !removals.owns(id) && !cache.failed.holds(id)) await containers.remove(id);
 }
 
 /** An earlier life has ended the task's work, and perhaps not the clean-up. */

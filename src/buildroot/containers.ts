@@ -1,3 +1,4 @@
+import type { FailedRoots } from '../cache/failed-roots.ts';
 import type { MetadataCache } from '../cache/metadata-cache.ts';
 import type { PackageCache } from '../cache/package-cache.ts';
 import type { SnapshotStore } from '../cache/snapshot-store.ts';
@@ -42,6 +43,8 @@ export interface BuildrootCache {
   readonly packagesPath: string;
   readonly solutions: SolutionMemo;
   readonly metadata: MetadataCache;
+  /** Roots of failed builds. */
+  readonly failed: FailedRoots;
   /** Reads repos as all of this does. */
   readonly urls: UrlReader;
 }
@@ -185,6 +188,35 @@ export function diskContainer(host: BuildrootHost, request: RootRequest, attempt
     command: ['/never-run'],
     mounts: [],
   };
+}
+
+/** Never starts: it holds a snapshot for as long as the root of a failed build is kept, and lends its root. */
+export function keptContainer(host: BuildrootHost, request: RootRequest, snapshot: string): ContainerSpec {
+  return {
+    ...packageContainer(host, request, 'kept', 1),
+    root: { kind: 'image', image: snapshot },
+    command: ['/never-run'],
+    mounts: [],
+  };
+}
+
+/**
+ * As sealed as the code that has failed in it, for somebody who looks: a throw-away layer on a root, with home and
+ * temporary files as that has left them. Its name, owner and command are made when somebody comes.
+ */
+export function shellContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  root: { readonly base: ContainerId; readonly disk: ContainerId },
+): ContainerSpec {
+  const spec = codeContainer(host, request, { phase: 'shell', attempt: 1 }, { kind: 'overlay', ...root });
+  const { diskBytes: _disk, logBytes: _log, idleMs: _idle, ...limits } = spec.limits;
+  // What is kept of a step has no directory of its task any more, and its own root is all of one piece.
+  const isWhole = root.base === root.disk;
+  const mounts = spec.mounts
+    .filter(({ kind }) => kind !== 'work')
+    .map((mount) => (isWhole && mount.kind === 'root' ? { ...mount, path: mount.target } : mount));
+  return { ...spec, limits, mounts, workdir: buildUser.home };
 }
 
 /**

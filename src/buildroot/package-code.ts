@@ -3,7 +3,8 @@ import type { Readable } from 'node:stream';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
-import { codeContainer, diskContainer } from './containers.ts';
+import { codeContainer, diskContainer, keptContainer, shellContainer } from './containers.ts';
+import { BuildrootStepFailed } from './errors.ts';
 import { buildUser } from './mock-environment.ts';
 import type { PreparedRoot } from './prepared-root.ts';
 import type { RootGround, Verdict } from './root-ground.ts';
@@ -16,6 +17,8 @@ export interface CodeStep {
   /** The how manieth of its phase it is. */
   readonly attempt: number;
   readonly script: string;
+  /** What does it again in a shell. */
+  readonly repeat: string;
   readonly verdict: Verdict;
   /** Home and /tmp, where other steps have left something that this one needs. */
   readonly disk?: Container;
@@ -25,6 +28,8 @@ export interface CodeStep {
 export class PackageCode {
   readonly #ground: RootGround;
   readonly #atRest: (root: PreparedRoot, signal: AbortSignal) => Promise<ContainerId>;
+  /** Containers that hold nothing but home and temporary files. */
+  readonly #disksOf = new Set<Container>();
   #disks = 0;
 
   /** `atRest` gives a container that does not run and has that root. */
@@ -34,10 +39,12 @@ export class PackageCode {
   }
 
   /** Home and /tmp for steps that build on each other. */
-  openDisk(signal: AbortSignal): Promise<Container> {
+  async openDisk(signal: AbortSignal): Promise<Container> {
     this.#disks += 1;
     const { host, request } = this.#ground;
-    return this.#ground.create(diskContainer(host, request, this.#disks), signal);
+    const disk = await this.#ground.create(diskContainer(host, request, this.#disks), signal);
+    this.#disksOf.add(disk);
+    return disk;
   }
 
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
@@ -45,8 +52,35 @@ export class PackageCode {
     const { title, phase, attempt, script, verdict } = step;
     await writeFile(this.#ground.path(`in/${phase}-${attempt}.sh`), script);
     const { container, disk } = await this.#containers(root, step, signal);
-    const code = await this.#ground.runPackageCode(title, container, verdict, signal);
-    return new RanCode(this.#ground, code, container, disk);
+    try {
+      const code = await this.#ground.runPackageCode(title, container, verdict, signal);
+      return new RanCode(this.#ground, code, container, disk);
+    } catch (error) {
+      if (error instanceof BuildrootStepFailed) await this.#keep(root, disk, step.repeat, error);
+      throw error;
+    }
+  }
+
+  /** Leaves what a failed step has made to those who keep it for people, where it is kept at all. */
+  async #keep(
+    root: PreparedRoot,
+    disk: Container,
+    repeat: string,
+    failure: BuildrootStepFailed,
+  ): Promise<void> {
+    const { host, request, logs } = this.#ground;
+    const { failed } = host.cache;
+    if (failed.lifetimeMs === 0) return;
+    const { taskId, buildrootId } = request;
+    this.#ground.release(disk);
+    failed.keep({
+      ...{ taskId, buildrootId, failure: failure.message, repeat, disk },
+      root: !this.#disksOf.has(disk)
+        ? { kind: 'disk' }
+        : { kind: 'snapshot', key: root.key, make: (image) => keptContainer(host, request, image) },
+      shell: (base) => shellContainer(host, request, { base, disk: disk.id }),
+    });
+    if (taskId !== 0) await logs.root.write(`${keptWords(taskId, host.hostname, failed.lifetimeMs)}\n`);
   }
 
   async #containers(
@@ -65,6 +99,12 @@ export class PackageCode {
     const parts = { kind: 'overlay', base: await this.#atRest(root, signal), disk: disk.id } as const;
     return { container: await this.#ground.create(codeContainer(host, request, step, parts), signal), disk };
   }
+}
+
+/** Where what a failed task has left can be looked at, and for how long. */
+function keptWords(taskId: number, hostname: string, lifetimeMs: number): string {
+  const hours = Math.round(lifetimeMs / 360_000) / 10;
+  return `the buildroot is kept on ${hostname} for ${hours} h: koji-adjutant shell ${taskId}`;
 }
 
 /** A step that has ended, and what it has left, until it is let go. */

@@ -121,6 +121,11 @@ export class RootGround {
     return container;
   }
 
+  /** Leaves a container to others. */
+  release(container: Container): void {
+    this.#gone.add(container);
+  }
+
   /** Begins to remove a container whose work is done. Neither the next step nor the end of the task waits for that. */
   letGo(container: Container): void {
     this.#gone.add(container);

@@ -342,6 +342,11 @@ function rpmbuild(
   ];
 }
 
+/** The command by which somebody in a shell of the build user does again what a script has done. */
+export function repeatCommand(options: string, personality: string | null): string {
+  return `${personalityPrefix(personality)}rpmbuild ${options} --nodeps ~/build/SPECS/*.spec`;
+}
+
 function personalityPrefix(personality: string | null): string {
   return personality === null ? '' : `setarch ${quote(personality)} `;
 }

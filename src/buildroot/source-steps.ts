@@ -5,12 +5,14 @@ import type { Container } from '../container/manager.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { collectFiles } from './collect.ts';
 import { BuildrootStepFailed } from './errors.ts';
-import type { PackageCode } from './package-code.ts';
+import type { CodeStep, PackageCode } from './package-code.ts';
 import type { PreparedRoot } from './prepared-root.ts';
-import type { RootGround, Verdict } from './root-ground.ts';
+import type { RootGround } from './root-ground.ts';
 import {
   generateRequiresScript,
   type HomeState,
+  quote,
+  repeatCommand,
   requirementsMissing,
   sourceNotInstallable,
   sourceScript,
@@ -66,7 +68,9 @@ export class SourceSteps {
     const { rpmTarget, personality } = this.#ground.request;
     const script = sourceScript('source.src.rpm', rpmTarget, personality, this.#home);
     // mock takes a nosrc package, too.
-    const made = await this.#run(root, 'rpmbuild -bs', script, 'src.rpm', { fine: [0] }, signal);
+    const repeat = repeatCommand(`-bs --target ${quote(rpmTarget)}`, personality);
+    const step = { title: 'rpmbuild -bs', script, repeat, verdict: { fine: [0] } };
+    const made = await this.#run(root, step, 'src.rpm', signal);
     this.#home = 'unpacked';
     const [path, ...others] = made;
     if (path === undefined || others.length > 0) {
@@ -86,7 +90,9 @@ export class SourceSteps {
     const { rpmTarget, personality } = this.#ground.request;
     const script = generateRequiresScript('source.src.rpm', rpmTarget, personality, this.#home);
     const verdict = { fine: [0, requirementsMissing], failure: generateFailed };
-    const [path] = await this.#run(root, 'rpmbuild -br', script, '.buildreqs.nosrc.rpm', verdict, signal);
+    const repeat = repeatCommand(`-br --target ${quote(rpmTarget)}`, personality);
+    const step = { title: 'rpmbuild -br', script, repeat, verdict };
+    const [path] = await this.#run(root, step, '.buildreqs.nosrc.rpm', signal);
     this.#home = 'prepared';
     if (path === undefined) {
       await this.#ground.logs.root.write('rpmbuild -br wrote no list of build requirements; see build.log\n');
@@ -108,10 +114,8 @@ export class SourceSteps {
   /** Paths of what the script left in SRPMS. */
   async #run(
     root: PreparedRoot,
-    title: string,
-    script: string,
+    wanted: Pick<CodeStep, 'title' | 'script' | 'repeat' | 'verdict'>,
     suffix: string,
-    verdict: Verdict,
     signal: AbortSignal,
   ): Promise<readonly string[]> {
     this.#steps += 1;
@@ -119,14 +123,18 @@ export class SourceSteps {
     const directory = this.#ground.path(`source-${attempt}`);
     await mkdir(directory, { recursive: true });
     this.#disk ??= await this.#code.openDisk(signal);
-    const step = { title, phase: 'source', attempt, script, verdict, disk: this.#disk };
-    const files = await this.#ground.history.once(`results of ${title}`, z.array(z.string()), async () => {
-      const ran = await this.#code.run(root, step, signal);
-      const tar = await ran.copyOut('SRPMS', signal);
-      const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
-      ran.letGo('without its disk');
-      return [...made];
-    });
+    const step = { ...wanted, phase: 'source', attempt, disk: this.#disk };
+    const files = await this.#ground.history.once(
+      `results of ${wanted.title}`,
+      z.array(z.string()),
+      async () => {
+        const ran = await this.#code.run(root, step, signal);
+        const tar = await ran.copyOut('SRPMS', signal);
+        const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
+        ran.letGo('without its disk');
+        return [...made];
+      },
+    );
     return files.map((name) => join(directory, name));
   }
 }

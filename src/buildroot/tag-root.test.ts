@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { solvedPackage } from '../../test/support/fake-root.ts';
-import { failureOf, openRootBench } from '../../test/support/root-bench.ts';
+import { type RootPlay, solvedPackage } from '../../test/support/fake-root.ts';
+import { failureOf, openHostBench, openRootBench } from '../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { packagePath } from '../cache/package-cache.ts';
 import { BuildrootStepFailed, UnusableImage } from './errors.ts';
@@ -464,5 +464,62 @@ describe('TagRoot.rebuildSource', () => {
 
     expect(await failureOf(root.rebuildSource(never))).toMatchObject({ status: 40 });
     expect(logs.texts.root).toContain('not installable');
+  });
+});
+
+describe('the root of a failed step', () => {
+  const failing: RootPlay = { builds: [{ code: 1 }] };
+
+  it('is handed to those who keep it, with a shell as sealed as the step, and its task leaves nothing else', async () => {
+    const on = await openHostBench(3_600_000);
+    const { withSource, cleanup, logs, containers } = await openRootBench(failing, {
+      on,
+      codeLimits: { diskBytes: 1000 },
+    });
+    const root = await withSource();
+
+    await expect(root.buildPackage(() => undefined, never)).rejects.toMatchObject({ status: 1 });
+    await cleanup.disposeAsync();
+    await on.cache.failed.idle();
+    await on.cache.snapshots.idle();
+    await on.removals.idle();
+
+    const [kept] = await on.cache.failed.list();
+    expect(kept).toMatchObject({
+      taskId: 5,
+      buildrootId: 9,
+      repeat: 'rpmbuild -bb --target x86_64 --nodeps ~/build/SPECS/*.spec',
+    });
+    expect(kept?.shell).toMatchObject({
+      capabilities: [],
+      network: 'none',
+      user: { uid: 1000, gid: 135 },
+      limits: { pids: 10 },
+    });
+    expect(kept?.shell.limits).not.toHaveProperty('diskBytes');
+    expect(kept?.shell.mounts.map(({ target }) => target)).toEqual([
+      '/data',
+      '/builddir',
+      '/tmp',
+      '/var/tmp',
+    ]);
+    expect(logs.texts.root).toContain(
+      'the buildroot is kept on host.example.com for 1 h: koji-adjutant shell 5\n',
+    );
+    const left = (await containers.list('worker', never)).map(({ owner }) => owner.phase);
+    expect(left.toSorted()).toEqual(['disk', 'kept']);
+    if (kept !== undefined) await on.cache.failed.remove(kept);
+  });
+
+  it('goes with its task where none is kept', async () => {
+    const { withSource, cleanup, containers, bench } = await openRootBench(failing);
+    const root = await withSource();
+
+    await expect(root.buildPackage(() => undefined, never)).rejects.toMatchObject({ status: 1 });
+    await cleanup.disposeAsync();
+    await bench.cache.snapshots.idle();
+    await bench.removals.idle();
+
+    expect(await containers.list('worker', never)).toEqual([]);
   });
 });

@@ -20,7 +20,9 @@ import {
   buildScript,
   checkedBuildScript,
   otherRequirements,
+  quote,
   rebuildSourceScript,
+  repeatCommand,
   requirementsFile,
 } from './scripts.ts';
 import { type SourcePackage, SourceSteps, toSourcePackage } from './source-steps.ts';
@@ -167,6 +169,7 @@ export class TagRoot {
       script: remade
         ? buildScript('source.src.rpm', rpmTarget, personality, prepared === null ? 'empty' : 'prepared')
         : checkedBuildScript('source.src.rpm', rpmTarget, personality),
+      repeat: repeatCommand(`-bb --target ${quote(rpmTarget)}`, personality),
       verdict: { fine: remade ? [0] : [0, otherRequirements] },
       ...(prepared !== null && { disk: prepared }),
     };
@@ -196,7 +199,11 @@ export class TagRoot {
   /** Runs `rpmbuild -bs` in the root: all a rebuildSRPM task wants. */
   async rebuildSource(signal: AbortSignal): Promise<BuildResults> {
     const script = rebuildSourceScript('source.src.rpm');
-    const step = { title: 'rpmbuild -bs', phase: 'build', attempt: 1, script, verdict: { fine: [0] } };
+    const repeat = repeatCommand('-bs', null);
+    const step = {
+      ...{ title: 'rpmbuild -bs', phase: 'build', attempt: 1, script, repeat },
+      verdict: { fine: [0] },
+    };
     return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {
       const ran = await this.#code.run(this.#root, step, signal);
       const made = await this.#collect(ran, 'SRPMS', '.src.rpm', signal);

@@ -54,12 +54,16 @@ describe('trimCache', () => {
   it('leaves a cache alone that is within its budget', async () => {
     const { cache, snapshots, packages } = await setUp();
 
-    expect(await trimCache(cache, { snapshotBytes: 3000, packageBytes: 30, solutions: 5000 }, never)).toEqual(
-      {
-        snapshots: { count: 3, bytes: 3000, removed: 0 },
-        packages: { count: 3, bytes: 30, removed: 0 },
-      },
-    );
+    expect(
+      await trimCache(
+        cache,
+        { snapshotBytes: 3000, packageBytes: 30, failedBytes: 0, solutions: 5000 },
+        never,
+      ),
+    ).toMatchObject({
+      snapshots: { count: 3, bytes: 3000, removed: 0 },
+      packages: { count: 3, bytes: 30, removed: 0 },
+    });
 
     expect(await snapshots()).toEqual(keys);
     expect(await packages()).toEqual([1, 2, 3]);
@@ -69,12 +73,16 @@ describe('trimCache', () => {
     const { cache, snapshots, packages } = await setUp();
     await cache.snapshots.find(keys[0] ?? '', never);
 
-    expect(await trimCache(cache, { snapshotBytes: 2999, packageBytes: 10, solutions: 5000 }, never)).toEqual(
-      {
-        snapshots: { count: 2, bytes: 2000, removed: 1 },
-        packages: { count: 1, bytes: 10, removed: 2 },
-      },
-    );
+    expect(
+      await trimCache(
+        cache,
+        { snapshotBytes: 2999, packageBytes: 10, failedBytes: 0, solutions: 5000 },
+        never,
+      ),
+    ).toMatchObject({
+      snapshots: { count: 2, bytes: 2000, removed: 1 },
+      packages: { count: 1, bytes: 10, removed: 2 },
+    });
 
     expect(await snapshots()).toEqual([keys[0], keys[2]]);
     expect(await packages()).toEqual([3]);
@@ -85,7 +93,7 @@ describe('trimCache', () => {
     using _held = cache.snapshots.hold(keys[1] ?? '');
 
     expect(
-      await trimCache(cache, { snapshotBytes: 0, packageBytes: 30, solutions: 5000 }, never),
+      await trimCache(cache, { snapshotBytes: 0, packageBytes: 30, failedBytes: 0, solutions: 5000 }, never),
     ).toMatchObject({
       snapshots: { count: 1, bytes: 1000, removed: 2 },
     });
@@ -98,7 +106,7 @@ describe('trimCache', () => {
 
     const trimming = trimCache(
       cache,
-      { snapshotBytes: 0, packageBytes: 0, solutions: 5000 },
+      { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 5000 },
       AbortSignal.abort(new Error('over')),
     );
 
@@ -111,7 +119,7 @@ describe('trimCache', () => {
     const cache = emptyCache(new FakeManager({ clock: new ManualClock(), images: {} }), directory);
 
     expect(
-      await trimCache(cache, { snapshotBytes: 0, packageBytes: 0, solutions: 5000 }, never),
+      await trimCache(cache, { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 5000 }, never),
     ).toMatchObject({
       snapshots: { count: 0 },
       packages: { count: 0 },

@@ -1,3 +1,4 @@
+import type { FailedRoots } from './failed-roots.ts';
 import type { MetadataCache } from './metadata-cache.ts';
 import type { PackageCache } from './package-cache.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
@@ -8,6 +9,8 @@ export interface CacheBudget {
   readonly snapshotBytes: number;
   /** Of packages, and of metadata of repos. */
   readonly packageBytes: number;
+  /** Of roots of failed builds. */
+  readonly failedBytes: number;
   /** Answers of the solver, each a few kilobytes. */
   readonly solutions: number;
 }
@@ -17,12 +20,14 @@ export interface CacheParts {
   readonly packages: PackageCache;
   readonly solutions: SolutionMemo;
   readonly metadata: MetadataCache;
+  readonly failed: FailedRoots;
 }
 
 /** What a look at the cache has found, and what was removed. */
 export interface CacheReport {
   readonly snapshots: { readonly count: number; readonly bytes: number; readonly removed: number };
   readonly packages: { readonly count: number; readonly bytes: number; readonly removed: number };
+  readonly failed: { readonly count: number; readonly bytes: number; readonly removed: number };
 }
 
 /**
@@ -30,11 +35,14 @@ export interface CacheReport {
  * does what was just used: a budget that is smaller than what the running tasks need is exceeded for a while.
  */
 export async function trimCache(
-  { snapshots, packages, solutions, metadata }: CacheParts,
+  { snapshots, packages, solutions, metadata, failed }: CacheParts,
   budget: CacheBudget,
   signal: AbortSignal,
 ): Promise<CacheReport> {
   await solutions.trim(budget.solutions);
+  const expired = await failed.expire();
+  // First: they hold the snapshots that they were made on.
+  const looked = await trim(await failed.list(), budget.failedBytes, (root) => failed.remove(root), signal);
   const roots = await trim(
     (await snapshots.list(signal)).map(({ key, ownBytes, usedMs }) => ({ bytes: ownBytes, usedMs, key })),
     budget.snapshotBytes,
@@ -55,7 +63,8 @@ export async function trimCache(
     })),
   ];
   const files = await trim(fetched, budget.packageBytes, (one) => one.remove(), signal);
-  return { snapshots: roots, packages: files };
+  const failedRoots = { ...looked, removed: looked.removed + expired };
+  return { snapshots: roots, packages: files, failed: failedRoots };
 }
 
 /** What is less than this is not halved any more but goes as a whole. */
@@ -67,14 +76,16 @@ export async function halveCache(parts: CacheParts, signal: AbortSignal): Promis
     const bytes = sizes.reduce((sum, size) => sum + size, 0) / 2;
     return bytes < smallestHalf ? 0 : bytes;
   };
-  const [snapshots, packages, metadata] = await Promise.all([
+  const [snapshots, packages, metadata, failed] = await Promise.all([
     parts.snapshots.list(signal),
     parts.packages.list(),
     parts.metadata.list(),
+    parts.failed.list(),
   ]);
   const budget = {
     snapshotBytes: half(snapshots.map(({ ownBytes }) => ownBytes)),
     packageBytes: half([...packages, ...metadata].map(({ sizeBytes }) => sizeBytes)),
+    failedBytes: half(failed.map(({ bytes }) => bytes)),
     solutions: Number.POSITIVE_INFINITY,
   };
   return trimCache(parts, budget, signal);

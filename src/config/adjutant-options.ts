@@ -42,6 +42,10 @@ export const adjutantOptions = {
     size,
     'How much fetched packages may take below `state_dir`. Not set: a tenth of the disk.',
   ),
+  failed_buildroot_budget: unset(
+    size,
+    'How much the buildroots of failed builds may take that are kept for `failed_buildroot_lifetime` (kojid.conf). Not set: a tenth of the disk.',
+  ),
   accept: option(
     acceptRules,
     '',

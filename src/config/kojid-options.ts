@@ -107,9 +107,11 @@ export const kojidOptions = {
     'False',
     "Beside each of a buildroot's logs keep one of the times at which it grew.",
   ),
-  failed_buildroot_lifetime: option(seconds(), '14400', 'How long a failed buildroot is kept.', {
-    ignored: noLeftovers,
-  }),
+  failed_buildroot_lifetime: option(
+    seconds(),
+    '14400',
+    'How long a failed buildroot is kept, for `koji-adjutant shell TASK`; 0: not at all.',
+  ),
   buildroot_basic_cleanup_delay: option(seconds(), '120', 'When a buildroot is emptied.', {
     ignored: noLeftovers,
   }),

@@ -68,6 +68,7 @@ describe('loadConfig', () => {
     expect(adjutant).toEqual({
       podman_socket: null,
       site_file: null,
+      failed_buildroot_budget: null,
       state_dir: '/var/tmp/koji/adjutant',
       accept: { methods: null, tags: null, scratch: null },
       task_image_default: 'localhost/koji-adjutant-bootstrap:<arch>',

@@ -37,6 +37,9 @@ export interface ContainerManager {
   /** All containers of this worker, running or not, left-overs of earlier lives included. */
   list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
 
+  /** What a container that does not run takes in its own layer, in bytes, as the files in it say. */
+  layerBytes(id: ContainerId, signal: AbortSignal): Promise<number>;
+
   /** Kills and removes a container whatever its state; fine when it is gone already. */
   remove(id: ContainerId): Promise<void>;
 
@@ -98,6 +101,18 @@ export interface Container extends AsyncDisposable {
    * nor types.
    */
   copyOut(path: string, signal: AbortSignal): Promise<Readable>;
+
+  /**
+   * Starts the main process of an `interactive` container with this process's own standard input, output and error, and
+   * resolves with its exit code when it has ended. Limits of disk, output and idle time are not watched meanwhile.
+   */
+  runAttached(signal: AbortSignal): Promise<number>;
+
+  /**
+   * Gives up everything of a container that does not run but its root: its output is gone, and the root stays until
+   * somebody removes the container by its id, in another life of this process, too.
+   */
+  keepRoot(): Promise<void>;
 
   /** Asks the main process to end, kills it after `graceMs`; fine when it has ended already. */
   stop(graceMs: number): Promise<void>;

@@ -125,6 +125,8 @@ export interface ContainerSpec {
   /** Path of a seccomp profile on the engine's host, in place of the one that all others get. */
   readonly seccompProfile?: string;
   readonly owner: Owner;
+  /** Its main process reads what `runAttached` gives it, as a terminal or as plain bytes; left out: nothing. No output is kept. */
+  readonly interactive?: 'terminal' | 'pipe';
   /** `copyOut` will be wanted as soon as it has ended: the back end keeps the root at hand. Not for an overlay root. */
   readonly results?: boolean;
   /** Further labels, as the operator's configuration says. */

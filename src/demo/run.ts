@@ -89,6 +89,7 @@ async function startDaemon(hub: RunningDevHub, options: DemoOptions): Promise<Da
     password: builder,
     workdir: join(dir, 'work'),
     minspace: 1024,
+    failed_buildroot_lifetime: 0,
     sleeptime: 2,
     vendor: 'Koji Adjutant demo',
     packager: 'Koji Adjutant demo',

@@ -159,28 +159,22 @@ export class HostApi {
     return this.#session.call('getTaskInfo', [id], TaskInfo.nullable(), { signal: options.signal, keywords });
   }
 
-  /** `getChannel`: the number of a channel. HubFault 1000 when there is none of that name or number. */
-  async channelId(channel: number | string, signal?: AbortSignal): Promise<number> {
-    const { id } = await this.#session.call('getChannel', [channel], z.object({ id: z.int() }), {
-      signal,
-      keywords: { strict: true },
-    });
-    return id;
-  }
-
-  /** `listHosts`: the hosts that are enabled, of a channel and of arches unless these are null; `row` as the hub tells it. */
+  /** `listHosts`: the hosts that are enabled, of a channel (by name or number) and of arches unless these are null; `row` as the hub tells it. */
   async enabledHosts(
     {
-      channelId,
+      channel,
       arches,
-    }: { readonly channelId: number | null; readonly arches: string | readonly string[] | null },
+    }: {
+      readonly channel: number | string | null;
+      readonly arches: string | readonly string[] | null;
+    },
     signal?: AbortSignal,
   ): Promise<readonly { readonly id: number; readonly row: RpcValue }[]> {
     const rows = await this.#session.call('listHosts', [], z.array(AnyRpcValue), {
       signal,
       keywords: {
         enabled: true,
-        ...(channelId !== null && { channelID: channelId }),
+        ...(channel !== null && { channelID: channel }),
         ...(arches !== null && { arches }),
       },
     });

@@ -30,6 +30,8 @@ export function builderMetrics(): Metrics {
   declare('snapshot_bytes', 'gauge', 'What snapshots take on the disk.', true);
   declare('packages', 'gauge', 'Packages and repo metadata in the cache.', true);
   declare('package_bytes', 'gauge', 'What they take on the disk.', true);
+  declare('failed_buildroots', 'gauge', 'Roots of failed builds that are kept.', true);
+  declare('failed_buildroot_bytes', 'gauge', 'What they take on the disk.', true);
   return metrics;
 }
 

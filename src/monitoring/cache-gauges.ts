@@ -1,3 +1,4 @@
+import type { FailedRoots } from '../cache/failed-roots.ts';
 import type { MetadataCache } from '../cache/metadata-cache.ts';
 import type { PackageCache } from '../cache/package-cache.ts';
 import type { SnapshotStore } from '../cache/snapshot-store.ts';
@@ -13,6 +14,7 @@ interface SizedCache {
   readonly snapshots: SnapshotStore;
   readonly packages: PackageCache;
   readonly metadata: MetadataCache;
+  readonly failed: FailedRoots;
 }
 
 /** Keeps the gauges of the cache's sizes as true as a minute ago. */
@@ -32,7 +34,7 @@ export class CacheGauges {
     const nowMs = this.#clock.now();
     if (this.#lookedMs !== null && nowMs - this.#lookedMs < countsMs) return;
     this.#lookedMs = nowMs;
-    const { snapshots, packages, metadata } = this.#cache;
+    const { snapshots, packages, metadata, failed } = this.#cache;
     const roots = await snapshots.list(AbortSignal.timeout(answerMs));
     const files = [...(await packages.list()), ...(await metadata.list())];
     const set = (name: string, value: number) => this.#metrics.set(`koji_adjutant_${name}`, {}, value);
@@ -40,6 +42,12 @@ export class CacheGauges {
     set(
       'snapshot_bytes',
       roots.reduce((sum, { ownBytes }) => sum + ownBytes, 0),
+    );
+    const kept = await failed.list();
+    set('failed_buildroots', kept.length);
+    set(
+      'failed_buildroot_bytes',
+      kept.reduce((sum, { bytes }) => sum + bytes, 0),
     );
     set('packages', files.length);
     set(

@@ -391,6 +391,20 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       });
     });
 
+    it('keeps the root of a container that has ended, for as long as nobody removes it', async () => {
+      const ended = await started({ exitCode: 1, output: Buffer.from('text\n') });
+      await ended.wait(never);
+
+      await ended.keepRoot();
+
+      expect(await manager.layerBytes(ended.id, never)).toBeGreaterThanOrEqual(0);
+      const user = await create({}, { root: { kind: 'overlay', base: ended.id } });
+      await user[Symbol.asyncDispose]();
+      await manager.remove(ended.id);
+      expect(await manager.list('contract', never)).toEqual([]);
+      await expect(manager.layerBytes(ended.id, never)).rejects.toMatchObject({ code: 'no-such-container' });
+    });
+
     it('is reaped of what no running task owns', async () => {
       const kept = await create({});
       const stray = await started({ until: 'killed' });

@@ -253,6 +253,7 @@ async function writeConfiguration(
     workdir: join(directory, 'work'),
     sleeptime: 2,
     minspace: 1024,
+    failed_buildroot_lifetime: 0,
     vendor: 'E2E Vendor',
     packager: 'E2E Packager',
     distribution: 'E2E Distribution',

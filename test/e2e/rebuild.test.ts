@@ -49,6 +49,10 @@ describeE2e('koji-adjutant rebuild', () => {
   });
 
   function start(command: string, ...args: string[]): ChildProcess {
+    return startWith('ignore', command, ...args);
+  }
+
+  function startWith(input: 'ignore' | 'pipe', command: string, ...args: string[]): ChildProcess {
     const { socket, image } = surroundings();
     const cli = join(import.meta.dirname, '../../src/cli.ts');
     const given = [cli, command, ...args, '--cache-dir', cache()];
@@ -59,7 +63,7 @@ describeE2e('koji-adjutant rebuild', () => {
         KOJI_ADJUTANT_PODMAN_SOCKET: socket,
         KOJI_ADJUTANT_TASK_IMAGE_DEFAULT: image,
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input, 'pipe', 'pipe'],
     });
   }
 
@@ -182,5 +186,22 @@ describeE2e('koji-adjutant rebuild', () => {
     expect(await rebuild('hello', 'x', '--repo', repo(), '--image', 'localhost/none')).toMatchObject({
       code: 78,
     });
+  });
+
+  it('enters the buildroot of a build that has failed, and leaves nothing of it', async () => {
+    const args = [srpm('fail-compile'), '--result', join(directory, 'shell'), '--repo', repo(), '--shell'];
+    const child = startWith('pipe', 'rebuild', ...args);
+    child.stdin?.end(
+      'id; ls /sys/class/net; grep CapBnd /proc/self/status; ls ~/build/SPECS; touch /usr/x\n',
+    );
+
+    const { code, stdout, containers } = await ended(child);
+
+    expect(code).toBe(1);
+    expect(stdout).toContain('\n  rpmbuild -bb --target ');
+    expect(stdout).toMatch(/uid=1000\(mockbuild\).*\nlo\nCapBnd:\t0+\nfail-compile\.spec\n/);
+    expect(containers).toEqual([]);
+    expect(await readdir(join(cache(), 'cache/failed'))).toEqual([]);
+    expect(await remains()).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ import { keptLog } from './silent-log.ts';
 import { makeTaskEnvironment } from './task-environment.ts';
 import { openTaskJournal } from './task-journal.ts';
 
-const cacheBudget = { snapshotBytes: 10_000, packageBytes: 10_000, solutions: 5000 };
+const cacheBudget = { snapshotBytes: 10_000, packageBytes: 10_000, failedBytes: 0, solutions: 5000 };
 const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 
 /** A daemon that is not running yet, with a hub in memory and a clock that the test moves; stopped when the test ends. */

@@ -96,6 +96,8 @@ export function playRoot(
         };
       case 'root':
         return {};
+      case 'kept':
+        return {};
       case 'disk':
         return { files: disk };
       case 'source':

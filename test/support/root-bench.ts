@@ -8,6 +8,7 @@ import type { SiteSettings } from '../../src/buildroot/mock-environment.ts';
 import { hubRepo } from '../../src/buildroot/package-repos.ts';
 import type { RootLogs } from '../../src/buildroot/root-ground.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
+import { FailedRoots } from '../../src/cache/failed-roots.ts';
 import { MetadataCache } from '../../src/cache/metadata-cache.ts';
 import { PackageCache } from '../../src/cache/package-cache.ts';
 import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
@@ -83,11 +84,17 @@ export function emptyCache(
   containers: ContainerManager,
   directory: string,
   clock: Clock = new ManualClock(),
+  failedLifetimeMs = 0,
 ): BuildrootCache {
   const place = (name: string) => join(directory, 'cache', name);
   const urls = new UrlReader(null, clock);
+  const log = createLogger('silent');
+  const snapshots = new SnapshotStore(containers, place('snapshots'), log);
   return {
-    snapshots: new SnapshotStore(containers, place('snapshots'), createLogger('silent')),
+    snapshots,
+    failed: new FailedRoots(containers, snapshots, {
+      ...{ directory: place('failed'), lifetimeMs: failedLifetimeMs, clock, log },
+    }),
     packages: new PackageCache(place('packages'), urls, clock),
     packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),
@@ -97,7 +104,7 @@ export function emptyCache(
 }
 
 /** What the roots of one host share. All of it goes when the test ends. */
-export async function openHostBench() {
+export async function openHostBench(failedLifetimeMs = 0) {
   const directory = await mkdtemp(join(tmpdir(), 'root-'));
   const clock = new ManualClock();
   const plays = new Map<number, (spec: ContainerSpec) => FakeBehaviour>();
@@ -106,7 +113,7 @@ export async function openHostBench() {
     behave: (spec) => plays.get(spec.owner.taskId)?.(spec) ?? {},
   });
   await containers.ensureImage(image, 'never', never);
-  const cache = emptyCache(containers, directory, clock);
+  const cache = emptyCache(containers, directory, clock, failedLifetimeMs);
   const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await cache.snapshots.idle();

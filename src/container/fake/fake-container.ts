@@ -119,6 +119,18 @@ export class FakeContainer implements Container {
     return Readable.from(tar);
   }
 
+  async runAttached(signal: AbortSignal): Promise<number> {
+    if (this.spec.interactive === undefined)
+      throw this.#parts.misuse(`container ${this.name} is not interactive`);
+    await this.start(signal);
+    return (await this.wait(signal)).code;
+  }
+
+  async keepRoot(): Promise<void> {
+    this.#parts.record(`keepRoot ${this.name}`);
+    if (this.#state === 'running') throw this.#parts.misuse(`container ${this.name} runs: its root changes`);
+  }
+
   async stop(graceMs: number): Promise<void> {
     this.#parts.record(`stop ${this.name}`);
     if (this.#state !== 'running') return;
@@ -161,12 +173,14 @@ export class FakeContainer implements Container {
       this.#overrun({ limit: 'log', allowed: logBytes, peak: this.#written });
   }
 
+  /** Of all its files. */
+  get fileBytes(): number {
+    return Object.values(this.#parts.behaviour.files ?? {}).reduce((sum, { length }) => sum + length, 0);
+  }
+
   #checkDisk(): void {
     const { diskBytes } = this.spec.limits;
-    const used = Object.values(this.#parts.behaviour.files ?? {}).reduce(
-      (sum, { length }) => sum + length,
-      0,
-    );
+    const used = this.fileBytes;
     if (diskBytes !== undefined && used > diskBytes)
       this.#overrun({ limit: 'disk', allowed: diskBytes, peak: used });
   }

@@ -130,6 +130,13 @@ export class FakeManager implements ContainerManager {
       .filter(({ owner }) => owner.workerId === workerId);
   }
 
+  async layerBytes(id: ContainerId, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
+    const container = this.#containers.get(id);
+    if (container === undefined) throw new ContainerError('no-such-container', `there is no container ${id}`);
+    return container.fileBytes;
+  }
+
   async remove(id: ContainerId): Promise<void> {
     await this.#containers.get(id)?.[Symbol.asyncDispose]();
   }

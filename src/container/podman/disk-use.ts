@@ -54,7 +54,8 @@ async function blocksOf(directories: readonly string[], signal: AbortSignal): Pr
   return promise;
 }
 
-async function sizeOf(engine: Engine, id: ContainerId, signal: AbortSignal): Promise<number> {
+/** Sizes of the files in a container's own layer, added up. */
+export async function sizeOf(engine: Engine, id: ContainerId, signal: AbortSignal): Promise<number> {
   const { SizeRw } = await engine.call(ContainerSize, {
     what: `look how much container ${id} has written`,
     method: 'GET',

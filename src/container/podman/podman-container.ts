@@ -5,6 +5,7 @@ import { SharedCall } from '../../core/shared-call.ts';
 import { ContainerError } from '../errors.ts';
 import type { Container } from '../manager.ts';
 import type { ContainerId, ExitStatus, ResourceLimits } from '../spec.ts';
+import { attach } from './attach.ts';
 import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
 import { LimitWatch } from './limit-watch.ts';
@@ -12,6 +13,7 @@ import { followLog } from './log-file.ts';
 
 export interface PodmanContainerParts {
   readonly engine: Engine;
+  readonly socketPath: string;
   readonly clock: Clock;
   readonly id: ContainerId;
   readonly name: string;
@@ -129,6 +131,21 @@ export class PodmanContainer implements Container {
       signal,
     });
     return addAbortSignal(signal, archive);
+  }
+
+  async runAttached(signal: AbortSignal): Promise<number> {
+    if (this.#started !== 'no')
+      throw new Error(`container ${this.name} was started before; a container runs once`);
+    this.#started = 'yes';
+    const { socketPath } = this.#parts;
+    return attach(socketPath, this.id, signal);
+  }
+
+  async keepRoot(): Promise<void> {
+    this.#over.abort();
+    await this.#watching;
+    await rm(this.#parts.logPath, { force: true });
+    await this.#parts.held.disposeAsync();
   }
 
   async stop(graceMs: number): Promise<void> {

@@ -16,6 +16,7 @@ import type {
 } from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
 import { inspectContainer, settledState } from './container-state.ts';
+import { sizeOf } from './disk-use.ts';
 import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
 import { Created, ListedContainers } from './engine-schema.ts';
@@ -115,7 +116,15 @@ export class PodmanManager implements ContainerManager {
       ...(seccompProfile === undefined ? {} : { seccompProfile }),
     });
     const container = new PodmanContainer({
-      ...{ engine: this.#engine, clock, id, logPath, held: held.move(), wasStarted: false },
+      ...{
+        engine: this.#engine,
+        socketPath: this.#options.socketPath,
+        clock,
+        id,
+        logPath,
+        held: held.move(),
+        wasStarted: false,
+      },
       ...partsOf(spec),
     });
     try {
@@ -140,7 +149,14 @@ export class PodmanManager implements ContainerManager {
     await writeFile(logPath, '', { mode: 0o600, flag: 'a' });
     const wasStarted = !['created', 'configured', 'initialized'].includes(found.State.Status);
     const container = new PodmanContainer({
-      ...{ engine: this.#engine, clock, id: found.Id, logPath, wasStarted },
+      ...{
+        engine: this.#engine,
+        socketPath: this.#options.socketPath,
+        clock,
+        id: found.Id,
+        logPath,
+        wasStarted,
+      },
       // What its maker had mounted stays so until the containers are removed, and for what is at hand, too.
       held: new AsyncDisposableStack(),
       ...partsOf(spec),
@@ -182,6 +198,10 @@ export class PodmanManager implements ContainerManager {
       }
       return [{ id, name, owner, state: stateOf[State] ?? 'other', createdMs: Date.parse(created) }];
     });
+  }
+
+  async layerBytes(id: ContainerId, signal: AbortSignal): Promise<number> {
+    return sizeOf(this.#engine, id, signal);
   }
 
   async remove(id: ContainerId): Promise<void> {

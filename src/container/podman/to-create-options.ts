@@ -78,7 +78,11 @@ export interface CreateOptions {
     readonly soft: number | object;
     readonly hard: number | object;
   }[];
-  readonly log_configuration: { readonly driver: 'k8s-file'; readonly path: string; readonly size: number };
+  readonly log_configuration:
+    | { readonly driver: 'k8s-file'; readonly path: string; readonly size: number }
+    | { readonly driver: 'none' };
+  readonly terminal?: boolean;
+  readonly stdin?: true;
   readonly manage_password: false;
   readonly httpproxy: false;
   readonly systemd: 'false';
@@ -129,7 +133,13 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     image_volume_mode: 'ignore',
     resource_limits: toResourceLimits(spec.limits),
     r_limits: toRlimits({ ...context.defaultUlimits, ...spec.limits.ulimits }),
-    log_configuration: { driver: 'k8s-file', path: context.logPath, size: unlimitedLogBytes },
+    ...(spec.interactive === undefined
+      ? { log_configuration: { driver: 'k8s-file', path: context.logPath, size: unlimitedLogBytes } }
+      : {
+          log_configuration: { driver: 'none' },
+          terminal: spec.interactive === 'terminal',
+          stdin: true as const,
+        }),
     // Podman would add a line for an unknown uid to the root's passwd.
     manage_password: false,
     httpproxy: false,

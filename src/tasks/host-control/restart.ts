@@ -73,9 +73,8 @@ export const restartHosts = defineTask({
   },
 
   async run({ options }, { hub, signal, subtasks, clock, task }) {
-    const channel = options?.channel ?? null;
-    const channelId = channel === null ? null : await hub.host.channelId(channel, signal);
-    const hosts = await hub.host.enabledHosts({ channelId, arches: options?.arches ?? null }, signal);
+    const wanted = { channel: options?.channel ?? null, arches: options?.arches ?? null };
+    const hosts = await hub.host.enabledHosts(wanted, signal);
     if (hosts.length === 0) throw new TaskFault(faultCode.generic, 'request', 'No matching hosts');
     const children: number[] = [];
     for (const host of hosts) {

@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import { emptyCache } from '../../test/support/root-bench.ts';
+import { silentLog } from '../../test/support/silent-log.ts';
+import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import { FakeManager } from '../container/fake/fake-manager.ts';
+import { reapStrays } from '../container/reaper.ts';
+import type { ContainerSpec } from '../container/spec.ts';
+import { halveCache, trimCache } from './cache-keeper.ts';
+
+const never = new AbortController().signal;
+const hour = 3_600_000;
+const unlimited = { snapshotBytes: 2 ** 40, packageBytes: 2 ** 40, solutions: 10 };
+
+function spec(name: string, taskId: number): ContainerSpec {
+  return {
+    ...{ name, root: { kind: 'empty', directories: [] }, command: ['/bin/x'], env: {}, workdir: '/' },
+    ...{ user: { uid: 1000, gid: 135 }, capabilities: [], network: 'none', hostname: 'h', mounts: [] },
+    ...{ labels: {}, limits: { pids: 1 }, owner: { workerId: 'w', taskId, phase: 'build', attempt: 1 } },
+  };
+}
+
+async function setUp() {
+  const directory = await temporaryDirectory();
+  const clock = new ManualClock();
+  const containers = new FakeManager({
+    ...{ clock, images: {} },
+    behave: () => ({ files: { '/builddir/x': Buffer.alloc(3 * 2 ** 20) } }),
+  });
+  const open = () => emptyCache(containers, directory, clock, hour);
+  const cache = open();
+  const fail = async (taskId: number) => {
+    const disk = await containers.create(spec(`build-${taskId}`, taskId), never);
+    await disk.start(never);
+    await disk.wait(never);
+    cache.failed.keep({
+      ...{ taskId, buildrootId: 9, failure: 'rpmbuild (status 1)', repeat: 'rpmbuild -bb', disk },
+      root: { kind: 'disk' },
+      shell: (base) => ({ ...spec('shell', taskId), root: { kind: 'overlay', base } }),
+    });
+    await cache.failed.idle();
+  };
+  const kept = async () => (await cache.failed.list()).map(({ taskId }) => taskId);
+  const there = async () => (await containers.list('w', never)).map(({ name }) => name);
+  return { cache, clock, containers, open, fail, kept, there };
+}
+
+describe('FailedRoots', () => {
+  it('keep what a failed step has left, with how to do it again', async () => {
+    const { cache, fail } = await setUp();
+
+    await fail(1);
+
+    expect(await cache.failed.list()).toMatchObject([
+      {
+        ...{ id: '1-9', taskId: 1, buildrootId: 9, failure: 'rpmbuild (status 1)', repeat: 'rpmbuild -bb' },
+        ...{
+          bytes: 3 * 2 ** 20,
+          containers: ['fake-1'],
+          shell: { root: { kind: 'overlay', base: 'fake-1' } },
+        },
+      },
+    ]);
+  });
+
+  it('are there for the next process, whose start leaves their containers alone', async () => {
+    const { containers, open, fail, there } = await setUp();
+    await fail(1);
+    await containers.create(spec('stray', 2), never);
+
+    const next = open().failed;
+    const stay = await next.sweep('w', never);
+    await reapStrays(containers, 'w', ({ id }) => stay.has(id), silentLog, never);
+
+    expect(await there()).toEqual(['build-1']);
+    expect(await next.list()).toHaveLength(1);
+  });
+
+  it('forget a root whose container was removed by hand', async () => {
+    const { cache, containers, fail, kept } = await setUp();
+    await fail(1);
+    await containers.remove('fake-1');
+
+    expect(await cache.failed.sweep('w', never)).toEqual(new Set());
+    expect(await kept()).toEqual([]);
+  });
+
+  it('go when their time is over', async () => {
+    const { cache, clock, fail, kept, there } = await setUp();
+    await fail(1);
+    await clock.advance(hour / 2);
+    await fail(2);
+    await clock.advance(hour / 2);
+
+    expect(await trimCache(cache, { ...unlimited, failedBytes: 2 ** 40 }, never)).toMatchObject({
+      failed: { count: 1, removed: 1 },
+    });
+    expect(await kept()).toEqual([2]);
+    expect(await there()).toEqual(['build-2']);
+  });
+
+  it('go when they take too much, the least recently used first', async () => {
+    const { cache, fail, kept, there } = await setUp();
+    for (const taskId of [1, 2, 3]) await fail(taskId);
+    const first = (await cache.failed.list()).find(({ taskId }) => taskId === 1);
+    if (first !== undefined) await (await cache.failed.use(first, 'visitor'))[Symbol.asyncDispose]();
+
+    await trimCache(cache, { ...unlimited, failedBytes: 6 * 2 ** 20 }, never);
+
+    expect((await kept()).toSorted()).toEqual([1, 3]);
+    expect((await there()).toSorted()).toEqual(['build-1', 'build-3']);
+  });
+
+  it('go by half when the disk is full', async () => {
+    const { cache, fail, kept } = await setUp();
+    for (const taskId of [1, 2]) await fail(taskId);
+
+    expect((await halveCache(cache, never)).failed).toMatchObject({ removed: 1 });
+
+    expect(await kept()).toHaveLength(1);
+  });
+
+  it('hold the snapshot that they were made on, until they go', async () => {
+    const { cache, containers, there } = await setUp();
+    const base = await containers.create(spec('root', 1), never);
+    cache.snapshots.keep({ key: 'k', parent: null, listing: '', title: 't' }, base);
+    const disk = await containers.create(spec('disk', 1), never);
+
+    cache.failed.keep({
+      ...{ taskId: 1, buildrootId: 9, failure: 'f', repeat: 'r', disk },
+      root: {
+        kind: 'snapshot',
+        key: 'k',
+        make: (image) => ({ ...spec('kept', 1), root: { kind: 'image', image } }),
+      },
+      shell: (on) => ({ ...spec('shell', 1), root: { kind: 'overlay', base: on } }),
+    });
+    await cache.failed.idle();
+    await base[Symbol.asyncDispose]();
+
+    expect(await there()).toEqual(['disk', 'kept']);
+    expect(await cache.snapshots.forget('k')).toBe(false);
+    const [root] = await cache.failed.list();
+    expect(root?.shell.root).toEqual({ kind: 'overlay', base: 'fake-3' });
+    if (root !== undefined) expect(await cache.failed.remove(root)).toBe(true);
+    expect(await there()).toEqual([]);
+    expect(await cache.snapshots.forget('k')).toBe(true);
+  });
+
+  it('leave nothing behind where they cannot be kept', async () => {
+    const { cache, containers, kept, there } = await setUp();
+    const disk = await containers.create(spec('disk', 1), never);
+
+    cache.failed.keep({
+      ...{ taskId: 1, buildrootId: 9, failure: 'f', repeat: 'r', disk },
+      root: {
+        kind: 'snapshot',
+        key: 'none',
+        make: (image) => ({ ...spec('kept', 1), root: { kind: 'image', image } }),
+      },
+      shell: (on) => ({ ...spec('shell', 1), root: { kind: 'overlay', base: on } }),
+    });
+    await cache.failed.idle();
+
+    expect(await kept()).toEqual([]);
+    expect(await there()).toEqual([]);
+  });
+});

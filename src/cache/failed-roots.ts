@@ -1,0 +1,234 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Container, ContainerManager } from '../container/manager.ts';
+import { reapStrays } from '../container/reaper.ts';
+import type { ContainerId, ContainerSpec } from '../container/spec.ts';
+import { AreaUsers } from '../core/area-users.ts';
+import type { Clock } from '../core/clock.ts';
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
+import type { SnapshotStore } from './snapshot-store.ts';
+
+/** What a step with code of a package has left behind when it failed. */
+export interface FailedStep {
+  readonly taskId: number;
+  readonly buildrootId: number;
+  /** How it failed, for people: `rpmbuild (status 1) exited with status 1; ...`. */
+  readonly failure: string;
+  /** A command that does the step again, for the build user's shell. */
+  readonly repeat: string;
+  /** It has ended, and has home and temporary files as the step has left them. It is not the caller's any more. */
+  readonly disk: Container;
+  /** Root of the step: of `disk` itself, or the snapshot with this key, in a container that `make` describes. */
+  readonly root:
+    | { readonly kind: 'disk' }
+    | { readonly kind: 'snapshot'; readonly key: string; make(image: string): ContainerSpec };
+  /** A container on that root in which the step could be done again: its command is another one's business. */
+  shell(base: ContainerId): ContainerSpec;
+}
+
+const FailedRootRecord = z.object({
+  taskId: z.int(),
+  buildrootId: z.int(),
+  failure: z.string(),
+  repeat: z.string(),
+  endedMs: z.number(),
+  bytes: z.number(),
+  /** Containers that have to stay. */
+  containers: z.array(z.string()).min(1),
+  // Written by `keep`, which got it from the code that makes all containers.
+  shell: z.custom<ContainerSpec>((value) => typeof value === 'object' && value !== null),
+});
+
+/** A root that is kept; times in milliseconds. */
+export interface FailedRoot extends z.infer<typeof FailedRootRecord> {
+  readonly id: string;
+  readonly usedMs: number;
+}
+
+export interface FailedRootsOptions {
+  /** Holds the records. */
+  readonly directory: string;
+  /** How long roots are kept; 0: none is. */
+  readonly lifetimeMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * Roots of failed builds, for people who want to look: containers that have ended, and a record for each root. They
+ * outlive the process, and go when their time is over, when there are too many of them, or when there is no room.
+ */
+export class FailedRoots {
+  readonly #containers: ContainerManager;
+  readonly #snapshots: SnapshotStore;
+  readonly #options: FailedRootsOptions;
+  readonly #pending = new Set<Promise<void>>();
+  /** Containers of roots that are kept, or just being so. */
+  readonly #held = new Set<ContainerId>();
+
+  constructor(containers: ContainerManager, snapshots: SnapshotStore, options: FailedRootsOptions) {
+    this.#containers = containers;
+    this.#snapshots = snapshots;
+    this.#options = options;
+  }
+
+  /** How long roots are kept, in milliseconds; 0: none is. */
+  get lifetimeMs(): number {
+    return this.#options.lifetimeMs;
+  }
+
+  /** Begins to keep a root. Nobody has to wait for it, and when it fails nothing stays but a word in the log. */
+  keep(step: FailedStep): void {
+    this.#held.add(step.disk.id);
+    const keeping = this.#keep(step)
+      .catch(async (error: unknown) => {
+        const about = { taskId: step.taskId, err: describeError(error) };
+        this.#options.log.warn(about, 'the root of a failed build could not be kept');
+        this.#held.delete(step.disk.id);
+        await step.disk[Symbol.asyncDispose]();
+      })
+      .catch((error: unknown) =>
+        this.#options.log.warn(
+          { container: step.disk.name, err: describeError(error) },
+          'a container is left over; the next start removes it',
+        ),
+      )
+      .finally(() => this.#pending.delete(keeping));
+    this.#pending.add(keeping);
+  }
+
+  /** Whether the container belongs to a root that is kept, or just being so. */
+  holds(id: ContainerId): boolean {
+    return this.#held.has(id);
+  }
+
+  /** Resolves when no root is just being kept. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  /** All roots that are kept, the last that failed first. */
+  async list(): Promise<readonly FailedRoot[]> {
+    const names = await readdir(this.#options.directory).catch(() => []);
+    const found = names
+      .filter((name) => name.endsWith('.json'))
+      .map(async (name) => {
+        const path = join(this.#options.directory, name);
+        const usedMs = await lastUse(path);
+        const record = await readRecord(path, FailedRootRecord);
+        return record === null || usedMs === null
+          ? []
+          : [{ ...record, id: name.slice(0, -'.json'.length), usedMs }];
+      });
+    return (await Promise.all(found)).flat().toSorted((one, other) => other.endedMs - one.endedMs);
+  }
+
+  /** Notes this process as a user of a root, whose containers carry `workerId`, until what is returned is disposed. */
+  async use(root: FailedRoot, workerId: string): Promise<AsyncDisposable> {
+    const users = this.#users(root);
+    const me = await users.enter(workerId);
+    await noteUse(this.#path(root));
+    return { [Symbol.asyncDispose]: () => users.leave(me) };
+  }
+
+  /** Removes a root; false when somebody uses it. What users that were killed have left goes in any case. */
+  async remove(root: FailedRoot): Promise<boolean> {
+    if (await this.#isUsed(root)) return false;
+    for (const id of root.containers) {
+      await this.#containers.remove(id);
+      this.#held.delete(id);
+    }
+    await rm(this.#path(root), { force: true });
+    await rm(this.#usersPath(root), { recursive: true, force: true });
+    return true;
+  }
+
+  /** Removes those whose time is over, and what killed users of the others have left. The number of those removed. */
+  async expire(): Promise<number> {
+    const { clock, lifetimeMs } = this.#options;
+    let expired = 0;
+    for (const root of await this.list()) {
+      const isOver = clock.now() - root.endedMs >= lifetimeMs;
+      if (!isOver) await this.#isUsed(root);
+      else if (await this.remove(root)) expired += 1;
+    }
+    return expired;
+  }
+
+  /**
+   * At the start of a worker: forgets roots whose containers are gone. The containers of all others, which have to
+   * stay.
+   */
+  async sweep(workerId: string, signal: AbortSignal): Promise<ReadonlySet<ContainerId>> {
+    const there = new Set((await this.#containers.list(workerId, signal)).map(({ id }) => id));
+    const stay = new Set<ContainerId>();
+    for (const root of await this.list()) {
+      if (root.containers.every((id) => there.has(id))) for (const id of root.containers) stay.add(id);
+      else await this.remove(root);
+    }
+    for (const id of stay) this.#held.add(id);
+    return stay;
+  }
+
+  async #keep(step: FailedStep): Promise<void> {
+    const { clock, log } = this.#options;
+    const { taskId, buildrootId, failure, repeat, disk } = step;
+    const endedMs = clock.now();
+    const never = new AbortController().signal;
+    await disk.keepRoot();
+    const bytes = await this.#containers.layerBytes(disk.id, never);
+    const base = step.root.kind === 'disk' ? null : await this.#onSnapshot(step.root, never);
+    const containers = [disk.id, ...(base === null ? [] : [base])];
+    const shell = step.shell(base ?? disk.id);
+    const record = { taskId, buildrootId, failure, repeat, endedMs, bytes, containers, shell };
+    await writeRecord(this.#path({ id: `${taskId}-${buildrootId}` }), record);
+    log.info({ taskId, bytes }, 'the root of a failed build is kept');
+  }
+
+  /** A container that never starts: it keeps the snapshot from being removed, and lends its root. */
+  async #onSnapshot(
+    { key, make }: FailedStep['root'] & { readonly kind: 'snapshot' },
+    signal: AbortSignal,
+  ): Promise<ContainerId> {
+    await this.#snapshots.settled(key, signal);
+    const snapshot = await this.#snapshots.find(key, signal);
+    if (snapshot === null) throw new Error('there is no snapshot of what it was made on');
+    const container = await this.#containers.create(make(snapshot.image), signal);
+    this.#held.add(container.id);
+    await container.keepRoot();
+    return container.id;
+  }
+
+  /** Clears after users that were killed, too. */
+  async #isUsed(root: FailedRoot): Promise<boolean> {
+    const users = this.#users(root);
+    const { living, dead } = await users.others().catch(() => ({ living: [], dead: [] }));
+    for (const user of dead) {
+      const signal = new AbortController().signal;
+      const { failed } = await reapStrays(
+        this.#containers,
+        user.workerId,
+        () => false,
+        this.#options.log,
+        signal,
+      );
+      if (failed.length === 0) await users.leave(user);
+    }
+    return living.length > 0;
+  }
+
+  #users(root: Pick<FailedRoot, 'id'>): AreaUsers {
+    return new AreaUsers(this.#usersPath(root));
+  }
+
+  #usersPath({ id }: Pick<FailedRoot, 'id'>): string {
+    return join(this.#options.directory, `${id}.users`);
+  }
+
+  #path({ id }: Pick<FailedRoot, 'id'>): string {
+    return join(this.#options.directory, `${id}.json`);
+  }
+}

@@ -13,12 +13,12 @@ import {
 } from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
-import { decodeParams } from '../tasks/params.ts';
 import { whyNotReady } from './admission.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
 import type { Pace } from './pace.ts';
 import type { Supervisor } from './supervisor.ts';
+import { decodeRequest } from './taken-task.ts';
 
 /** Why this host does not take a task, whatever it could do, or null. */
 export type AcceptanceCheck = (task: AssignedTask, signal: AbortSignal) => Promise<string | null>;
@@ -225,7 +225,7 @@ export class PollLoop {
     signal: AbortSignal,
   ): Promise<string | null> {
     const info = await this.#host.taskInfo(assigned.id, { request: true, signal });
-    const params = decode(adapter, assigned.method, info?.request ?? []);
+    const params = decodeRequest(adapter, assigned.method, info?.request ?? []);
     if ('error' in params) return null;
     try {
       return (await adapter.checkHost?.(params.value, { arches: host.arches }, this.#tags, signal)) ?? null;
@@ -252,7 +252,7 @@ export class PollLoop {
       return false;
     }
     await this.#supervisor.start(
-      { task, adapter, params: decode(adapter, task.method, task.request) },
+      { task, adapter, params: decodeRequest(adapter, task.method, task.request) },
       signal,
     );
     return true;
@@ -289,13 +289,4 @@ function isAboutTheHub(error: unknown): boolean {
     error instanceof SessionLost ||
     isFault(error, faultCodes.authExpired, faultCodes.sequence, faultCodes.serverOffline)
   );
-}
-
-function decode(adapter: TaskAdapter, method: string, request: Parameters<typeof decodeParams>[2]) {
-  try {
-    return { value: decodeParams(method, adapter.signature, request) };
-  } catch (error) {
-    if (error instanceof BuilderError) return { error };
-    throw error;
-  }
 }

@@ -11,10 +11,12 @@ import { hubApis } from '../../src/hub/apis.ts';
 import { HubFault, HubProtocolError, HubTransportError } from '../../src/hub/faults.ts';
 import type { TaskAdapter } from '../../src/tasks/adapter.ts';
 import { taskRegistry } from '../../src/tasks/registry.ts';
+import { noControl } from './host-control.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { MemoryHub } from './memory-hub.ts';
 import { keptLog } from './silent-log.ts';
 import { makeTaskEnvironment } from './task-environment.ts';
+import { openTaskJournal } from './task-journal.ts';
 
 const quarter = 250;
 
@@ -45,8 +47,15 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
   const session = hub.session();
   const { host, tags, repos } = hubApis(session, clock);
   const pace = new Pace(clock, sleepMs);
-  const supervisor = new Supervisor(environment, session, events, log, () => pace.expectWork());
-  const registry = new Map(taskRegistry({ stopAfter: () => undefined }));
+  const supervisor = new Supervisor(
+    environment,
+    session,
+    openTaskJournal(environment.workDir),
+    events,
+    log,
+    () => pace.expectWork(),
+  );
+  const registry = new Map(taskRegistry(noControl));
   // The registry's own types forget the parameters in the same way.
   registry.set('picky', picky as TaskAdapter);
   const space = {

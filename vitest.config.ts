@@ -1,12 +1,27 @@
 import { defineConfig } from 'vitest/config';
 
-const shared = { restoreMocks: true, unstubEnvs: true, environment: 'node' } as const;
+/** Time limits are for what hangs, not for machines that are busy. */
+const shared = {
+  restoreMocks: true,
+  unstubEnvs: true,
+  environment: 'node',
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+} as const;
 
+// No test replaces a module, so those that are quick need not load all of them again for each file (`isolate`).
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...shared, name: 'unit', include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'] } },
-      { test: { ...shared, name: 'contract', include: ['test/contract/**/*.test.ts'] } },
+      {
+        test: {
+          ...shared,
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
+          isolate: false,
+        },
+      },
+      { test: { ...shared, name: 'contract', include: ['test/contract/**/*.test.ts'], isolate: false } },
       {
         test: {
           ...shared,

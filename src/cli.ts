@@ -7,6 +7,7 @@ import { runDevHubCommand } from './devhub-command.ts';
 import { runDoctorCommand } from './doctor-command.ts';
 import { runDaemon } from './main.ts';
 import { runRebuildCommand } from './rebuild-command.ts';
+import { runReleaseCommand } from './release-command.ts';
 import { runShellCommand } from './shell-command.ts';
 
 const help = `Usage: koji-adjutant [options]             the daemon; takes kojid's options
@@ -19,6 +20,7 @@ Commands:
   doctor         look at this host, its container engine and its hub, and say what to do
   cache          show or trim what is kept for later builds: buildroots and packages
   compare        build again what another builder has built, and show what differs
+  release        give back to the hub what a stopped daemon has left to its next start
   rebuild        build a source package here, without a hub, in the same buildroots
   shell          enter the buildroot of a failed task: koji-adjutant shell TASK
   devhub         run a development hub: koji-adjutant devhub --dir DIR --port PORT
@@ -53,6 +55,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ],
   ['cache', (argv) => runCacheCommand(argv, process.env, process.stdout)],
   ['compare', (argv) => runCompareCommand(argv, process.env, process.stdout)],
+  ['release', (argv) => runReleaseCommand(argv, process.env)],
   ['rebuild', (argv) => runRebuildCommand(argv, process.env, process.stdout)],
   ['shell', (argv) => runShellCommand(argv, process.env, process.stdin, process.stdout)],
   ['devhub', (argv) => runDevHubCommand(argv, process.stdout)],

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TaskHead } from './builder/begun-task.ts';
 import { Daemon, exitCode } from './builder/daemon.ts';
 import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
@@ -21,22 +22,31 @@ import { ensureDefaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
 import { hubApis } from './hub/apis.ts';
 import { loggedTransport } from './hub/call-log.ts';
-import { faultCodes, isFault } from './hub/faults.ts';
+import { faultCodes, isFault, SessionLost } from './hub/faults.ts';
 import { HubFiles } from './hub/files.ts';
 import { meteredTransport } from './hub/metered-transport.ts';
-import { openSession } from './hub/open-session.ts';
+import { openSession, resumeSession } from './hub/open-session.ts';
 import type { HubSession } from './hub/session.ts';
 import { hubConnection } from './hub-connection.ts';
+import { InstanceLock } from './instance-lock.ts';
+import { Restarts } from './journal/restarts.ts';
+import { SessionFiles } from './journal/session-files.ts';
+import { TaskJournal } from './journal/task-journal.ts';
 import { builderMetrics, countEvents } from './monitoring/builder-metrics.ts';
 import { CacheGauges } from './monitoring/cache-gauges.ts';
 import { Health } from './monitoring/health.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { StatusServer } from './monitoring/status-server.ts';
 import { PolicyResolver } from './policy/resolver.ts';
+import { startRelease } from './start-release.ts';
 import { taskMethods } from './tasks/registry.ts';
 
 /** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
-export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): Promise<number> {
+export async function runDaemon(
+  args: DaemonArguments,
+  env: NodeJS.ProcessEnv,
+  { goOn = true } = {},
+): Promise<number> {
   let config: Config;
   try {
     config = loadConfig({ ...args, env });
@@ -68,7 +78,7 @@ export async function runDaemon(args: DaemonArguments, env: NodeJS.ProcessEnv): 
   );
   await using cleanup = new AsyncDisposableStack();
   try {
-    daemon = await assemble(args, config, env, log, cleanup, starting.signal);
+    daemon = await assemble({ ...args, goOn }, config, env, log, cleanup, starting.signal);
     if (starting.signal.aborted) daemon.stop();
     if (drain) daemon.drain();
     return await daemon.run();
@@ -110,7 +120,7 @@ function reportFailedStart(error: unknown, log: Logger): void {
 }
 
 async function assemble(
-  args: DaemonArguments,
+  args: DaemonArguments & { readonly goOn: boolean },
   config: Config,
   env: NodeJS.ProcessEnv,
   log: Logger,
@@ -121,15 +131,16 @@ async function assemble(
   const clock = systemClock;
   const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
+  cleanup.use(await InstanceLock.take(places.workDir));
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   // Before the first task is.
   await ensureDefaultImage(config, containers, signal);
 
   const metrics = builderMetrics();
-  const session = await login(args, config, clock, metrics, log, signal);
+  const { session, sessions } = await login(args, config, clock, metrics, log, signal);
   try {
     await takeLock(session, args.forceLock, signal);
-    return await makeDaemon(args, config, { session, containers, metrics, log, cleanup }, signal);
+    return await makeDaemon(args, config, { session, sessions, containers, metrics, log, cleanup }, signal);
   } catch (error) {
     // The lock would outlive this process and keep the next one out.
     await withDeadline(clock, logoutMs, 'logging out', () => session.logout()).catch((problem: unknown) =>
@@ -169,10 +180,11 @@ async function takeLock(session: HubSession, force: boolean, signal: AbortSignal
 }
 
 async function makeDaemon(
-  args: DaemonArguments,
+  args: DaemonArguments & { readonly goOn: boolean },
   config: Config,
   parts: {
     readonly session: HubSession;
+    readonly sessions: SessionFiles;
     readonly containers: ContainerManager;
     readonly metrics: Metrics;
     readonly log: Logger;
@@ -180,7 +192,7 @@ async function makeDaemon(
   },
   signal: AbortSignal,
 ): Promise<Daemon> {
-  const { session, containers, metrics, log, cleanup } = parts;
+  const { session, sessions, containers, metrics, log, cleanup } = parts;
   const clock = systemClock;
   const { kojid, adjutant } = config;
   const apis = hubApis(session, clock);
@@ -224,25 +236,37 @@ async function makeDaemon(
     cleanup.use(server);
     log.info({ url: server.url }, 'metrics are shown');
   }
+  const journal = new TaskJournal(
+    join(adjutant.state_dir, 'journal', 'tasks'),
+    TaskHead,
+    () => clock.now(),
+    log,
+  );
   return new Daemon({
-    session,
-    environment,
+    ...{ session, sessions, journal, environment },
+    restarts: new Restarts(join(adjutant.state_dir, 'journal', 'restarts')),
+    handOver: () => startRelease(adjutant.state_dir, adjutant.handover_limit),
     probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events,
     settings: {
       sleepMs: kojid.sleeptime * 1000,
       maxJobs: kojid.maxjobs,
       shutdownGraceMs: adjutant.shutdown_grace * 1000,
+      shutdown: adjutant.shutdown,
       cacheBudget: await cacheBudget(config),
     },
     log,
+    goOn: args.goOn,
     skipMain: args.skipMain,
     single: args.single,
     debugTask: args.debugTask,
   });
 }
 
-/** Logs in as the configuration says. Throws before anything is sent when a certificate cannot be used. */
+/**
+ * Goes on with the session of an earlier life, or logs in as the configuration says. Throws before anything is sent when
+ * a certificate cannot be used.
+ */
 async function login(
   { debugXmlrpc }: DaemonArguments,
   config: Config,
@@ -250,11 +274,28 @@ async function login(
   metrics: Metrics,
   log: Logger,
   signal: AbortSignal,
-): Promise<HubSession> {
-  const { transport: bare, auth, session } = await hubConnection(config);
-  const transport = meteredTransport(bare, metrics, clock);
-  const used = debugXmlrpc ? loggedTransport(transport, log.child({}, { level: 'debug' })) : transport;
-  return openSession(session, auth, clock, used, log, signal);
+): Promise<{ readonly session: HubSession; readonly sessions: SessionFiles }> {
+  const { transport: bare, auth, session: retries, expectedUser } = await hubConnection(config);
+  const metered = meteredTransport(bare, metrics, clock);
+  const transport = debugXmlrpc ? loggedTransport(metered, log.child({}, { level: 'debug' })) : metered;
+  const { state_dir: workDir } = config.adjutant;
+  const whose = `${config.kojid.server} ${auth.description} ${expectedUser ?? ''}`;
+  const sessions = new SessionFiles(join(workDir, 'journal', 'sessions'), whose);
+  const options = { ...retries, journal: sessions };
+  const [kept] = await sessions.list();
+  if (kept !== undefined && kept.master === null) {
+    const session = resumeSession(kept, options, auth, clock, transport, log);
+    try {
+      await hubApis(session, clock).host.host(signal);
+      log.info({ sessionId: kept.id }, 'going on with the session of an earlier life');
+      return { session, sessions };
+    } catch (error) {
+      if (!(error instanceof SessionLost)) throw error;
+      log.info({ reason: describeError(error) }, 'the session of an earlier life is over, logging in');
+    }
+  }
+  await sessions.clear();
+  return { session: await openSession(options, auth, clock, transport, log, signal), sessions };
 }
 
 /** Where tasks keep their files: a directory of our own, since kojid's tasks lie in `workdir` itself. */

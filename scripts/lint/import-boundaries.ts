@@ -2,7 +2,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import type { Rule } from 'eslint';
 
 const lower = ['core', 'hub', 'config', 'container', 'rpm'];
-const middle = [...lower, 'cache', 'logs', 'upload', 'policy', 'buildroot'];
+const middle = [...lower, 'journal', 'cache', 'logs', 'upload', 'policy', 'buildroot'];
 
 /**
  * Who may import whom in `src`: each area with what it may import besides itself. An area is a folder, or a
@@ -11,6 +11,7 @@ const middle = [...lower, 'cache', 'logs', 'upload', 'policy', 'buildroot'];
  */
 const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['core', []],
+  ['journal', ['core']],
   ['cache', ['core', 'container']],
   ['hub/xmlrpc', ['core', 'hub/faults.ts']],
   ['hub', ['core']],
@@ -22,7 +23,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['logs', ['core']],
   ['upload', lower],
   ['policy', lower],
-  ['buildroot', [...lower, 'cache', 'logs', 'policy']],
+  ['buildroot', [...lower, 'journal', 'cache', 'logs', 'policy']],
   ['tasks', middle],
   ['tasks/*', [...middle, 'tasks']],
   ['tasks/registry.ts', ['tasks', 'tasks/*']],
@@ -30,7 +31,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['monitoring', ['core', 'cache', 'builder']],
   ['devhub', ['core', 'hub/xmlrpc', 'hub/schema.ts', 'hub/faults.ts', 'rpm']],
   ['doctor', lower],
-  ['local-build', [...lower, 'logs', 'policy', 'buildroot']],
+  ['local-build', [...lower, 'journal', 'logs', 'policy', 'buildroot']],
   ['compare', [...lower, 'logs', 'policy', 'buildroot', 'local-build']],
   ['demo', ['core', 'devhub', 'hub/faults.ts']],
   ['rebuild', [...middle, 'local-build', 'demo/picture.ts', 'demo/phases.ts']],

@@ -32,7 +32,7 @@ describe('Daemon: stop', () => {
     expect([hub.task(a).state, hub.task(b).state]).toEqual(['free', 'free']);
     expect(hub.closedSessions).toEqual(expect.arrayContaining([1, 2, 3]));
     expect(hub.closedSessions.at(-1)).toBe(1);
-    expect(happened.slice(0, 2)).toEqual(['ready builder', 'stop']);
+    expect(happened.slice(0, 2)).toEqual(['ready builder', 'free']);
     expect(happened.slice(2).sort()).toEqual([`${a} stopped`, `${b} stopped`]);
   });
 
@@ -145,7 +145,7 @@ describe('Daemon: stop', () => {
     daemon.stop();
 
     expect(hub.paramsOf('logout')).toHaveLength(1);
-    expect(happened).toEqual(['ready builder', 'stop']);
+    expect(happened).toEqual(['ready builder', 'free']);
   });
 
   it('ends at once when it was asked before it ran', async () => {

@@ -177,7 +177,7 @@ describe('Daemon: drain', () => {
 
     expect(await code).toBe(exitCode.stopped);
     expect(hub.task(id).state).toBe('free');
-    expect(happened).toEqual(['ready builder', 'drain', 'stop', `${id} stopped`]);
+    expect(happened).toEqual(['ready builder', 'drain', 'free', `${id} stopped`]);
   });
 
   it('does not come after a stop', async () => {
@@ -187,7 +187,7 @@ describe('Daemon: drain', () => {
     daemon.drain();
 
     expect(await run()).toBe(exitCode.stopped);
-    expect(happened).toEqual(['stop']);
+    expect(happened).toEqual(['free']);
   });
 });
 
@@ -204,6 +204,6 @@ describe('Daemon: the shutdown task', () => {
     expect(await code).toBe(exitCode.stopped);
     expect(hub.task(shutdown).state).toBe('closed');
     expect(hub.task(sleeping).state).toBe('free');
-    expect(happened).toEqual(['ready builder', `${shutdown} closed`, 'stop', `${sleeping} stopped`]);
+    expect(happened).toEqual(['ready builder', `${shutdown} closed`, 'free', `${sleeping} stopped`]);
   });
 });

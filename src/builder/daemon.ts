@@ -1,23 +1,28 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type CacheBudget, trimCache } from '../cache/cache-keeper.ts';
 import { formatAcceptRules } from '../config/accept-rules.ts';
-import { reapStrays } from '../container/reaper.ts';
 import { withDeadline } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { hubApis } from '../hub/apis.ts';
 import { SessionLost } from '../hub/faults.ts';
+import type { HostApi } from '../hub/host-api.ts';
 import type { HubSession } from '../hub/session.ts';
+import type { Restarts } from '../journal/restarts.ts';
+import type { BegunTask, TaskJournal } from '../journal/task-journal.ts';
+import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { CancelReason } from '../tasks/errors.ts';
 import { taskRegistry } from '../tasks/registry.ts';
+import { findBegunTasks } from './adoption.ts';
+import type { TaskHead } from './begun-task.ts';
 import { expireDeadBuildroots } from './buildroot-janitor.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
+import { type LeftOverGround, removeLeftOvers } from './left-overs.ts';
 import { Pace } from './pace.ts';
 import { PollLoop } from './poll-loop.ts';
 import { SpaceMaker } from './space-maker.ts';
 import { Supervisor } from './supervisor.ts';
+import { decodeRequest } from './taken-task.ts';
 import { whyNotAccepted } from './task-purpose.ts';
 import type { TaskEnvironment } from './task-runner.ts';
 import { TaskSource } from './task-source.ts';
@@ -30,6 +35,12 @@ const farewellMs = 20_000;
 /** How often buildroots of dead tasks are looked for while the daemon runs. */
 const janitorEveryMs = 5 * 60_000;
 
+/**
+ * What becomes of running tasks: `handover` leaves them to the next start, `drain` waits for their end, `free` gives
+ * them back to the hub.
+ */
+export type Shutdown = 'handover' | 'drain' | 'free';
+
 export interface DaemonSettings {
   /** kojid's `sleeptime`: the longest pause between two rounds with the hub. */
   readonly sleepMs: number;
@@ -37,16 +48,32 @@ export interface DaemonSettings {
   readonly maxJobs: number;
   /** How long tasks that were stopped may take to tidy up before the daemon ends without them. */
   readonly shutdownGraceMs: number;
+  /** What `stop` does with running tasks. */
+  readonly shutdown: Shutdown;
   readonly cacheBudget: CacheBudget;
+}
+
+/** The sessions that are not closed, as they are kept for the next life (`journal/session-files.ts`). */
+export interface KeptSessions {
+  list(): Promise<readonly { readonly id: number; readonly master: number | null }[]>;
+  remove(id: number): Promise<void>;
 }
 
 export interface DaemonParts {
   readonly session: HubSession;
+  readonly sessions: KeptSessions;
+  /** What tasks have done, in earlier lives, too. */
+  readonly journal: TaskJournal<TaskHead>;
+  readonly restarts: Restarts;
+  /** Called when tasks are left to the next start: sees to it that they do not wait for ever. */
+  handOver(): Promise<void>;
   readonly environment: TaskEnvironment;
   readonly probe: Pick<HostProbe, 'look'>;
   readonly events: BuilderEvents;
   readonly settings: DaemonSettings;
   readonly log: Logger;
+  /** Go on with the tasks that an earlier life has begun; else they are given back to the hub. */
+  readonly goOn: boolean;
   /** Log in, tidy up, and end: kojid's `--skip-main`. */
   readonly skipMain: boolean;
   /** Take one task, and end with it: kojid's `--single`. */
@@ -56,9 +83,9 @@ export interface DaemonParts {
 }
 
 /**
- * The builder from login to logout: deals with what an earlier life left, polls, and stops in one of two
- * ways. `stop` ends all tasks and gives them back to the hub; `drain` lets them finish. Both may be asked
- * for at any time, also before `run`.
+ * The builder from login to logout: goes on with what an earlier life has begun, polls, and stops in one of three
+ * ways. `stop` does with running tasks what the configuration says; `drain` lets them finish and asks for a restart.
+ * Both may be asked for at any time, also before `run`.
  */
 export class Daemon {
   readonly #parts: DaemonParts;
@@ -66,14 +93,24 @@ export class Daemon {
   readonly #pace: Pace;
   readonly #supervisor: Supervisor;
   readonly #loop: PollLoop;
-  #how: 'stop' | 'drain' | null = null;
+  readonly #registry: ReadonlyMap<string, TaskAdapter>;
+  #how: Shutdown | null = null;
+  /** The service manager is to start the daemon again. */
+  #again = false;
   /** When the time to tidy up is over. */
   #stopByMs = 0;
 
   constructor(parts: DaemonParts) {
     const { session, environment, events, log, probe, settings } = parts;
     const { host, tags, repos, version } = hubApis(session, environment.clock);
-    const registry = taskRegistry({ stopAfter: (taskId) => this.#stopAfter(taskId) });
+    const registry = taskRegistry({
+      stopAfter: (taskId) => this.#after(taskId, () => this.stop()),
+      restartAfter: async (taskId) => {
+        await parts.restarts.note(taskId);
+        this.#after(taskId, () => this.#restart());
+      },
+      hasRestartedSince: (taskId) => parts.restarts.hasHappened(taskId),
+    });
     const { kojid, adjutant } = environment.config;
     const { accept } = adjutant;
     const source = new TaskSource({
@@ -81,10 +118,11 @@ export class Daemon {
       availDelayMs: kojid.task_avail_delay * 1000,
     });
     this.#parts = parts;
+    this.#registry = registry;
     this.#pace = new Pace(environment.clock, settings.sleepMs);
     const taskLog = parts.debugTask ? log.child({}, { level: 'debug' }) : log;
     this.#supervisor = new Supervisor(
-      ...([environment, session, events, taskLog] as const),
+      ...([environment, session, parts.journal, events, taskLog] as const),
       () => this.#pace.expectWork(),
       (taskId, soft) => source.refused(taskId, soft),
     );
@@ -124,27 +162,54 @@ export class Daemon {
     if (failure instanceof SessionLost) {
       await this.#stopTasks('session-lost');
       await this.#finishBackground();
-    } else await this.#farewell();
+    } else if (this.#how === 'handover' && this.#supervisor.taskIds.length > 0) await this.#handOver();
+    else await this.#farewell();
     if (failure !== null) return exitCode.failed;
-    return this.#how === 'drain' ? exitCode.restart : exitCode.stopped;
+    return this.#again ? exitCode.restart : exitCode.stopped;
   }
 
-  /** Ends all tasks, gives them back, and ends the daemon. */
+  /** Ends the daemon, and does with running tasks what the configuration says. Asked again it does not wait for them. */
   stop(): void {
-    if (this.#how === 'stop') return;
-    this.#how = 'stop';
-    this.#parts.events.emit('daemon:stopping', { how: 'stop' });
-    this.#parts.log.info('stopping: tasks go back to the queue');
-    this.#stopping.abort();
+    const { shutdown } = this.#parts.settings;
+    if (shutdown === 'drain' && this.#how === null) this.#drain();
+    else {
+      this.#again = false;
+      this.#end(shutdown === 'handover' ? 'handover' : 'free');
+    }
   }
 
   /** Takes no new task, waits for those that run, and ends with the code that asks for a restart. */
   drain(): void {
     if (this.#how !== null) return;
-    this.#how = 'drain';
-    this.#parts.events.emit('daemon:stopping', { how: 'drain' });
-    this.#parts.log.info('draining: the daemon ends when its tasks have');
+    this.#again = true;
+    this.#drain();
+  }
+
+  /** Ends as `stop` does where tasks are handed over, else as `drain`; with the code that asks for a restart. */
+  #restart(): void {
+    if (this.#how !== null) return;
+    this.#again = true;
+    if (this.#parts.settings.shutdown === 'handover') this.#end('handover');
+    else this.#drain();
+  }
+
+  #drain(): void {
+    this.#announce('drain', 'draining: the daemon ends when its tasks have');
     this.#loop.drain();
+  }
+
+  #end(how: 'handover' | 'free'): void {
+    if (this.#stopping.signal.aborted) return;
+    const fate =
+      how === 'handover' ? 'running tasks are left to the next start' : 'tasks go back to the queue';
+    this.#announce(how, `stopping: ${fate}`);
+    this.#stopping.abort();
+  }
+
+  #announce(how: Shutdown, message: string): void {
+    this.#how = how;
+    this.#parts.events.emit('daemon:stopping', { how });
+    this.#parts.log.info(message);
   }
 
   async #work(signal: AbortSignal): Promise<void> {
@@ -154,7 +219,9 @@ export class Daemon {
     const { id, name } = await host.host(signal);
     const expire = (by: AbortSignal) =>
       expireDeadBuildroots(buildroots, id, (taskId) => this.#supervisor.has(taskId), log, by);
-    await this.#tidyUp(signal);
+    const begun = await this.#begunTasks(host, signal);
+    await this.#tidyUp(new Set(begun.map(({ taskId }) => taskId)), signal);
+    await this.#goOn(begun, host, signal);
     await expire(signal);
     log.info({ hostId: id, hostName: name, hub }, 'ready');
     const accepted = formatAcceptRules(environment.config.adjutant.accept);
@@ -164,6 +231,10 @@ export class Daemon {
     const over = new AbortController();
     const tidy = async (by: AbortSignal) => {
       await expire(by);
+      await removeLeftOvers(
+        this.#leftOvers((taskId) => this.#supervisor.has(taskId)),
+        by,
+      );
       await this.#trimCache(by);
     };
     const janitor = this.#everyFewMinutes(tidy, AbortSignal.any([signal, over.signal]));
@@ -175,16 +246,58 @@ export class Daemon {
     }
   }
 
-  /** Removes what an earlier life has left on this host. */
-  async #tidyUp(signal: AbortSignal): Promise<void> {
-    const { environment, log } = this.#parts;
-    const { workerId } = environment.buildrootHost;
-    const kept = await environment.buildrootHost.cache.failed.sweep(workerId, signal);
-    await reapStrays(environment.containers, workerId, ({ id }) => kept.has(id), log, signal);
+  /** The tasks that an earlier life has begun and this one goes on with; the others are forgotten. */
+  async #begunTasks(host: HostApi, signal: AbortSignal): Promise<readonly BegunTask<TaskHead>[]> {
+    const { journal, log, goOn } = this.#parts;
+    const begun = await findBegunTasks(journal, host, log, signal);
+    const known = begun.filter(({ head }) => goOn && this.#registry.has(head.task.method));
+    for (const each of begun) {
+      if (known.includes(each)) continue;
+      log.warn(
+        { taskId: each.taskId, method: each.head.task.method },
+        'a task that was begun here is given up',
+      );
+      await each.history.close();
+      await journal.remove(each.taskId);
+    }
+    return known;
+  }
+
+  /** Goes on with tasks of an earlier life, and closes the sessions of all others. */
+  async #goOn(begun: readonly BegunTask<TaskHead>[], host: HostApi, signal: AbortSignal): Promise<void> {
+    const { session, sessions, log } = this.#parts;
+    for (const each of begun) {
+      const { task } = each.head;
+      const adapter = this.#registry.get(task.method);
+      if (adapter === undefined) continue;
+      const params = decodeRequest(adapter, task.method, task.request);
+      await this.#supervisor.goOn({ task, adapter, params }, each, signal);
+    }
+    const used = new Set(begun.map(({ head }) => head.sessionId));
+    for (const { id, master } of await sessions.list()) {
+      if (master !== session.info.id || used.has(id)) continue;
+      await host.closeSubsession(id, signal);
+      await sessions.remove(id);
+      log.info({ sessionId: id }, 'closed the session of a task that does not run any more');
+    }
+  }
+
+  /** Removes what an earlier life has left on this host, and nobody goes on with. */
+  async #tidyUp(goingOn: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+    const { cache, workerId } = this.#parts.environment.buildrootHost;
+    await cache.failed.sweep(workerId, signal);
+    await removeLeftOvers(
+      this.#leftOvers((taskId) => goingOn.has(taskId)),
+      signal,
+    );
     await this.#sweepSnapshots(signal);
-    const tasks = join(environment.workDir, 'tasks');
-    for (const bucket of await readdir(tasks))
-      await rm(join(tasks, bucket), { recursive: true, force: true });
+  }
+
+  #leftOvers(isRunning: (taskId: number) => boolean): LeftOverGround {
+    const { environment, log } = this.#parts;
+    const { containers, workDir, buildrootHost } = environment;
+    const { workerId, removals, cache } = buildrootHost;
+    return { containers, workDir, workerId, removals, failed: cache.failed, isRunning, log };
   }
 
   /** What is left of snapshots takes room, no more: a daemon that cannot remove it can work. */
@@ -221,12 +334,13 @@ export class Daemon {
     }
   }
 
-  #stopAfter(taskId: number): void {
-    const ended = this.#supervisor.ended(taskId);
-    ended.then(
-      () => this.stop(),
-      (error: unknown) => this.#parts.log.error({ err: error }, 'the end of a task cannot be waited for'),
-    );
+  /** Does something when a task has ended and the hub knows. */
+  #after(taskId: number, then: () => void): void {
+    this.#supervisor
+      .ended(taskId)
+      .then(then, (error: unknown) =>
+        this.#parts.log.error({ err: error }, 'the end of a task cannot be waited for'),
+      );
   }
 
   async #stopTasks(reason: CancelReason): Promise<void> {
@@ -271,6 +385,22 @@ export class Daemon {
     });
     await this.#finishBackground();
     await this.#say('logout', () => session.logout());
+  }
+
+  /**
+   * The last words when tasks are left to the next start: not ready, or the hub would give this host more of them. The
+   * session stays open, and tasks are not stopped: from here on it is as if the daemon had been killed.
+   */
+  async #handOver(): Promise<void> {
+    const { session, environment, log } = this.#parts;
+    const { host } = hubApis(session, environment.clock);
+    await this.#say('not ready', async (signal) => {
+      const held = await host.heldTasks(signal);
+      const load = held.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
+      await host.updateHost(load, false, undefined, signal);
+    });
+    await this.#parts.handOver();
+    log.info({ taskIds: this.#supervisor.taskIds }, 'these tasks go on with the next start');
   }
 
   async #say(what: string, words: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -18,7 +18,7 @@ export interface BuilderEventMap {
   ];
   'task:refused': [{ readonly taskId: number; readonly method: string; readonly message: string }];
   /** No new tasks from now on. */
-  'daemon:stopping': [{ readonly how: 'stop' | 'drain' }];
+  'daemon:stopping': [{ readonly how: 'handover' | 'drain' | 'free' }];
 }
 
 export class BuilderEvents extends EventEmitter<BuilderEventMap> {}

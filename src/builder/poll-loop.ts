@@ -1,18 +1,18 @@
 import type { Clock } from '../core/clock.ts';
-import { BuilderError, describeError } from '../core/errors.ts';
+import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { faultCodes, HubProtocolError, HubTransportError, isFault, SessionLost } from '../hub/faults.ts';
 import type { HostApi } from '../hub/host-api.ts';
 import { type HeldTask, type HostInfo, type OpenTask, type TaskInfo, taskStates } from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
-import { decodeParams } from '../tasks/params.ts';
 import { whyNotReady } from './admission.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
 import type { OfferedTask } from './own-choice.ts';
 import type { Pace } from './pace.ts';
 import type { Supervisor } from './supervisor.ts';
+import { decodeRequest } from './taken-task.ts';
 import type { TaskSource } from './task-source.ts';
 
 /** Why this host does not take a task, whatever it could do, or null. */
@@ -222,7 +222,7 @@ export class PollLoop {
     signal: AbortSignal,
   ): Promise<string | null> {
     const info = await this.#host.taskInfo(offered.id, { request: true, signal });
-    const params = decode(adapter, offered.method, info?.request ?? []);
+    const params = decodeRequest(adapter, offered.method, info?.request ?? []);
     if ('error' in params) return null;
     try {
       return (await adapter.checkHost?.(params.value, { arches: host.arches }, this.#tags, signal)) ?? null;
@@ -249,7 +249,7 @@ export class PollLoop {
       return false;
     }
     await this.#supervisor.start(
-      { task, adapter, params: decode(adapter, task.method, task.request) },
+      { task, adapter, params: decodeRequest(adapter, task.method, task.request) },
       signal,
     );
     return true;
@@ -286,13 +286,4 @@ function isAboutTheHub(error: unknown): boolean {
     error instanceof SessionLost ||
     isFault(error, faultCodes.authExpired, faultCodes.sequence, faultCodes.serverOffline)
   );
-}
-
-function decode(adapter: TaskAdapter, method: string, request: Parameters<typeof decodeParams>[2]) {
-  try {
-    return { value: decodeParams(method, adapter.signature, request) };
-  } catch (error) {
-    if (error instanceof BuilderError) return { error };
-    throw error;
-  }
 }

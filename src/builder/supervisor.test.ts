@@ -5,6 +5,7 @@ import { ManualClock, settle } from '../../test/support/manual-clock.ts';
 import { MemoryHub, otherHost } from '../../test/support/memory-hub.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { makeTaskEnvironment } from '../../test/support/task-environment.ts';
+import { openTaskJournal } from '../../test/support/task-journal.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { HubTransportError, SessionLost } from '../hub/faults.ts';
 import { HostApi } from '../hub/host-api.ts';
@@ -56,7 +57,14 @@ async function setUp() {
   const { log, lines } = keptLog();
   const session = hub.session();
   const expected: string[] = [];
-  const supervisor = new Supervisor(environment, session, events, log, () => expected.push('work'));
+  const supervisor = new Supervisor(
+    environment,
+    session,
+    openTaskJournal(environment.workDir),
+    events,
+    log,
+    () => expected.push('work'),
+  );
   const take = async (adapter: TaskAdapter, parent: number | null = null) => {
     const id = hub.addTask('held', [], { parent });
     const task = await new HostApi(session).openTask(id);

@@ -4,9 +4,11 @@ import { showValue } from '../hub/call-log.ts';
 import { SessionLost } from '../hub/faults.ts';
 import type { OpenTask } from '../hub/schema.ts';
 import type { HubSession } from '../hub/session.ts';
-import type { TaskAdapter } from '../tasks/adapter.ts';
+import type { BegunTask, TaskJournal } from '../journal/task-journal.ts';
 import { type CancelReason, TaskCancelled } from '../tasks/errors.ts';
+import { newSeed, type TaskHead } from './begun-task.ts';
 import type { BuilderEvents, TaskEnd } from './events.ts';
+import type { TakenTask } from './taken-task.ts';
 import { runTask, type TaskEnvironment, type TaskRun } from './task-runner.ts';
 import { WakeUps } from './wake-ups.ts';
 
@@ -17,13 +19,6 @@ interface Running {
   readonly done: Promise<TaskEnd>;
 }
 
-/** A task that is OPEN on the hub as ours and is about to run. */
-export interface TakenTask {
-  readonly task: OpenTask;
-  readonly adapter: TaskAdapter;
-  readonly params: TaskRun['params'];
-}
-
 /**
  * The tasks that run here. Started by the poll loop, each with a session and an abort signal of its own;
  * woken when the hub or a sibling says so; cancelled with a reason.
@@ -31,6 +26,7 @@ export interface TakenTask {
 export class Supervisor {
   readonly #environment: TaskEnvironment;
   readonly #session: HubSession;
+  readonly #journal: TaskJournal<TaskHead>;
   readonly #events: BuilderEvents;
   readonly #log: Logger;
   readonly #expectWork: () => void;
@@ -46,6 +42,7 @@ export class Supervisor {
   constructor(
     environment: TaskEnvironment,
     session: HubSession,
+    journal: TaskJournal<TaskHead>,
     events: BuilderEvents,
     log: Logger,
     expectWork: () => void,
@@ -53,6 +50,7 @@ export class Supervisor {
   ) {
     this.#environment = environment;
     this.#session = session;
+    this.#journal = journal;
     this.#events = events;
     this.#log = log;
     this.#expectWork = expectWork;
@@ -73,15 +71,31 @@ export class Supervisor {
   }
 
   /** Starts a task; resolves once it runs. When there is no session for it, it rejects, and the task does not run here. */
-  async start({ task, adapter, params }: TakenTask, signal: AbortSignal): Promise<void> {
+  async start(taken: TakenTask, signal: AbortSignal): Promise<void> {
     const session = await this.#session.subsession(signal);
+    const seed = newSeed(this.#environment.random);
+    const { task } = taken;
+    const history = await this.#journal.begin(task.id, { task, sessionId: session.info.id, seed });
+    this.#run(taken, { session, history, seed });
+  }
+
+  /** Goes on with a task that an earlier life of the daemon has begun. */
+  async goOn(taken: TakenTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
+    const session =
+      (await this.#session.resumeSubsession(head.sessionId)) ?? (await this.#session.subsession(signal));
+    this.#run(taken, { session, history, seed: head.seed });
+  }
+
+  #run({ task, adapter, params }: TakenTask, own: Pick<TaskRun, 'session' | 'history' | 'seed'>): void {
     const abort = new AbortController();
     const wake = new WakeUps();
     const log = this.#log.child({ taskId: task.id, method: task.method });
     const startedMs = this.#environment.clock.now();
     const running = runTask(
       {
-        ...{ task, adapter, params, session, signal: abort.signal, wake, log, expectWork: this.#expectWork },
+        ...{ task, adapter, params, signal: abort.signal, wake, log, ...own },
+        forget: () => this.#journal.remove(task.id),
+        expectWork: this.#expectWork,
         refused: (soft) => this.#refused(task.id, soft),
       },
       this.#environment,
@@ -92,7 +106,7 @@ export class Supervisor {
     );
     this.#running.set(task.id, { parentId: task.parentId, abort, wake, done });
     this.#events.emit('task:started', { taskId: task.id, method: task.method });
-    log.info({ arch: task.arch }, 'task started');
+    log.info({ arch: task.arch }, own.history.resumed ? 'task goes on' : 'task started');
     log.debug({ params: showValue(task.request) }, 'task parameters');
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { noControl } from '../../test/support/host-control.ts';
 import { repoRow, tagRow, targetRow, taskRow } from '../../test/support/hub-rows.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { hubFault, ScriptedSession } from '../../test/support/scripted-session.ts';
@@ -23,7 +24,7 @@ async function ask(accept: string, ...chain: readonly [method: string, request: 
     .on('getBuildTarget', ({ params: [name] }) => (name === 'f1' ? targetRow() : null))
     .on('repoInfo', ({ params: [id] }) => (id === 70 ? repoRow() : null));
   const apis = hubApis(session, new ManualClock());
-  const registry = taskRegistry({ stopAfter: () => undefined });
+  const registry = taskRegistry(noControl);
   const [[method] = ['none']] = chain;
   const rules = acceptRules.schema.parse(accept);
   const signal = new AbortController().signal;
@@ -112,7 +113,7 @@ describe('whyNotAccepted', () => {
   it('lets a fault of the hub through', async () => {
     const session = new ScriptedSession().on('getTaskInfo', hubFault(1014, 'offline'));
     const apis = hubApis(session, new ManualClock());
-    const registry = taskRegistry({ stopAfter: () => undefined });
+    const registry = taskRegistry(noControl);
     const rules = acceptRules.schema.parse('tags=x');
     const asked = whyNotAccepted(
       { id: 1, method: 'build' },

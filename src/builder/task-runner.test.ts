@@ -6,6 +6,7 @@ import { ManualClock, settle } from '../../test/support/manual-clock.ts';
 import { MemoryHub } from '../../test/support/memory-hub.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { makeTaskEnvironment } from '../../test/support/task-environment.ts';
+import { openTaskJournal, taskHead } from '../../test/support/task-journal.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { HubFault, HubTransportError, SessionLost } from '../hub/faults.ts';
 import { decodeResponse, type RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -28,6 +29,8 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     run,
   };
   const children: string[] = [];
+  const journal = openTaskJournal(environment.workDir);
+  const history = await journal.begin(id, taskHead(id));
   const taskRun: TaskRun = {
     task: { id, method: 'test', arch: 'noarch' },
     adapter,
@@ -35,7 +38,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     session: hub.session(),
     signal: abort.signal,
     wake: new WakeUps(),
-    log,
+    ...{ log, history, seed: 1, forget: () => journal.remove(id) },
     expectWork: () => children.push('child'),
     refused: () => undefined,
     ...more,

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { BuildrootHost } from '../buildroot/containers.ts';
 import type { Config } from '../config/schema.ts';
 import type { ContainerManager } from '../container/manager.ts';
@@ -12,14 +13,18 @@ import { showValue } from '../hub/call-log.ts';
 import { faultCodes, isFault, SessionLost } from '../hub/faults.ts';
 import type { HubFiles } from '../hub/files.ts';
 import { HostApi } from '../hub/host-api.ts';
+import { RememberedSession } from '../hub/remembered-session.ts';
 import type { HubSession } from '../hub/session.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+import { noHistory } from '../journal/history.ts';
+import type { TaskHistory } from '../journal/task-history.ts';
 import { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
 import type { RunningTask, TaskAdapter, TaskContext } from '../tasks/adapter.ts';
 import { TaskCancelled } from '../tasks/errors.ts';
 import { Subtasks, type WakeUp } from '../tasks/subtasks.ts';
 import { TaskUploads } from '../upload/task-uploads.ts';
+import { seeded } from './begun-task.ts';
 import type { TaskEnd } from './events.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
 
@@ -49,88 +54,165 @@ export interface TaskRun {
   readonly signal: AbortSignal;
   readonly wake: WakeUp;
   readonly log: Logger;
+  /** What it has done so far. */
+  readonly history: TaskHistory;
+  /** Where its chances begin. */
+  readonly seed: number;
+  /** Called at the very end: nobody goes on with the task any more. */
+  forget(): Promise<void>;
   /** Called when the task has made a child, which the hub gives to a host only when one asks for work. */
   expectWork(): void;
   /** Called before the hub is told that this host does not do the task. */
   refused(soft: boolean): void;
 }
 
+/** A run whose `session` remembers; `forgetful` is the one beneath. */
+type GoingTask = TaskRun & { readonly forgetful: HubSession };
+
+/** How the run of a task has ended; not how the hub took that. */
+type Ended = { readonly result: RpcValue } | { readonly outcome: Outcome };
+/** Put down as it was given out. */
+const Ended = z.custom<Ended>((value) => typeof value === 'object' && value !== null);
+
 /**
  * The whole life of one opened task: its directory, its logs, the adapter's run, the clean-up, and only then
- * the word to the hub, which may send new work at once. Never rejects, except with `SessionLost`.
+ * the word to the hub, which may send new work at once. A task that an earlier life of the daemon has begun goes on
+ * where that was. Never rejects, except with `SessionLost`.
  */
 export async function runTask(run: TaskRun, environment: TaskEnvironment): Promise<TaskEnd> {
-  const { task, session, log } = run;
+  const { task, history, log } = run;
   const work = taskDirectory(task.id);
-  const absolute = join(environment.workDir, work);
-  let ended: { readonly result: RpcValue } | { readonly outcome: Outcome };
+  const directory = { absolute: join(environment.workDir, work), work };
+  const session = new RememberedSession(run.session, history);
+  const going = { ...run, session, forgetful: run.session };
+  let ended: Ended;
   try {
-    await rm(absolute, { recursive: true, force: true });
-    await mkdir(join(absolute, 'logs'), { recursive: true });
-    const result = await runAdapter(run, environment, { absolute, work });
-    log.debug({ result: showValue(result) }, 'task result');
-    ended = { result };
+    if (!history.resumed) await rm(directory.absolute, { recursive: true, force: true });
+    await mkdir(join(directory.absolute, 'logs'), { recursive: true });
+    ended = await runAdapter(going, environment, directory);
   } catch (error) {
-    const reason = run.signal.aborted ? run.signal.reason : error;
-    ended = { outcome: outcomeOf(reason) };
-    logEnd(log, ended.outcome, reason);
-    if (reason instanceof SessionLost) throw reason;
+    ended = endOf(run, error);
   } finally {
-    await rm(absolute, { recursive: true, force: true }).catch((error: unknown) =>
+    await rm(directory.absolute, { recursive: true, force: true }).catch((error: unknown) =>
       log.error({ err: error }, 'the task directory could not be removed'),
     );
   }
   try {
-    return await tellHub(run, environment.clock, ended);
+    return await tellHub(going, environment.clock, ended);
   } finally {
+    await history.close();
+    await run.forget();
     await withDeadline(environment.clock, farewellMs, 'closing the task session', () =>
       session.logout(),
     ).catch((error: unknown) => log.warn({ err: error }, 'the task session could not be closed'));
   }
 }
 
+/** What becomes of a task that threw. Throws on when nothing can be told to the hub any more. */
+function endOf(run: TaskRun, error: unknown): { readonly outcome: Outcome } {
+  const reason: unknown = run.signal.aborted ? run.signal.reason : error;
+  const outcome = outcomeOf(reason);
+  logEnd(run.log, outcome, reason);
+  if (reason instanceof SessionLost) throw reason;
+  return { outcome };
+}
+
 async function runAdapter(
-  run: TaskRun,
+  run: GoingTask,
   environment: TaskEnvironment,
   directory: TaskContext['directory'],
-): Promise<RpcValue> {
-  const { task, adapter, params, session, signal, wake, log } = run;
-  if ('error' in params) throw params.error;
-  const hub = hubApis(session, environment.clock);
-  const uploads = new TaskUploads(session, environment.clock, task.id);
+): Promise<Ended> {
+  const { task, session, signal, log, history } = run;
+  const { clock } = environment;
+  const uploads = new TaskUploads(session, clock, task.id, { resume: history.resumed });
   const logs = new TaskLogs(
     join(directory.absolute, 'logs'),
     (path, name) => uploads.openLog(path, name),
-    environment.clock,
+    clock,
     log,
-    { timestamps: environment.config.kojid.log_timestamps },
+    { timestamps: environment.config.kojid.log_timestamps, resumed: history.isPast },
   );
+  history.attach(logs);
   const cleanup = new AsyncDisposableStack();
-  const context: TaskContext = {
-    ...environment,
-    task,
-    signal,
-    log,
-    hub,
-    directory,
-    logs,
-    outputs: uploads,
-    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork, log),
-    cleanup,
-  };
+  const hadEnded = history.isEnded('end');
   try {
-    return await adapter.run(params.value, context);
+    // Before the clean-up: what it removes would have to be made again.
+    const ended = await history.recall('end', Ended, { quiet: false }, async () => {
+      try {
+        return { result: await callAdapter(run, environment, { directory, uploads, logs, cleanup }) };
+      } catch (error) {
+        return endOf(run, error);
+      }
+    });
+    if (hadEnded) await takeUpAfterEnd(run, environment, logs);
+    return ended;
   } finally {
     await cleanup
       .disposeAsync()
       .catch((error: unknown) => log.error({ err: error }, 'clean-up of the task failed'));
+    if (history.resumed)
+      await removeUnclaimed(task.id, environment).catch((error: unknown) =>
+        log.error({ err: error }, 'containers of an earlier life of the task are left over'),
+      );
     // Of a task that was stopped the hub takes no more bytes.
     if (signal.aborted) await logs.abandon();
     else
-      await withDeadline(environment.clock, farewellMs, 'sending the rest of the logs', (late) =>
+      await withDeadline(clock, farewellMs, 'sending the rest of the logs', (late) =>
         logs.finish(AbortSignal.any([signal, late])),
       ).catch((error: unknown) => log.error({ err: error }, 'logs of the task are incomplete on the hub'));
   }
+}
+
+async function callAdapter(
+  run: GoingTask,
+  environment: TaskEnvironment,
+  parts: {
+    readonly directory: TaskContext['directory'];
+    readonly uploads: TaskUploads;
+    readonly logs: TaskLogs;
+    readonly cleanup: AsyncDisposableStack;
+  },
+): Promise<RpcValue> {
+  const { task, adapter, params, signal, wake, log, seed } = run;
+  const { directory, uploads, logs, cleanup } = parts;
+  if ('error' in params) throw params.error;
+  const startsAnew = adapter.startsAnew === true;
+  const hub = hubApis(startsAnew ? run.forgetful : run.session, environment.clock);
+  const context: TaskContext = {
+    ...environment,
+    ...{ task, signal, log, hub, directory, logs, cleanup },
+    random: seeded(seed),
+    history: startsAnew ? noHistory : run.history,
+    outputs: uploads,
+    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork, log),
+  };
+  const result = await adapter.run(params.value, context);
+  log.debug({ result: showValue(result) }, 'task result');
+  return result;
+}
+
+/** Removes the containers that an earlier life of the task has made, and this one had no use for. */
+async function removeUnclaimed(
+  taskId: number,
+  { containers, buildrootHost }: TaskEnvironment,
+): Promise<void> {
+  const { workerId, removals, cache } = buildrootHost;
+  for (const { id, owner } of await containers.list(workerId, AbortSignal.timeout(farewellMs)))
+    if (owner.taskId === taskId && !removals.owns(id) && !cache.failed.holds(id)) await containers.remove(id);
+}
+
+/** An earlier life has ended the task's work, and perhaps not the clean-up. */
+async function takeUpAfterEnd(
+  { task, session, signal, log }: TaskRun,
+  { clock }: TaskEnvironment,
+  logs: TaskLogs,
+): Promise<void> {
+  const { buildroots } = hubApis(session, clock);
+  const states = ['init', 'waiting', 'building'] as const;
+  for (const { id } of await buildroots.listBuildroots({ taskId: task.id, states }, signal))
+    await buildroots.setBuildRootState(id, 'expired', signal);
+  await logs.takeAll();
+  log.info('the work of the task had ended before the restart');
 }
 
 async function tellHub(

@@ -1,4 +1,5 @@
 import { machine } from 'node:os';
+import { z } from 'zod';
 import { asksForChannel, type SiteFile } from '../config/site-file.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
@@ -9,6 +10,7 @@ import type { HostApi } from '../hub/host-api.ts';
 import type { ReposApi } from '../hub/repos-api.ts';
 import { type RepoInfo, repoStateName, repoStates, type TagInfo } from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
+import type { History } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
 import { canonArch, targetArch } from '../rpm/arch.ts';
@@ -44,6 +46,7 @@ export interface BuildrootContext {
   readonly buildrootHost: BuildrootHost;
   readonly policy: PolicyResolver;
   readonly logs: TaskLogs;
+  readonly history: History;
   readonly cleanup: AsyncDisposableStack;
   readonly config: {
     readonly kojid: { readonly mock_bootstrap_image: boolean };
@@ -92,14 +95,20 @@ export class Buildroot {
     const refusal = outOfReach(reposForArch(externals, arch));
     if (refusal !== null) throw new BuildrootUnsupported(refusal);
     checkExtra(context, config, question.arch);
-    const image = await chooseImage(context, question, arch);
+    const image = await context.history.once('image', ChosenImage, () =>
+      chooseImage(context, question, arch),
+    );
     const opening = await openSite(context, config.name);
     const record = await HubBuildroot.register(hub.buildroots, repo.id, arch, context.task.id, signal);
     cleanup.use(record);
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
     if (image.network === true)
       log.warn({ because: image.because }, 'the build gets the network of this host');
-    const { digest } = await context.containers.ensureImage(image.image, image.pull, signal);
+    const digest = await context.history.once(
+      'image digest',
+      z.string(),
+      async () => (await context.containers.ensureImage(image.image, image.pull, signal)).digest,
+    );
 
     const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
     const limits = { ...context.buildrootHost.limits, ...image.limits };
@@ -120,7 +129,7 @@ export class Buildroot {
     const content = readRepoContent(context.files, hub.repos, { place, repo, arch, externals }, signal);
     // It is awaited below; until then a failure of the preparation comes first.
     content.catch(() => undefined);
-    const root = await prepareRoot(host, request, steps, cleanup, signal);
+    const root = await prepareRoot(host, request, steps, context.history, cleanup, signal);
     return new Buildroot(context, record, root, await content);
   }
 
@@ -167,6 +176,9 @@ export class Buildroot {
     return listPackages(this.root.installed, this.#content);
   }
 }
+
+/** It came out of the policy. */
+const ChosenImage = z.custom<ImageChoice>((value) => typeof value === 'object' && value !== null);
 
 function checkRepo(repo: RepoInfo, config: TagInfo): void {
   if (repo.tagId !== config.id)

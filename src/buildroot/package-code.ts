@@ -14,6 +14,8 @@ export interface CodeStep {
   readonly title: string;
   /** Short name for containers and files: `source`, `build`. */
   readonly phase: string;
+  /** The how manieth of its phase it is. */
+  readonly attempt: number;
   readonly script: string;
   /** What does it again in a shell. */
   readonly repeat: string;
@@ -26,7 +28,6 @@ export interface CodeStep {
 export class PackageCode {
   readonly #ground: RootGround;
   readonly #atRest: (root: PreparedRoot, signal: AbortSignal) => Promise<ContainerId>;
-  readonly #steps = new Map<string, number>();
   /** Containers that hold nothing but home and temporary files. */
   readonly #disksOf = new Set<Container>();
   #disks = 0;
@@ -48,11 +49,9 @@ export class PackageCode {
 
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
   async run(root: PreparedRoot, step: CodeStep, signal: AbortSignal): Promise<RanCode> {
-    const { title, phase, script, verdict } = step;
-    const attempt = (this.#steps.get(phase) ?? 0) + 1;
-    this.#steps.set(phase, attempt);
+    const { title, phase, attempt, script, verdict } = step;
     await writeFile(this.#ground.path(`in/${phase}-${attempt}.sh`), script);
-    const { container, disk } = await this.#containers(root, step, attempt, signal);
+    const { container, disk } = await this.#containers(root, step, signal);
     try {
       const code = await this.#ground.runPackageCode(title, container, verdict, signal);
       return new RanCode(this.#ground, code, container, disk);
@@ -86,8 +85,7 @@ export class PackageCode {
 
   async #containers(
     root: PreparedRoot,
-    { phase, disk: shared }: CodeStep,
-    attempt: number,
+    { phase, attempt, disk: shared }: CodeStep,
     signal: AbortSignal,
   ): Promise<{ readonly container: Container; readonly disk: Container }> {
     const { host, request } = this.#ground;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
@@ -6,10 +7,11 @@ import type { Clock } from '../core/clock.ts';
 import { saysDiskFull } from '../core/disk-full.ts';
 import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
+import type { EarlierPart, History, Phase } from '../journal/history.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { describeLimit } from './limits.ts';
-import { type PhaseResult, runPhase } from './run-phase.ts';
+import { goneMeanwhile, PhaseResult, runPhase } from './run-phase.ts';
 import { sourceNotInstallable } from './scripts.ts';
 
 /** The logs that the steps of a root write, besides those that mock's plugins would. */
@@ -38,14 +40,24 @@ export class RootGround {
   readonly host: BuildrootHost;
   readonly request: RootRequest;
   readonly logs: RootLogs;
+  readonly history: History;
   readonly #cleanup: AsyncDisposableStack;
   readonly #gone = new Set<Container>();
+  /** Containers that an earlier life of the task has made. */
+  readonly #adopted = new WeakSet<Container>();
 
   /** `cleanup` is the task's: what a step made is gone when it has been unwound. */
-  constructor(host: BuildrootHost, request: RootRequest, logs: RootLogs, cleanup: AsyncDisposableStack) {
+  constructor(
+    host: BuildrootHost,
+    request: RootRequest,
+    logs: RootLogs,
+    history: History,
+    cleanup: AsyncDisposableStack,
+  ) {
     this.host = host;
     this.request = request;
     this.logs = logs;
+    this.history = history;
     this.#cleanup = cleanup;
   }
 
@@ -64,6 +76,11 @@ export class RootGround {
   }
 
   async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    const adopted = this.history.resumed ? await this.host.containers.adopt(spec, signal) : null;
+    if (adopted !== null) {
+      this.#adopted.add(adopted);
+      return adopted;
+    }
     try {
       return await this.host.containers.create(spec, signal);
     } catch (error) {
@@ -89,7 +106,16 @@ export class RootGround {
    * ended, and the task waits for neither.
    */
   async createKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container> {
-    const container = await this.#make(spec, signal);
+    return this.#keepUntilKept(await this.#make(spec, signal), key);
+  }
+
+  /** As `createKept`, for one that an earlier life has made and filled; null when it is gone. */
+  async adoptKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container | null> {
+    const container = await this.host.containers.adopt(spec, signal);
+    return container === null ? null : this.#keepUntilKept(container, key);
+  }
+
+  #keepUntilKept(container: Container, key: string): Container {
     const { cache, removals } = this.host;
     this.#cleanup.defer(() => removals.add(container, cache.snapshots.settled(key)));
     return container;
@@ -112,13 +138,17 @@ export class RootGround {
    */
   async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
     const tail = new Tail(this.logs.root, this.host.clock);
-    const { code } = await this.#timed(title, async () => {
-      const container = await this.create(spec, signal);
-      const result = await runPhase(container, tail, this.host.clock, signal);
-      this.letGo(container);
-      return result;
+    const { code, end } = await this.#timed(title, tail, {
+      log: 'root.log',
+      make: () => this.create(spec, signal),
+      work: async (container, earlier) => {
+        const from = this.#goesOn(title, container, earlier);
+        const result = await runPhase(container, tail, this.host.clock, signal, { from });
+        this.letGo(container);
+        return result;
+      },
     });
-    if (code !== 0 && saysDiskFull(Buffer.from(tail.text()).toString()))
+    if (code !== 0 && saysDiskFull(Buffer.from(end).toString()))
       throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
     return code;
   }
@@ -135,38 +165,75 @@ export class RootGround {
     signal: AbortSignal,
   ): Promise<number> {
     const tail = new Tail(this.logs.build, this.host.clock);
-    const { rpmbuildTimeoutSeconds } = this.host.site;
-    const timeoutMs = rpmbuildTimeoutSeconds === 0 ? null : rpmbuildTimeoutSeconds * 1000;
-    const result = await this.#timed(
-      title,
-      () => runPhase(container, tail, this.host.clock, signal, timeoutMs),
-      tail,
-    );
+    const { clock, site } = this.host;
+    const { rpmbuildTimeoutSeconds } = site;
+    const result = await this.#timed(title, tail, {
+      log: 'build.log',
+      make: async () => container,
+      work: async (running, earlier) => {
+        const from = this.#goesOn(title, running, earlier);
+        const usedMs = earlier === null ? 0 : clock.now() - earlier.startedMs;
+        const timeoutMs =
+          rpmbuildTimeoutSeconds === 0 ? null : Math.max(0, rpmbuildTimeoutSeconds * 1000 - usedMs);
+        return runPhase(running, tail, clock, signal, { timeoutMs, from });
+      },
+    });
     const failure = judge(title, result, verdict, rpmbuildTimeoutSeconds);
     if (failure === null) return result.code;
     const { step, limit } = failure;
-    if (limit !== null) await this.logs.build.write(`${tail.endOfLine}${title}: ${limit}\n`);
+    if (limit !== null) await this.logs.build.write(`${missingNewline(result.end)}${title}: ${limit}\n`);
     if (failure.readsRootLog || limit !== null) {
-      await this.logs.root.write(tail.text());
+      await this.logs.root.write(result.end);
       await this.logs.root.write(`${step} failed${limit === null ? '' : `: ${limit}`}\n`);
     }
     throw failure;
   }
 
-  async #timed(title: string, run: () => Promise<PhaseResult>, tail?: Tail): Promise<PhaseResult> {
-    const startedMs = this.host.clock.now();
+  /** From which byte of its output a phase goes on; what an earlier life has begun has to be there still. */
+  #goesOn(title: string, container: Container, earlier: EarlierPart | null): number {
+    if (earlier === null) return 0;
+    if (this.#adopted.has(container)) return earlier.writtenBytes;
+    throw goneMeanwhile(title);
+  }
+
+  async #timed(
+    title: string,
+    tail: Tail,
+    phase: Omit<Phase<Container, PhaseResult>, 'result'>,
+  ): Promise<PhaseResult & { readonly end: Uint8Array }> {
+    let startedMs = this.host.clock.now();
     await this.logs.step(title, 'start');
     try {
-      const result = await run();
-      const firstMs = tail?.firstMs ?? null;
+      const { endBase64, ...result } = await this.history.phase<Container, EndedPhase>(title, {
+        ...phase,
+        result: EndedPhase,
+        async work(container, earlier) {
+          if (earlier !== null) {
+            startedMs = earlier.startedMs;
+            tail.begin(earlier.tail);
+          }
+          const ended = await phase.work(container, earlier);
+          return { ...ended, endBase64: Buffer.from(tail.text()).toString('base64') };
+        },
+      });
+      const { firstMs } = tail;
       const stepMs = this.host.clock.now() - startedMs;
       this.host.meter.observe('koji_adjutant_phase_seconds', { phase: phaseOf(title) }, stepMs / 1000);
       this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
-      return result;
+      return { ...result, end: Buffer.from(endBase64, 'base64') };
     } finally {
       await this.logs.step(title, 'finish');
     }
   }
+}
+
+/** With the end of what it wrote. */
+const EndedPhase = PhaseResult.extend({ endBase64: z.string() });
+type EndedPhase = z.infer<typeof EndedPhase>;
+
+/** What is missing for the next text to begin a line. */
+function missingNewline(end: Uint8Array): string {
+  return end.length === 0 || end.at(-1) === 0x0a ? '' : '\n';
 }
 
 /** Which statuses of a script are no failure, and mock's status for the others where that is not rpmbuild's own. */
@@ -233,9 +300,9 @@ class Tail implements LogSink {
     this.#kept = Buffer.concat([this.#kept, end]).subarray(-tailBytes);
   }
 
-  /** What is missing for the next text to begin a line. */
-  get endOfLine(): string {
-    return this.#kept.length === 0 || this.#kept.at(-1) === 0x0a ? '' : '\n';
+  /** What was written by an earlier life. */
+  begin(end: Uint8Array): void {
+    this.#kept = Buffer.from(end).subarray(-tailBytes);
   }
 
   text(): Uint8Array {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { PackageUnavailable, packagePath } from '../cache/package-cache.ts';
-import type { Solution } from '../cache/solution-memo.ts';
+import { Solution } from '../cache/solution-memo.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
@@ -10,8 +11,24 @@ import { BuildrootStepFailed } from './errors.ts';
 import { parseInstalled } from './installed-packages.ts';
 import { type PreparedRoot, rootKey } from './prepared-root.ts';
 import type { RootGround } from './root-ground.ts';
-import { RootSolver, type Wish } from './root-solver.ts';
+import { MadeSoFar, RootSolver, type Wish } from './root-solver.ts';
 import { damagedPackage, type InstallInputs, installScript } from './scripts.ts';
+
+const Solved = z.object({ solution: Solution, made: MadeSoFar });
+
+const MadeRoot = z.object({ listing: z.string(), made: MadeSoFar });
+
+const FoundRoot = z.object({
+  /** Of the snapshot; null when the root was made for this task. */
+  image: z.string().nullable(),
+  listing: z.string(),
+  /** Number of the container that it was made in. */
+  base: z.int(),
+  made: MadeSoFar,
+});
+
+/** Stands for a container that was lost while the daemon was away: whoever needs it hears that from the engine. */
+const lostRoot = 'lost-while-the-daemon-was-away';
 
 /**
  * Prepares roots: solves what is wished, and takes the snapshot of a root with these packages, or makes the root
@@ -21,12 +38,11 @@ export class RootPackages {
   readonly #ground: RootGround;
   readonly #solver: RootSolver;
   readonly #containers = new Map<string, Promise<ContainerId>>();
-  #roots = 0;
-  #installs = 0;
+  readonly #made: MadeSoFar = { solves: 0, roots: 0, installs: 0 };
 
   constructor(ground: RootGround) {
     this.#ground = ground;
-    this.#solver = new RootSolver(ground);
+    this.#solver = new RootSolver(ground, this.#made);
   }
 
   /**
@@ -34,35 +50,81 @@ export class RootPackages {
    * nothing has to be done. Throws `BuildrootStepFailed` with status 30 and `UnusableImage`.
    */
   async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
-    const { host, request, logs } = this.#ground;
+    const { host, request, history } = this.#ground;
     const { snapshots } = host.cache;
     const asked = parent === null ? null : { key: parent.key, root: () => this.atRest(parent, signal) };
-    const solution = await this.#solver.solve(wish, asked, signal);
+    const { solution, ...solved } = await history.once(`solution ${wish.title}`, Solved, async () => {
+      const answer = await this.#solver.solve(wish, asked, signal);
+      return { solution: answer, made: { ...this.#made } };
+    });
+    Object.assign(this.#made, solved.made);
     if (parent !== null && solution.packages.length === 0 && solution.removals.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
     this.#ground.hold(snapshots.hold(key));
+    let base: Container | null = null;
+    const found = await history.once(`root ${wish.title}`, FoundRoot, async () => {
+      const root = await this.#findOrMake(key, parent, solution, wish, signal);
+      base = root.base;
+      return { image: root.image, listing: root.listing, base: this.#made.roots, made: { ...this.#made } };
+    });
+    Object.assign(this.#made, found.made);
+    const { image, listing } = found;
+    const installed = parseInstalled(listing);
+    if (image !== null) return { key, installed, layer: { kind: 'snapshot', image } };
+    // Made by an earlier life; what its layer lies on is nothing that is looked at again.
+    base ??= await this.#ground.adoptKept(rootContainer(host, request, found.base, null), key, signal);
+    if (base !== null) this.#keep({ key, parent: parent?.key ?? null, listing }, base, wish);
+    return { key, installed, layer: { kind: 'container', container: base?.id ?? lostRoot } };
+  }
+
+  /** The image of a snapshot, or null and the container in which the root was made. */
+  async #findOrMake(
+    key: string,
+    parent: PreparedRoot | null,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<{ readonly image: string | null; readonly base: Container | null; readonly listing: string }> {
+    const { host, logs, history } = this.#ground;
+    const { snapshots } = host.cache;
+    const making = `make ${wish.title}`;
     for (;;) {
       signal.throwIfAborted();
-      const found = await snapshots.find(key, signal);
-      host.meter.count(`koji_adjutant_snapshot_${found === null ? 'misses' : 'hits'}_total`, {});
+      // Who has begun to make it goes on with that, whoever else has made it meanwhile.
+      const isMaker = history.isBegun(making);
+      const found = isMaker ? null : await snapshots.find(key, signal);
+      if (!isMaker)
+        host.meter.count(`koji_adjutant_snapshot_${found === null ? 'misses' : 'hits'}_total`, {});
       if (found !== null) {
-        const installed = parseInstalled(found.listing);
+        const { length } = parseInstalled(found.listing);
         await logs.root.write(
-          `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${installed.length} packages\n`,
+          `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${length} packages\n`,
         );
-        logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: installed.length });
-        return { key, installed, layer: { kind: 'snapshot', image: found.image } };
+        logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: length });
+        return { image: found.image, base: null, listing: found.listing };
       }
-      const made = await snapshots.alone(
-        key,
-        () => this.#make(key, parent, solution, wish, signal),
-        () =>
-          logs.root.write(
-            `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
-          ),
-        signal,
-      );
+      const make = async () => {
+        let base: Container | null = null;
+        const made = await history.once(making, MadeRoot, async () => {
+          const root = await this.#make(key, parent, solution, wish, signal);
+          base = root.base;
+          return { listing: root.listing, made: { ...this.#made } };
+        });
+        Object.assign(this.#made, made.made);
+        return { image: null, base, listing: made.listing };
+      };
+      const made = isMaker
+        ? await make()
+        : await snapshots.alone(
+            key,
+            make,
+            () =>
+              logs.root.write(
+                `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
+              ),
+            signal,
+          );
       if (made !== null) return made;
     }
   }
@@ -73,30 +135,22 @@ export class RootPackages {
     solution: Solution,
     wish: Wish,
     signal: AbortSignal,
-  ): Promise<PreparedRoot> {
-    const { host } = this.#ground;
+  ): Promise<{ readonly base: Container; readonly listing: string }> {
     const bringing = this.#bringPackages(solution, wish, signal);
     // Whichever fails, the container is the clean-up's before the task ends.
     const [base] = await Promise.allSettled([this.#baseFor(key, parent, signal), bringing]);
     if (base.status === 'rejected') throw base.reason;
     await bringing;
     const listing = await this.#install(base.value, parent === null, solution, wish, signal);
-    host.cache.snapshots.keep(
-      {
-        ...{ key, parent: parent?.key ?? null, listing },
-        title: `${wish.title}, arch ${this.#ground.request.targetArch}`,
-      },
-      base.value,
-      () => {
-        const startedMs = host.clock.now();
-        return (isKept) => this.#meterCommit(isKept, startedMs);
-      },
-    );
-    return {
-      key,
-      installed: parseInstalled(listing),
-      layer: { kind: 'container', container: base.value.id },
-    };
+    return { base: base.value, listing };
+  }
+
+  #keep(root: { key: string; parent: string | null; listing: string }, base: Container, wish: Wish): void {
+    const { host, request } = this.#ground;
+    host.cache.snapshots.keep({ ...root, title: `${wish.title}, arch ${request.targetArch}` }, base, () => {
+      const startedMs = host.clock.now();
+      return (isKept) => this.#meterCommit(isKept, startedMs);
+    });
   }
 
   #meterCommit(isKept: boolean, startedMs: number): void {
@@ -108,9 +162,9 @@ export class RootPackages {
   /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
   async #baseFor(key: string, parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
     const image = parent === null ? null : await this.#imageOf(parent, signal);
-    this.#roots += 1;
+    this.#made.roots += 1;
     const { host, request } = this.#ground;
-    return this.#ground.createKept(rootContainer(host, request, this.#roots, image), key, signal);
+    return this.#ground.createKept(rootContainer(host, request, this.#made.roots, image), key, signal);
   }
 
   /** The snapshot of a root; one that was just made is there when its commit is. */
@@ -129,10 +183,10 @@ export class RootPackages {
     if (layer.kind === 'container') return Promise.resolve(layer.container);
     const there = this.#containers.get(root.key);
     if (there !== undefined) return there;
-    this.#roots += 1;
+    this.#made.roots += 1;
     const { host, request } = this.#ground;
     const made = this.#ground
-      .create(rootContainer(host, request, this.#roots, layer.image), signal)
+      .create(rootContainer(host, request, this.#made.roots, layer.image), signal)
       .then(({ id }) => id);
     this.#containers.set(root.key, made);
     return made;
@@ -196,8 +250,8 @@ export class RootPackages {
     wish: Wish,
     signal: AbortSignal,
   ): Promise<{ readonly code: number; readonly listing: string }> {
-    this.#installs += 1;
-    const attempt = this.#installs;
+    this.#made.installs += 1;
+    const attempt = this.#made.installs;
     const { host, request } = this.#ground;
     const inputs = toInstallInputs(solution);
     const script = installScript({
@@ -216,7 +270,7 @@ export class RootPackages {
     };
     for (const [name, content] of Object.entries(files))
       await writeFile(this.#ground.path(`in/${name}`), content);
-    await mkdir(this.#ground.path(`out-${attempt}`));
+    await mkdir(this.#ground.path(`out-${attempt}`), { recursive: true });
     const spec = installContainer(host, request, attempt, into.id);
     const code = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
     if (code !== 0) return { code, listing: '' };

@@ -1,4 +1,5 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { digestOf, Solution } from '../cache/solution-memo.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { solveContainer } from './containers.ts';
@@ -21,14 +22,20 @@ export interface Wish {
   readonly text: string;
 }
 
+/** How many containers of each kind the task has made: their numbers. */
+export const MadeSoFar = z.object({ solves: z.int(), roots: z.int(), installs: z.int() });
+export type MadeSoFar = z.infer<typeof MadeSoFar>;
+
 /** Finds out which packages a wish needs: from answers given before, else with dnf in the bootstrap image. */
 export class RootSolver {
   readonly #ground: RootGround;
-  #attempts = 0;
+  readonly #made: MadeSoFar;
   #repoState: Promise<string | null> | null = null;
 
-  constructor(ground: RootGround) {
+  /** Its runs are counted in `made`. */
+  constructor(ground: RootGround, made: MadeSoFar) {
     this.#ground = ground;
+    this.#made = made;
   }
 
   /**
@@ -71,8 +78,8 @@ export class RootSolver {
   }
 
   async #run(wish: Wish, parent: ContainerId | null, signal: AbortSignal): Promise<Solution> {
-    this.#attempts += 1;
-    const attempt = this.#attempts;
+    this.#made.solves += 1;
+    const attempt = this.#made.solves;
     const { host, request } = this.#ground;
     const settings = {
       releaseVersion: readSolverSettings(request.extra).releaseVersion,

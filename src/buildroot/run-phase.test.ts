@@ -62,7 +62,7 @@ describe('runPhase', () => {
       ignoresTerm: true,
     });
 
-    const running = runPhase(container, log, clock, never, 60_000);
+    const running = runPhase(container, log, clock, never, { timeoutMs: 60_000 });
     await clock.asleep();
     await clock.advance(59_999);
     expect(await Promise.race([running, Promise.resolve('still running')])).toBe('still running');
@@ -77,7 +77,7 @@ describe('runPhase', () => {
   it('lets go of the clock when it ends in time', async () => {
     const { clock, container, log } = await setUp({});
 
-    expect(await runPhase(container, log, clock, never, 60_000)).toEqual({
+    expect(await runPhase(container, log, clock, never, { timeoutMs: 60_000 })).toEqual({
       code: 0,
       timedOut: false,
       ranInto: null,
@@ -89,7 +89,7 @@ describe('runPhase', () => {
   it('waits for as long as it takes without a timeout', async () => {
     const { clock, container, log } = await setUp({ runMs: 1_000_000 });
 
-    const running = runPhase(container, log, clock, never, null);
+    const running = runPhase(container, log, clock, never);
     await clock.asleep();
     await clock.advance(1_000_000);
 
@@ -100,7 +100,7 @@ describe('runPhase', () => {
     const { clock, manager, container, log } = await setUp({ runMs: Number.POSITIVE_INFINITY });
     const abort = new AbortController();
 
-    const running = runPhase(container, log, clock, abort.signal, 60_000);
+    const running = runPhase(container, log, clock, abort.signal, { timeoutMs: 60_000 });
     await clock.asleep();
     abort.abort(new Error('cancelled'));
 
@@ -112,7 +112,7 @@ describe('runPhase', () => {
   it('rejects when the container cannot be started', async () => {
     const { clock, container, log } = await setUp({ startFail: 'no loader' });
 
-    await expect(runPhase(container, log, clock, never, 60_000)).rejects.toMatchObject({
+    await expect(runPhase(container, log, clock, never, { timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'start-failed',
     });
     expect(clock.sleeping).toBe(0);
@@ -122,7 +122,7 @@ describe('runPhase', () => {
     const { clock, container } = await setUp({ output: 'x', runMs: Number.POSITIVE_INFINITY });
     const full = { write: () => Promise.reject(new Error('ENOSPC')) };
 
-    await expect(runPhase(container, full, clock, never, 60_000)).rejects.toThrow('ENOSPC');
+    await expect(runPhase(container, full, clock, never, { timeoutMs: 60_000 })).rejects.toThrow('ENOSPC');
   });
 
   it('rejects at once when the container cannot be killed', async () => {
@@ -134,7 +134,9 @@ describe('runPhase', () => {
       output: { value: (signal: AbortSignal) => container.output(signal) },
     });
 
-    const rejected = expect(runPhase(stuck, log, clock, never, 60_000)).rejects.toThrow('engine went away');
+    const rejected = expect(runPhase(stuck, log, clock, never, { timeoutMs: 60_000 })).rejects.toThrow(
+      'engine went away',
+    );
     await clock.asleep();
     await clock.advance(60_000);
 

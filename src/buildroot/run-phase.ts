@@ -1,16 +1,41 @@
+import { z } from 'zod';
+import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { LimitHit } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 
-export interface PhaseResult {
-  readonly code: number;
+const Hit = z.object({
+  limit: z.enum(['memory', 'pids', 'disk', 'log', 'idle']),
+  allowed: z.number(),
+  peak: z.number(),
+}) satisfies z.ZodType<LimitHit>;
+
+export const PhaseResult = z.object({
+  code: z.int(),
   /** The time ran out and every process was killed. */
-  readonly timedOut: boolean;
+  timedOut: z.boolean(),
   /** The limit that it has run into; null where there is none. */
-  readonly ranInto: LimitHit | null;
+  ranInto: Hit.nullable(),
   /** How long the script itself ran, where the engine says. */
-  readonly ranMs: number | null;
+  ranMs: z.number().nullable(),
+});
+export type PhaseResult = z.infer<typeof PhaseResult>;
+
+/** What an earlier life of the daemon has begun cannot be gone on with: the task starts again, here or elsewhere. */
+export function goneMeanwhile(title: string): ContainerError {
+  return new ContainerError(
+    'no-such-container',
+    `the container of ${title} has gone while the daemon was away`,
+  );
+}
+
+/** How a phase is run; all may be left out. */
+export interface PhaseOptions {
+  /** After this time every process is killed. */
+  readonly timeoutMs?: number | null;
+  /** How much of the output is in the log already. */
+  readonly from?: number;
 }
 
 /**
@@ -23,12 +48,12 @@ export async function runPhase(
   log: LogSink,
   clock: Clock,
   signal: AbortSignal,
-  timeoutMs: number | null = null,
+  { timeoutMs = null, from = 0 }: PhaseOptions = {},
 ): Promise<PhaseResult> {
   await container.start(signal);
   const ended = new AbortController();
   const drain = async () => {
-    for await (const bytes of container.output(signal)) await log.write(bytes);
+    for await (const bytes of container.output(signal, from)) await log.write(bytes);
   };
   const running = Promise.all([container.wait(signal), drain()]).finally(() => ended.abort());
   const killing =

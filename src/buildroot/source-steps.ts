@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Container } from '../container/manager.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { collectFiles } from './collect.ts';
@@ -118,14 +119,22 @@ export class SourceSteps {
     signal: AbortSignal,
   ): Promise<readonly string[]> {
     this.#steps += 1;
-    const directory = this.#ground.path(`source-${this.#steps}`);
-    await mkdir(directory);
+    const attempt = this.#steps;
+    const directory = this.#ground.path(`source-${attempt}`);
+    await mkdir(directory, { recursive: true });
     this.#disk ??= await this.#code.openDisk(signal);
-    const step = { ...wanted, phase: 'source', disk: this.#disk };
-    const ran = await this.#code.run(root, step, signal);
-    const tar = await ran.copyOut('SRPMS', signal);
-    const files = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
-    ran.letGo('without its disk');
+    const step = { ...wanted, phase: 'source', attempt, disk: this.#disk };
+    const files = await this.#ground.history.once(
+      `results of ${wanted.title}`,
+      z.array(z.string()),
+      async () => {
+        const ran = await this.#code.run(root, step, signal);
+        const tar = await ran.copyOut('SRPMS', signal);
+        const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
+        ran.letGo('without its disk');
+        return [...made];
+      },
+    );
     return files.map((name) => join(directory, name));
   }
 }

@@ -1,6 +1,8 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { z } from 'zod';
 import type { Container } from '../container/manager.ts';
+import type { History } from '../journal/history.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { type Collected, collectFiles } from './collect.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
@@ -25,13 +27,14 @@ import {
 } from './scripts.ts';
 import { type SourcePackage, SourceSteps, toSourcePackage } from './source-steps.ts';
 
-export interface BuildResults {
+const BuildResults = z.object({
   /** All packages that are no source packages. */
-  readonly rpms: readonly string[];
-  readonly srpms: readonly string[];
+  rpms: z.array(z.string()).readonly(),
+  srpms: z.array(z.string()).readonly(),
   /** What the build left in its result directories besides packages, with the reason it stays there. */
-  readonly passedOver: readonly string[];
-}
+  passedOver: z.array(z.string()).readonly(),
+});
+export type BuildResults = z.infer<typeof BuildResults>;
 
 /** A root that holds what a package wants for its build. */
 export interface ReadyToBuild {
@@ -64,6 +67,7 @@ export class TagRoot {
   readonly #steps: SourceSteps;
   #root: PreparedRoot;
   #requests = 0;
+  #builds = 0;
 
   private constructor(ground: RootGround, packages: RootPackages, root: PreparedRoot) {
     this.#ground = ground;
@@ -78,10 +82,11 @@ export class TagRoot {
     host: BuildrootHost,
     request: RootRequest,
     logs: RootLogs,
+    history: History,
     cleanup: AsyncDisposableStack,
     signal: AbortSignal,
   ): Promise<TagRoot> {
-    const ground = new RootGround(host, request, logs, cleanup);
+    const ground = new RootGround(host, request, logs, history, cleanup);
     await writeInputs(ground);
     const packages = new RootPackages(ground);
     return new TagRoot(ground, packages, await packages.prepare(null, firstWish(request), signal));
@@ -147,11 +152,20 @@ export class TagRoot {
    * Runs rpmbuild. The packages it made lie in the task's `results` directory. Null when the package, made again in the
    * root, asks for something else than was added: `addRemadeRequires` does that.
    */
-  async build({ source, remade, prepared }: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
+  async build(ready: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
+    this.#builds += 1;
+    const { history } = this.#ground;
+    return history.once('results of rpmbuild', BuildResults.nullable(), () => this.#build(ready, signal));
+  }
+
+  async #build(
+    { source, remade, prepared }: ReadyToBuild,
+    signal: AbortSignal,
+  ): Promise<BuildResults | null> {
     const { rpmTarget, personality } = this.#ground.request;
     if (!remade) await writeFile(this.#ground.path(`in/${requirementsFile}`), `${source.requirements}\n`);
     const step = {
-      ...{ title: 'rpmbuild', phase: 'build' },
+      ...{ title: 'rpmbuild', phase: 'build', attempt: this.#builds },
       script: remade
         ? buildScript('source.src.rpm', rpmTarget, personality, prepared === null ? 'empty' : 'prepared')
         : checkedBuildScript('source.src.rpm', rpmTarget, personality),
@@ -186,11 +200,16 @@ export class TagRoot {
   async rebuildSource(signal: AbortSignal): Promise<BuildResults> {
     const script = rebuildSourceScript('source.src.rpm');
     const repeat = repeatCommand('-bs', null);
-    const step = { title: 'rpmbuild -bs', phase: 'build', script, repeat, verdict: { fine: [0] } };
-    const ran = await this.#code.run(this.#root, step, signal);
-    const made = await this.#collect(ran, 'SRPMS', '.src.rpm', signal);
-    ran.letGo('with its disk');
-    return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
+    const step = {
+      ...{ title: 'rpmbuild -bs', phase: 'build', attempt: 1, script, repeat },
+      verdict: { fine: [0] },
+    };
+    return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {
+      const ran = await this.#code.run(this.#root, step, signal);
+      const made = await this.#collect(ran, 'SRPMS', '.src.rpm', signal);
+      ran.letGo('with its disk');
+      return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
+    });
   }
 
   /** True when the root is another one now. */

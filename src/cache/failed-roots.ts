@@ -66,6 +66,8 @@ export class FailedRoots {
   readonly #snapshots: SnapshotStore;
   readonly #options: FailedRootsOptions;
   readonly #pending = new Set<Promise<void>>();
+  /** Containers of roots that are kept, or just being so. */
+  readonly #held = new Set<ContainerId>();
 
   constructor(containers: ContainerManager, snapshots: SnapshotStore, options: FailedRootsOptions) {
     this.#containers = containers;
@@ -80,10 +82,12 @@ export class FailedRoots {
 
   /** Begins to keep a root. Nobody has to wait for it, and when it fails nothing stays but a word in the log. */
   keep(step: FailedStep): void {
+    this.#held.add(step.disk.id);
     const keeping = this.#keep(step)
       .catch(async (error: unknown) => {
         const about = { taskId: step.taskId, err: describeError(error) };
         this.#options.log.warn(about, 'the root of a failed build could not be kept');
+        this.#held.delete(step.disk.id);
         await step.disk[Symbol.asyncDispose]();
       })
       .catch((error: unknown) =>
@@ -94,6 +98,11 @@ export class FailedRoots {
       )
       .finally(() => this.#pending.delete(keeping));
     this.#pending.add(keeping);
+  }
+
+  /** Whether the container belongs to a root that is kept, or just being so. */
+  holds(id: ContainerId): boolean {
+    return this.#held.has(id);
   }
 
   /** Resolves when no root is just being kept. */
@@ -128,7 +137,10 @@ export class FailedRoots {
   /** Removes a root; false when somebody uses it. What users that were killed have left goes in any case. */
   async remove(root: FailedRoot): Promise<boolean> {
     if (await this.#isUsed(root)) return false;
-    for (const id of root.containers) await this.#containers.remove(id);
+    for (const id of root.containers) {
+      await this.#containers.remove(id);
+      this.#held.delete(id);
+    }
     await rm(this.#path(root), { force: true });
     await rm(this.#usersPath(root), { recursive: true, force: true });
     return true;
@@ -157,6 +169,7 @@ export class FailedRoots {
       if (root.containers.every((id) => there.has(id))) for (const id of root.containers) stay.add(id);
       else await this.remove(root);
     }
+    for (const id of stay) this.#held.add(id);
     return stay;
   }
 
@@ -184,6 +197,7 @@ export class FailedRoots {
     const snapshot = await this.#snapshots.find(key, signal);
     if (snapshot === null) throw new Error('there is no snapshot of what it was made on');
     const container = await this.#containers.create(make(snapshot.image), signal);
+    this.#held.add(container.id);
     await container.keepRoot();
     return container.id;
   }

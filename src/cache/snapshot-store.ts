@@ -38,7 +38,7 @@ const SnapshotRecord = z.object({
 /** The label by which the images of a store are found; its value is the snapshot's key. */
 export const snapshotLabel = 'io.koji.adjutant.snapshot';
 /** A second label: where its record lies. Workers of one host share the storage, but not their records. */
-const areaLabel = 'io.koji.adjutant.snapshot.area';
+export const snapshotAreaLabel = 'io.koji.adjutant.snapshot.area';
 const repository = 'localhost/koji-adjutant-root';
 
 /**
@@ -204,7 +204,7 @@ export class SnapshotStore {
     let swept = 0;
     for (const { id, labels } of await this.#containers.images(snapshotLabel, signal)) {
       const key = labels[snapshotLabel];
-      const directory = labels[areaLabel];
+      const directory = labels[snapshotAreaLabel];
       if (key === undefined || directory === undefined) continue;
       if (directory === this.#directory) {
         const record = await readRecord(this.#path(key), SnapshotRecord);
@@ -218,7 +218,7 @@ export class SnapshotStore {
   async #keep({ key, parent, listing, title }: NewSnapshot, container: Container): Promise<void> {
     const image = this.#imageOf(key);
     const never = new AbortController().signal;
-    const labels = { [snapshotLabel]: key, [areaLabel]: this.#directory };
+    const labels = { [snapshotLabel]: key, [snapshotAreaLabel]: this.#directory };
     // An image whose area is not there is swept by whoever starts next.
     await mkdir(this.#directory, { recursive: true });
     await this.#containers.commit(container.id, image, labels, never);

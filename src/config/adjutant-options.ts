@@ -32,7 +32,7 @@ export const adjutantOptions = {
   state_dir: option(
     requiredDirectory,
     `${WORKDIR_PLACEHOLDER}/adjutant`,
-    'Where running tasks keep their files, and where fetched packages are cached. What lies in its `tasks` is removed at each start.',
+    'Where running tasks keep their files and their journal, and where fetched packages are cached. What lies in its `tasks` and belongs to no running task is removed at each start.',
   ),
   snapshot_budget: unset(
     size,
@@ -110,11 +110,17 @@ export const adjutantOptions = {
     'Longest time for which a build may write no output; it is killed then. 0: no limit, as under kojid.',
   ),
   shm_size: unset(size, "Size of /dev/shm. Not set: half of the host's memory, as under mock."),
-  shutdown_grace: option(
-    seconds(1),
-    '60',
-    'How long stopping and freeing the running tasks may take after SIGTERM.',
+  shutdown: option(
+    choice('handover', 'drain', 'free'),
+    'handover',
+    'What SIGTERM does with running tasks. handover: their containers go on, and the next start goes on with them; drain: the daemon waits until they have ended; free: they are stopped and go back to the queue.',
   ),
+  handover_limit: option(
+    seconds(1),
+    '600',
+    'How long tasks wait for the next start after a handover; then they are stopped and go back to the queue. The hub takes them away after 900 s.',
+  ),
+  shutdown_grace: option(seconds(1), '60', 'How long stopping and freeing the running tasks may take.'),
   monitoring_enabled: option(boolean, 'no', 'Show `/metrics` for Prometheus, and `/healthz`.'),
   monitoring_bind: option(
     hostAndPort,

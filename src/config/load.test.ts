@@ -89,6 +89,8 @@ describe('loadConfig', () => {
       build_memory: null,
       build_cpus: null,
       shm_size: null,
+      shutdown: 'handover',
+      handover_limit: 600,
       shutdown_grace: 60,
       monitoring_enabled: false,
       monitoring_bind: { host: '127.0.0.1', port: 8080 },

@@ -1,6 +1,7 @@
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Container } from './manager.ts';
+import type { ContainerId } from './spec.ts';
 
 /**
  * Containers whose work is done, on their way out: an engine takes a moment for each, which nobody has to wait for but
@@ -17,6 +18,11 @@ export class LateRemovals {
   /** Whether a container was handed over and is not gone yet, or its removal has failed. */
   has(container: Container): boolean {
     return this.#removals.has(container);
+  }
+
+  /** Whether the container of this id is on its way. */
+  owns(id: ContainerId): boolean {
+    return [...this.#removals.keys()].some((container) => container.id === id);
   }
 
   /** Begins to remove a container, when `after` has been settled. */

@@ -27,6 +27,13 @@ export interface ContainerManager {
   /** Creates a container; nothing runs yet. A `root` mount of it may be used by others until it starts. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
 
+  /**
+   * Takes over a container that an earlier life of this worker has created from this very spec, whatever its state;
+   * null when there is none of that name and owner. It is as if `create` had just given it, but that it may have been
+   * started: then `start` does nothing, and `output` begins with the first byte it ever wrote.
+   */
+  adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null>;
+
   /** All containers of this worker, running or not, left-overs of earlier lives included. */
   list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { double, type MethodTable, method, parameterError } from './call.ts';
+import { generic } from './faults.ts';
 import type { HostRow } from './rows.ts';
 import { assertHost } from './sessions.ts';
 
@@ -24,8 +25,27 @@ export function toHostInfo(host: HostRow): RpcValue {
   };
 }
 
-/** What a builder asks and says about itself. */
+/** Hosts, and what a builder asks and says about itself. */
 export const hostMethods: MethodTable = {
+  listHosts: method(
+    {
+      arches: z.union([z.string(), z.array(z.string())]).nullish(),
+      channelID: z.union([z.int(), z.string()]).nullish(),
+      enabled: z.boolean().nullish(),
+    },
+    (call, { arches = null, channelID = null, enabled = null }) => {
+      const { hosts, channels } = call.hub.state.tables;
+      const channel =
+        channelID === null ? null : channels.find(({ id, name }) => [id, name].includes(channelID));
+      if (channel === undefined) throw generic(`No such channel: ${channelID}`);
+      const wanted = arches === null ? null : [arches].flat();
+      return hosts
+        .filter((host) => channel === null || host.channels.includes(channel.id))
+        .filter((host) => wanted === null || host.arches.split(' ').some((arch) => wanted.includes(arch)))
+        .filter((host) => enabled === null || host.enabled === enabled)
+        .map(toHostInfo);
+    },
+  ),
   'host.getID': method({}, (call) => assertHost(call).id),
   'host.getHost': method({}, (call) => toHostInfo(assertHost(call))),
   'host.updateHost': method(

@@ -17,6 +17,8 @@ export interface HubSettings {
   readonly maxJobs: number;
   /** How much weight above its capacity a host may be given. */
   readonly capacityOvercommit: number;
+  /** How long a host that refused a task softly is left alone with it. */
+  readonly softRefusalMs: number;
   /** How often a failed newRepo task of one request is made again. */
   readonly repoRetries: number;
   /** Policies that deny, with the reason; every other policy allows. */
@@ -34,6 +36,7 @@ export const defaultSettings: HubSettings = {
   runIntervalMs: 0,
   maxJobs: 15,
   capacityOvercommit: 5,
+  softRefusalMs: 900_000,
   repoRetries: 1,
   denyingPolicies: { vm: 'Only admin/win-admin can do this via default policy' },
   // Nobody wants mail from a development hub.

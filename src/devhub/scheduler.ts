@@ -42,13 +42,18 @@ function loadOf(hub: Hub, host: HostRow): HostLoad {
 
 function assign(hub: Hub, task: TaskRow, loads: HostLoad[]): void {
   const { refusals, tasks } = hub.state.tables;
+  const softUntil = nowSeconds(hub) - hub.settings.softRefusalMs / 1000;
+  const lasts = ({ soft, time }: { readonly soft: boolean; readonly time: number }): boolean =>
+    !soft || time > softUntil;
   const needed = Math.max(0, task.weight - hub.settings.capacityOvercommit);
   const [best] = loads
     .filter(({ host }) => host.channels.includes(task.channel_id))
     .filter(({ host }) => [...host.arches.split(' '), 'noarch'].includes(task.arch))
     .filter(({ host, tasks }) => tasks < (host.maxjobs ?? hub.settings.maxJobs))
     .filter(({ host, load }) => host.capacity - load > needed)
-    .filter(({ host }) => !refusals.find((row) => row.task_id === task.id && row.host_id === host.id))
+    .filter(
+      ({ host }) => !refusals.find((row) => row.task_id === task.id && row.host_id === host.id && lasts(row)),
+    )
     .sort((a, b) => a.load + a.tasks - (b.load + b.tasks));
   if (best === undefined) return;
   tasks.update(task.id, { state: taskState.ASSIGNED, host_id: best.host.id });

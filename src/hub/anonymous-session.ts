@@ -61,6 +61,10 @@ export class AnonymousSession implements HubSession {
     await Promise.resolve();
   }
 
+  async resumeSubsession(): Promise<HubSession | null> {
+    return null;
+  }
+
   state(): SessionState {
     throw refused('state');
   }

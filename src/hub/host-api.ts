@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { LoadData } from './load-data.ts';
 import { doneBefore } from './look-ups.ts';
 import {
+  AnyRpcValue,
   AssignedTask,
   Channel,
   HeldTask,
@@ -155,6 +156,28 @@ export class HostApi {
   ): Promise<TaskInfo | null> {
     const keywords = options.request === true ? { request: true } : {};
     return this.#session.call('getTaskInfo', [id], TaskInfo.nullable(), { signal: options.signal, keywords });
+  }
+
+  /** `listHosts`: the hosts that are enabled, of a channel (by name or number) and of arches unless these are null; `row` as the hub tells it. */
+  async enabledHosts(
+    {
+      channel,
+      arches,
+    }: {
+      readonly channel: number | string | null;
+      readonly arches: string | readonly string[] | null;
+    },
+    signal?: AbortSignal,
+  ): Promise<readonly { readonly id: number; readonly row: RpcValue }[]> {
+    const rows = await this.#session.call('listHosts', [], z.array(AnyRpcValue), {
+      signal,
+      keywords: {
+        enabled: true,
+        ...(channel !== null && { channelID: channel }),
+        ...(arches !== null && { arches }),
+      },
+    });
+    return rows.map((row) => ({ id: z.object({ id: z.int() }).parse(row).id, row }));
   }
 
   /** Name of the channel that a task is in, by `getTaskInfo` and `getChannel`; null when it is in none. */

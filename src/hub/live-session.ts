@@ -116,6 +116,13 @@ export class LiveSession implements HubSession {
     return new LiveSession(state, this.#settings, this.#auth, this.#hubVersion);
   }
 
+  async resumeSubsession(id: number): Promise<HubSession | null> {
+    const state = (await this.#settings.journal?.find(id)) ?? null;
+    const master = this.#state.master ?? this.#state.id;
+    if (state === null || state.master !== master) return null;
+    return new LiveSession(state, this.#settings, this.#auth, this.#hubVersion);
+  }
+
   async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {
     if (this.#state.exclusive) return;
     await this.call('exclusiveSession', [], z.unknown(), {

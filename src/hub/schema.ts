@@ -108,6 +108,7 @@ const taskRow = z.object({
   priority: z.int().nullable(),
   weight: z.number(),
   create_ts: z.number().nullish(),
+  start_ts: z.number().nullish(),
 });
 
 function toTask(row: z.infer<typeof taskRow>) {
@@ -125,6 +126,8 @@ function toTask(row: z.infer<typeof taskRow>) {
     weight: row.weight,
     /** Seconds since the epoch. */
     createTs: row.create_ts ?? null,
+    /** When it was last opened, in seconds since the epoch; null while it never was. */
+    startTs: row.start_ts ?? null,
   };
 }
 

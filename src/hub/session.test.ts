@@ -479,6 +479,7 @@ describe('state', () => {
     const removed: number[] = [];
     const journal = {
       save: async (state: SessionState) => void saved.push(state),
+      find: async () => null,
       remove: async (id: number) => void removed.push(id),
     };
     hub.on('echo', value(['OK'])).on('logout', value(null));

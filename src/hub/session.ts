@@ -23,6 +23,8 @@ export interface SessionState {
  */
 export interface SessionJournal {
   save(state: SessionState): Promise<void>;
+  /** What was saved of a session; null when it is closed or was never saved. */
+  find(id: number): Promise<SessionState | null>;
   /** The session is closed; its state is worth nothing any more. */
   remove(id: number): Promise<void>;
 }
@@ -50,6 +52,8 @@ export interface CallOptions<T> {
   readonly doubtful?: (answer: T) => boolean;
   /** Never send it twice: a lost answer goes to `retryError` as well. For calls that are not atomic. */
   readonly once?: boolean;
+  /** Asked anew by every life of a task that goes on after a restart of the daemon (`RememberedSession`). */
+  readonly live?: true;
 }
 
 /** One piece of a file, for the hub's `rawUpload` or `uploadFile`. */
@@ -93,6 +97,8 @@ export interface HubSession {
   upload(chunk: UploadChunk, options?: { readonly signal?: AbortSignal | undefined }): Promise<UploadedChunk>;
   /** A session of its own for one task, with the rights and the lock of this one. */
   subsession(signal?: AbortSignal): Promise<HubSession>;
+  /** Goes on with a subsession of an earlier process; null when nothing is known of it. Nothing is sent. */
+  resumeSubsession(id: number): Promise<HubSession | null>;
   /**
    * Takes the host's exclusive lock, which every `host.*` call needs. Throws HubFault 1006 when another
    * session has it; `force` closes that one. May be repeated.

@@ -7,6 +7,7 @@ import { addPackageManagerLogs, StepLogs } from '../buildroot/step-logs.ts';
 import { TagRoot } from '../buildroot/tag-root.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';
+import { noHistory } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 
 /** One source package to be built for one arch. */
@@ -65,7 +66,14 @@ export async function buildLocally(
   const stepLogs = await StepLogs.open(logs, host.clock, log);
   const steps: BuildStep[] = [];
   try {
-    const root = await TagRoot.prepare(host, request, recorded(stepLogs, steps, watcher), cleanup, signal);
+    const root = await TagRoot.prepare(
+      host,
+      request,
+      recorded(stepLogs, steps, watcher),
+      noHistory,
+      cleanup,
+      signal,
+    );
     const groupPackages = root.installed;
     await root.bringSource(source);
     const { rpms, srpms, passedOver } = await root.buildPackage(() => undefined, signal);

@@ -7,16 +7,26 @@ export class LogFile implements LogSink {
   readonly path: string;
   readonly #file: FileHandle;
   #tail: Promise<void> = Promise.resolve();
-  #size = 0;
+  #size: number;
+  #isPast: boolean;
 
-  private constructor(name: string, path: string, file: FileHandle) {
+  private constructor(name: string, path: string, file: FileHandle, size: number, isPast: boolean) {
     this.name = name;
     this.path = path;
     this.#file = file;
+    this.#size = size;
+    this.#isPast = isPast;
   }
 
+  /** Begins an empty one. */
   static async create(name: string, path: string): Promise<LogFile> {
-    return new LogFile(name, path, await open(path, 'a'));
+    return new LogFile(name, path, await openToAppend(path, 'empty'), 0, false);
+  }
+
+  /** Opens one that an earlier life has written: what is written is taken for what lies there, until `goOn`. */
+  static async reopen(name: string, path: string): Promise<LogFile> {
+    const file = await openToAppend(path, 'as it is');
+    return new LogFile(name, path, file, (await file.stat()).size, true);
   }
 
   /** Bytes written so far. */
@@ -24,8 +34,14 @@ export class LogFile implements LogSink {
     return this.#size;
   }
 
+  /** Whether it is still as an earlier life has left it. */
+  get isPast(): boolean {
+    return this.#isPast;
+  }
+
   write(bytes: Uint8Array | string): Promise<void> {
     const written = this.#tail.then(async () => {
+      if (this.#isPast) return;
       const data = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
       let offset = 0;
       while (offset < data.length) offset += (await this.#file.write(data, offset)).bytesWritten;
@@ -36,8 +52,33 @@ export class LogFile implements LogSink {
     return written;
   }
 
+  /** Writes from now on, at this size; with null behind all that is there. */
+  async goOn(size: number | null): Promise<void> {
+    await this.#tail;
+    if (!this.#isPast) return;
+    if (size !== null && size < this.#size) {
+      await this.#file.truncate(size);
+      this.#size = size;
+    }
+    this.#isPast = false;
+  }
+
+  /** The last bytes from `start` on, `count` at most. */
+  async end(start: number, count: number): Promise<Uint8Array> {
+    const from = Math.max(start, this.#size - count);
+    const buffer = new Uint8Array(Math.max(0, this.#size - from));
+    const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, from);
+    return buffer.subarray(0, bytesRead);
+  }
+
   async close(): Promise<void> {
     await this.#tail;
     await this.#file.close();
   }
+}
+
+async function openToAppend(path: string, content: 'empty' | 'as it is'): Promise<FileHandle> {
+  const file = await open(path, 'a+');
+  if (content === 'empty') await file.truncate(0);
+  return file;
 }

@@ -42,7 +42,11 @@ class FakeUploads {
       if (trouble instanceof Error) throw trouble;
       this.content.set(name, await readFile(path, 'utf8'));
     };
-    return { push: (signal) => act('push', signal), finish: (signal) => act('finish', signal) };
+    return {
+      resume: async () => undefined,
+      push: (signal) => act('push', signal),
+      finish: (signal) => act('finish', signal),
+    };
   }
 }
 
@@ -171,7 +175,11 @@ describe('TaskLogs', () => {
   it('waits for what is under way at the end', async () => {
     const file = await logs.open('build.log');
     const held = Promise.withResolvers<void>();
-    hub.open = () => ({ push: () => held.promise, finish: async () => undefined });
+    hub.open = () => ({
+      resume: async () => undefined,
+      push: () => held.promise,
+      finish: async () => undefined,
+    });
     const late = await logs.open('late.log');
     await file.write('x');
     await late.write('x');

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
@@ -7,6 +8,8 @@ import { LogTimes } from './log-times.ts';
 
 /** Sends a growing file to the task's directory on the hub, by offset; `upload/uploader.ts` is the real one. */
 export interface LogUpload {
+  /** Before the first `push`: finds out what an earlier life has sent of the same file. */
+  resume(signal: AbortSignal): Promise<void>;
   /** Sends what the file has gained since the last call. */
   push(signal: AbortSignal): Promise<void>;
   /** Sends the rest, also of an empty file; rejects when not all of it has arrived. */
@@ -22,6 +25,8 @@ interface OpenLog {
   /** How much of it was sent; null once that has failed: then `finish` sends it. */
   pushed: number | null;
   times: LogTimes | null;
+  /** An earlier life has written and sent some of it. */
+  isEarlier: boolean;
   /** What it says in the end when nobody wrote to it; may be empty. */
   readonly ifEmpty: string;
 }
@@ -32,7 +37,12 @@ export type LogKind = 'plain' | 'watched';
 export interface TaskLogsOptions {
   /** kojid's `log_timestamps`: beside each watched log one called `NAME-ts.log`, see `LogTimes`. */
   readonly timestamps?: boolean;
+  /** An earlier life of the task has left logs here, and `goOn` will be called when it has come to their end. */
+  readonly resumed?: boolean;
 }
+
+/** How much of the end of a log that goes on is given to who goes on with it. */
+const tailBytes = 4096;
 
 /** How long a log line may stay on this host before the hub has it. */
 const pushEveryMs = 1000;
@@ -47,6 +57,7 @@ export class TaskLogs {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #timestamps: boolean;
+  #isPast: boolean;
   readonly #open: OpenLog[] = [];
   /** Ends the pauses between pushes; a push under way is let finish. */
   readonly #stop = new AbortController();
@@ -60,8 +71,9 @@ export class TaskLogs {
     openUpload: OpenLogUpload,
     clock: Clock,
     log: Logger,
-    { timestamps = false }: TaskLogsOptions = {},
+    { timestamps = false, resumed = false }: TaskLogsOptions = {},
   ) {
+    this.#isPast = resumed;
     this.#directory = directory;
     this.#openUpload = openUpload;
     this.#clock = clock;
@@ -71,21 +83,61 @@ export class TaskLogs {
 
   /** Opens a log that is sent as it grows, from now until `finish`; `ifEmpty` stands in one nobody wrote to by then. */
   async open(name: string, kind: LogKind = 'plain', ifEmpty = ''): Promise<LogFile> {
-    const file = await LogFile.create(name, join(this.#directory, name));
+    return this.#add(name, kind, ifEmpty, this.#isPast);
+  }
+
+  async #add(name: string, kind: LogKind, ifEmpty: string, isEarlier: boolean): Promise<LogFile> {
+    const path = join(this.#directory, name);
+    const file = await (isEarlier ? LogFile.reopen(name, path) : LogFile.create(name, path));
     const upload = this.#openUpload(file.path, name);
-    const log: OpenLog = { file, upload, pushed: 0, times: null, ifEmpty };
+    const log: OpenLog = { file, upload, pushed: 0, times: null, isEarlier, ifEmpty };
     this.#open.push(log);
     // Behind its log, so that it gets a last line when that is closed.
     if (kind === 'watched' && this.#timestamps)
-      log.times = await LogTimes.begin(await this.open(`${name}-ts.log`), this.#clock);
+      log.times = await LogTimes.begin(
+        await this.#add(`${name}-ts.log`, 'plain', '', isEarlier),
+        this.#clock,
+      );
     this.#pump ??= this.#pushWhileOpen();
     return file;
+  }
+
+  /** The size of each open log, by name. */
+  sizes(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#open.map(({ file }) => [file.name, file.size]));
+  }
+
+  /**
+   * For logs that an earlier life has left: from now on what is written is new. Each goes on at its size, the one that
+   * is `growing` behind all that is there: how much that is beyond its size, and its end, is given.
+   */
+  async goOn(
+    sizes: Readonly<Record<string, number>>,
+    growing: string | null,
+  ): Promise<{ readonly writtenBytes: number; readonly tail: Uint8Array }> {
+    this.#isPast = false;
+    let part = { writtenBytes: 0, tail: new Uint8Array(0) as Uint8Array };
+    for (const { file } of this.#open.filter((log) => log.file.isPast)) {
+      const size = sizes[file.name] ?? 0;
+      await file.goOn(file.name === growing ? null : size);
+      if (file.name === growing)
+        part = { writtenBytes: Math.max(0, file.size - size), tail: await file.end(size, tailBytes) };
+    }
+    return part;
+  }
+
+  /** Takes the logs that an earlier life has left as they are: `finish` sends what the hub does not have of them. */
+  async takeAll(): Promise<void> {
+    this.#isPast = false;
+    for (const name of (await readdir(this.#directory)).sort())
+      await (await this.#add(name, 'plain', '', true)).goOn(null);
   }
 
   /** Writes a log whose whole content is known. Nothing is sent, or listed, for an empty one. */
   async write(name: string, content: string, kind: LogKind = 'plain'): Promise<void> {
     if (content === '') return;
-    const file = await this.open(name, kind);
+    // Known as a whole, so it is written again whatever an earlier life has left of it.
+    const file = await this.#add(name, kind, '', false);
     await file.write(content);
   }
 
@@ -102,12 +154,13 @@ export class TaskLogs {
     await this.#pump;
     signal.removeEventListener('abort', drop);
     this.#pump = null;
-    for (const { file, upload, times, ifEmpty } of this.#open.splice(0)) {
+    for (const { file, upload, times, isEarlier, ifEmpty } of this.#open.splice(0)) {
       try {
         if (file.size === 0) await file.write(ifEmpty);
         await file.close();
         await times?.note(file.size);
         if (file.size === 0) continue;
+        if (isEarlier) await upload.resume(signal);
         await upload.finish(signal);
         this.#uploaded.push(file.name);
       } catch (error) {
@@ -141,10 +194,13 @@ export class TaskLogs {
       await this.#clock.sleep(pushEveryMs, signal).catch(() => undefined);
       for (const log of this.#open) {
         if (signal.aborted) return;
+        if (log.file.isPast) continue;
         const { size } = log.file;
         try {
           await log.times?.note(size);
           if (log.pushed === null || log.pushed === size) continue;
+          if (log.isEarlier) await log.upload.resume(this.#drop.signal);
+          log.isEarlier = false;
           await log.upload.push(this.#drop.signal);
           log.pushed = size;
         } catch (error) {

@@ -40,7 +40,7 @@ describe('the metrics of a builder', () => {
     events.emit('poll:failed', { error: new Error('gone') });
     expect(ready()).toBe('0');
     events.emit('poll:done', { ready: true, why: null, tasks: 0 });
-    events.emit('daemon:stopping', { how: 'stop' });
+    events.emit('daemon:stopping', { how: 'free' });
     expect(ready()).toBe('0');
   });
 });

@@ -7,6 +7,7 @@ import type { HubApis } from '../hub/apis.ts';
 import type { HubFiles } from '../hub/files.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
+import type { History } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
 import type { TaskUploads } from '../upload/task-uploads.ts';
@@ -32,7 +33,10 @@ export interface TaskContext {
   readonly hub: HubApis;
   /** Files of the hub, over `topurl` or `topdir`. */
   readonly files: HubFiles;
-  /** The task's own directory: absolute, and relative to the worker's area. It exists and is empty. */
+  /**
+   * The task's own directory: absolute, and relative to the worker's area. It exists and is empty, but for what an
+   * earlier life of the task has left there.
+   */
   readonly directory: { readonly absolute: string; readonly work: string };
   readonly containers: ContainerManager;
   readonly buildrootHost: BuildrootHost;
@@ -41,9 +45,11 @@ export interface TaskContext {
   /** Sends finished files to the task's directory on the hub. */
   readonly outputs: TaskUploads;
   readonly subtasks: Subtasks;
+  /** What the task has done, in earlier lives of the daemon, too. */
+  readonly history: History;
   /** Unwound when the task ends, however it ends, before the hub hears of it. */
   readonly cleanup: AsyncDisposableStack;
-  /** Numbers from 0 up to 1, for choices among equals. */
+  /** Numbers from 0 up to 1, for choices among equals; the same after a restart of the daemon. */
   random(): number;
 }
 
@@ -81,7 +87,16 @@ export interface TaskAdapter<P = unknown> {
   readonly aboutThisHost?: true;
   /** Why this host can never run the task, or null when it can (`checkHost`); left out: it can. */
   checkHost?(params: P, host: HostFacts, tags: TagsApi, signal: AbortSignal): Promise<string | null>;
+  /**
+   * After a restart of the daemon it runs again from its first line, and calls of the hub and what goes through
+   * `context.history` give what they gave before. So all that may come out differently goes through there.
+   */
   run(params: P, context: TaskContext): Promise<RpcValue>;
+  /**
+   * It looks at the world again and again and changes nothing that was not there: after a restart it starts anew, and
+   * nothing is remembered.
+   */
+  readonly startsAnew?: true;
 }
 
 /** Keeps an adapter's parameter type while it is checked against the interface. */

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { noControl } from '../../test/support/host-control.ts';
 import { kojiSignatures } from '../../test/support/koji-signatures.ts';
 import { taskRegistry } from './registry.ts';
 
-const registry = taskRegistry({ stopAfter: () => undefined });
+const registry = taskRegistry(noControl);
 
 function adaptersOf(module: Readonly<Record<string, unknown>>): readonly { methods: readonly string[] }[] {
   return Object.values(module).flatMap((exported) => {
@@ -52,6 +53,9 @@ describe('taskRegistry', () => {
     ['fork', 1],
     ['newRepo', 0.1],
     ['rebuildSRPM', 1],
+    ['restart', 0.1],
+    ['restartHosts', 0.1],
+    ['restartVerify', 0.1],
     ['shutdown', 0],
     ['sleep', 0.25],
     ['subtask', 0.1],

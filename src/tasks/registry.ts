@@ -2,7 +2,8 @@ import type { TaskAdapter } from './adapter.ts';
 import { build } from './build/index.ts';
 import { buildArch } from './build-arch/index.ts';
 import { createrepo } from './createrepo/index.ts';
-import { type HostControl, shutdownTask } from './host-control/index.ts';
+import type { HostControl } from './host-control/control.ts';
+import { restartHosts, restartTask, restartVerifyTask, shutdownTask } from './host-control/index.ts';
 import { newRepo } from './new-repo/index.ts';
 import { buildNotification, tagNotification } from './notifications/index.ts';
 import { rebuildSrpm } from './rebuild-srpm/index.ts';
@@ -27,6 +28,9 @@ export function taskRegistry(control: HostControl): ReadonlyMap<string, TaskAdap
     erase(waitTest),
     erase(subtask),
     erase(defaultTask),
+    erase(restartHosts),
+    restartTask(control),
+    restartVerifyTask(control),
     shutdownTask(control),
   ];
   return new Map(adapters.flatMap((adapter) => adapter.methods.map((method) => [method, adapter] as const)));
@@ -34,7 +38,12 @@ export function taskRegistry(control: HostControl): ReadonlyMap<string, TaskAdap
 
 /** Names of the methods that this builder has. */
 export function taskMethods(): readonly string[] {
-  return [...taskRegistry({ stopAfter: () => undefined }).keys()];
+  const nothing: HostControl = {
+    stopAfter: () => undefined,
+    restartAfter: async () => undefined,
+    hasRestartedSince: async () => null,
+  };
+  return [...taskRegistry(nothing).keys()];
 }
 
 /** Forgets the parameter type: whoever calls `run` gives it what the adapter's own schema returned. */

@@ -15,6 +15,8 @@ export interface SubtaskRequest {
   /** Makes the request repeatable: the hub gives the same child for the same label. Left out where Koji has none. */
   readonly label?: string;
   readonly arch?: string;
+  /** Name or number of the host that has to take it. */
+  readonly assign?: string;
 }
 
 export interface WaitOptions {
@@ -64,6 +66,7 @@ export class Subtasks {
         parent: this.#parent,
         ...(request.label === undefined ? {} : { label: request.label }),
         ...(request.arch === undefined ? {} : { arch: request.arch }),
+        ...(request.assign === undefined ? {} : { assign: request.assign }),
       },
       this.#signal,
     );

@@ -164,6 +164,7 @@ export class AppendUpload {
     const { directory, name, volume } = this.target;
     return this.#session.call('checkUpload', [directory, name], CheckedUpload.nullable(), {
       signal,
+      live: true,
       keywords: { ...(verify && { verify: 'adler32' }), ...(volume !== undefined && { volume }) },
     });
   }

@@ -11,7 +11,11 @@ export class TaskUploads {
   readonly directory: string;
   readonly #uploader: Uploader;
 
-  constructor(session: HubSession, clock: Clock, taskId: number) {
+  readonly #resume: boolean;
+
+  /** `resume`: an earlier life of the task may have sent some of its files, which need not be sent again. */
+  constructor(session: HubSession, clock: Clock, taskId: number, { resume = false } = {}) {
+    this.#resume = resume;
     this.directory = taskUploadPath(taskId);
     this.#uploader = new Uploader(session, clock);
   }
@@ -23,7 +27,7 @@ export class TaskUploads {
   async send(paths: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
     const { directory } = this;
     const files = paths.map((path) => ({ path, target: { directory, name: basename(path) } }));
-    await this.#uploader.files(files, { signal });
+    await this.#uploader.files(files, { signal, resume: this.#resume });
     return files.map(({ target }) => `${directory}/${target.name}`);
   }
 

@@ -13,6 +13,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
 import { machineArch } from '../../src/default-image.ts';
+import { noHistory } from '../../src/journal/history.ts';
 import { testUlimits } from '../podman/container-harness.ts';
 import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
 import { makeSrpm, surroundings } from './surroundings.ts';
@@ -146,7 +147,7 @@ export class AttackBench implements AsyncDisposable {
       ...{ personality: null, network: 'none', directory: { absolute: directory, work } },
     };
     try {
-      const root = await TagRoot.prepare(host, request, logs, cleanup, never);
+      const root = await TagRoot.prepare(host, request, logs, noHistory, cleanup, never);
       await root.bringSource(source);
       await prepared?.(directory);
       const results = await root.buildPackage(() => undefined, never);

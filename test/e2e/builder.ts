@@ -88,6 +88,12 @@ export class TestBuilder implements AsyncDisposable {
     await this.untilReady();
   }
 
+  /** Kills the daemon as a crash would, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.daemon.signal('SIGKILL');
+    await this.daemon.ended;
+  }
+
   async untilReady(): Promise<void> {
     await this.daemon.whileRunning(async (signal) => {
       while (!(await this.#hasCheckedIn())) await systemClock.sleep(100, signal);
@@ -107,7 +113,7 @@ export class TestBuilder implements AsyncDisposable {
   #spawn(): DaemonProcess {
     this.#startedMs = systemClock.now();
     return new DaemonProcess({
-      command: [process.execPath, join(import.meta.dirname, '../../src/cli.ts'), '--force-lock'],
+      command: [process.execPath, join(import.meta.dirname, '../../src/cli.ts')],
       configPath: join(this.directory, 'kojid.conf'),
       logPath: join(this.directory, 'log'),
       env: withoutTestVariables(process.env),
@@ -215,7 +221,7 @@ export class TestBuilder implements AsyncDisposable {
   }
 
   async #leftNow(): Promise<readonly string[]> {
-    const tasks = join(this.directory, 'work', 'tasks');
+    const tasks = join(this.directory, 'work/adjutant/tasks');
     const directories = existsSync(tasks) ? await readdir(tasks, { recursive: true }) : [];
     return [
       ...(await this.podman.containers()),
@@ -268,7 +274,9 @@ async function writeConfiguration(
   };
   const text = Object.entries(kojid).map(([key, value]) => `${key} = ${value}`);
   await writeFile(join(directory, 'kojid.conf'), ['[kojid]', ...text, ''].join('\n'));
-  const adjutant = [`podman_socket = ${socket}`, `task_image_default = ${image}`, ...settings];
+  // A test that ends leaves nothing to a next start, unless that is what it is about.
+  const shutdown = settings.some((line) => line.startsWith('shutdown =')) ? [] : ['shutdown = free'];
+  const adjutant = [...shutdown, `podman_socket = ${socket}`, `task_image_default = ${image}`, ...settings];
   await writeFile(join(directory, 'adjutant.conf'), ['[adjutant]', ...adjutant, ''].join('\n'));
 }
 

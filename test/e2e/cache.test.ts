@@ -3,6 +3,7 @@ import { chmod, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { snapshotAreaLabel } from '../../src/cache/snapshot-store.ts';
 import { ensureTag, ensureTarget } from '../../src/devhub/hub.ts';
 import type { TagRow } from '../../src/devhub/rows.ts';
 import { type Ended, TestBuilder } from './builder.ts';
@@ -21,19 +22,27 @@ describeE2e('what was prepared before', () => {
     builder = await TestBuilder.start(hub, ['monitoring_enabled = yes', 'monitoring_bind = 127.0.0.1:0']);
     await builder.ensureRepo('td1-build');
     expect((await builder.build(srpm('hello'))).fault).toBeNull();
+    // Its roots are kept now, and no container of it is on one of them.
+    expect(await builder.leftovers()).toEqual([]);
   });
   afterAll(() => builder[Symbol.asyncDispose]());
 
   const place = (name: string) => join(builder.directory, 'work/adjutant/cache', name);
   const podman = async (...args: readonly string[]) =>
     (await run('podman', ['--url', `unix://${surroundings().socket}`, ...args])).stdout;
-  const snapshotsKept = async () =>
-    (await readdir(place('snapshots'))).map((name) => name.replace('.json', ''));
-  /** Names of this builder's snapshot images. */
+  /** Names of this builder's snapshot images: other builders of this engine may have some of the same content. */
   const images = async () => {
-    const keys = await snapshotsKept();
-    const all = (await podman('images', '--format', '{{.Repository}}:{{.Tag}}')).split('\n');
-    return all.filter((name) => keys.some((key) => name.endsWith(`:${key}`)));
+    const own = `label=${snapshotAreaLabel}=${place('snapshots')}`;
+    const names = await podman('images', '--filter', own, '--format', '{{.Repository}}:{{.Tag}}');
+    return names.split('\n').filter((name) => name !== '');
+  };
+  /** The daemon may remove a container in the same moment; Podman then leaves the image, and is asked again. */
+  const removeWithContainers = async (image: string) => {
+    const remove = () => podman('rmi', '--force', image);
+    await remove().catch((error: unknown) => {
+      if (!/no such container/.test(String(error))) throw error;
+      return remove();
+    });
   };
   const rootLog = async (build: Ended) => {
     const { tree } = await builder.child(build, 'buildArch');
@@ -67,7 +76,7 @@ describeE2e('what was prepared before', () => {
 
   it('ends its task at once when it is removed under it, and nothing stays', async () => {
     const { build, client, alive } = await startForever(builder);
-    await podman('rmi', '--force', ...(await images()));
+    for (const image of await images()) await removeWithContainers(image);
 
     const log = () => readFile(join(builder.directory, 'log'), 'utf8');
     // Podman kills before it removes: which of the two the daemon sees first is chance.

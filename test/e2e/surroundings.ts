@@ -92,6 +92,12 @@ export class Podman {
     return lines(await this.#podman('ps', '--all', '--filter', filter, '--format', '{{.Names}}'));
   }
 
+  /** Names of those that run. */
+  async running(): Promise<readonly string[]> {
+    const filter = `label=${workerLabel}=${this.#workerId}`;
+    return lines(await this.#podman('ps', '--filter', filter, '--format', '{{.Names}}'));
+  }
+
   /** Pids, on this host, of all processes in a container. */
   async processes(container: string): Promise<readonly number[]> {
     return lines(await this.#podman('top', container, 'hpid'))

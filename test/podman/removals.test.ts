@@ -18,6 +18,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
 import { machineArch } from '../../src/default-image.ts';
+import { noHistory } from '../../src/journal/history.ts';
 import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
 import { testUlimits } from './container-harness.ts';
 
@@ -166,7 +167,7 @@ async function openRoot(
     ...{ repos: [hubRepo([repoUrl])], extra: {}, targetArch: machineArch(), rpmTarget: 'noarch' },
     ...{ personality: null, network: 'none' as const, directory: { absolute: join(directory, work), work } },
   };
-  const root = await TagRoot.prepare(host, request, logs, cleanup, never);
+  const root = await TagRoot.prepare(host, request, logs, noHistory, cleanup, never);
   await root.bringSource(source);
   return { root, logs };
 }

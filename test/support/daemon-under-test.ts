@@ -1,17 +1,25 @@
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { Daemon } from '../../src/builder/daemon.ts';
+import { Daemon, type Shutdown } from '../../src/builder/daemon.ts';
 import { BuilderEvents } from '../../src/builder/events.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { Restarts } from '../../src/journal/restarts.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryHub } from './memory-hub.ts';
 import { keptLog } from './silent-log.ts';
 import { makeTaskEnvironment } from './task-environment.ts';
+import { openTaskJournal } from './task-journal.ts';
 
 const cacheBudget = { snapshotBytes: 10_000, packageBytes: 10_000, failedBytes: 0, solutions: 5000 };
 const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 
 /** A daemon that is not running yet, with a hub in memory and a clock that the test moves; stopped when the test ends. */
-export async function setUpDaemon({ skipMain = false, single = false, debugTask = false } = {}) {
+export async function setUpDaemon({
+  skipMain = false,
+  single = false,
+  debugTask = false,
+  shutdown = 'free' as Shutdown,
+} = {}) {
   const hub = new MemoryHub();
   const clock = new ManualClock();
   const containers = new FakeManager({ clock, images: { 'localhost/root:1': image } });
@@ -19,12 +27,19 @@ export async function setUpDaemon({ skipMain = false, single = false, debugTask 
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
   const space = { freeBytes: new Map<string, number>(), minSpaceBytes: 1, loadAverage: 0, processors: 1 };
+  const journal = openTaskJournal(environment.workDir, () => clock.now());
+  const handovers: string[] = [];
   const daemon = new Daemon({
     session: hub.session(),
+    sessions: { list: async () => [], remove: async () => undefined },
+    journal,
+    restarts: new Restarts(join(environment.workDir, 'journal/restarts')),
+    handOver: async () => void handovers.push('handed over'),
+    goOn: true,
     environment,
     probe: { look: async () => ({ ...space, engineProblem: null }) },
     events,
-    settings: { sleepMs: 15_000, maxJobs: 10, shutdownGraceMs: 60_000, cacheBudget },
+    settings: { sleepMs: 15_000, maxJobs: 10, shutdownGraceMs: 60_000, shutdown, cacheBudget },
     log,
     skipMain,
     single,
@@ -48,6 +63,8 @@ export async function setUpDaemon({ skipMain = false, single = false, debugTask 
     lines,
     daemon,
     happened,
+    handovers,
+    journal,
     run: () => {
       code = daemon.run();
       return code;

@@ -297,6 +297,10 @@ class MemorySession implements HubSession {
     return new MemorySession(this.#hub, this.#hub.openSession(), this.info.id);
   }
 
+  async resumeSubsession(id: number): Promise<HubSession | null> {
+    return new MemorySession(this.#hub, id, this.info.id);
+  }
+
   async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {
     this.#record('exclusiveSession', [], { force });
     await this.#hub.trouble('exclusiveSession', signal);
@@ -331,6 +335,7 @@ function toRow(task: MemoryTask) {
     priority: 20,
     weight: task.weight,
     create_ts: 1_700_000_000,
+    start_ts: task.state === 'free' ? null : 1_700_000_001,
   };
 }
 

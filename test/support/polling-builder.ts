@@ -12,10 +12,12 @@ import { hubApis } from '../../src/hub/apis.ts';
 import { HubFault, HubProtocolError, HubTransportError } from '../../src/hub/faults.ts';
 import type { TaskAdapter } from '../../src/tasks/adapter.ts';
 import { taskRegistry } from '../../src/tasks/registry.ts';
+import { noControl } from './host-control.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { MemoryHub } from './memory-hub.ts';
 import { keptLog } from './silent-log.ts';
 import { makeTaskEnvironment } from './task-environment.ts';
+import { openTaskJournal } from './task-journal.ts';
 
 const quarter = 250;
 
@@ -48,11 +50,11 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
   const source = new TaskSource({ host, version, clock, availDelayMs: 300_000 });
   const pace = new Pace(clock, sleepMs);
   const supervisor = new Supervisor(
-    ...([environment, session, events, log] as const),
+    ...([environment, session, openTaskJournal(environment.workDir), events, log] as const),
     () => pace.expectWork(),
     (taskId, soft) => source.refused(taskId, soft),
   );
-  const registry = new Map(taskRegistry({ stopAfter: () => undefined }));
+  const registry = new Map(taskRegistry(noControl));
   // The registry's own types forget the parameters in the same way.
   registry.set('picky', picky as TaskAdapter);
   const space = {

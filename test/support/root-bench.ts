@@ -23,6 +23,7 @@ import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { type History, noHistory } from '../../src/journal/history.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
 import { toSourceRpm } from './source-rpm.ts';
@@ -71,6 +72,7 @@ export interface RootChanges {
   readonly site?: Partial<SiteSettings>;
   readonly codeLimits?: BuildrootHost['codeLimits'];
   readonly signal?: AbortSignal;
+  readonly history?: History;
   /** `repomd.xml` of the repo; left out: the repo has none, and no answer of the solver is remembered. */
   readonly repomd?: string;
   /** The host that this root is made on; left out: one of its own. */
@@ -152,7 +154,8 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
     directory: { absolute: directory, work: `tasks/${taskId}` },
     ...changes.request,
   };
-  const prepare = () => TagRoot.prepare(host, request, logs, cleanup, changes.signal ?? never);
+  const prepare = () =>
+    TagRoot.prepare(host, request, logs, changes.history ?? noHistory, cleanup, changes.signal ?? never);
   const prefix = containerName('worker', taskId, 9, '');
   const named = (calls: readonly string[], call: string) =>
     calls.flatMap((made) =>

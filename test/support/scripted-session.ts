@@ -121,6 +121,10 @@ export class ScriptedSession implements HubSession {
     this.calls.push({ method: 'logout', params: [], keywords: {} });
   }
 
+  async resumeSubsession(): Promise<HubSession | null> {
+    return null;
+  }
+
   state(): SessionState {
     throw new Error('a scripted session has no state');
   }

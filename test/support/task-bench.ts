@@ -12,6 +12,7 @@ import { noMeter } from '../../src/core/meter.ts';
 import { hubApis } from '../../src/hub/apis.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
+import { noHistory } from '../../src/journal/history.ts';
 import { TaskLogs } from '../../src/logs/task-logs.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
 import type { TaskAdapter, TaskContext } from '../../src/tasks/adapter.ts';
@@ -81,6 +82,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     config: toConfig(kojid, topDir, rules),
     files: new HubFiles([], topDir),
     directory: { absolute: directory, work: 'tasks/5/5' },
+    history: noHistory,
     buildrootHost: {
       meter: noMeter,
       ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },

@@ -31,6 +31,7 @@ export class FakeContainer implements Container {
   #grown = Promise.withResolvers<void>();
   #written = 0;
   #ranInto: LimitHit | undefined;
+  #isAdopted = false;
   #state: 'created' | 'running' | 'exited' | 'removed' = 'created';
 
   constructor(parts: FakeContainerParts) {
@@ -47,8 +48,17 @@ export class FakeContainer implements Container {
     return { id: this.id, name: this.name, owner: spec.owner, state, createdMs };
   }
 
+  /** Another life of the worker takes it over. */
+  mayBeStartedAgain(): void {
+    this.#isAdopted = true;
+  }
+
   async start(signal: AbortSignal): Promise<void> {
     this.#enter('start', signal);
+    if (this.#isAdopted && this.#state !== 'created') {
+      this.#isAdopted = false;
+      return;
+    }
     if (this.#state !== 'created') throw this.#parts.misuse(`container ${this.name} was started before`);
     const { startFail } = this.#parts.behaviour;
     if (startFail !== undefined) {

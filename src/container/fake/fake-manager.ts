@@ -110,6 +110,19 @@ export class FakeManager implements ContainerManager {
     return container;
   }
 
+  async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
+    signal.throwIfAborted();
+    this.calls.push(`adopt ${spec.name}`);
+    for (const container of this.#containers.values()) {
+      const { owner } = container.spec;
+      if (container.name !== spec.name) continue;
+      if (owner.workerId !== spec.owner.workerId || owner.taskId !== spec.owner.taskId) return null;
+      container.mayBeStartedAgain();
+      return container;
+    }
+    return null;
+  }
+
   async list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]> {
     signal.throwIfAborted();
     return [...this.#containers.values()]

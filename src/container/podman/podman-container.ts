@@ -26,6 +26,8 @@ export interface PodmanContainerParts {
    * when podman has cleaned up after the end, which unmounts them; one at hand is mounted by us besides, and so at once.
    */
   readonly root: 'goes' | 'stays' | 'at hand';
+  /** It was started by an earlier life of the worker. */
+  readonly wasStarted: boolean;
   /** Mounted roots of other containers, to be given back after the removal. */
   readonly held: AsyncDisposableStack;
 }
@@ -47,7 +49,7 @@ export class PodmanContainer implements Container {
   readonly #parts: PodmanContainerParts;
   readonly #end: SharedCall<ExitStatus>;
   #status: ExitStatus | undefined;
-  #started = false;
+  #started: 'no' | 'before' | 'yes';
   #removal: Promise<void> | undefined;
   readonly #watch: LimitWatch;
   readonly #over = new AbortController();
@@ -58,6 +60,7 @@ export class PodmanContainer implements Container {
     this.id = parts.id;
     this.name = parts.name;
     this.#parts = parts;
+    this.#started = parts.wasStarted ? 'before' : 'no';
     this.#watch = new LimitWatch({ ...parts, kill: () => this.#kill('SIGKILL') });
     this.#end = new SharedCall((signal) => this.#awaitEnd(signal));
   }
@@ -68,21 +71,28 @@ export class PodmanContainer implements Container {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    if (this.#started) throw new Error(`container ${this.name} was started before; a container runs once`);
-    this.#started = true;
+    if (this.#started === 'yes')
+      throw new Error(`container ${this.name} was started before; a container runs once`);
+    const isRunning = this.#started === 'before';
+    this.#started = 'yes';
+    if (!isRunning) await this.#startNow(signal);
+    this.#watching = this.#watch.run(this.#over.signal).catch((error: unknown) => {
+      this.#unwatched = { error };
+    });
+  }
+
+  async #startNow(signal: AbortSignal): Promise<void> {
     try {
       await this.#parts.engine.text({ ...this.#request('start', 'POST', '/start'), ok: [204], signal });
     } catch (error) {
       if (!(error instanceof ContainerError) || error.code !== 'engine-failed') throw error;
       throw new ContainerError('start-failed', `${error.message}${hintFor(error.message)}`, { cause: error });
     }
-    this.#watching = this.#watch.run(this.#over.signal).catch((error: unknown) => {
-      this.#unwatched = { error };
-    });
   }
 
   async wait(signal: AbortSignal): Promise<ExitStatus> {
-    if (!this.#started) throw new Error(`container ${this.name} was not started: nothing to wait for`);
+    if (this.#started === 'no')
+      throw new Error(`container ${this.name} was not started: nothing to wait for`);
     return this.#status ?? this.#end.join(signal);
   }
 
@@ -124,8 +134,9 @@ export class PodmanContainer implements Container {
   }
 
   async runAttached(signal: AbortSignal): Promise<number> {
-    if (this.#started) throw new Error(`container ${this.name} was started before; a container runs once`);
-    this.#started = true;
+    if (this.#started !== 'no')
+      throw new Error(`container ${this.name} was started before; a container runs once`);
+    this.#started = 'yes';
     const { socketPath } = this.#parts;
     return attach(socketPath, this.id, signal);
   }
@@ -138,7 +149,7 @@ export class PodmanContainer implements Container {
   }
 
   async stop(graceMs: number): Promise<void> {
-    if (!this.#started || this.#status !== undefined) return;
+    if (this.#started === 'no' || this.#status !== undefined) return;
     const { clock } = this.#parts;
     const enough = new AbortController();
     const end = this.#endOrRemoval(enough.signal);

@@ -115,25 +115,21 @@ export class PodmanManager implements ContainerManager {
       defaultUlimits: ulimits,
       ...(seccompProfile === undefined ? {} : { seccompProfile }),
     });
-    const isOverlay = spec.root.kind === 'overlay';
-    const rootAtHand = spec.results === true && !isOverlay;
     const container = new PodmanContainer({
-      engine: this.#engine,
-      socketPath: this.#options.socketPath,
-      clock,
-      id,
-      name: spec.name,
-      logPath,
-      limits: spec.limits,
-      lentBy: spec.mounts.flatMap((mount) =>
-        mount.kind === 'root' && mount.access === 'write' ? [mount.container] : [],
-      ),
-      root: isOverlay ? 'goes' : rootAtHand ? 'at hand' : 'stays',
-      held: held.move(),
+      ...{
+        engine: this.#engine,
+        socketPath: this.#options.socketPath,
+        clock,
+        id,
+        logPath,
+        held: held.move(),
+        wasStarted: false,
+      },
+      ...partsOf(spec),
     });
     try {
       signal.throwIfAborted();
-      if (rootAtHand) container.hold(await this.#roots.acquire(id, signal));
+      if (hasRootAtHand(spec)) container.hold(await this.#roots.acquire(id, signal));
       // Made here and not by conmon, so that it is ours to read whoever the engine runs as. Only now: the
       // name is ours since the engine took it, so a file of that name is a left-over.
       await writeFile(logPath, '', { mode: 0o600 });
@@ -142,6 +138,43 @@ export class PodmanManager implements ContainerManager {
       throw error;
     }
     return container;
+  }
+
+  async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
+    const { places, clock } = this.#options;
+    const found = await this.#find(spec, signal);
+    if (found === null) return null;
+    const logPath = join(places.logDir, `${spec.name}.log`);
+    // Its maker may have ended before it had made this.
+    await writeFile(logPath, '', { mode: 0o600, flag: 'a' });
+    const wasStarted = !['created', 'configured', 'initialized'].includes(found.State.Status);
+    const container = new PodmanContainer({
+      ...{
+        engine: this.#engine,
+        socketPath: this.#options.socketPath,
+        clock,
+        id: found.Id,
+        logPath,
+        wasStarted,
+      },
+      // What its maker had mounted stays so until the containers are removed, and for what is at hand, too.
+      held: new AsyncDisposableStack(),
+      ...partsOf(spec),
+    });
+    if (!wasStarted && hasRootAtHand(spec)) container.hold(await this.#roots.acquire(found.Id, signal));
+    return container;
+  }
+
+  async #find(spec: ContainerSpec, signal: AbortSignal) {
+    try {
+      const found = await inspectContainer(this.#engine, this.#options.clock, spec.name, signal);
+      const owner = parseLabels(found.Config.Labels ?? {});
+      const isOurs = owner?.workerId === spec.owner.workerId && owner.taskId === spec.owner.taskId;
+      return isOurs ? found : null;
+    } catch (error) {
+      if (error instanceof ContainerError && error.code === 'no-such-container') return null;
+      throw error;
+    }
   }
 
   async list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]> {
@@ -255,6 +288,19 @@ export class PodmanManager implements ContainerManager {
       throw error;
     }
   }
+}
+
+function hasRootAtHand({ results, root }: ContainerSpec): boolean {
+  return results === true && root.kind !== 'overlay';
+}
+
+/** What a container needs to know of its spec. */
+function partsOf(spec: ContainerSpec) {
+  const lentBy = spec.mounts.flatMap((mount) =>
+    mount.kind === 'root' && mount.access === 'write' ? [mount.container] : [],
+  );
+  const root = spec.root.kind === 'overlay' ? 'goes' : hasRootAtHand(spec) ? 'at hand' : 'stays';
+  return { name: spec.name, limits: spec.limits, lentBy, root } as const;
 }
 
 /** The path if it is on this host and may be looked at. */

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { RepoInfo, repoStateName, repoStates, TagRepo } from '../../hub/schema.ts';
 import { RpcDouble } from '../../hub/xmlrpc/codec.ts';
 import type { TaskContext } from '../adapter.ts';
@@ -42,10 +43,11 @@ async function lookForRepo(
   buildTagId: number,
   options: BuildOptions,
 ): Promise<RepoInfo> {
-  const { hub, signal, subtasks, clock } = context;
+  const { hub, signal, subtasks, clock, history } = context;
   const builds = options.wait_builds;
   let newerThan: RpcDouble | null = null;
-  if (options.wait_repo === true) newerThan = new RpcDouble(clock.now() / 1000);
+  if (options.wait_repo === true)
+    newerThan = new RpcDouble(await history.once('asked at', z.number(), async () => clock.now() / 1000));
   else {
     const repo = await hub.repos.getRepo(buildTagId, { signal });
     if (repo !== null && (await hasBuilds(context, buildTagId, builds ?? [], repo.createEvent)))

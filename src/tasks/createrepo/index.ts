@@ -48,7 +48,7 @@ export const createrepo = defineTask({
       ensureRepoImage(context, repo),
     ]);
     const job = { place, arch, empty: list.size === 0, groups: comps?.isFile() === true, old };
-    await mkdir(join(directory.absolute, 'in'));
+    await mkdir(join(directory.absolute, 'in'), { recursive: true });
     await makeLocalRepo(context, image, job);
 
     // After the local repo, as kojid asks for them.

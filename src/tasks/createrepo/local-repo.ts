@@ -38,7 +38,7 @@ export async function findOldMetadata(
  */
 export async function makeLocalRepo(context: TaskContext, image: string, job: RepoJob): Promise<void> {
   const { directory, config } = context;
-  await mkdir(join(directory.absolute, 'out'));
+  await mkdir(join(directory.absolute, 'out'), { recursive: true });
   const code = await runRepoStep(context, {
     name: 'createrepo',
     image,

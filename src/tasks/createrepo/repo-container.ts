@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runPhase } from '../../buildroot/run-phase.ts';
+import { z } from 'zod';
+import { goneMeanwhile, runPhase } from '../../buildroot/run-phase.ts';
 import { containerName } from '../../container/names.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
 import type { RepoInfo } from '../../hub/schema.ts';
@@ -29,14 +30,27 @@ export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Pro
 
 /** Runs a step; its output is the log `<name>.log`. Gives the exit code. The task's directory has an `in`. */
 export async function runRepoStep(context: TaskContext, step: RepoStep): Promise<number> {
-  const { containers, logs, clock, signal, directory, cleanup } = context;
+  const { containers, logs, clock, signal, directory, cleanup, history } = context;
   await writeFile(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
-  const log = await logs.open(`${step.name}.log`);
-  const container = cleanup.use(await containers.create(toContainerSpec(context, step), signal));
-  const { code } = await runPhase(container, log, clock, signal);
-  // It goes while the task goes on; the clean-up waits for that, and tries again what has failed.
-  void container[Symbol.asyncDispose]().then(undefined, () => undefined);
-  return code;
+  const name = `${step.name}.log`;
+  const log = await logs.open(name);
+  const spec = toContainerSpec(context, step);
+  return history.phase(step.name, {
+    result: z.int(),
+    log: name,
+    make: async () => {
+      const there = history.resumed ? await containers.adopt(spec, signal) : null;
+      const container = cleanup.use(there ?? (await containers.create(spec, signal)));
+      return { container, isThere: there !== null };
+    },
+    async work({ container, isThere }, earlier) {
+      if (earlier !== null && !isThere) throw goneMeanwhile(step.name);
+      const { code } = await runPhase(container, log, clock, signal, { from: earlier?.writtenBytes ?? 0 });
+      // It goes while the task goes on; the clean-up waits for that, and tries again what has failed.
+      void container[Symbol.asyncDispose]().then(undefined, () => undefined);
+      return code;
+    },
+  });
 }
 
 function toContainerSpec({ task, directory, buildrootHost }: TaskContext, step: RepoStep): ContainerSpec {

@@ -1,11 +1,8 @@
 import { z } from 'zod';
 import { defineTask, type TaskAdapter } from '../adapter.ts';
+import type { HostControl } from './control.ts';
 
-/** What tasks about the daemon itself may do to it. */
-export interface HostControl {
-  /** Stops the daemon as SIGTERM does, once the task that asks has been closed. */
-  stopAfter(taskId: number): void;
-}
+export { restartHosts, restartTask, restartVerifyTask } from './restart.ts';
 
 /** Ends the daemon (`koji/tasks.py ShutdownTask`). */
 export function shutdownTask(control: HostControl): TaskAdapter {

@@ -11,8 +11,9 @@ export const sleep = defineTask({
   weight: 0.25,
   signature: { names: ['n'], schema: z.object({ n: z.number().min(0) }) },
 
-  async run({ n: seconds }, { clock, signal }) {
-    await clock.sleep(seconds * 1000, signal);
+  async run({ n: seconds }, { clock, signal, history }) {
+    const endMs = await history.once('wakes at', z.number(), async () => clock.now() + seconds * 1000);
+    await clock.sleep(Math.max(0, endMs - clock.now()), signal);
     return null;
   },
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { noControl } from '../../../test/support/host-control.ts';
 import { ManualClock, settle } from '../../../test/support/manual-clock.ts';
 import { hubFault } from '../../../test/support/scripted-session.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
@@ -115,7 +116,7 @@ describe('shutdown', () => {
     const asked: number[] = [];
     const { run } = await openTaskBench({ method: 'shutdown' });
 
-    expect(await run(shutdownTask({ stopAfter: (id) => asked.push(id) }))).toBeNull();
+    expect(await run(shutdownTask({ ...noControl, stopAfter: (id) => asked.push(id) }))).toBeNull();
 
     expect(asked).toEqual([5]);
   });

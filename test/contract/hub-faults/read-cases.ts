@@ -66,6 +66,10 @@ export const readCases: readonly CallCase[] = [
     const task = await bench.fixture.newTask();
     return (apis) => apis.host.channelOf(task);
   }),
+  read('listHosts', () => async (apis) => {
+    const hosts = await apis.host.enabledHosts({ channel: null, arches: 'x86_64' });
+    return hosts.map(({ id }) => id).toSorted((a, b) => a - b);
+  }),
   read('getTaskChildren', async (bench) => {
     const parent = await bench.fixture.openTask();
     await bench.fixture.subtask(parent, { label: 'x' });

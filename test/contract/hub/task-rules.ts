@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { HubClient } from '../../../src/devhub/client.ts';
 import { taskState } from '../../../src/devhub/rows.ts';
+import type { RpcValue } from '../../../src/hub/xmlrpc/codec.ts';
 import { encodeFault, encodeResponse } from '../../../src/hub/xmlrpc/codec.ts';
 import { channel, expectFault, since, target, type UseFixture } from './fixture.ts';
 
@@ -176,6 +177,24 @@ export function describeTaskRules(use: UseFixture): void {
       expect(byId).toMatchObject({ id: task.channel_id, name: channel });
       expect(await use().user.call('getChannel', [byId.name])).toEqual(byId);
       expect(await use().user.call('getChannel', [unknown])).toBeNull();
+    });
+  });
+
+  describe('listHosts', () => {
+    it('finds hosts by channel, by name and by id, and by one of their arches', async () => {
+      const { user, builder } = use();
+      const mine = await use().hostIdOf(builder);
+      const Hosts = z.array(z.looseObject({ id: z.int(), arches: z.string() }));
+      const find = async (keywords: Record<string, RpcValue>) =>
+        Hosts.parse(await user.call('listHosts', [], keywords)).map(({ id }) => id);
+      const Channel = z.looseObject({ id: z.int() });
+      const { id } = Channel.parse(await user.call('getChannel', [channel]));
+
+      expect(await find({ channelID: channel, enabled: true, arches: 'x86_64' })).toContain(mine);
+      expect(await find({ channelID: id, enabled: true, arches: ['s390x', 'x86_64'] })).toContain(mine);
+      expect(await find({ channelID: channel, arches: ['s390x'] })).not.toContain(mine);
+      expect(await find({ channelID: channel, enabled: false })).not.toContain(mine);
+      await expectFault(user.call('listHosts', [], { channelID: 'no-such-channel' }), 1000);
     });
   });
 

@@ -1,0 +1,111 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../src/core/clock.ts';
+import { DaemonProcess } from '../../src/demo/daemon-process.ts';
+
+const never = new AbortController().signal;
+/**
+ * What the daemon is started with for our purposes. Chaos makes load by itself, and other things on this machine may: a
+ * host that is not ready would take no task. At SIGUSR2 it collects its garbage and writes how many bytes are in use.
+ */
+const preload =
+  'data:text/javascript,import os from "node:os";import fs from "node:fs";' +
+  'import {syncBuiltinESMExports} from "node:module";os.loadavg=()=>[0,0,0];syncBuiltinESMExports();' +
+  'process.on("SIGUSR2",()=>{gc();const m=process.memoryUsage();' +
+  'fs.writeFileSync(process.env.CHAOS_MEMORY_FILE,(m.heapUsed+m.external)+" bytes")});';
+/** Codes that say: do not start me again. */
+const final = [78, 2];
+
+/** The daemon as a service manager would keep it: started again whenever it ends, until it is told to stop. */
+export class KeptDaemon {
+  readonly #directory: string;
+  #daemon: DaemonProcess;
+  #stopping = false;
+  readonly #kept: Promise<void>;
+  starts = 0;
+  /** Why it cannot be kept, once that is known. */
+  failure: string | null = null;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#daemon = this.#spawn();
+    this.#kept = this.#keep();
+  }
+
+  /** SIGKILL; the next one is started at once. */
+  kill(): void {
+    this.#daemon.signal('SIGKILL');
+  }
+
+  get #memoryFile(): string {
+    return join(this.#directory, 'memory');
+  }
+
+  /** Asks it to stop, and waits until it has. */
+  async stop(): Promise<number | string> {
+    this.#stopping = true;
+    const code = await this.#daemon.stop(90_000);
+    await this.#kept;
+    return code;
+  }
+
+  /** Open descriptors and resident bytes. */
+  usage(): { readonly descriptors: number; readonly rssBytes: number } | null {
+    try {
+      const place = `/proc/${this.#daemon.pid}`;
+      const status = readFileSync(join(place, 'status'), 'utf8');
+      const rss = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+      return { descriptors: readdirSync(join(place, 'fd')).length, rssBytes: Number(rss) * 1024 };
+    } catch {
+      // It has just ended.
+      return null;
+    }
+  }
+
+  /** Bytes in use after a garbage collection. */
+  async liveBytes(): Promise<number> {
+    rmSync(this.#memoryFile, { force: true });
+    this.#daemon.signal('SIGUSR2');
+    for (;;) {
+      const text = existsSync(this.#memoryFile) ? readFileSync(this.#memoryFile, 'utf8') : '';
+      if (text.endsWith(' bytes')) return Number.parseInt(text, 10);
+      await systemClock.sleep(20, never);
+    }
+  }
+
+  async #keep(): Promise<void> {
+    for (;;) {
+      const code = await this.#daemon.ended;
+      if (this.#stopping) return;
+      if (typeof code === 'number' && final.includes(code)) {
+        this.failure = `the daemon has ended with ${code}:\n${this.#daemon.logEnd()}`;
+        return;
+      }
+      await systemClock.sleep(200, never);
+      this.#daemon = this.#spawn();
+    }
+  }
+
+  #spawn(): DaemonProcess {
+    this.starts += 1;
+    return new DaemonProcess({
+      command: [
+        process.execPath,
+        '--expose-gc',
+        '--import',
+        preload,
+        join(import.meta.dirname, '../../src/cli.ts'),
+        '--force-lock',
+      ],
+      configPath: join(this.#directory, 'kojid.conf'),
+      logPath: join(this.#directory, 'log'),
+      env: {
+        ...Object.fromEntries(
+          Object.entries(process.env).filter(([name]) => !name.startsWith('KOJI_ADJUTANT_TEST_')),
+        ),
+        CHAOS_MEMORY_FILE: this.#memoryFile,
+      },
+      clock: systemClock,
+    });
+  }
+}

@@ -1,0 +1,152 @@
+import { systemClock } from '../../src/core/clock.ts';
+import { taskState } from '../../src/devhub/rows.ts';
+import type { ContainerEvent } from './engine.ts';
+import type { TaskOutcome } from './outcome.ts';
+import type { Plan, PlannedTask } from './plan.ts';
+import type { Surroundings } from './surroundings.ts';
+import { Trouble } from './trouble.ts';
+import { World } from './world.ts';
+
+const never = new AbortController().signal;
+/** Tasks that are at work at the same time. */
+const atOnce = 8;
+const fillMs = 1_500;
+/** Phases whose container is the task itself. */
+const lastPhases = ['build', 'createrepo'];
+
+export interface PlanResult {
+  /** In the order of the plan. */
+  readonly outcomes: readonly TaskOutcome[];
+  readonly faults: ReadonlyMap<string, number>;
+  /** Tasks whose last container came to a good end more than once. */
+  readonly doubled: readonly string[];
+  readonly leaked: readonly string[];
+  readonly starts: number;
+  readonly seconds: number;
+}
+
+/** Runs all tasks of a plan, with its trouble or without. */
+export async function runPlan(
+  plan: Plan,
+  seed: number,
+  surroundings: Surroundings,
+  { disturbed, log }: { readonly disturbed: boolean; readonly log: (line: string) => void },
+): Promise<PlanResult> {
+  const startedMs = systemClock.now();
+  const completions = new Map<string, number>();
+  let trouble: Trouble | undefined;
+  const onEvent = (event: ContainerEvent) => {
+    trouble?.onContainer(event);
+    if (event.status !== 'died' || event.exitCode !== 0 || !lastPhases.includes(event.phase)) return;
+    const key = `${event.phase} of task ${event.taskId}`;
+    completions.set(key, (completions.get(key) ?? 0) + 1);
+  };
+  const world = await World.open(
+    surroundings,
+    plan.tasks.some(({ kind }) => kind === 'build'),
+    {
+      onRequest: (call) => trouble?.onRequest(call) ?? null,
+      onReply: (call) => trouble?.onReply(call),
+    },
+    onEvent,
+  );
+  const work: Promise<unknown>[] = [];
+  try {
+    completions.clear();
+    if (disturbed)
+      trouble = new Trouble(plan, seed, {
+        killDaemon: () => world.daemon.kill(),
+        restartEngine: () => work.push(world.engine.restart()),
+        fillDisk() {
+          if (world.area.fill()) work.push(systemClock.sleep(fillMs, never).then(() => world.area.empty()));
+        },
+        nowMs: () => systemClock.now(),
+      });
+    const ids = await runTasks(world, plan, trouble, log);
+    trouble?.stop();
+    await Promise.all(work);
+    const outcomes: TaskOutcome[] = [];
+    for (const id of ids) outcomes.push(await world.outcome(id));
+    const here = world.leftHere();
+    const left = [...(await here)];
+    await world.daemon.stop();
+    left.push(...(await world.leftOnHub()));
+    return {
+      outcomes,
+      faults: trouble?.done ?? new Map(),
+      doubled: [...completions]
+        .filter(([, count]) => count > 1)
+        .map(([key, count]) => `${key}: ${count} times`),
+      leaked: left,
+      starts: world.daemon.starts,
+      seconds: (systemClock.now() - startedMs) / 1000,
+    };
+  } catch (error) {
+    log(`the daemon's log is ${world.logPath}`);
+    throw error;
+  } finally {
+    await world.close();
+  }
+}
+
+/** Submits the tasks, a few at a time and not faster than trouble is dealt, and waits for their ends. */
+async function runTasks(
+  world: World,
+  plan: Plan,
+  trouble: Trouble | undefined,
+  log: (line: string) => void,
+): Promise<readonly number[]> {
+  const ids: number[] = [];
+  const open = new Set<number>();
+  const wanted = plan.blows.length + plan.mishaps;
+  let tags = 0;
+  while (ids.length < plan.tasks.length || open.size > 0) {
+    trouble?.tick();
+    for (const id of open) if (await world.hasEnded(id)) open.delete(id);
+    const next = plan.tasks[ids.length];
+    // The last tasks wait until most of the trouble was there, or none would be left to meet it.
+    const mayStart =
+      trouble === undefined || trouble.total >= (wanted * (ids.length - atOnce)) / plan.tasks.length;
+    if (next !== undefined && open.size < atOnce && (mayStart || open.size < 3)) {
+      const id = await submit(world, next, next.kind === 'tagBuild' ? tags++ : 0);
+      ids.push(id);
+      open.add(id);
+      if (ids.length % 20 === 0)
+        log(`${ids.length} tasks, ${trouble?.total ?? 0} faults, ${world.daemon.starts} starts`);
+      if (next.kind === 'canceled') void cancelLater(world, id);
+    } else await systemClock.sleep(100, never);
+  }
+  return ids;
+}
+
+async function submit(world: World, { kind, dice }: PlannedTask, tag: number): Promise<number> {
+  switch (kind) {
+    case 'sleep':
+      return world.submit('sleep', [Math.round(dice * 20) / 10]);
+    case 'fork':
+      return world.submit('fork', [3, 1]);
+    case 'waittest':
+      return world.submit('waittest', [2, 1]);
+    case 'subtask':
+      return world.submit('subtask', [dice < 0.5 ? 1 : 2]);
+    case 'failing':
+      return world.submit('default', []);
+    case 'canceled':
+      return world.submit('sleep', [3600]);
+    case 'tagBuild':
+      return world.submit('tagBuild', ['chaos', world.build(tag), false, null, true]);
+    case 'newRepo':
+      return world.submit('newRepo', ['td1-build']);
+    case 'build':
+      return world.submitBuild();
+  }
+}
+
+/** Cancels a task that never ends, once it runs. */
+async function cancelLater(world: World, id: number): Promise<void> {
+  while ((await world.stateOf(id)) !== taskState.OPEN) await systemClock.sleep(200, never);
+  await systemClock.sleep(500, never);
+  await world.hub.change(({ state }) =>
+    state.tables.tasks.update(id, { state: taskState.CANCELED, completion_time: systemClock.now() / 1000 }),
+  );
+}

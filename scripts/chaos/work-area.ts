@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/** A file system of its own for the work area of a daemon, which can be full. Needs root; others get a directory. */
+export class WorkArea {
+  readonly path: string;
+  readonly #mounted: boolean;
+
+  constructor(path: string, sizeMb: number) {
+    this.path = path;
+    mkdirSync(path);
+    this.#mounted = process.getuid?.() === 0;
+    if (this.#mounted)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMb}m,mode=755`, 'chaos', path]);
+  }
+
+  /** Writes until there is no room; false where the file system is not our own. */
+  fill(): boolean {
+    if (!this.#mounted) return false;
+    const file = openSync(join(this.path, 'ballast'), 'a');
+    const block = Buffer.alloc(1024 * 1024);
+    try {
+      for (;;) writeSync(file, block);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+    } finally {
+      closeSync(file);
+    }
+    return true;
+  }
+
+  empty(): void {
+    rmSync(join(this.path, 'ballast'), { force: true });
+  }
+
+  /** Directories of tasks, and mounts below the area. */
+  leftovers(): string[] {
+    const tasks = join(this.path, 'adjutant', 'tasks');
+    const names = existsSync(tasks) ? readdirSync(tasks, { recursive: true }).map(String) : [];
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .filter((line) => line.split(' ')[1]?.startsWith(`${this.path}/`));
+    return [
+      ...names.filter((name) => /^\d+\/\d+$/.test(name)).map((name) => `task directory ${name}`),
+      ...mounts.map((line) => `mount ${line.split(' ')[1]}`),
+    ];
+  }
+
+  remove(): void {
+    if (this.#mounted) execFileSync('umount', [this.path]);
+    rmSync(this.path, { recursive: true });
+  }
+}

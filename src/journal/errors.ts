@@ -1,0 +1,12 @@
+import { BuilderError } from '../core/errors.ts';
+
+/** A task that goes on after a restart has taken another way than before: what was remembered is worth nothing. */
+export class HistoryDiverged extends BuilderError {
+  constructor(key: string) {
+    super(
+      'history-diverged',
+      'builder',
+      `after the restart the task came to "${key}" in another way than before`,
+    );
+  }
+}

@@ -1,0 +1,89 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { JsonLines } from './lines.ts';
+import { TaskHistory } from './task-history.ts';
+
+/** A task that an earlier life of the daemon has begun, and what it has done of it. */
+export interface BegunTask<Head> {
+  readonly taskId: number;
+  readonly head: Head;
+  readonly history: TaskHistory;
+}
+
+/**
+ * The histories of the tasks that run here, a file for each; its first line says which task it is. A history that
+ * belongs to another boot of the machine is of no use: no container has outlived that.
+ */
+export class TaskJournal<Head> {
+  readonly #directory: string;
+  readonly #head: z.ZodType<Head>;
+  readonly #now: () => number;
+  readonly #log: Logger;
+  #boot: Promise<string> | null = null;
+
+  constructor(directory: string, head: z.ZodType<Head>, now: () => number, log: Logger) {
+    this.#directory = directory;
+    this.#head = head;
+    this.#now = now;
+    this.#log = log;
+  }
+
+  /** Begins the history of a task; one that is there is replaced. */
+  async begin(taskId: number, head: Head): Promise<TaskHistory> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const lines = await JsonLines.create(this.#path(taskId));
+    await lines.append({ boot: await this.#bootId(), head });
+    return new TaskHistory(lines, this.#now, null);
+  }
+
+  /** Opens what earlier lives have left. What cannot be gone on with is removed, with a word in the log. */
+  async reopen(): Promise<readonly BegunTask<Head>[]> {
+    const found: BegunTask<Head>[] = [];
+    for (const name of await readdir(this.#directory).catch(() => [])) {
+      const taskId = Number(/^(\d+)\.jsonl$/.exec(name)?.[1]);
+      if (!Number.isSafeInteger(taskId)) continue;
+      try {
+        found.push(await this.#reopen(taskId));
+      } catch (error) {
+        this.#log.warn(
+          { taskId, reason: describeError(error) },
+          'a task that an earlier life has begun cannot be gone on with',
+        );
+        await this.remove(taskId);
+      }
+    }
+    return found;
+  }
+
+  /** The task has ended, and the hub knows. */
+  async remove(taskId: number): Promise<void> {
+    await rm(this.#path(taskId), { force: true });
+  }
+
+  async #reopen(taskId: number): Promise<BegunTask<Head>> {
+    const { lines, values } = await JsonLines.reopen(this.#path(taskId));
+    try {
+      const [first, ...entries] = values;
+      if (typeof first !== 'object' || first === null || !('head' in first) || !('boot' in first))
+        throw new Error('its journal has no beginning');
+      if (first.boot !== (await this.#bootId())) throw new Error('the machine was started anew since then');
+      const head = this.#head.parse(first.head);
+      return { taskId, head, history: new TaskHistory(lines, this.#now, entries) };
+    } catch (error) {
+      await lines.close();
+      throw error;
+    }
+  }
+
+  async #bootId(): Promise<string> {
+    this.#boot ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then((text) => text.trim());
+    return this.#boot;
+  }
+
+  #path(taskId: number): string {
+    return join(this.#directory, `${taskId}.jsonl`);
+  }
+}

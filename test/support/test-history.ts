@@ -1,0 +1,23 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { TaskHistory } from '../../src/journal/task-history.ts';
+import { openTaskJournal, taskHead } from './task-journal.ts';
+
+/** The history of one task in its first life, and in the next ones: each finds what all before it have put down. */
+export async function openTestHistory(now: () => number = () => 0) {
+  const directory = await mkdtemp(join(tmpdir(), 'history-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const journal = openTaskJournal(directory, now);
+  return {
+    /** Where it lies, a file for each task. */
+    directory: join(directory, 'journal', 'tasks'),
+    first: await journal.begin(5, taskHead(5)),
+    async next(): Promise<TaskHistory> {
+      const [begun] = await journal.reopen();
+      if (begun === undefined) throw new Error('there is no history');
+      return begun.history;
+    },
+  };
+}

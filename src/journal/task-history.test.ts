@@ -136,7 +136,6 @@ describe('TaskHistory', () => {
   it('passes over a line that was cut off', async () => {
     const { first, next, directory } = await openTestHistory();
     await first.once('a', z.int(), async () => 1);
-    await first.close();
     const [file = ''] = await readdir(directory);
     await appendFile(`${directory}/${file}`, '{"begin":"b');
 

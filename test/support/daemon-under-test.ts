@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Daemon, type Shutdown } from '../../src/builder/daemon.ts';
 import { BuilderEvents } from '../../src/builder/events.ts';
+import type { TaskEnvironment } from '../../src/builder/task-runner.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { Restarts } from '../../src/journal/restarts.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -13,17 +14,29 @@ import { openTaskJournal } from './task-journal.ts';
 const cacheBudget = { snapshotBytes: 10_000, packageBytes: 10_000, failedBytes: 0, solutions: 5000 };
 const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 
-/** A daemon that is not running yet, with a hub in memory and a clock that the test moves; stopped when the test ends. */
+/** What outlives a daemon: the hub, the engine, the worker's area. Its clock is left standing still. */
+interface EarlierLife {
+  readonly hub: MemoryHub;
+  readonly containers: FakeManager;
+  readonly environment: TaskEnvironment;
+}
+
+/**
+ * A daemon that is not running yet, with a hub in memory and a clock that the test moves; stopped when the test ends.
+ * `after`: the next start of another one.
+ */
 export async function setUpDaemon({
   skipMain = false,
   single = false,
   debugTask = false,
   shutdown = 'free' as Shutdown,
+  goOn = true,
+  after = null as EarlierLife | null,
 } = {}) {
-  const hub = new MemoryHub();
+  const hub = after?.hub ?? new MemoryHub();
   const clock = new ManualClock();
-  const containers = new FakeManager({ clock, images: { 'localhost/root:1': image } });
-  const environment = await makeTaskEnvironment(clock, containers);
+  const containers = after?.containers ?? new FakeManager({ clock, images: { 'localhost/root:1': image } });
+  const environment = { ...(after?.environment ?? (await makeTaskEnvironment(clock, containers))), clock };
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
   const space = { freeBytes: new Map<string, number>(), minSpaceBytes: 1, loadAverage: 0, processors: 1 };
@@ -35,7 +48,7 @@ export async function setUpDaemon({
     journal,
     restarts: new Restarts(join(environment.workDir, 'journal/restarts')),
     handOver: async () => void handovers.push('handed over'),
-    goOn: true,
+    goOn,
     environment,
     probe: { look: async () => ({ ...space, engineProblem: null }) },
     events,

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { asleepMs, setUpDaemon, sleepTask } from '../../test/support/daemon-under-test.ts';
+
+/** A first life of a daemon, killed while a task sleeps; the second has the same hub, engine and area. */
+async function killedWhileAsleep() {
+  const first = await setUpDaemon({ shutdown: 'handover' });
+  const id = sleepTask(first.hub);
+  const code = first.run();
+  await first.clock.asleep(asleepMs);
+  first.daemon.stop();
+  expect(await code).toBe(0);
+  return { first, id };
+}
+
+describe('a daemon that hands over', () => {
+  it('says that it is not ready, frees nothing, and keeps its session', async () => {
+    const { first, id } = await killedWhileAsleep();
+
+    expect(first.hub.task(id).state).toBe('open');
+    expect(first.hub.told).toMatchObject({ ready: false });
+    expect(first.handovers).toEqual(['handed over']);
+    expect(first.hub.methods()).not.toContain('host.freeTasks');
+    expect(first.hub.methods()).not.toContain('logout');
+  });
+
+  it('logs out when it has no tasks', async () => {
+    const { daemon, run, hub, clock, handovers } = await setUpDaemon({ shutdown: 'handover' });
+    const code = run();
+    await clock.asleep();
+    daemon.stop();
+
+    expect(await code).toBe(0);
+    expect(hub.methods(1).at(-1)).toBe('logout');
+    expect(handovers).toEqual([]);
+  });
+});
+
+describe('the next start', () => {
+  it('goes on with what is open here since the same time', async () => {
+    const { first, id } = await killedWhileAsleep();
+    const second = await setUpDaemon({ after: first });
+    const ended = new Promise((resolve) => second.events.once('task:ended', resolve));
+    void second.run();
+
+    await second.clock.asleep(asleepMs);
+    await second.clock.advance(asleepMs);
+    await ended;
+
+    expect(second.happened).toContain(`${id} closed`);
+    expect(first.hub.methods().filter((method) => method === 'host.openTask')).toHaveLength(1);
+    expect(first.hub.methods()).not.toContain('host.freeTasks');
+  });
+
+  it.each([
+    ['was cancelled', (task: { state: string }) => Object.assign(task, { state: 'canceled' })],
+    ['was given to another host', (task: { host: number | null }) => Object.assign(task, { host: 8 })],
+  ])('does not go on with a task that %s meanwhile', async (_what, change) => {
+    const { first, id } = await killedWhileAsleep();
+    change(first.hub.task(id));
+    const second = await setUpDaemon({ after: first });
+    void second.run();
+    await second.clock.asleep();
+
+    expect(second.happened).not.toContain(`${id} closed`);
+    expect(await second.journal.reopen()).toEqual([]);
+  });
+
+  it('gives all back when it is told to', async () => {
+    const { first, id } = await killedWhileAsleep();
+    const second = await setUpDaemon({ after: first, goOn: false, skipMain: true });
+
+    expect(await second.run()).toBe(0);
+
+    expect(first.hub.task(id).state).toBe('free');
+    expect(await second.journal.reopen()).toEqual([]);
+  });
+});

@@ -95,7 +95,6 @@ export class KeptDaemon {
         '--import',
         preload,
         join(import.meta.dirname, '../../src/cli.ts'),
-        '--force-lock',
       ],
       configPath: join(this.#directory, 'kojid.conf'),
       logPath: join(this.#directory, 'log'),

@@ -86,6 +86,7 @@ const results = await archive();
 
 const collected = join(tmpdir(), `koji-adjutant-fuzz-${process.pid}`);
 let collections = 0;
+process.once('exit', () => rmSync(collected, { recursive: true, force: true }));
 
 async function collect(input: Buffer): Promise<unknown> {
   if (collections % 1000 === 0) {

@@ -1,12 +1,17 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { taskState } from '../../src/devhub/rows.ts';
 import { childOf, TestBuilder } from './builder.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';
 import { inTime } from './forever.ts';
 import { describeE2e, makeSrpm, srpm } from './surroundings.ts';
+
+const run = promisify(execFile);
+const cli = join(import.meta.dirname, '../../src/cli.ts');
 
 /** Writes a numbered line every tenth of a second, for twelve seconds. */
 const countingSpec = `BuildArch: noarch
@@ -150,5 +155,19 @@ describeE2e('a daemon that is killed', () => {
     expect(ended.fault).toBeNull();
     expect(await startOf(buildArch)).toBe(startTs);
     expect(numbers(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers);
+  });
+
+  it('gives them back to the hub when that is asked for instead, and leaves nothing', async () => {
+    const { buildArch } = await count(10);
+    expect(await builder.daemon.stop()).toBe(0);
+
+    await run(process.execPath, [cli, 'release', '-c', join(builder.directory, 'kojid.conf')]);
+
+    const { state } = await hub.running.change((hubData) => hubData.state.tables.tasks.mustGet(buildArch));
+    expect(state).toBe(taskState.FREE);
+    expect(await builder.leftovers()).toEqual([]);
+    expect((await hub.buildroots(buildArch)).map((root) => root.state)).toEqual(['EXPIRED']);
+    // The lock is free, too.
+    await builder.restart();
   });
 });

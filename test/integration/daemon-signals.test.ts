@@ -78,10 +78,10 @@ async function startIdleHub(): Promise<FakeHub> {
 
 describe('a daemon that runs a task', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'frees it at %s, is not ready, logs out, and ends with 0',
+    'frees it at %s where shutdown says so, is not ready, logs out, and ends with 0',
     async (signal) => {
       const { hub, client } = await startHub();
-      const daemon = await SpawnedDaemon.start(hub.url, ['sleeptime = 15']);
+      const daemon = await SpawnedDaemon.start(hub.url, ['sleeptime = 15', 'adjutant_shutdown = free']);
       await daemon.line('ready');
       await client.call('makeTask', ['sleep', [sleepSeconds]]);
       await daemon.line('task started');

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
@@ -50,7 +49,7 @@ export class PackageCode {
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
   async run(root: PreparedRoot, step: CodeStep, signal: AbortSignal): Promise<RanCode> {
     const { title, phase, attempt, script, verdict } = step;
-    await writeFile(this.#ground.path(`in/${phase}-${attempt}.sh`), script);
+    await this.#ground.write(`in/${phase}-${attempt}.sh`, script);
     const { container, disk } = await this.#containers(root, step, signal);
     try {
       const code = await this.#ground.runPackageCode(title, container, verdict, signal);

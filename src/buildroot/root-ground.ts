@@ -1,3 +1,4 @@
+import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
@@ -64,6 +65,20 @@ export class RootGround {
   /** A place in the task's directory. */
   path(below: string): string {
     return join(this.request.directory.absolute, below);
+  }
+
+  /** Writes a file that phases read. One that is at work, since before a restart of the daemon, reads on in the old. */
+  async write(below: string, content: string): Promise<void> {
+    const path = this.path(below);
+    await writeFile(`${path}.new`, content);
+    await rename(`${path}.new`, path);
+  }
+
+  /** Copies a file to where phases read it, in the same way. */
+  async copy(from: string, below: string): Promise<void> {
+    const path = this.path(below);
+    await copyFile(from, `${path}.new`);
+    await rename(`${path}.new`, path);
   }
 
   /** Creates a container that is removed with the task at the latest. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { PackageUnavailable, packagePath } from '../cache/package-cache.ts';
 import { Solution } from '../cache/solution-memo.ts';
@@ -268,8 +268,7 @@ export class RootPackages {
         Object.entries(inputs.digests).map(([command, list]) => [`${command}-${attempt}`, list]),
       ),
     };
-    for (const [name, content] of Object.entries(files))
-      await writeFile(this.#ground.path(`in/${name}`), content);
+    for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
     await mkdir(this.#ground.path(`out-${attempt}`), { recursive: true });
     const spec = installContainer(host, request, attempt, into.id);
     const code = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { digestOf, Solution } from '../cache/solution-memo.ts';
 import type { ContainerId } from '../container/spec.ts';
@@ -85,14 +85,17 @@ export class RootSolver {
       releaseVersion: readSolverSettings(request.extra).releaseVersion,
       personality: request.personality,
     };
-    await writeFile(this.#ground.path(`in/solve-${attempt}.sh`), solveScript(wish.goal, settings));
+    await this.#ground.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
     const answer = this.#ground.path('solve/solution.json');
-    await rm(answer, { force: true });
-    const metadata = attempt === 1 ? await this.#bringMetadata(signal) : 'there';
+    const title = `solve ${wish.title}`;
+    // One that an earlier life has begun is at work there, or has left its answer.
+    const isBegun = this.#ground.history.isBegun(title);
+    if (!isBegun) await rm(answer, { force: true });
+    const metadata = attempt === 1 && !isBegun ? await this.#bringMetadata(signal) : 'there';
     const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
-    const code = await this.#ground.runBootstrap(`solve ${wish.title}`, spec, signal);
+    const code = await this.#ground.runBootstrap(title, spec, signal);
     if (code === noPackageManager) throw new UnusableImage(request.image);
-    if (code !== 0) throw new BuildrootStepFailed(`solve ${wish.title} (status ${code})`, 30);
+    if (code !== 0) throw new BuildrootStepFailed(`${title} (status ${code})`, 30);
     if (metadata === 'fetched') await this.#keepMetadata(signal);
     return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));
   }

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import type { Container } from '../container/manager.ts';
@@ -99,7 +99,7 @@ export class TagRoot {
 
   /** Puts the source package at `path` where the scripts find it. */
   async bringSource(path: string): Promise<void> {
-    await copyFile(path, this.#ground.path('in/source.src.rpm'));
+    await this.#ground.copy(path, 'in/source.src.rpm');
   }
 
   /**
@@ -163,7 +163,7 @@ export class TagRoot {
     signal: AbortSignal,
   ): Promise<BuildResults | null> {
     const { rpmTarget, personality } = this.#ground.request;
-    if (!remade) await writeFile(this.#ground.path(`in/${requirementsFile}`), `${source.requirements}\n`);
+    if (!remade) await this.#ground.write(`in/${requirementsFile}`, `${source.requirements}\n`);
     const step = {
       ...{ title: 'rpmbuild', phase: 'build', attempt: this.#builds },
       script: remade
@@ -186,7 +186,7 @@ export class TagRoot {
     // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
     if (remade && !source.generated && written !== null) {
       const name = basename(source.path);
-      await copyFile(source.path, this.#ground.path(`results/${name}`));
+      await this.#ground.copy(source.path, `results/${name}`);
       files.add(name);
     }
     if (files.size === 0) throw new BuildrootStepFailed('No build results found: rpmbuild', noResults);
@@ -216,7 +216,7 @@ export class TagRoot {
   async #addRequirementsOf(source: SourcePackage, signal: AbortSignal): Promise<boolean> {
     this.#requests += 1;
     const file = `requires-${this.#requests}.src.rpm`;
-    await copyFile(source.path, this.#ground.path(`in/${file}`));
+    await this.#ground.copy(source.path, `in/${file}`);
     const goal = { kind: 'build-requires', file } as const;
     const before = this.#root;
     this.#root = await this.#packages.prepare(
@@ -271,5 +271,5 @@ async function writeInputs(ground: RootGround): Promise<void> {
     rpmmacros: renderMacros(planMacros(site, extra, targetArch)),
     [`dnf-plugins/${dnfPluginName}.py`]: dnfPlugin,
   };
-  for (const [name, content] of Object.entries(files)) await writeFile(ground.path(`in/${name}`), content);
+  for (const [name, content] of Object.entries(files)) await ground.write(`in/${name}`, content);
 }

@@ -27,7 +27,8 @@ export async function mergeRepos(
   const refusal = outOfReach(wanted);
   if (refusal !== null) throw new TaskRefused(refusal, { soft: false });
 
-  await bringInputs(context, job, mode);
+  // One that an earlier life has begun reads them.
+  if (!context.history.isBegun('mergerepos')) await bringInputs(context, job, mode);
   for (const name of ['repo', 'tmp'])
     await mkdir(join(directory.absolute, 'merge', name), { recursive: true });
   // By the end of this name builders tell packages of the hub from external ones.

@@ -31,7 +31,8 @@ export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Pro
 /** Runs a step; its output is the log `<name>.log`. Gives the exit code. The task's directory has an `in`. */
 export async function runRepoStep(context: TaskContext, step: RepoStep): Promise<number> {
   const { containers, logs, clock, signal, directory, cleanup, history } = context;
-  await writeFile(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
+  if (!history.isBegun(step.name))
+    await writeFile(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
   const name = `${step.name}.log`;
   const log = await logs.open(name);
   const spec = toContainerSpec(context, step);

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { describeE2e } from './surroundings.ts';
 
 describeE2e('a daemon in trouble (npm run chaos -- --short)', () => {
-  it('loses no task, does none twice, and leaves no container, file, mount or buildroot', () => {
+  it('loses no task, does none twice, and leaves no container, file, mount, buildroot or session', () => {
     const script = join(import.meta.dirname, '../../scripts/chaos/chaos.ts');
 
     const { stdout, stderr } = spawnSync(process.execPath, [script, '--short', '--seed', '1'], {
@@ -13,12 +13,6 @@ describeE2e('a daemon in trouble (npm run chaos -- --short)', () => {
     });
 
     const last = stdout.trimEnd().split('\n').at(-1);
-    expect(last, stdout + stderr).toMatch(/^8 tasks, \d+ faults, 0 lost, 0 doubled, \d+ leaked$/);
-    // Subsessions of a killed daemon stay open on the hub until sessions are taken up again.
-    const leaks = stdout.split('\n').filter((line) => line.startsWith('leaked'));
-    expect(
-      leaks.filter((line) => !line.includes('subsession')),
-      stdout,
-    ).toEqual([]);
+    expect(last, stdout + stderr).toMatch(/^8 tasks, \d+ faults, 0 lost, 0 doubled, 0 leaked$/);
   });
 });

@@ -65,6 +65,17 @@ describe('the next start', () => {
     expect(await second.journal.reopen()).toEqual([]);
   });
 
+  it('gives nothing back when it is stopped before it has gone on', async () => {
+    const { first, id } = await killedWhileAsleep();
+    const second = await setUpDaemon({ after: first, shutdown: 'handover' });
+    second.daemon.stop();
+
+    expect(await second.run()).toBe(0);
+
+    expect(first.hub.task(id).state).toBe('open');
+    expect(await second.journal.reopen()).toHaveLength(1);
+  });
+
   it('gives all back when it is told to', async () => {
     const { first, id } = await killedWhileAsleep();
     const second = await setUpDaemon({ after: first, goOn: false, skipMain: true });

@@ -97,6 +97,8 @@ export class Daemon {
   #how: Shutdown | null = null;
   /** The service manager is to start the daemon again. */
   #again = false;
+  /** The tasks of an earlier life run again, or there were none. */
+  #wentOn = false;
   /** When the time to tidy up is over. */
   #stopByMs = 0;
 
@@ -222,6 +224,7 @@ export class Daemon {
     const begun = await this.#begunTasks(host, signal);
     await this.#tidyUp(new Set(begun.map(({ taskId }) => taskId)), signal);
     await this.#goOn(begun, host, signal);
+    this.#wentOn = true;
     await expire(signal);
     log.info({ hostId: id, hostName: name, hub }, 'ready');
     const accepted = formatAcceptRules(environment.config.adjutant.accept);
@@ -375,6 +378,8 @@ export class Daemon {
     const notReady = this.#say('not ready', (signal) => host.updateHost(0, false, undefined, signal));
     await this.#stopTasks('shutdown');
     await notReady;
+    // Stopped before it had gone on with what an earlier life has begun: the next start does.
+    if (this.#how === 'handover' && !this.#wentOn) return this.#say('logout', () => session.logout());
     await this.#say('tasks freed', async (signal) => {
       const open = await host.heldTasks(signal);
       if (open.length > 0)

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { describeFile, differences, type TaskOutcome, withoutIds } from './outcome.ts';
-import { makePlan } from './plan.ts';
+import { stateFacts, withoutChance } from './file-facts.ts';
+import { differences, type TaskOutcome, withoutIds } from './outcome.ts';
+import { makePlan, type Plan } from './plan.ts';
 import { Trouble } from './trouble.ts';
 
 const outcome = (more: Partial<TaskOutcome> = {}): TaskOutcome => ({
-  ...{ method: 'build', label: null, state: 2, result: 'null', files: ['a.log'], children: [] },
+  ...{ method: 'build', label: null, state: 2, result: 'null', children: [] },
+  files: [{ name: 'a.log', content: 'one\ntwo' }],
   ...more,
 });
 
@@ -15,7 +17,7 @@ describe('makePlan', () => {
     expect(plan).toEqual(makePlan(4, 50, 40));
     expect(plan).not.toEqual(makePlan(5, 50, 40));
     expect(plan.tasks).toHaveLength(50);
-    expect(plan.mishaps + plan.blows.length).toBe(40);
+    expect(plan.mishaps.length + plan.blows.length).toBe(40);
   });
 
   it('has a build in it, however short it is', () => {
@@ -38,42 +40,85 @@ describe('differences', () => {
     ]);
   });
 
-  it('sees through ids, and into files that are always the same', () => {
+  it('finds a line of a log that is missing or comes twice', () => {
+    const log = (content: string) => outcome({ files: [{ name: 'build.log', content }] });
+
+    expect(differences(log('a\nb\nc'), log('a\nb\nb\nc'))).toEqual([
+      'build: build.log has "b" in line 3 of 4; undisturbed "c" of 3',
+    ]);
+    expect(differences(log('a\nb'), log('a'))).toEqual([
+      'build: build.log has its end in line 2 of 1; undisturbed "b" of 2',
+    ]);
+    expect(differences(log('a'), log('a\nb'))).toEqual([
+      'build: build.log has "b" in line 2 of 2; undisturbed its end of 1',
+    ]);
+  });
+
+  it('sees through ids, names of temporary files and the order of threads', () => {
     expect(withoutIds('["tasks/12/10012", 7]')).toBe('["tasks/N/N", N]');
-    expect(describeFile('build.log', () => Buffer.from('a'))).toBe('build.log');
-    expect(describeFile('x-primary.xml.gz', () => Buffer.from('a'))).not.toBe(
-      describeFile('x-primary.xml.gz', () => Buffer.from('b')),
+    expect(withoutChance('sh /var/tmp/rpm-tmp.aB3x9Z')).toBe('sh /var/tmp/rpm-tmp.X');
+    expect(withoutChance('a\nWrote: y\nWrote: x\nb\n')).toBe('a\nWrote: x\nWrote: y\nb\n');
+  });
+});
+
+describe('stateFacts', () => {
+  it('leaves out what was prepared, and tells steps without an end', () => {
+    const line = (text: string) => `2026-01-01 00:00:00,000 - ${text}\n`;
+    const whole = ['Start: fetch @build', 'Finish: fetch @build', 'Start: rpmbuild', 'Finish: rpmbuild'];
+
+    expect(stateFacts(whole.map(line).join(''))).toBe('Start: rpmbuild\nFinish: rpmbuild');
+    expect(stateFacts(whole.slice(0, 3).map(line).join(''))).toBe(
+      'rpmbuild has begun 1 times, ended 0\nStart: rpmbuild',
     );
   });
 });
 
 describe('Trouble', () => {
-  it('strikes when the step passes, after a rest, and gives up a step that does not come', () => {
+  const call = (method: string) => ({ method, params: [], keywords: {}, file: null });
+  const kill = (method: string) => ({ kind: 'kill', method, when: 'reply' }) as const;
+
+  function trouble(plan: Partial<Plan>) {
     const done: string[] = [];
-    let now = 0;
-    const hands = {
-      killDaemon: () => done.push(`kill at ${now}`),
+    const clock = { nowMs: 0 };
+    const dealt = new Trouble({ tasks: [], blows: [], mishaps: [], ...plan }, 1, {
+      killDaemon: () => done.push(`kill at ${clock.nowMs}`),
       restartEngine: () => done.push('engine'),
       fillDisk: () => done.push('disk'),
-      nowMs: () => now,
-    };
-    const kill = { kind: 'kill', method: 'host.openTask', when: 'reply' } as const;
-    const trouble = new Trouble({ tasks: [], blows: [kill, kill, { kind: 'disk' }], mishaps: 0 }, 1, hands);
-    const call = { method: 'host.openTask', params: [], keywords: {}, file: null };
+      nowMs: () => clock.nowMs,
+    });
+    return { dealt, done, clock };
+  }
 
-    trouble.onReply(call);
-    now = 3000;
-    trouble.onRequest(call);
-    trouble.onReply(call);
-    now = 4000;
-    trouble.onReply(call);
-    now = 10_000;
-    trouble.tick();
-    now = 13_000;
-    trouble.tick();
+  it('strikes when a step passes, after a rest, and gives up a step that does not come', () => {
+    const { dealt, done, clock } = trouble({
+      blows: [kill('host.repoDone'), kill('host.openTask'), { kind: 'disk' }],
+    });
+
+    dealt.onReply(call('host.openTask'));
+    clock.nowMs = 3000;
+    dealt.onRequest(call('host.openTask'));
+    dealt.onReply(call('host.openTask'));
+    clock.nowMs = 4000;
+    dealt.onReply(call('host.repoDone'));
+    clock.nowMs = 10_000;
+    dealt.tick();
+    clock.nowMs = 13_000;
+    dealt.tick();
 
     expect(done).toEqual(['kill at 3000', 'kill at 10000', 'disk']);
-    expect(trouble.left).toBe(0);
-    expect(Object.fromEntries(trouble.done)).toEqual({ 'daemon killed': 2, 'disk full': 1 });
+    expect(dealt.left).toBe(0);
+    expect(dealt.strayed).toEqual(['kill at host.repoDone reply']);
+    expect(Object.fromEntries(dealt.done)).toEqual({ 'daemon killed': 2, 'disk full': 1 });
+  });
+
+  it('keeps a mishap for its call, until there is a hurry', () => {
+    const { dealt } = trouble({ mishaps: [{ method: 'login', kind: 'lost-reply' }] });
+    const callMany = (method: string) =>
+      Array.from({ length: 100 }, () => dealt.onRequest(call(method))).filter((mishap) => mishap !== null);
+
+    expect(callMany('echo')).toEqual([]);
+    dealt.hurry();
+    expect(callMany('echo')).toEqual(['lost-reply']);
+    expect(dealt.strayed).toEqual(['lost-reply of login']);
   });
 });

@@ -1,6 +1,7 @@
 // Puts a daemon through trouble and compares how its tasks ended with an undisturbed run of the same tasks:
 //   npm run chaos -- --seed N --tasks T --faults F [--short]
-// Needs what end-to-end tests need (scripts/test.sh). The same seed makes the same tasks and the same list of
+// Needs what end-to-end tests need (scripts/test.sh). With KOJI_TEST_HUB, the env.sh of a real hub for tests, the tasks are those of
+// that hub, else of a development hub. The same seed makes the same tasks and the same list of
 // trouble; `--short` has few of both and no buildroots; when exactly it strikes depends on the machine. Ends with 1 unless nothing was lost, doubled or leaked.
 import { parseArgs } from 'node:util';
 import { differences } from './outcome.ts';
@@ -28,7 +29,9 @@ const log = (line: string): void =>
   console.log(`[chaos +${((performance.now() - startedMs) / 1000).toFixed(0)}s] ${line}`);
 
 const plan = makePlan(seed, tasks, faults, !values.short);
-log(`seed ${seed}: ${tasks} tasks, ${plan.mishaps} mishaps of calls, ${plan.blows.length} blows`);
+log(
+  `seed ${seed}: ${tasks} tasks, ${plan.mishaps.length} mishaps of calls, ${plan.blows.length} blows, ${surroundings.realHub === null ? 'development hub' : 'real hub'}`,
+);
 const calm = await runPlan(plan, seed, surroundings, { disturbed: false, log });
 log(`undisturbed in ${calm.seconds.toFixed(0)} s`);
 const rough = await runPlan(plan, seed, surroundings, { disturbed: true, log });
@@ -54,5 +57,6 @@ process.exitCode = lostCount + rough.doubled.length + rough.leaked.length + calm
 function show(undisturbed: PlanResult, disturbed: PlanResult): void {
   console.log(`\n${'trouble'.padEnd(18)} count`);
   for (const [kind, count] of [...disturbed.faults].sort()) console.log(`${kind.padEnd(18)} ${count}`);
-  console.log(`${'daemon starts'.padEnd(18)} ${disturbed.starts} (undisturbed ${undisturbed.starts})\n`);
+  console.log(`${'daemon starts'.padEnd(18)} ${disturbed.starts} (undisturbed ${undisturbed.starts})`);
+  console.log(`\nelsewhere than meant: ${disturbed.strayed.join(', ') || 'none'}\n`);
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import type { FileFacts } from './file-facts.ts';
 
 /** How a task ended, in words that are the same whenever the same task is run. */
 export interface TaskOutcome {
@@ -7,8 +7,8 @@ export interface TaskOutcome {
   readonly state: number;
   /** Its result or fault, without what differs from run to run. */
   readonly result: string;
-  /** Names of the files it uploaded, with a digest of those whose content is always the same. */
-  readonly files: readonly string[];
+  /** What it has uploaded, by name. */
+  readonly files: readonly FileFacts[];
   readonly children: readonly TaskOutcome[];
 }
 
@@ -20,13 +20,6 @@ export function withoutIds(text: string): string {
   return text.replace(/,"[^"]*\/dnf[\w.]*\.log"/g, '').replace(/\b\d+\b/g, 'N');
 }
 
-/** A file of a task: its name, and where its content is the same in each run a digest of that. */
-export function describeFile(name: string, content: () => Buffer): string {
-  // Logs tell times; packages carry the time and host of their build; repomd.xml has a revision.
-  const varies = /\.(log|rpm)$|^repomd\.xml$|^noarch_rpmdiff\.json$/.test(name);
-  return varies ? name : `${name} ${createHash('sha256').update(content()).digest('hex').slice(0, 16)}`;
-}
-
 /** What is different about a task that went through trouble; empty when nothing is. */
 export function differences(wanted: TaskOutcome, got: TaskOutcome, path = wanted.method): string[] {
   const found: string[] = [];
@@ -35,8 +28,7 @@ export function differences(wanted: TaskOutcome, got: TaskOutcome, path = wanted
       found.push(
         `${path}: ${key} is ${JSON.stringify(got[key])}, undisturbed ${JSON.stringify(wanted[key])}`,
       );
-  if (wanted.files.join() !== got.files.join())
-    found.push(`${path}: files are ${got.files.join(', ')}; undisturbed ${wanted.files.join(', ')}`);
+  found.push(...fileDifferences(wanted.files, got.files).map((line) => `${path}: ${line}`));
   if (wanted.children.length !== got.children.length)
     found.push(`${path}: ${got.children.length} children, undisturbed ${wanted.children.length}`);
   for (const [index, child] of wanted.children.entries()) {
@@ -45,4 +37,21 @@ export function differences(wanted: TaskOutcome, got: TaskOutcome, path = wanted
       found.push(...differences(child, other, `${path}/${child.label ?? child.method}`));
   }
   return found;
+}
+
+function fileDifferences(wanted: readonly FileFacts[], got: readonly FileFacts[]): string[] {
+  const names = (files: readonly FileFacts[]) => files.map(({ name }) => name).join(', ');
+  if (names(wanted) !== names(got)) return [`files are ${names(got)}; undisturbed ${names(wanted)}`];
+  return wanted.flatMap(({ name, content }, index) => {
+    const other = got[index]?.content ?? '';
+    return content === other ? [] : [`${name} ${firstDifference(content, other)}`];
+  });
+}
+
+function firstDifference(wanted: string, got: string): string {
+  const [wantedLines, gotLines] = [wanted.split('\n'), got.split('\n')];
+  const line = wantedLines.findIndex((text, index) => text !== gotLines[index]);
+  const at = line === -1 ? wantedLines.length : line;
+  const quote = (text: string | undefined) => (text === undefined ? 'its end' : JSON.stringify(text));
+  return `has ${quote(gotLines[at])} in line ${at + 1} of ${gotLines.length}; undisturbed ${quote(wantedLines[at])} of ${wantedLines.length}`;
 }

@@ -1,3 +1,4 @@
+import { type Mishap, mishaps } from '../../test/support/faulty-proxy.ts';
 import { SeededRandom } from '../fuzz/mutator.ts';
 
 /** What a task of a plan does. */
@@ -29,11 +30,16 @@ export type Blow =
   /** The file system of the work area is full for a while. */
   | { readonly kind: 'disk' };
 
+/** What happens to a call: to the next one of a method, or to any. */
+export interface PlannedMishap {
+  readonly method: string | null;
+  readonly kind: Mishap;
+}
+
 export interface Plan {
   readonly tasks: readonly PlannedTask[];
   readonly blows: readonly Blow[];
-  /** How many calls meet with a mishap. */
-  readonly mishaps: number;
+  readonly mishaps: readonly PlannedMishap[];
 }
 
 /** How often each kind comes among a hundred tasks. */
@@ -54,7 +60,7 @@ const shares: readonly (readonly [TaskKind, number])[] = [
 ];
 
 /** The steps of a task that the hub sees; a daemon may be killed at each of them, before and after. */
-export const steps = [
+const steps = [
   ...[
     'host.getTasks',
     'host.openTask',
@@ -63,22 +69,44 @@ export const steps = [
     'host.closeTask',
     'host.failTask',
   ],
-  ...[
-    'host.subtask',
-    'host.taskSetWait',
-    'host.taskWait',
-    'host.taskWaitResults',
-    'host.getHostTasks',
-    'logout',
-  ],
+  ...['host.subtask', 'host.taskSetWait', 'host.taskWait', 'host.taskWaitResults', 'host.getHostTasks'],
   ...['host.newBuildRoot', 'host.setBuildRootList', 'host.setBuildRootState', 'host.updateBuildRootList'],
-  ...['rawUpload', 'multiCall', 'host.moveBuildToScratch', 'host.tagBuild', 'host.repoInit', 'host.repoDone'],
+  ...[
+    'rawUpload',
+    'checkUpload',
+    'host.moveBuildToScratch',
+    'host.tagBuild',
+    'host.repoInit',
+    'host.repoDone',
+  ],
+  'logout',
+];
+/** Other calls, which may be lost like those. */
+const otherCalls = [
+  ...[
+    'host.getHost',
+    'host.updateHost',
+    'host.freeTasks',
+    'getTaskInfo',
+    'getTaskChildren',
+    'listBuildroots',
+  ],
+  ...['getBuildTarget', 'getTag', 'getBuildConfig', 'repo.request', 'repoInfo', 'getExternalRepoList'],
 ];
 const phases = ['solve', 'install', 'source', 'build', 'createrepo'];
 
-/** The plan of a seed: the same tasks in the same order and the same blows. Without `builds` nothing needs a buildroot. */
+/** The plan of a seed: the same tasks in the same order and the same trouble. Without `builds` nothing needs a buildroot. */
 export function makePlan(seed: number, tasks: number, faults: number, builds = true): Plan {
   const random = new SeededRandom(seed);
+  const blows = makeBlows(random, Math.min(Math.ceil(faults / 4), 80));
+  return {
+    tasks: makeTasks(random, tasks, builds),
+    blows,
+    mishaps: makeMishaps(random, faults - blows.length),
+  };
+}
+
+function makeTasks(random: SeededRandom, count: number, builds: boolean): readonly PlannedTask[] {
   const wanted = shares.filter(([name]) => builds || name !== 'build');
   const total = wanted.reduce((sum, [, share]) => sum + share, 0);
   const kind = (): TaskKind => {
@@ -89,18 +117,47 @@ export function makePlan(seed: number, tasks: number, faults: number, builds = t
     }
     return 'sleep';
   };
-  const made = Array.from({ length: tasks }, () => ({ kind: kind(), dice: random.next() }));
+  const made = Array.from({ length: count }, () => ({ kind: kind(), dice: random.next() }));
   // Whatever chance says, each plan has one of those that need containers.
   const needed = builds ? 'build' : 'newRepo';
-  if (tasks > 1 && !made.some((task) => task.kind === needed))
+  if (count > 1 && !made.some((task) => task.kind === needed))
     made[0] = { kind: needed, dice: random.next() };
-  const others = Math.min(Math.ceil(faults / 4), 80);
-  const blows = Array.from({ length: others }, (_, index): Blow => {
+  return made;
+}
+
+/** Kills at all steps in some order, again and again, with other blows in between. */
+function makeBlows(random: SeededRandom, count: number): readonly Blow[] {
+  const atSteps = steps.flatMap((method) =>
+    (['request', 'reply'] as const).map((when): Blow => ({ kind: 'kill', method, when })),
+  );
+  const atPhases = phases.flatMap((phase) =>
+    (['start', 'died'] as const).map((when): Blow => ({ kind: 'kill', phase, when })),
+  );
+  let kills: Blow[] = [];
+  return Array.from({ length: count }, (_, index): Blow => {
     if (index % 12 === 7) return { kind: 'engine' };
     if (index % 12 === 11) return { kind: 'disk' };
-    if (index % 4 === 3)
-      return { kind: 'kill', phase: random.pick(phases), when: random.below(2) === 0 ? 'start' : 'died' };
-    return { kind: 'kill', method: random.pick(steps), when: random.below(2) === 0 ? 'request' : 'reply' };
+    if (kills.length === 0) kills = shuffled(random, [...atSteps, ...atPhases]);
+    return kills.pop() ?? { kind: 'engine' };
   });
-  return { tasks: made, blows, mishaps: faults - others };
+}
+
+/** Each call loses a request and an answer; the rest is for any call. Few of them are for any call only. */
+function makeMishaps(random: SeededRandom, count: number): readonly PlannedMishap[] {
+  const targeted = [...steps, ...otherCalls].flatMap((method) =>
+    (['lost-request', 'lost-reply'] as const).map((kind): PlannedMishap => ({ method, kind })),
+  );
+  const some = count < 2 * targeted.length ? [] : shuffled(random, targeted);
+  const any = Array.from({ length: count - some.length }, () => ({
+    method: null,
+    kind: random.pick(mishaps),
+  }));
+  return [...some, ...any];
+}
+
+function shuffled<T>(random: SeededRandom, items: readonly T[]): T[] {
+  const left = [...items];
+  const mixed: T[] = [];
+  while (left.length > 0) mixed.push(...left.splice(random.below(left.length), 1));
+  return mixed;
 }

@@ -1,6 +1,8 @@
 import { systemClock } from '../../src/core/clock.ts';
 import { taskState } from '../../src/devhub/rows.ts';
 import type { ContainerEvent } from './engine.ts';
+import { freeTag } from './hub.ts';
+import { openChaosHub } from './open-hub.ts';
 import type { TaskOutcome } from './outcome.ts';
 import type { Plan, PlannedTask } from './plan.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -11,6 +13,7 @@ const never = new AbortController().signal;
 /** Tasks that are at work at the same time. */
 const atOnce = 8;
 const fillMs = 1_500;
+const ended: readonly number[] = [taskState.CLOSED, taskState.CANCELED, taskState.FAILED];
 /** Phases whose container is the task itself. */
 const lastPhases = ['build', 'createrepo'];
 
@@ -18,6 +21,8 @@ export interface PlanResult {
   /** In the order of the plan. */
   readonly outcomes: readonly TaskOutcome[];
   readonly faults: ReadonlyMap<string, number>;
+  /** Trouble that has not met the call or container it was meant for. */
+  readonly strayed: readonly string[];
   /** Tasks whose last container came to a good end more than once. */
   readonly doubled: readonly string[];
   readonly leaked: readonly string[];
@@ -41,15 +46,15 @@ export async function runPlan(
     const key = `${event.phase} of task ${event.taskId}`;
     completions.set(key, (completions.get(key) ?? 0) + 1);
   };
-  const world = await World.open(
-    surroundings,
-    plan.tasks.some(({ kind }) => kind === 'build'),
-    {
+  const world = await World.open(surroundings, {
+    openHub: (directory) => openChaosHub(directory, surroundings),
+    withRepo: plan.tasks.some(({ kind }) => kind === 'build'),
+    rules: {
       onRequest: (call) => trouble?.onRequest(call) ?? null,
       onReply: (call) => trouble?.onReply(call),
     },
     onEvent,
-  );
+  });
   const work: Promise<unknown>[] = [];
   try {
     completions.clear();
@@ -74,6 +79,7 @@ export async function runPlan(
     return {
       outcomes,
       faults: trouble?.done ?? new Map(),
+      strayed: trouble?.strayed ?? [],
       doubled: [...completions]
         .filter(([, count]) => count > 1)
         .map(([key, count]) => `${key}: ${count} times`),
@@ -98,23 +104,28 @@ async function runTasks(
 ): Promise<readonly number[]> {
   const ids: number[] = [];
   const open = new Set<number>();
-  const wanted = plan.blows.length + plan.mishaps;
+  const toCancel = new Set<number>();
+  const wanted = plan.blows.length + plan.mishaps.length;
   let tags = 0;
   while (ids.length < plan.tasks.length || open.size > 0) {
     trouble?.tick();
-    for (const id of open) if (await world.hasEnded(id)) open.delete(id);
+    for (const [id, state] of await world.states([...open])) {
+      if (ended.includes(state)) open.delete(id);
+      else if (state === taskState.OPEN && toCancel.delete(id)) await world.cancel(id);
+    }
     const next = plan.tasks[ids.length];
     // The last tasks wait until most of the trouble was there, or none would be left to meet it.
     const mayStart =
       trouble === undefined || trouble.total >= (wanted * (ids.length - atOnce)) / plan.tasks.length;
+    if (ids.length >= plan.tasks.length * 0.8) trouble?.hurry();
     if (next !== undefined && open.size < atOnce && (mayStart || open.size < 3)) {
       const id = await submit(world, next, next.kind === 'tagBuild' ? tags++ : 0);
       ids.push(id);
       open.add(id);
+      if (next.kind === 'canceled') toCancel.add(id);
       if (ids.length % 20 === 0)
         log(`${ids.length} tasks, ${trouble?.total ?? 0} faults, ${world.daemon.starts} starts`);
-      if (next.kind === 'canceled') void cancelLater(world, id);
-    } else await systemClock.sleep(100, never);
+    } else await systemClock.sleep(200, never);
   }
   return ids;
 }
@@ -134,19 +145,10 @@ async function submit(world: World, { kind, dice }: PlannedTask, tag: number): P
     case 'canceled':
       return world.submit('sleep', [3600]);
     case 'tagBuild':
-      return world.submit('tagBuild', ['chaos', world.build(tag), false, null, true]);
+      return world.submit('tagBuild', [freeTag, world.build(tag), false, null, true]);
     case 'newRepo':
       return world.submit('newRepo', ['td1-build']);
     case 'build':
       return world.submitBuild();
   }
-}
-
-/** Cancels a task that never ends, once it runs. */
-async function cancelLater(world: World, id: number): Promise<void> {
-  while ((await world.stateOf(id)) !== taskState.OPEN) await systemClock.sleep(200, never);
-  await systemClock.sleep(500, never);
-  await world.hub.change(({ state }) =>
-    state.tables.tasks.update(id, { state: taskState.CANCELED, completion_time: systemClock.now() / 1000 }),
-  );
 }

@@ -3,6 +3,8 @@ export interface Surroundings {
   readonly distribution: string;
   readonly image: string;
   readonly engineConfiguration: string;
+  /** The env.sh of a running real hub, or null. */
+  readonly realHub: string | null;
 }
 
 export function surroundingsOf(env: NodeJS.ProcessEnv): Surroundings {
@@ -16,5 +18,6 @@ export function surroundingsOf(env: NodeJS.ProcessEnv): Surroundings {
     distribution: need('KOJI_ADJUTANT_TEST_DISTRO'),
     image: need('KOJI_ADJUTANT_TEST_IMAGE'),
     engineConfiguration: need('KOJI_ADJUTANT_TEST_ENGINE_CONF'),
+    realHub: env['KOJI_TEST_HUB'] ?? null,
   };
 }

@@ -1,7 +1,7 @@
-import { type Mishap, mishaps, type PassingCall } from '../../test/support/faulty-proxy.ts';
+import type { Mishap, PassingCall } from '../../test/support/faulty-proxy.ts';
 import { SeededRandom } from '../fuzz/mutator.ts';
 import type { ContainerEvent } from './engine.ts';
-import type { Blow, Plan } from './plan.ts';
+import type { Blow, Plan, PlannedMishap } from './plan.ts';
 
 /** What trouble does to the world. */
 export interface Hands {
@@ -20,16 +20,19 @@ const restMs = 2_500;
 export class Trouble {
   /** What was done so far, by kind. */
   readonly done = new Map<string, number>();
+  /** What was planned for a step and has met another, or none: the rest has met the step. */
+  readonly #strayed: string[] = [];
   readonly #blows: Blow[];
+  readonly #mishaps: PlannedMishap[];
   readonly #hands: Hands;
   readonly #random: SeededRandom;
-  #mishaps: number;
   #sinceMs: number;
+  #hurries = false;
   #over = false;
 
   constructor(plan: Plan, seed: number, hands: Hands) {
     this.#blows = [...plan.blows];
-    this.#mishaps = plan.mishaps;
+    this.#mishaps = [...plan.mishaps];
     this.#random = new SeededRandom(seed ^ 0x5eed);
     this.#hands = hands;
     this.#sinceMs = hands.nowMs();
@@ -40,7 +43,17 @@ export class Trouble {
   }
 
   get left(): number {
-    return this.#over ? 0 : this.#blows.length + this.#mishaps;
+    return this.#over ? 0 : this.#blows.length + this.#mishaps.length;
+  }
+
+  /** Kills and mishaps that did not strike where they were meant to. */
+  get strayed(): readonly string[] {
+    return [...this.#strayed, ...this.#blows.map(nameOf), ...this.#mishaps.map(nameOfMishap)];
+  }
+
+  /** What is left waits for no call of its own any more: the tasks are coming to an end. */
+  hurry(): void {
+    this.#hurries = true;
   }
 
   /** No more trouble. */
@@ -50,11 +63,12 @@ export class Trouble {
 
   onRequest(call: PassingCall): Mishap | null {
     this.#step((blow) => 'method' in blow && blow.when === 'request' && blow.method === call.method);
-    if (this.#over || this.#mishaps === 0 || this.#random.next() > 0.2) return null;
-    this.#mishaps -= 1;
-    const mishap = this.#random.pick(mishaps);
-    this.#count(mishap);
-    return mishap;
+    const mishap = this.#over ? undefined : this.#mishapFor(call.method);
+    if (mishap === undefined) return null;
+    this.#mishaps.splice(this.#mishaps.indexOf(mishap), 1);
+    if (mishap.method !== null && mishap.method !== call.method) this.#strayed.push(nameOfMishap(mishap));
+    this.#count(mishap.kind);
+    return mishap.kind;
   }
 
   onReply(call: PassingCall): void {
@@ -65,27 +79,46 @@ export class Trouble {
     this.#step((blow) => 'phase' in blow && blow.when === status && blow.phase === phase);
   }
 
-  /** To be called now and then: deals the blows that wait for nothing, and those that have waited in vain. */
+  /** To be called now and then: deals the blow that waits for nothing, and the one that has waited in vain. */
   tick(): void {
+    const [next] = this.#blows;
     const waitedMs = this.#hands.nowMs() - this.#sinceMs;
-    this.#step((blow) => blow.kind !== 'kill' || waitedMs > patienceMs);
+    const isLate = waitedMs > patienceMs;
+    if (next === undefined || (next.kind === 'kill' && !isLate)) return;
+    if (this.#step((blow) => blow === next) && next.kind === 'kill') this.#strayed.push(nameOf(next));
   }
 
-  #step(fits: (blow: Blow) => boolean): void {
-    const [next] = this.#blows;
-    if (this.#over || next === undefined || !fits(next)) return;
-    if (this.#hands.nowMs() - this.#sinceMs < restMs) return;
-    this.#blows.shift();
+  #mishapFor(method: string): PlannedMishap | undefined {
+    const own = this.#mishaps.find((mishap) => mishap.method === method);
+    if (own !== undefined && this.#random.next() < 0.5) return own;
+    if (this.#random.next() > 0.2) return undefined;
+    return this.#mishaps.find((mishap) => mishap.method === null || this.#hurries);
+  }
+
+  #step(fits: (blow: Blow) => boolean): boolean {
+    if (this.#over || this.#hands.nowMs() - this.#sinceMs < restMs) return false;
+    const index = this.#blows.findIndex(fits);
+    const [blow] = index === -1 ? [] : this.#blows.splice(index, 1);
+    if (blow === undefined) return false;
     this.#sinceMs = this.#hands.nowMs();
-    if (next.kind === 'kill') this.#hands.killDaemon();
-    else if (next.kind === 'engine') this.#hands.restartEngine();
+    if (blow.kind === 'kill') this.#hands.killDaemon();
+    else if (blow.kind === 'engine') this.#hands.restartEngine();
     else this.#hands.fillDisk();
-    this.#count(
-      next.kind === 'kill' ? 'daemon killed' : next.kind === 'engine' ? 'engine killed' : 'disk full',
-    );
+    const names = { kill: 'daemon killed', engine: 'engine killed', disk: 'disk full' } as const;
+    this.#count(names[blow.kind]);
+    return true;
   }
 
   #count(kind: string): void {
     this.done.set(kind, (this.done.get(kind) ?? 0) + 1);
   }
+}
+
+function nameOf(blow: Blow): string {
+  if (blow.kind !== 'kill') return blow.kind;
+  return `kill at ${'method' in blow ? blow.method : `container ${blow.phase}`} ${blow.when}`;
+}
+
+function nameOfMishap({ method, kind }: PlannedMishap): string {
+  return `${kind} of ${method ?? 'any call'}`;
 }

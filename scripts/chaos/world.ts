@@ -1,127 +1,122 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import PQueue from 'p-queue';
 import { z } from 'zod';
 import { workerIdOf } from '../../src/container/names.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { HubClient } from '../../src/devhub/client.ts';
-import { ensureTag, findUser } from '../../src/devhub/hub.ts';
-import { buildrootState, buildState, stateName, taskState } from '../../src/devhub/rows.ts';
-import { type RunningDevHub, runDevHub } from '../../src/devhub/run.ts';
-import { allowPackage, seedDevHub } from '../../src/devhub/seed.ts';
+import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
+import { taskState } from '../../src/devhub/rows.ts';
 import { HubFault } from '../../src/hub/faults.ts';
+import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { FaultyProxy, type ProxyRules } from '../../test/support/faulty-proxy.ts';
 import { KeptDaemon } from './daemon.ts';
 import { ChaosEngine, type ContainerEvent } from './engine.ts';
-import { describeFile, type TaskOutcome, withoutIds } from './outcome.ts';
+import { type FileFacts, factsOf } from './file-facts.ts';
+import type { ChaosHub } from './hub.ts';
+import { type TaskOutcome, withoutIds } from './outcome.ts';
 import type { Surroundings } from './surroundings.ts';
 import { WorkArea } from './work-area.ts';
 
-const host = { name: 'chaos-builder', password: 'chaos-builder-pw', capacity: 6 };
-const user = { name: 'chaos-client', password: 'chaos-client-pw' };
-const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 const never = new AbortController().signal;
 const ended: readonly number[] = [taskState.CLOSED, taskState.CANCELED, taskState.FAILED];
 const workAreaMb = 1500;
 
+const Tasks = z.array(z.looseObject({ id: z.int(), state: z.int() }));
+const Buildroots = z.array(z.looseObject({ id: z.int(), state: z.int() }));
+
+export interface WorldOptions {
+  readonly rules: ProxyRules;
+  onEvent(event: ContainerEvent): void;
+  /** Makes the hub, with a directory for what it needs. */
+  openHub(directory: string): Promise<ChaosHub>;
+  /** Whether there is to be a repo to build in. */
+  readonly withRepo: boolean;
+}
+
 /** A hub, a daemon that is kept alive, an engine's service and a proxy before the hub. */
 export class World {
-  readonly client: HubClient;
-  readonly hub: RunningDevHub;
+  readonly hub: ChaosHub;
   readonly area: WorkArea;
   readonly engine: ChaosEngine;
   readonly daemon: KeptDaemon;
   readonly #proxy: FaultyProxy;
   readonly #directory: string;
-  readonly #hello: string;
-  #builds: readonly number[] = [];
+  readonly #distribution: string;
+  /** Without a session, so that calls may overlap. */
+  readonly #reader: HubClient;
+  readonly #client: HubClient;
+  /** Calls of one session have to arrive in order. */
+  readonly #calls = new PQueue({ concurrency: 1 });
 
   private constructor(
     parts: Pick<World, 'hub' | 'area' | 'engine' | 'daemon'>,
     proxy: FaultyProxy,
     directory: string,
-    hello: string,
+    distribution: string,
   ) {
     ({ hub: this.hub, area: this.area, engine: this.engine, daemon: this.daemon } = parts);
     this.#proxy = proxy;
     this.#directory = directory;
-    this.#hello = hello;
-    this.client = new HubClient(this.hub.url);
+    this.#distribution = distribution;
+    this.#reader = new HubClient(this.hub.url);
+    this.#client = new HubClient(this.hub.url);
   }
 
-  static async open(
-    surroundings: Surroundings,
-    withRepo: boolean,
-    rules: ProxyRules,
-    onEvent: (event: ContainerEvent) => void,
-  ): Promise<World> {
+  static async open(surroundings: Surroundings, options: WorldOptions): Promise<World> {
     const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-chaos-'));
-    const hub = await runDevHub({
-      dir: join(directory, 'hub'),
-      port: 0,
-      clock: systemClock,
-      settings: { softRefusalMs: 1000 },
-    });
-    await seedDevHub(hub, {
-      distroRepo: join(surroundings.distribution, 'repo'),
-      tagName: 'td1',
-      arches: arch,
-      extra: { 'rpm.macro.dist': '.td1' },
-      packages: ['hello'],
-      builder: host,
-      client: user,
-    });
+    const hub = await options.openHub(directory);
     const area = new WorkArea(join(directory, 'work'), workAreaMb);
-    const workerId = workerIdOf(host.name, join(area.path, 'adjutant'));
-    const engine = await ChaosEngine.start(directory, workerId, surroundings.engineConfiguration, onEvent);
-    const proxy = await FaultyProxy.open(hub.url, rules);
+    const workerId = workerIdOf(hub.builder.name, join(area.path, 'adjutant'));
+    const engine = await ChaosEngine.start(
+      directory,
+      workerId,
+      surroundings.engineConfiguration,
+      options.onEvent,
+    );
+    const proxy = await FaultyProxy.open(hub.url, options.rules);
     await configure(directory, hub, proxy.url, engine.socket, surroundings.image);
     const daemon = new KeptDaemon(directory);
-    const hello = join(surroundings.distribution, 'srpms', 'hello-1.0-1.td1.src.rpm');
-    const world = new World({ hub, area, engine, daemon }, proxy, directory, hello);
-    await world.#prepare(withRepo);
+    const world = new World({ hub, area, engine, daemon }, proxy, directory, surroundings.distribution);
+    await world.#client.login(hub.admin.name, hub.admin.password);
+    if (options.withRepo) await world.end(await world.submit('newRepo', ['td1-build']));
     return world;
-  }
-
-  /** A tag of its own for what is tagged, and, if there are builds, a repo to build in. */
-  async #prepare(withRepo: boolean): Promise<void> {
-    this.#builds = await this.hub.change((data) => {
-      const tag = ensureTag(data, { name: 'chaos', arches: null, extra: {}, parents: [], groups: [] });
-      const owner = findUser(data, user.name)?.id ?? 0;
-      const complete = data.state.tables.builds.filter((build) => build.state === buildState.COMPLETE);
-      for (const { package_id } of complete)
-        allowPackage(data, tag, data.state.tables.packages.mustGet(package_id).name, owner);
-      return complete.map(({ id }) => id);
-    });
-    await this.client.login(user.name, user.password);
-    if (!withRepo) return;
-    const repo = z
-      .int()
-      .parse(await this.client.call('makeTask', ['newRepo', ['td1-build']], { channel: 'createrepo' }));
-    await this.end(repo);
   }
 
   /** The n-th build that may be tagged. */
   build(index: number): number {
-    return this.#builds[index % this.#builds.length] ?? 0;
+    return this.hub.builds[index % this.hub.builds.length] ?? 0;
   }
 
-  async submit(method: string, params: readonly (number | string | boolean | null)[]): Promise<number> {
-    const channel = method === 'newRepo' ? 'createrepo' : 'default';
-    return z.int().parse(await this.client.call('makeTask', [method, [...params]], { channel }));
+  async submit(method: string, params: readonly RpcValue[]): Promise<number> {
+    return z.int().parse(await this.#call('makeTask', [method, [...params]], { channel: this.hub.channel }));
   }
 
-  async submitBuild(): Promise<number> {
-    return this.client.buildSrpm(this.#hello, 'td1', { scratch: true }, never);
+  /** Asks for a scratch build of a source package of the test distribution, or of one elsewhere. */
+  async submitBuild(srpm = join(this.#distribution, 'srpms', 'hello-1.0-1.td1.src.rpm')): Promise<number> {
+    const place = `cli-build/${crypto.randomUUID()}`;
+    const source = await this.#calls.add(() => this.#client.uploadFile(srpm, place, never));
+    const params = [source, 'td1', { scratch: true }];
+    return z.int().parse(await this.#call('build', params, { channel: this.hub.channel }));
+  }
+
+  async cancel(task: number): Promise<void> {
+    await this.#call('cancelTask', [task]);
+  }
+
+  /** The states of tasks, by their ids. */
+  async states(tasks: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    if (this.daemon.failure !== null) throw new Error(this.daemon.failure);
+    const rows = Tasks.parse(await this.#reader.call('getTaskInfo', [[...tasks]]));
+    return new Map(rows.map(({ id, state }) => [id, state]));
   }
 
   async stateOf(task: number): Promise<number> {
-    return this.hub.change(({ state }) => state.tables.tasks.mustGet(task).state);
+    return (await this.states([task])).get(task) ?? Number.NaN;
   }
 
   async hasEnded(task: number): Promise<boolean> {
-    if (this.daemon.failure !== null) throw new Error(this.daemon.failure);
     return ended.includes(await this.stateOf(task));
   }
 
@@ -129,61 +124,60 @@ export class World {
     while (!(await this.hasEnded(task))) await systemClock.sleep(100, never);
   }
 
+  /** A task with all below it. */
+  async tree(task: number): Promise<WatchedTask> {
+    return this.#reader.taskTree(task);
+  }
+
   /** How a task ended, with all below it. */
   async outcome(task: number): Promise<TaskOutcome> {
-    const rows = await this.hub.change(({ state }) => [
-      state.tables.tasks.mustGet(task),
-      ...state.tables.tasks.filter((row) => row.parent === task),
-    ]);
-    const [own, ...children] = rows;
-    if (own === undefined) throw new Error(`there is no task ${task}`);
+    return this.#outcomeOf(await this.tree(task));
+  }
+
+  async #outcomeOf({ id, method, label, state, children }: WatchedTask): Promise<TaskOutcome> {
     const byLabel = children.toSorted((a, b) =>
       `${a.label} ${a.method}`.localeCompare(`${b.label} ${b.method}`),
     );
-    const result = await this.client.call('getTaskResult', [task]).then(
+    const result = await this.#reader.call('getTaskResult', [id]).then(
       (value) => JSON.stringify(value),
       (error: unknown) => (error instanceof HubFault ? error.message : Promise.reject(error)),
     );
     const outcomes: TaskOutcome[] = [];
-    for (const child of byLabel) outcomes.push(await this.outcome(child.id));
+    for (const child of byLabel) outcomes.push(await this.#outcomeOf(child));
     return {
-      method: own.method,
-      label: own.label,
-      state: own.state,
-      result: withoutIds(result),
-      files: this.#filesOf(task),
-      children: outcomes,
+      ...{ method, label, state, result: withoutIds(result), children: outcomes },
+      files: await this.#filesOf(id),
     };
   }
 
-  #filesOf(task: number): string[] {
-    const place = join(this.hub.topdir, 'work', 'tasks', String(task % 10_000), String(task));
+  async #filesOf(task: number): Promise<readonly FileFacts[]> {
+    const place = this.uploadPath(task);
     if (!existsSync(place)) return [];
-    return readdirSync(place)
+    const paths = readdirSync(place)
       .filter((name) => !/^dnf.*\.log$/.test(name))
-      .filter((name) => statSync(join(place, name), { throwIfNoEntry: false })?.isFile())
-      .map((name) => describeFile(name, () => readFileSync(join(place, name))))
-      .sort();
+      .map((name) => join(place, name))
+      .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
+      .toSorted((a, b) => basename(a).localeCompare(basename(b)));
+    const facts: FileFacts[] = [];
+    for (const path of paths) facts.push(await factsOf(path));
+    return facts;
+  }
+
+  /** Where a task's files lie on the hub's disk. */
+  uploadPath(task: number, ...names: readonly string[]): string {
+    return join(this.hub.topdir, 'work', 'tasks', String(task % 10_000), String(task), ...names);
   }
 
   /** Buildroots that are not done with, and sessions of the builder that are still open. */
   async leftOnHub(): Promise<string[]> {
-    return this.hub.change((data) => {
-      const { buildroots, sessions } = data.state.tables;
-      const builder = findUser(data, host.name)?.id;
-      return [
-        ...buildroots
-          .filter((row) => row.state !== buildrootState.EXPIRED)
-          .map((row) => `buildroot ${row.id} is ${stateName(buildrootState, row.state)}`),
-        ...sessions
-          .filter((row) => row.user_id === builder && !row.closed)
-          // A login whose answer was lost has made a session nobody knows; it holds nothing and expires.
-          .filter((row) => row.exclusive || row.master !== null)
-          .map((row) =>
-            row.master === null ? `session ${row.id}` : `subsession ${row.id} of ${row.master}`,
-          ),
-      ];
-    });
+    const host = z
+      .looseObject({ id: z.int() })
+      .parse(await this.#reader.call('getHost', [this.hub.builder.name]));
+    const rows = await this.#reader.call('listBuildroots', [], { hostID: host.id, state: [0, 1, 2] });
+    return [
+      ...Buildroots.parse(rows).map(({ id, state }) => `buildroot ${id} in state ${state}`),
+      ...(await this.hub.openSessions()),
+    ];
   }
 
   /** Containers and files; those whose work is done have a while to go. */
@@ -201,7 +195,7 @@ export class World {
     return join(this.#directory, 'log');
   }
 
-  /** `keep`: leaves the log for somebody to read. */
+  /** Stops everything, and removes what it has made. */
   async close(): Promise<void> {
     await this.daemon.stop();
     await this.engine[Symbol.asyncDispose]();
@@ -210,17 +204,22 @@ export class World {
     this.area.remove();
     await rm(this.#directory, { recursive: true });
   }
+
+  #call(method: string, params: readonly RpcValue[], keywords: Record<string, RpcValue> = {}) {
+    return this.#calls.add(() => this.#client.call(method, params, keywords));
+  }
 }
 
 async function configure(
   directory: string,
-  hub: RunningDevHub,
+  hub: ChaosHub,
   server: string,
   socket: string,
   image: string,
 ): Promise<void> {
+  const { name: user, password } = hub.builder;
   const kojid = {
-    ...{ server, topurl: hub.filesUrl, topdir: hub.topdir, user: host.name, password: host.password },
+    ...{ server, topurl: hub.filesUrl, topdir: hub.topdir, user, password },
     ...{ workdir: join(directory, 'work'), sleeptime: 2, minspace: 1, maxjobs: 20, retry_interval: 2 },
     ...{ offline_retry_interval: 1, vendor: 'V', packager: 'P', distribution: 'D' },
   };

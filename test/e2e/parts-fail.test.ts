@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DevChaosHub } from '../../scripts/chaos/dev-hub.ts';
 import type { ContainerEvent } from '../../scripts/chaos/engine.ts';
 import { surroundingsOf } from '../../scripts/chaos/surroundings.ts';
 import { World } from '../../scripts/chaos/world.ts';
@@ -11,8 +12,13 @@ describeE2e('a part of the host that fails while a package is built', () => {
   let onEvent: ((event: ContainerEvent) => void) | null = null;
 
   beforeAll(async () => {
-    const rules = { onRequest: () => null };
-    world = await World.open(surroundingsOf(process.env), true, rules, (event) => onEvent?.(event));
+    const surroundings = surroundingsOf(process.env);
+    world = await World.open(surroundings, {
+      openHub: (directory) => DevChaosHub.open(directory, surroundings.distribution),
+      withRepo: true,
+      rules: { onRequest: () => null },
+      onEvent: (event) => onEvent?.(event),
+    });
   });
   afterAll(() => world?.close());
 

@@ -19,6 +19,13 @@ export function readHubEnvironment(path: string): Readonly<Record<string, string
   return variables;
 }
 
+/** Runs a statement in the database of a hub; gives its rows, with `|` between columns. */
+export async function queryHubDatabase(database: string, statement: string): Promise<readonly string[]> {
+  const options = ['--no-psqlrc', '--quiet', '--tuples-only', '--no-align', '--set=ON_ERROR_STOP=1'];
+  const { stdout } = await run('psql', [...options, '--command', statement, database]);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
 function variable(environment: Readonly<Record<string, string>>, name: string): string {
   const value = environment[name];
   if (value === undefined) throw new Error(`the file KOJI_TEST_HUB names does not set ${name}`);
@@ -47,7 +54,7 @@ export async function openRealHub(environmentFile: string): Promise<HubUnderTest
 
   const exists = async (method: string, name: string) => (await client.call(method, [name])) !== null;
   const sql = async (statement: string) => {
-    await run('psql', ['--no-psqlrc', '--quiet', '--set=ON_ERROR_STOP=1', '--command', statement, database]);
+    await queryHubDatabase(database, statement);
   };
   /** Calls what may have been done by an earlier run. */
   const ensure = async (method: string, params: RpcValue[], keywords: Record<string, RpcValue> = {}) => {

@@ -239,7 +239,7 @@ async function makeDaemon(
   const journal = new TaskJournal(
     join(adjutant.state_dir, 'journal', 'tasks'),
     TaskHead,
-    () => clock.now(),
+    () => clock.uptime(),
     log,
   );
   return new Daemon({

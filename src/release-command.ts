@@ -38,8 +38,8 @@ async function isDaemonBack(
 ): Promise<boolean> {
   if (afterMs === 0) return false;
   const { state_dir: workDir } = loadConfig({ ...args, env }).adjutant;
-  const endMs = systemClock.now() + afterMs;
-  while (systemClock.now() < endMs) {
+  const endMs = systemClock.uptime() + afterMs;
+  while (systemClock.uptime() < endMs) {
     try {
       await using _lock = await InstanceLock.take(workDir);
     } catch (error) {

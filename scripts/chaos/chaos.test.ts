@@ -86,6 +86,7 @@ describe('Trouble', () => {
       fillDisk: () => done.push('disk'),
       nowMs: () => clock.nowMs,
     });
+    dealt.deal(100);
     return { dealt, done, clock };
   }
 
@@ -109,6 +110,22 @@ describe('Trouble', () => {
     expect(dealt.left).toBe(0);
     expect(dealt.strayed).toEqual(['kill at host.repoDone reply']);
     expect(Object.fromEntries(dealt.done)).toEqual({ 'daemon killed': 2, 'disk full': 1 });
+  });
+
+  it('deals no more than it is asked for', () => {
+    const any = { method: null, kind: 'offline' } as const;
+    const { dealt } = trouble({ mishaps: [any, any, any] });
+    const calls = () => {
+      for (let count = 0; count < 100; count += 1) dealt.onRequest(call('echo'));
+      return dealt.total;
+    };
+
+    dealt.deal(2);
+    expect(calls()).toBe(2);
+    dealt.deal(3);
+    expect(calls()).toBe(3);
+    dealt.stop();
+    expect(dealt.left).toBe(0);
   });
 
   it('keeps a mishap for its call, until there is a hurry', () => {

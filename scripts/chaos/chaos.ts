@@ -3,6 +3,7 @@
 // Needs what end-to-end tests need (scripts/test.sh). With KOJI_TEST_HUB, the env.sh of a real hub for tests, the tasks are those of
 // that hub, else of a development hub. The same seed makes the same tasks and the same list of
 // trouble; `--short` has few of both and no buildroots; when exactly it strikes depends on the machine. Ends with 1 unless nothing was lost, doubled or leaked.
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { differences } from './outcome.ts';
 import { makePlan } from './plan.ts';
@@ -52,7 +53,11 @@ const lostCount = lost.filter((found) => found.length > 0).length;
 console.log(
   `${tasks} tasks, ${dealt} faults, ${lostCount} lost, ${rough.doubled.length} doubled, ${rough.leaked.length + calm.leaked.length} leaked`,
 );
-process.exitCode = lostCount + rough.doubled.length + rough.leaked.length + calm.leaked.length === 0 ? 0 : 1;
+const isWell = lostCount + rough.doubled.length + rough.leaked.length + calm.leaked.length === 0;
+for (const { logPath } of [calm, rough])
+  if (isWell) rmSync(logPath);
+  else console.error(`the daemon's log: ${logPath}`);
+process.exitCode = isWell ? 0 : 1;
 
 function show(undisturbed: PlanResult, disturbed: PlanResult): void {
   console.log(`\n${'trouble'.padEnd(18)} count`);

@@ -1,3 +1,6 @@
+import { copyFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { systemClock } from '../../src/core/clock.ts';
 import { taskState } from '../../src/devhub/rows.ts';
 import type { ContainerEvent } from './engine.ts';
@@ -28,6 +31,8 @@ export interface PlanResult {
   readonly leaked: readonly string[];
   readonly starts: number;
   readonly seconds: number;
+  /** A copy of the daemon's log. */
+  readonly logPath: string;
 }
 
 /** Runs all tasks of a plan, with its trouble or without. */
@@ -38,6 +43,10 @@ export async function runPlan(
   { disturbed, log }: { readonly disturbed: boolean; readonly log: (line: string) => void },
 ): Promise<PlanResult> {
   const startedMs = systemClock.now();
+  const logPath = join(
+    tmpdir(),
+    `koji-adjutant-chaos-${process.pid}-${disturbed ? 'disturbed' : 'calm'}.log`,
+  );
   const completions = new Map<string, number>();
   let trouble: Trouble | undefined;
   const onEvent = (event: ContainerEvent) => {
@@ -86,11 +95,13 @@ export async function runPlan(
       leaked: left,
       starts: world.daemon.starts,
       seconds: (systemClock.now() - startedMs) / 1000,
+      logPath,
     };
   } catch (error) {
-    log(`the daemon's log is ${world.logPath}`);
+    log(`the daemon's log is ${logPath}`);
     throw error;
   } finally {
+    await copyFile(world.logPath, logPath);
     await world.close();
   }
 }
@@ -114,10 +125,11 @@ async function runTasks(
       else if (state === taskState.OPEN && toCancel.delete(id)) await world.cancel(id);
     }
     const next = plan.tasks[ids.length];
-    // The last tasks wait until most of the trouble was there, or none would be left to meet it.
-    const mayStart =
-      trouble === undefined || trouble.total >= (wanted * (ids.length - atOnce)) / plan.tasks.length;
+    // Tasks and trouble wait for each other: those at work meet their share of it.
+    const share = (tasks: number) => (wanted * tasks) / plan.tasks.length;
+    trouble?.deal(share(ids.length));
     if (ids.length >= plan.tasks.length * 0.8) trouble?.hurry();
+    const mayStart = trouble === undefined || trouble.total >= share(ids.length - atOnce);
     if (next !== undefined && open.size < atOnce && (mayStart || open.size < 3)) {
       const id = await submit(world, next, next.kind === 'tagBuild' ? tags++ : 0);
       ids.push(id);

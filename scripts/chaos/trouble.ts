@@ -28,7 +28,7 @@ export class Trouble {
   readonly #random: SeededRandom;
   #sinceMs: number;
   #hurries = false;
-  #over = false;
+  #upTo = 0;
 
   constructor(plan: Plan, seed: number, hands: Hands) {
     this.#blows = [...plan.blows];
@@ -43,12 +43,21 @@ export class Trouble {
   }
 
   get left(): number {
-    return this.#over ? 0 : this.#blows.length + this.#mishaps.length;
+    return this.#blows.length + this.#mishaps.length;
+  }
+
+  get #rests(): boolean {
+    return this.total >= this.#upTo;
   }
 
   /** Kills and mishaps that did not strike where they were meant to. */
   get strayed(): readonly string[] {
     return [...this.#strayed, ...this.#blows.map(nameOf), ...this.#mishaps.map(nameOfMishap)];
+  }
+
+  /** Deals so many in all, until it is asked for more: what is dealt at once meets few tasks only. */
+  deal(upTo: number): void {
+    this.#upTo = upTo;
   }
 
   /** What is left waits for no call of its own any more: the tasks are coming to an end. */
@@ -58,12 +67,12 @@ export class Trouble {
 
   /** No more trouble. */
   stop(): void {
-    this.#over = true;
+    this.#upTo = 0;
   }
 
   onRequest(call: PassingCall): Mishap | null {
     this.#step((blow) => 'method' in blow && blow.when === 'request' && blow.method === call.method);
-    const mishap = this.#over ? undefined : this.#mishapFor(call.method);
+    const mishap = this.#rests ? undefined : this.#mishapFor(call.method);
     if (mishap === undefined) return null;
     this.#mishaps.splice(this.#mishaps.indexOf(mishap), 1);
     if (mishap.method !== null && mishap.method !== call.method) this.#strayed.push(nameOfMishap(mishap));
@@ -96,7 +105,7 @@ export class Trouble {
   }
 
   #step(fits: (blow: Blow) => boolean): boolean {
-    if (this.#over || this.#hands.nowMs() - this.#sinceMs < restMs) return false;
+    if (this.#rests || this.#hands.nowMs() - this.#sinceMs < restMs) return false;
     const index = this.#blows.findIndex(fits);
     const [blow] = index === -1 ? [] : this.#blows.splice(index, 1);
     if (blow === undefined) return false;

@@ -108,7 +108,7 @@ export class World {
   /** The states of tasks, by their ids. */
   async states(tasks: readonly number[]): Promise<ReadonlyMap<number, number>> {
     if (this.daemon.failure !== null) throw new Error(this.daemon.failure);
-    const rows = Tasks.parse(await this.#reader.call('getTaskInfo', [[...tasks]]));
+    const rows = Tasks.parse(await this.#read('getTaskInfo', [[...tasks]]));
     return new Map(rows.map(({ id, state }) => [id, state]));
   }
 
@@ -138,7 +138,7 @@ export class World {
     const byLabel = children.toSorted((a, b) =>
       `${a.label} ${a.method}`.localeCompare(`${b.label} ${b.method}`),
     );
-    const result = await this.#reader.call('getTaskResult', [id]).then(
+    const result = await this.#read('getTaskResult', [id]).then(
       (value) => JSON.stringify(value),
       (error: unknown) => (error instanceof HubFault ? error.message : Promise.reject(error)),
     );
@@ -203,6 +203,15 @@ export class World {
     await this.hub.close();
     this.area.remove();
     await rm(this.#directory, { recursive: true });
+  }
+
+  /** Asks once more when a connection ends that the hub has kept for too long: nobody sees that coming. */
+  async #read(method: string, params: readonly RpcValue[]): Promise<RpcValue> {
+    return this.#reader
+      .call(method, params)
+      .catch((error: unknown) =>
+        error instanceof HubFault ? Promise.reject(error) : this.#reader.call(method, params),
+      );
   }
 
   #call(method: string, params: readonly RpcValue[], keywords: Record<string, RpcValue> = {}) {

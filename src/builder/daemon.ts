@@ -160,7 +160,7 @@ export class Daemon {
       }
     }
     this.#stopping.abort();
-    this.#stopByMs = this.#parts.environment.clock.now() + this.#parts.settings.shutdownGraceMs;
+    this.#stopByMs = this.#parts.environment.clock.uptime() + this.#parts.settings.shutdownGraceMs;
     if (failure instanceof SessionLost) {
       await this.#stopTasks('session-lost');
       await this.#finishBackground();
@@ -359,7 +359,7 @@ export class Daemon {
   async #finishBackground(): Promise<void> {
     const { environment, log } = this.#parts;
     const { cache, removals } = environment.buildrootHost;
-    const leftMs = Math.max(0, this.#stopByMs - environment.clock.now());
+    const leftMs = Math.max(0, this.#stopByMs - environment.clock.uptime());
     await withDeadline(environment.clock, leftMs, 'keeping prepared roots', async () => {
       await cache.snapshots.idle();
       await cache.failed.idle();

@@ -58,7 +58,7 @@ export class HostProbe {
   }
 
   async #askEngine(signal: AbortSignal): Promise<BackendInfo> {
-    const atMs = this.#clock.now();
+    const atMs = this.#clock.uptime();
     if (this.#answer === null || atMs - this.#answer.atMs >= engineAnswerCountsMs) {
       // No answer does not count: the engine is asked again the next time.
       this.#answer = null;

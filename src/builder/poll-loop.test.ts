@@ -66,6 +66,21 @@ describe('PollLoop: one round', () => {
   });
 });
 
+describe('PollLoop: a clock that is set', () => {
+  it.each([-3_600_000, 3_600_000])('tells the hub how we are every 15 s (set by %s ms)', async (byMs) => {
+    const { start, hub, clock } = await setUp();
+    await start();
+    const checkIns = () => hub.paramsOf('host.updateHost').length;
+    const before = checkIns();
+
+    clock.set(byMs);
+    await clock.advance(60_000);
+
+    expect(checkIns() - before).toBeGreaterThanOrEqual(3);
+    expect(checkIns() - before).toBeLessThanOrEqual(4);
+  });
+});
+
 describe('PollLoop: what the hub says about our tasks', () => {
   it('frees tasks that are open but do not run, all at once and only once', async () => {
     const { start, nextRound, hub } = await setUp();

@@ -165,7 +165,7 @@ export class PollLoop {
     });
     this.#ready = why === null;
     const news = `${load.toFixed(3)} ${this.#ready}`;
-    const now = this.#clock.now();
+    const now = this.#clock.uptime();
     if (news !== this.#told || now - this.#checkedInMs >= checkInEveryMs) {
       if (why !== null && news !== this.#told) this.#log.warn({ why }, 'not ready for tasks');
       const data = { methods: [...this.#registry.keys()], maxjobs: this.#maxJobs };

@@ -30,7 +30,7 @@ export class SpaceMaker implements Probe {
   async look(signal: AbortSignal): ReturnType<Probe['look']> {
     const seen = await this.#probe.look(signal);
     const isShort = [...seen.freeBytes.values()].some((free) => free < seen.minSpaceBytes);
-    if (isShort && this.#freeing === null && this.#clock.now() >= this.#notBeforeMs) {
+    if (isShort && this.#freeing === null && this.#clock.uptime() >= this.#notBeforeMs) {
       this.#freeing = this.#free(signal).finally(() => {
         this.#freeing = null;
       });
@@ -43,7 +43,7 @@ export class SpaceMaker implements Probe {
     try {
       const { snapshots, packages, failed } = await halveCache(this.#cache, signal);
       if (snapshots.removed + packages.removed + failed.removed === 0)
-        this.#notBeforeMs = this.#clock.now() + pauseMs;
+        this.#notBeforeMs = this.#clock.uptime() + pauseMs;
       else
         this.#log.warn(
           { snapshots, packages, failed },
@@ -51,7 +51,7 @@ export class SpaceMaker implements Probe {
         );
     } catch (error) {
       if (signal.aborted) return;
-      this.#notBeforeMs = this.#clock.now() + pauseMs;
+      this.#notBeforeMs = this.#clock.uptime() + pauseMs;
       this.#log.warn({ err: error }, 'less room than minspace, and nothing could be removed');
     }
   }

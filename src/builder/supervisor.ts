@@ -90,7 +90,7 @@ export class Supervisor {
     const abort = new AbortController();
     const wake = new WakeUps();
     const log = this.#log.child({ taskId: task.id, method: task.method });
-    const startedMs = this.#environment.clock.now();
+    const startedMs = this.#environment.clock.uptime();
     const running = runTask(
       {
         ...{ task, adapter, params, signal: abort.signal, wake, log, ...own },
@@ -145,7 +145,7 @@ export class Supervisor {
 
   #ended(task: OpenTask, end: TaskEnd, startedMs: number): TaskEnd {
     this.#running.delete(task.id);
-    const durationMs = this.#environment.clock.now() - startedMs;
+    const durationMs = this.#environment.clock.uptime() - startedMs;
     this.#log.info({ taskId: task.id, method: task.method, end, durationMs }, 'task ended');
     // A parent that runs here need not wait for the hub's alert to come round.
     if (task.parentId !== null) this.wake(task.parentId);

@@ -15,7 +15,7 @@ export class TaskSource {
   readonly #version: VersionApi;
   readonly #clock: Clock;
   readonly #choice: OwnChoice;
-  /** Until when a task is not looked at again, by its id. */
+  /** Until when a task is not looked at again, by its id; in the clock's uptime. */
   readonly #refusedUntilMs = new Map<number, number>();
 
   /** `availDelayMs` is kojid's `task_avail_delay`. */
@@ -37,7 +37,8 @@ export class TaskSource {
     const load = await this.#host.loadData(signal);
     const nowMs = this.#clock.now();
     const offers = this.#choice.offers(load, await this.#host.hostId(signal), nowMs);
-    return offers.filter(({ id }) => nowMs >= (this.#refusedUntilMs.get(id) ?? nowMs));
+    const upMs = this.#clock.uptime();
+    return offers.filter(({ id }) => upMs >= (this.#refusedUntilMs.get(id) ?? upMs));
   }
 
   /** Leaves an offered task to other hosts, for good. Where the hub assigns tasks it must be told. */
@@ -49,7 +50,7 @@ export class TaskSource {
 
   /** An open task is about to be refused. Soft: this host may have it again later. */
   refused(taskId: number, soft: boolean): void {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.uptime();
     for (const [id, untilMs] of this.#refusedUntilMs) if (untilMs <= nowMs) this.#refusedUntilMs.delete(id);
     this.#refusedUntilMs.set(taskId, nowMs + (soft ? softRefusalMs : hardRefusalMs));
   }

@@ -187,7 +187,7 @@ export class RootGround {
       make: async () => container,
       work: async (running, earlier) => {
         const from = this.#goesOn(title, running, earlier);
-        const usedMs = earlier === null ? 0 : clock.now() - earlier.startedMs;
+        const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;
         const timeoutMs =
           rpmbuildTimeoutSeconds === 0 ? null : Math.max(0, rpmbuildTimeoutSeconds * 1000 - usedMs);
         return runPhase(running, tail, clock, signal, { timeoutMs, from });
@@ -216,7 +216,7 @@ export class RootGround {
     tail: Tail,
     phase: Omit<Phase<Container, PhaseResult>, 'result'>,
   ): Promise<PhaseResult & { readonly end: Uint8Array }> {
-    let startedMs = this.host.clock.now();
+    let startedMs = this.host.clock.uptime();
     await this.logs.step(title, 'start');
     try {
       const { endBase64, ...result } = await this.history.phase<Container, EndedPhase>(title, {
@@ -232,7 +232,7 @@ export class RootGround {
         },
       });
       const { firstMs } = tail;
-      const stepMs = this.host.clock.now() - startedMs;
+      const stepMs = this.host.clock.uptime() - startedMs;
       this.host.meter.observe('koji_adjutant_phase_seconds', { phase: phaseOf(title) }, stepMs / 1000);
       this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
       return { ...result, end: Buffer.from(endBase64, 'base64') };
@@ -308,7 +308,7 @@ class Tail implements LogSink {
   }
 
   async write(bytes: Uint8Array | string): Promise<void> {
-    this.firstMs ??= this.#clock.now();
+    this.firstMs ??= this.#clock.uptime();
     await this.#to.write(bytes);
     // Only the end is copied: a build may write hundreds of megabytes.
     const end = typeof bytes === 'string' ? Buffer.from(bytes) : bytes.subarray(-tailBytes);

@@ -148,7 +148,7 @@ export class RootPackages {
   #keep(root: { key: string; parent: string | null; listing: string }, base: Container, wish: Wish): void {
     const { host, request } = this.#ground;
     host.cache.snapshots.keep({ ...root, title: `${wish.title}, arch ${request.targetArch}` }, base, () => {
-      const startedMs = host.clock.now();
+      const startedMs = host.clock.uptime();
       return (isKept) => this.#meterCommit(isKept, startedMs);
     });
   }
@@ -156,7 +156,7 @@ export class RootPackages {
   #meterCommit(isKept: boolean, startedMs: number): void {
     const { clock, meter } = this.#ground.host;
     if (isKept) meter.count('koji_adjutant_snapshots_made_total', {});
-    meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, (clock.now() - startedMs) / 1000);
+    meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, (clock.uptime() - startedMs) / 1000);
   }
 
   /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
@@ -199,12 +199,12 @@ export class RootPackages {
       ...{ checksum, sizeBytes },
       urls: (base === null ? urlsOf(repo) : [base]).map((url) => below(url, location)),
     }));
-    const startedMs = host.clock.now();
+    const startedMs = host.clock.uptime();
     try {
       const { files, bytes } = await host.cache.packages.ensure(wanted, signal, (done, ofFiles) =>
         logs.told?.({ kind: 'fetching', title, files: done, ofFiles }),
       );
-      const tookMs = host.clock.now() - startedMs;
+      const tookMs = host.clock.uptime() - startedMs;
       host.meter.count('koji_adjutant_package_hits_total', {}, packages.length - files);
       host.meter.count('koji_adjutant_package_misses_total', {}, files);
       host.meter.count('koji_adjutant_package_fetched_bytes_total', {}, bytes);

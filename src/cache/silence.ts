@@ -13,7 +13,7 @@ export class Silence {
   constructor(clock: Clock, longestMs: number) {
     this.#clock = clock;
     this.#longestMs = longestMs;
-    this.#sinceMs = clock.now();
+    this.#sinceMs = clock.uptime();
     void this.#watch().catch(() => undefined);
   }
 
@@ -23,7 +23,7 @@ export class Silence {
 
   /** Something is expected from now on. */
   listen(): void {
-    this.#sinceMs = this.#clock.now();
+    this.#sinceMs = this.#clock.uptime();
   }
 
   /** Nothing is expected for now. */
@@ -39,8 +39,8 @@ export class Silence {
   /** One sleeper for the whole transfer, not one for each piece of it. Ends when it is over. */
   async #watch(): Promise<void> {
     for (;;) {
-      const sinceMs = this.#sinceMs ?? this.#clock.now();
-      const leftMs = sinceMs + this.#longestMs - this.#clock.now();
+      const sinceMs = this.#sinceMs ?? this.#clock.uptime();
+      const leftMs = sinceMs + this.#longestMs - this.#clock.uptime();
       if (leftMs <= 0) break;
       await this.#clock.sleep(leftMs, this.#over.signal);
     }

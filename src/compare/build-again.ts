@@ -136,7 +136,7 @@ export async function buildAgain(
   });
   const host = { ...shop.host, limits: { ...shop.host.limits, ...ground.image.limits } };
   const logs = openLocalLogs(directory, clock, shop.log);
-  const startedMs = clock.now();
+  const startedMs = clock.uptime();
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
   await logs.write('mock_config.log', describeRoot(request, host.site, ground.repo, image.because));
@@ -156,6 +156,6 @@ export async function buildAgain(
     build,
     root: ourRoot(listed(build.groupPackages), listed(build.installed), ground.externals),
     logs: logs.uploaded.map((name) => basename(name)),
-    tookMs: clock.now() - startedMs,
+    tookMs: clock.uptime() - startedMs,
   };
 }

@@ -59,7 +59,7 @@ export async function compareBuild(
   keep: string | null,
   signal: AbortSignal,
 ): Promise<Comparison> {
-  const startedMs = shop.host.clock.now();
+  const startedMs = shop.host.clock.uptime();
   const starts = { ours: startedMs / 1000, theirs: their.task.startTs ?? Number.POSITIVE_INFINITY };
   const place = await shop.openWork(their.task.id);
   const directory = place.absolute;
@@ -89,7 +89,7 @@ export async function compareBuild(
       findings: findingsOf('build', [
         { what: 'build', of: null, ours: `failed: ${error.message}`, theirs: 'CLOSED' },
       ]),
-      ...{ tookMs: shop.host.clock.now() - startedMs, steps: [], packages: [], rootPackages: 0 },
+      ...{ tookMs: shop.host.clock.uptime() - startedMs, steps: [], packages: [], rootPackages: 0 },
       notes: [`the last lines of our ${log}:`, ...tail],
     });
   }

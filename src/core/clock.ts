@@ -2,8 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** Time as the daemon sees it; tests pass a clock of their own, so that nothing waits for real. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch. Jumps when the machine's clock is set: for dates, and what is compared with the hub's. */
   now(): number;
+  /** Milliseconds since some moment of this boot, the same in each process. Goes on evenly: for everything that takes time. */
+  uptime(): number;
   /** Resolves after `ms`; rejects with `signal.reason` when the signal is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -14,6 +16,7 @@ const longestTimerMs = 2 ** 31 - 1;
 /** The machine's own clock. Only a composition root creates a use of it. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  uptime: () => Number(process.hrtime.bigint()) / 1e6,
   async sleep(ms, signal) {
     signal?.throwIfAborted();
     try {

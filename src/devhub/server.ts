@@ -12,7 +12,8 @@ const filesPath = '/kojifiles';
 
 /** The HTTP side of the hub: XML-RPC and uploads below /kojihub, its files below /kojifiles. Not listening yet. */
 export function createHubServer(hub: Hub, dispatcher: Dispatcher): Server {
-  return createServer((request, response) => {
+  // Idle connections are ended by clients, not here, where a request may be on its way already.
+  return createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     answer(hub, dispatcher, request, response).catch((error: unknown) => {
       if (error instanceof BadRequest) reply(hub, response, 400, 'text/plain', `${error.message}\n`);
       // Nothing can be answered on a connection that broke; the client sends its request again.

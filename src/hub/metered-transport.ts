@@ -6,7 +6,7 @@ import type { HubAnswer, HubRequest, HubTransport } from './transport.ts';
 export function meteredTransport(transport: HubTransport, meter: Meter, clock: Clock): HubTransport {
   async function post(request: HubRequest, signal?: AbortSignal): Promise<HubAnswer> {
     const kind = request.headers['Content-Type'] === 'text/xml' ? 'call' : 'upload';
-    const startedMs = clock.now();
+    const startedMs = clock.uptime();
     let result = 'failed';
     try {
       const answer = await transport.post(request, signal);
@@ -14,7 +14,7 @@ export function meteredTransport(transport: HubTransport, meter: Meter, clock: C
       return answer;
     } finally {
       meter.count('koji_adjutant_hub_requests_total', { kind, result });
-      meter.observe('koji_adjutant_hub_request_seconds', { kind }, (clock.now() - startedMs) / 1000);
+      meter.observe('koji_adjutant_hub_request_seconds', { kind }, (clock.uptime() - startedMs) / 1000);
     }
   }
   return { url: transport.url, post, dropConnections: () => transport.dropConnections() };

@@ -139,7 +139,7 @@ export class ReposApi {
       repoId,
       data,
       options.repoJsonUpdates,
-      this.#clock.now() + repoDoneDeadlineMs,
+      this.#clock.uptime() + repoDoneDeadlineMs,
       signal,
     );
   }
@@ -162,7 +162,7 @@ export class ReposApi {
         for (;;) {
           const repo = await this.repoInfo(repoId, { strict: true, signal });
           if (repo?.state === repoStates.ready) return;
-          if (repo?.state !== repoStates.init || this.#clock.now() >= deadline) throw reason;
+          if (repo?.state !== repoStates.init || this.#clock.uptime() >= deadline) throw reason;
           await this.#clock.sleep(repoDonePollMs, signal);
           // The hub carries out the calls of a session one after another: it is not at work on the lost one any more.
           if (await this.#isUntouched(data, signal))

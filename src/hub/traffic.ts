@@ -19,12 +19,12 @@ export class Traffic {
   /** Counts one exchange with the hub, successful or not. */
   async time<T>(kind: 'calls' | 'uploads', bytes: number, exchange: () => Promise<T>): Promise<T> {
     const sum = kind === 'calls' ? this.#calls : this.#uploads;
-    const startedMs = this.#clock.now();
+    const startedMs = this.#clock.uptime();
     try {
       return await exchange();
     } finally {
       sum.count += 1;
-      sum.ms += this.#clock.now() - startedMs;
+      sum.ms += this.#clock.uptime() - startedMs;
       sum.bytes += bytes;
     }
   }

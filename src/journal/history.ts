@@ -2,7 +2,7 @@ import type { z } from 'zod';
 
 /** How far an earlier life of the task has brought a phase that was under way when it ended. */
 export interface EarlierPart {
-  /** When the phase began, in milliseconds since the epoch. */
+  /** When the phase began, by the uptime of the clock. */
   readonly startedMs: number;
   /** How much of its output is in the log. */
   readonly writtenBytes: number;

@@ -7,15 +7,19 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
  */
 export class JsonLines {
   readonly #file: FileHandle;
+  #size: number;
   #tail: Promise<void> = Promise.resolve();
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, size: number) {
     this.#file = file;
+    this.#size = size;
   }
 
   /** Begins a new file, readable by its owner only; one that is there is replaced. */
   static async create(path: string): Promise<JsonLines> {
-    return new JsonLines(await open(path, 'w', 0o600));
+    const file = await open(path, 'a', 0o600);
+    await file.truncate(0);
+    return new JsonLines(file, 0);
   }
 
   /** Opens a file to go on with it, and gives the values it holds. Rejects when it is not there or holds something else. */
@@ -27,17 +31,15 @@ export class JsonLines {
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line, revive) as unknown);
     const file = await open(path, 'a', 0o600);
-    await file.truncate(Buffer.byteLength(whole));
-    return { lines: new JsonLines(file), values };
+    const size = Buffer.byteLength(whole);
+    await file.truncate(size);
+    return { lines: new JsonLines(file, size), values };
   }
 
-  /** Resolves when the value is in the file. */
+  /** Resolves when the value is in the file. What could not be written, as the disk is full, leaves no trace in it. */
   append(value: unknown): Promise<void> {
     const line = Buffer.from(`${JSON.stringify(value, reduce)}\n`);
-    const written = this.#tail.then(async () => {
-      for (let offset = 0; offset < line.length; )
-        offset += (await this.#file.write(line, offset)).bytesWritten;
-    });
+    const written = this.#tail.then(() => this.#write(line));
     // The next line is another matter; the failure belongs to who awaits this one.
     this.#tail = written.catch(() => undefined);
     return written;
@@ -46,6 +48,18 @@ export class JsonLines {
   async close(): Promise<void> {
     await this.#tail;
     await this.#file.close();
+  }
+
+  async #write(line: Uint8Array): Promise<void> {
+    try {
+      for (let offset = 0; offset < line.length; )
+        offset += (await this.#file.write(line, offset)).bytesWritten;
+      this.#size += line.length;
+    } catch (error) {
+      // The next line would stand behind a half one, and all that comes after could not be read.
+      await this.#file.truncate(this.#size);
+      throw error;
+    }
   }
 }
 

@@ -39,17 +39,26 @@ export class LogFile implements LogSink {
     return this.#isPast;
   }
 
+  /** Appends all of it or, when that fails, nothing. */
   write(bytes: Uint8Array | string): Promise<void> {
     const written = this.#tail.then(async () => {
-      if (this.#isPast) return;
-      const data = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-      let offset = 0;
-      while (offset < data.length) offset += (await this.#file.write(data, offset)).bytesWritten;
-      this.#size += data.length;
+      if (!this.#isPast) await this.#append(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
     });
     // The next write must run after a failed one, too; the failure itself belongs to who awaits this one.
     this.#tail = written.catch(() => undefined);
     return written;
+  }
+
+  async #append(data: Uint8Array): Promise<void> {
+    try {
+      for (let offset = 0; offset < data.length; )
+        offset += (await this.#file.write(data, offset)).bytesWritten;
+      this.#size += data.length;
+    } catch (error) {
+      // A part of it would stand before what comes next, and the file would be longer than its size says.
+      await this.#file.truncate(this.#size);
+      throw error;
+    }
   }
 
   /** Writes from now on, at this size; with null behind all that is there. */

@@ -12,9 +12,9 @@ export class Health {
 
   constructor(events: BuilderEvents, clock: Clock) {
     this.#clock = clock;
-    this.#heardMs = clock.now();
+    this.#heardMs = clock.uptime();
     events.on('poll:done', () => {
-      this.#heardMs = clock.now();
+      this.#heardMs = clock.uptime();
     });
     events.on('daemon:stopping', () => {
       this.#stopping = true;
@@ -24,7 +24,7 @@ export class Health {
   /** Why not, or null. */
   whyNotWell(): string | null {
     if (this.#stopping) return 'the daemon is stopping';
-    const quietMs = this.#clock.now() - this.#heardMs;
+    const quietMs = this.#clock.uptime() - this.#heardMs;
     return quietMs > longestQuietMs
       ? `no successful round with the hub for ${Math.round(quietMs / 1000)} s`
       : null;

@@ -22,6 +22,7 @@ function setUp(extra: TagExtra, changes: Partial<PolicyResolverOptions> = {}) {
   const time = { nowMs: 0 };
   const clock: Clock = {
     now: () => time.nowMs,
+    uptime: () => time.nowMs,
     sleep: () => Promise.reject(new Error('nobody sleeps here')),
   };
   const calls: { tagId: number; event: number | undefined; signal: AbortSignal }[] = [];

@@ -37,7 +37,7 @@ export class TagExtraCache {
 
   async get(tagId: number, event: number | undefined, signal: AbortSignal): Promise<TagExtra> {
     const slot = this.#slotFor(tagId, event);
-    if (slot.answer !== undefined && this.#clock.now() < slot.answer.untilMs) return slot.answer.extra;
+    if (slot.answer !== undefined && this.#clock.uptime() < slot.answer.untilMs) return slot.answer.extra;
     return await slot.call.join(signal);
   }
 
@@ -49,7 +49,7 @@ export class TagExtraCache {
     const slot: Slot = {
       call: new SharedCall(async (signal) => {
         const extra = await this.#fetch(tagId, event, signal);
-        slot.answer = { extra, untilMs: this.#clock.now() + this.#ttlMs };
+        slot.answer = { extra, untilMs: this.#clock.uptime() + this.#ttlMs };
         return extra;
       }),
     };

@@ -22,11 +22,11 @@ export class RebuildProgress implements BuildWatcher {
   constructor(subject: string, clock: Clock) {
     this.#subject = subject;
     this.#clock = clock;
-    this.#startMs = clock.now();
+    this.#startMs = clock.uptime();
   }
 
   step(name: string, at: 'start' | 'finish'): void {
-    const now = this.#clock.now();
+    const now = this.#clock.uptime();
     this.#note = null;
     if (at === 'start') this.#phases.push({ name, startMs: now, endMs: null });
     else this.#endPhase(name, now);
@@ -40,7 +40,7 @@ export class RebuildProgress implements BuildWatcher {
   }
 
   told(news: RootNews): void {
-    const now = this.#clock.now();
+    const now = this.#clock.uptime();
     if (news.kind === 'from-snapshot') {
       const name = `${news.title}: ${news.packages} packages, prepared before`;
       this.#phases.push({ name, startMs: now, endMs: now });
@@ -55,11 +55,11 @@ export class RebuildProgress implements BuildWatcher {
   /** Nothing comes any more. */
   end(state: 'closed' | 'failed' | 'canceled'): void {
     this.#state = state;
-    this.#endMs = this.#clock.now();
+    this.#endMs = this.#clock.uptime();
   }
 
   get frame(): Frame {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.uptime();
     const row: TaskRow = {
       ...{ id: 0, depth: 0, method: 'rebuild', subject: this.#subject, state: this.#state },
       ...{ elapsedMs: (this.#endMs ?? nowMs) - this.#startMs, phases: this.#phases },

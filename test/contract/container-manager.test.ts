@@ -10,6 +10,7 @@ import {
 /** Every sleep is over as soon as nothing else is to be done. */
 const clock: Clock = {
   now: () => 0,
+  uptime: () => 0,
   async sleep(_ms, signal) {
     await new Promise(setImmediate);
     signal?.throwIfAborted();

@@ -148,6 +148,7 @@ describe('development hub', () => {
     const last = await client.watchTask(task, {
       clock: {
         now: () => clock.now(),
+        uptime: () => clock.uptime(),
         sleep: async (ms) => {
           clock.slept.push(ms);
           if (clock.slept.length === 1)

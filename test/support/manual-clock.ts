@@ -9,11 +9,21 @@ interface Sleeper {
 /** A clock whose time only a test moves. */
 export class ManualClock implements Clock {
   #nowMs = Date.UTC(2026, 0, 1);
+  #setByMs = 0;
   readonly #sleepers = new Set<Sleeper>();
   #changed = Promise.withResolvers<void>();
 
   now(): number {
+    return this.#nowMs + this.#setByMs;
+  }
+
+  uptime(): number {
     return this.#nowMs;
+  }
+
+  /** Somebody sets the machine's clock on, or with a negative number back. */
+  set(byMs: number): void {
+    this.#setByMs += byMs;
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -27,6 +27,7 @@ async function setUp(behave?: (spec: ContainerSpec) => FakeBehaviour) {
   const slept: number[] = [];
   const clock: Clock = {
     now: () => 0,
+    uptime: () => 0,
     async sleep(ms) {
       slept.push(ms);
     },

@@ -45,10 +45,10 @@ export async function settledState(
   container: string,
   signal: AbortSignal,
 ): Promise<ContainerState> {
-  const since = clock.now();
+  const since = clock.uptime();
   for (;;) {
     const { State } = await inspectContainer(engine, clock, container, signal);
-    if (State.Status !== 'stopped' || clock.now() - since >= cleanUpMs) return State;
+    if (State.Status !== 'stopped' || clock.uptime() - since >= cleanUpMs) return State;
     await clock.sleep(pauseMs, signal);
   }
 }

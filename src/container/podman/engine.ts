@@ -116,8 +116,8 @@ export class Engine {
         signal?.throwIfAborted();
         const failure = classifyError(error, request.what, request.notFound);
         if (failure.code !== 'runtime-down' || request.repeatable !== true) throw failure;
-        awaySince ??= clock.now();
-        if (clock.now() - awaySince >= reconnectMs) throw failure;
+        awaySince ??= clock.uptime();
+        if (clock.uptime() - awaySince >= reconnectMs) throw failure;
         await clock.sleep(pauseMs, signal);
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       }

@@ -83,8 +83,8 @@ export class LimitWatch {
     const { clock, logPath, limits } = this.#watched;
     const { logBytes = Number.POSITIVE_INFINITY, idleMs = Number.POSITIVE_INFINITY } = limits;
     let size = 0;
-    for (let since = clock.now(); ; await clock.sleep(outputLookMs, signal)) {
-      const now = clock.now();
+    for (let since = clock.uptime(); ; await clock.sleep(outputLookMs, signal)) {
+      const now = clock.uptime();
       const grown = await stat(logPath);
       if (grown.size > size) since = now;
       size = grown.size;
@@ -97,10 +97,10 @@ export class LimitWatch {
     const { engine, clock, id, lentBy } = this.#watched;
     const layers = [id, ...lentBy];
     for (;;) {
-      const since = clock.now();
+      const since = clock.uptime();
       const used = await diskUse(engine, { pid, layers }, signal);
       if (used > diskBytes) return this.#stop({ limit: 'disk', allowed: diskBytes, peak: used });
-      const pauseMs = 10 * (clock.now() - since);
+      const pauseMs = 10 * (clock.uptime() - since);
       await clock.sleep(Math.min(Math.max(pauseMs, shortestDiskPauseMs), longestDiskPauseMs), signal);
     }
   }

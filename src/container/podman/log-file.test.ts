@@ -83,7 +83,7 @@ describe('followLog', () => {
       slept.push(ms);
       await happenings.shift()?.();
     };
-    return { now: () => 0, sleep, slept };
+    return { now: () => 0, uptime: () => 0, sleep, slept };
   }
 
   it('delivers what comes later, and what was written just before the end', async () => {

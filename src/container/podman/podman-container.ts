@@ -196,7 +196,7 @@ export class PodmanContainer implements Container {
 
   async #awaitEnd(signal: AbortSignal): Promise<ExitStatus> {
     const { engine, clock } = this.#parts;
-    const since = clock.now();
+    const since = clock.uptime();
     for (;;) {
       const { State: state } = await inspectContainer(engine, clock, this.id, signal);
       if (endedStatuses.includes(state.Status)) {
@@ -210,7 +210,7 @@ export class PodmanContainer implements Container {
       }
       // Without its limits it must not go on, and whoever waits for it removes it.
       if (this.#unwatched !== undefined) throw this.#unwatched.error;
-      const pauseMs = Math.round((clock.now() - since) / 100);
+      const pauseMs = Math.round((clock.uptime() - since) / 100);
       await clock.sleep(Math.min(Math.max(pauseMs, shortestLookMs), longestLookMs), signal);
     }
   }

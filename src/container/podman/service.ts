@@ -57,8 +57,8 @@ export async function stopService(options: ServiceOptions): Promise<void> {
   const { clock, timeoutMs, socketPath } = options;
   let pids = await serviceProcesses(socketPath);
   for (const pid of pids) kill(pid, 'SIGTERM');
-  for (const since = clock.now(); pids.length > 0; pids = await serviceProcesses(socketPath)) {
-    if (clock.now() - since >= timeoutMs) for (const pid of pids) kill(pid, 'SIGKILL');
+  for (const since = clock.uptime(); pids.length > 0; pids = await serviceProcesses(socketPath)) {
+    if (clock.uptime() - since >= timeoutMs) for (const pid of pids) kill(pid, 'SIGKILL');
     await clock.sleep(pollMs);
   }
   await rm(socketPath, { force: true });
@@ -108,11 +108,11 @@ async function untilAnswers(
   failure: () => Error | undefined,
 ): Promise<void> {
   const { clock, timeoutMs, socketPath } = options;
-  const deadline = clock.now() + timeoutMs;
+  const deadline = clock.uptime() + timeoutMs;
   while (!(await answers(options, signal))) {
     const failed = failure();
     if (failed !== undefined) throw failed;
-    if (clock.now() >= deadline) {
+    if (clock.uptime() >= deadline) {
       throw new ContainerError(
         'runtime-down',
         `the podman service on ${socketPath} does not answer; see ${options.logPath}`,

@@ -12,8 +12,8 @@ export const sleep = defineTask({
   signature: { names: ['n'], schema: z.object({ n: z.number().min(0) }) },
 
   async run({ n: seconds }, { clock, signal, history }) {
-    const endMs = await history.once('wakes at', z.number(), async () => clock.now() + seconds * 1000);
-    await clock.sleep(Math.max(0, endMs - clock.now()), signal);
+    const endMs = await history.once('wakes at', z.number(), async () => clock.uptime() + seconds * 1000);
+    await clock.sleep(Math.max(0, endMs - clock.uptime()), signal);
     return null;
   },
 });

@@ -32,7 +32,7 @@ export const waitRepo = defineTask({
     const builds = nvrs ?? [];
     for (const nvr of builds) parseNvr(nvr);
     let minEvent = await earliestEvent(context, tag.id, newerThan, minEventParam);
-    const pauses = new Pauses(clock.now());
+    const pauses = new Pauses(clock.uptime());
     let request: number | null = null;
     for (;;) {
       if (builds.length > 0 && request === null) {

@@ -18,7 +18,7 @@ export class Pauses {
 
   /** Sleeps, a little longer each time; throws when the whole wait has taken too long. */
   async next({ clock, signal }: TaskContext, what: () => string): Promise<void> {
-    const waitedMs = clock.now() - this.#startedMs;
+    const waitedMs = clock.uptime() - this.#startedMs;
     if (waitedMs > timeoutMs) {
       const minutes = Math.floor(waitedMs / 60_000);
       const seconds = String(Math.floor(waitedMs / 1000) % 60).padStart(2, '0');

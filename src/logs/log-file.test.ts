@@ -1,0 +1,29 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { fillDiskAfter } from '../../test/support/full-disk.ts';
+import { LogFile } from './log-file.ts';
+
+async function place(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'log-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return join(directory, 'build.log');
+}
+
+describe('LogFile', () => {
+  it('takes nothing of what there is no room for, and all of what comes when there is', async () => {
+    const path = await place();
+    const file = await LogFile.create('build.log', path);
+    await file.write('one\n');
+    await fillDiskAfter(2);
+
+    await expect(file.write('two\n')).rejects.toThrow('no space left');
+    vi.restoreAllMocks();
+    await file.write('three\n');
+    await file.close();
+
+    expect(await readFile(path, 'utf8')).toBe('one\nthree\n');
+    expect(file.size).toBe(10);
+  });
+});

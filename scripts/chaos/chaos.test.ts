@@ -84,6 +84,7 @@ describe('Trouble', () => {
       killDaemon: () => done.push(`kill at ${clock.nowMs}`),
       restartEngine: () => done.push('engine'),
       fillDisk: () => done.push('disk'),
+      setClock: () => done.push('clock'),
       nowMs: () => clock.nowMs,
     });
     dealt.deal(100);

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/core/clock.ts';
 import { DaemonProcess } from '../../src/demo/daemon-process.ts';
@@ -6,13 +6,17 @@ import { DaemonProcess } from '../../src/demo/daemon-process.ts';
 const never = new AbortController().signal;
 /**
  * What the daemon is started with for our purposes. Chaos makes load by itself, and other things on this machine may: a
- * host that is not ready would take no task. At SIGUSR2 it collects its garbage and writes how many bytes are in use.
+ * host that is not ready would take no task. At SIGUSR2 it collects its garbage and writes how many bytes are in use. Its
+ * clock is set by as many milliseconds as stand in a file; it looks at its start and at SIGWINCH.
  */
 const preload =
   'data:text/javascript,import os from "node:os";import fs from "node:fs";' +
   'import {syncBuiltinESMExports} from "node:module";os.loadavg=()=>[0,0,0];syncBuiltinESMExports();' +
   'process.on("SIGUSR2",()=>{gc();const m=process.memoryUsage();' +
-  'fs.writeFileSync(process.env.CHAOS_MEMORY_FILE,(m.heapUsed+m.external)+" bytes")});';
+  'fs.writeFileSync(process.env.CHAOS_MEMORY_FILE,(m.heapUsed+m.external)+" bytes")});' +
+  'const now=Date.now;let by=0;const look=()=>{try{by=Number(fs.readFileSync(process.env.CHAOS_CLOCK_FILE,"utf8"))}catch{}};' +
+  'look();process.on("SIGWINCH",look);const D=Date;' +
+  'globalThis.Date=class extends D{constructor(...a){if(a.length===0)super(now()+by);else super(...a)}static now(){return now()+by}};';
 /** Codes that say: do not start me again. */
 const final = [78, 2];
 
@@ -35,6 +39,16 @@ export class KeptDaemon {
   /** SIGKILL; the next one is started at once. */
   kill(): void {
     this.#daemon.signal('SIGKILL');
+  }
+
+  /** Sets the clock, as this and later daemons see it, so much away from the machine's. */
+  setClock(byMs: number): void {
+    writeFileSync(this.#clockFile, String(byMs));
+    this.#daemon.signal('SIGWINCH');
+  }
+
+  get #clockFile(): string {
+    return join(this.#directory, 'clock');
   }
 
   get #memoryFile(): string {
@@ -103,6 +117,7 @@ export class KeptDaemon {
           Object.entries(process.env).filter(([name]) => !name.startsWith('KOJI_ADJUTANT_TEST_')),
         ),
         CHAOS_MEMORY_FILE: this.#memoryFile,
+        CHAOS_CLOCK_FILE: this.#clockFile,
       },
       clock: systemClock,
     });

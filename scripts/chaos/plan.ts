@@ -28,7 +28,9 @@ export type Blow =
   /** The engine's service is killed and started again. */
   | { readonly kind: 'engine' }
   /** The file system of the work area is full for a while. */
-  | { readonly kind: 'disk' };
+  | { readonly kind: 'disk' }
+  /** The clock of the daemon's machine is set, as it sees it. */
+  | { readonly kind: 'clock' };
 
 /** What happens to a call: to the next one of a method, or to any. */
 export interface PlannedMishap {
@@ -137,6 +139,7 @@ function makeBlows(random: SeededRandom, count: number): readonly Blow[] {
   return Array.from({ length: count }, (_, index): Blow => {
     if (index % 12 === 7) return { kind: 'engine' };
     if (index % 12 === 11) return { kind: 'disk' };
+    if (index % 12 === 3) return { kind: 'clock' };
     if (kills.length === 0) kills = shuffled(random, [...atSteps, ...atPhases]);
     return kills.pop() ?? { kind: 'engine' };
   });

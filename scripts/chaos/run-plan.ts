@@ -42,7 +42,7 @@ export async function runPlan(
   surroundings: Surroundings,
   { disturbed, log }: { readonly disturbed: boolean; readonly log: (line: string) => void },
 ): Promise<PlanResult> {
-  const startedMs = systemClock.now();
+  const startedMs = systemClock.uptime();
   const logPath = join(
     tmpdir(),
     `koji-adjutant-chaos-${process.pid}-${disturbed ? 'disturbed' : 'calm'}.log`,
@@ -65,6 +65,7 @@ export async function runPlan(
     onEvent,
   });
   const work: Promise<unknown>[] = [];
+  let setByMs = 0;
   try {
     completions.clear();
     if (disturbed)
@@ -74,7 +75,11 @@ export async function runPlan(
         fillDisk() {
           if (world.area.fill()) work.push(systemClock.sleep(fillMs, never).then(() => world.area.empty()));
         },
-        nowMs: () => systemClock.now(),
+        setClock() {
+          setByMs = setByMs === 0 ? 3_600_000 : setByMs > 0 ? -3_600_000 : 0;
+          world.daemon.setClock(setByMs);
+        },
+        nowMs: () => systemClock.uptime(),
       });
     const ids = await runTasks(world, plan, trouble, log);
     trouble?.stop();
@@ -94,7 +99,7 @@ export async function runPlan(
         .map(([key, count]) => `${key}: ${count} times`),
       leaked: left,
       starts: world.daemon.starts,
-      seconds: (systemClock.now() - startedMs) / 1000,
+      seconds: (systemClock.uptime() - startedMs) / 1000,
       logPath,
     };
   } catch (error) {

@@ -8,6 +8,7 @@ export interface Hands {
   killDaemon(): void;
   restartEngine(): void;
   fillDisk(): void;
+  setClock(): void;
   nowMs(): number;
 }
 
@@ -112,8 +113,9 @@ export class Trouble {
     this.#sinceMs = this.#hands.nowMs();
     if (blow.kind === 'kill') this.#hands.killDaemon();
     else if (blow.kind === 'engine') this.#hands.restartEngine();
-    else this.#hands.fillDisk();
-    const names = { kill: 'daemon killed', engine: 'engine killed', disk: 'disk full' } as const;
+    else if (blow.kind === 'disk') this.#hands.fillDisk();
+    else this.#hands.setClock();
+    const names = { kill: 'daemon killed', engine: 'engine killed', disk: 'disk full', clock: 'clock set' };
     this.#count(names[blow.kind]);
     return true;
   }

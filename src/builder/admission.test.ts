@@ -11,6 +11,7 @@ const idle: HostState = {
   maxJobs: 10,
   freeBytes: new Map([['/work', 9000 * mib]]),
   minSpaceBytes: 8192 * mib,
+  readOnly: [],
   loadAverage: 0.1,
   processors: 2,
   draining: false,
@@ -42,6 +43,11 @@ describe('whyNotReady', () => {
         ]),
       },
       '5 MB free at /images, minspace is 8192',
+    ],
+    [
+      'has a disk that is read-only',
+      { readOnly: ['/work'] },
+      '/work is on a file system that is read-only; see what the kernel says about its disk',
     ],
     ['is busy with other things', { loadAverage: 8.01 }, 'load average 8.01 is above 8'],
   ])('says why when the host %s', (_name, change, why) => {

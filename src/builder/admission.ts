@@ -10,6 +10,8 @@ export interface HostState {
   /** Free space of every file system that builds write to, by path. */
   readonly freeBytes: ReadonlyMap<string, number>;
   readonly minSpaceBytes: number;
+  /** Those of them that cannot be written to. */
+  readonly readOnly: readonly string[];
   readonly loadAverage: number;
   readonly processors: number;
   /** The daemon is to end once its tasks have. */
@@ -26,6 +28,9 @@ export function whyNotReady(state: HostState): string | null {
   if (state.taskLoad > state.capacity)
     return `task load ${state.taskLoad.toFixed(2)} is above the capacity ${state.capacity}`;
   if (state.tasks >= state.maxJobs) return `${state.tasks} tasks run here, maxjobs is ${state.maxJobs}`;
+  const [readOnly] = state.readOnly;
+  if (readOnly !== undefined)
+    return `${readOnly} is on a file system that is read-only; see what the kernel says about its disk`;
   for (const [path, free] of state.freeBytes) {
     if (free < state.minSpaceBytes)
       return `${mib(free)} MB free at ${path}, minspace is ${mib(state.minSpaceBytes)}`;

@@ -1,11 +1,14 @@
-import { statfs } from 'node:fs/promises';
+import { access, constants, statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import type { BackendInfo, ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { HostState } from './admission.ts';
 
-type Looked = Pick<HostState, 'freeBytes' | 'minSpaceBytes' | 'loadAverage' | 'processors' | 'engineProblem'>;
+type Looked = Pick<
+  HostState,
+  'freeBytes' | 'minSpaceBytes' | 'readOnly' | 'loadAverage' | 'processors' | 'engineProblem'
+>;
 
 /** How long the engine may take to say that it is there. */
 const engineTimeoutMs = 10_000;
@@ -44,12 +47,15 @@ export class HostProbe {
       engineProblem = `the container engine does not answer: ${describeError(error)}`;
     }
     const freeBytes = new Map<string, number>();
+    const readOnly: string[] = [];
     for (const place of places) {
       const { bavail, bsize } = await statfs(place);
       freeBytes.set(place, bavail * bsize);
+      if (await isReadOnly(place)) readOnly.push(place);
     }
     return {
       freeBytes,
+      readOnly,
       minSpaceBytes: this.#minSpaceBytes,
       loadAverage: loadavg()[0] ?? 0,
       processors: availableParallelism(),
@@ -66,5 +72,15 @@ export class HostProbe {
       this.#answer = { atMs, info: await this.#containers.probe(by) };
     }
     return this.#answer.info;
+  }
+}
+
+/** A place that this process may not write to is another matter: the engine's storage belongs to the engine. */
+async function isReadOnly(place: string): Promise<boolean> {
+  try {
+    await access(place, constants.W_OK);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EROFS';
   }
 }

@@ -61,6 +61,16 @@ describe('outcomeOf', () => {
     });
   });
 
+  it('leaves a task to other hosts when the disk of this one cannot be written to', () => {
+    const error = Object.assign(new Error('EROFS: read-only file system, open /work/x'), { code: 'EROFS' });
+
+    expect(outcomeOf(error)).toEqual({
+      kind: 'refuse',
+      soft: true,
+      message: 'the disk of this host cannot be written to: EROFS: read-only file system, open /work/x',
+    });
+  });
+
   it('takes the full disk of the hub for the fault that it is', () => {
     expect(outcomeOf(new HubFault(1, 'No space left on device'))).toMatchObject({ kind: 'fail', code: 1 });
   });

@@ -1,6 +1,6 @@
 import { BuildrootStepFailed } from '../buildroot/errors.ts';
 import { ContainerError } from '../container/errors.ts';
-import { isDiskFull } from '../core/disk-full.ts';
+import { isDiskFull, isReadOnlyDisk } from '../core/disk-full.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { faultCodes, HubFault, HubProtocolError, HubTransportError, SessionLost } from '../hub/faults.ts';
 import { HubFileError } from '../hub/files.ts';
@@ -28,6 +28,12 @@ export function outcomeOf(error: unknown): Outcome {
   // Here there is no room, somewhere else there may be; and here again, when it was made.
   if (isDiskFull(error))
     return { kind: 'refuse', soft: true, message: `the disk of this host is full: ${describeError(error)}` };
+  if (isReadOnlyDisk(error))
+    return {
+      kind: 'refuse',
+      soft: true,
+      message: `the disk of this host cannot be written to: ${describeError(error)}`,
+    };
   if (error instanceof HubProtocolError) return fail(faultCodes.generic, error.message);
   if (error instanceof HubTransportError)
     return wouldHappenAgain(error)

@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { settle } from '../../test/support/manual-clock.ts';
 import { otherHost, ourHost } from '../../test/support/memory-hub.ts';
 import { asleepMs, setUpPollLoop as setUp, sleepTask } from '../../test/support/polling-builder.ts';
 import { HubProtocolError, HubTransportError } from '../hub/faults.ts';
 import { decodeResponse } from '../hub/xmlrpc/codec.ts';
+import { TaskJournal } from '../journal/task-journal.ts';
 
 describe('PollLoop: one round', () => {
   it('asks what is open, how we are, tells it, and asks for work', async () => {
@@ -63,6 +64,23 @@ describe('PollLoop: one round', () => {
     await nextRound();
 
     expect(hub.told?.load).toBe(0);
+  });
+});
+
+describe('PollLoop: a disk that takes nothing', () => {
+  it('refuses a task for which there can be no journal, and leaves no session of it', async () => {
+    const { start, hub, supervisor } = await setUp();
+    const id = sleepTask(hub);
+    const error = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    vi.spyOn(TaskJournal.prototype, 'begin').mockRejectedValue(error);
+
+    await start();
+
+    expect(supervisor.taskIds).toEqual([]);
+    expect(hub.calls.filter(({ method }) => method === 'host.refuseTask')).toMatchObject([
+      { params: [id], keywords: { soft: true, msg: expect.stringContaining('disk of this host is full') } },
+    ]);
+    expect(hub.closedSessions).toHaveLength(1);
   });
 });
 

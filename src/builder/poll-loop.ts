@@ -9,6 +9,7 @@ import type { TaskAdapter } from '../tasks/adapter.ts';
 import { whyNotReady } from './admission.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
+import { outcomeOf } from './outcome.ts';
 import type { OfferedTask } from './own-choice.ts';
 import type { Pace } from './pace.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -27,7 +28,7 @@ const checkInEveryMs = 15_000;
  */
 export class PollLoop {
   readonly #host: HostApi;
-  readonly #source: Pick<TaskSource, 'offers' | 'refuse'>;
+  readonly #source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
   readonly #tags: TagsApi;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
   readonly #supervisor: Supervisor;
@@ -46,7 +47,7 @@ export class PollLoop {
 
   constructor(parts: {
     readonly host: HostApi;
-    readonly source: Pick<TaskSource, 'offers' | 'refuse'>;
+    readonly source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
     readonly tags: TagsApi;
     readonly registry: ReadonlyMap<string, TaskAdapter>;
     readonly supervisor: Supervisor;
@@ -248,11 +249,19 @@ export class PollLoop {
       this.#log.info({ taskId: task.id }, 'the task was cancelled or reassigned as it was opened');
       return false;
     }
-    await this.#supervisor.start(
-      { task, adapter, params: decodeRequest(adapter, task.method, task.request) },
-      signal,
-    );
-    return true;
+    const params = decodeRequest(adapter, task.method, task.request);
+    try {
+      await this.#supervisor.start({ task, adapter, params }, signal);
+      return true;
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome.kind !== 'refuse') throw error;
+      // A disk that cannot be written to: freed, the task would be back at once.
+      this.#log.warn({ taskId: task.id, reason: outcome.message }, 'the task is refused');
+      this.#source.refused(task.id, outcome.soft);
+      await this.#host.refuseTask(task.id, { soft: outcome.soft, msg: outcome.message }, signal);
+      return false;
+    }
   }
 
   /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */

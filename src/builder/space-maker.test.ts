@@ -12,7 +12,13 @@ async function setUp(freeBytes: number) {
   const clock = new ManualClock();
   const cache = emptyCache(new FakeManager({ clock, images: {} }), await temporaryDirectory(), clock);
   const seen = {
-    ...{ freeBytes: new Map([['/disk', freeBytes]]), minSpaceBytes: 100, loadAverage: 0, processors: 1 },
+    ...{
+      freeBytes: new Map([['/disk', freeBytes]]),
+      minSpaceBytes: 100,
+      readOnly: [],
+      loadAverage: 0,
+      processors: 1,
+    },
     engineProblem: null,
   };
   let looks = 0;

@@ -70,12 +70,19 @@ export class Supervisor {
     return this.#lost;
   }
 
-  /** Starts a task; resolves once it runs. When there is no session for it, it rejects, and the task does not run here. */
+  /** Starts a task; resolves once it runs. When it gets no session or no journal it rejects, and the task does not run here. */
   async start(taken: TakenTask, signal: AbortSignal): Promise<void> {
     const session = await this.#session.subsession(signal);
     const seed = newSeed(this.#environment.random);
     const { task } = taken;
-    const history = await this.#journal.begin(task.id, { task, sessionId: session.info.id, seed });
+    const history = await this.#journal
+      .begin(task.id, { task, sessionId: session.info.id, seed })
+      .catch(async (error: unknown) => {
+        await session
+          .logout()
+          .catch((failure: unknown) => this.#log.warn({ err: failure }, 'a session is left open'));
+        throw error;
+      });
     this.#run(taken, { session, history, seed });
   }
 

@@ -100,11 +100,20 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
   try {
     return await tellHub(going, environment.clock, ended);
   } finally {
-    await history.close();
-    await run.forget();
+    await forget(run);
     await withDeadline(environment.clock, farewellMs, 'closing the task session', () =>
       session.logout(),
     ).catch((error: unknown) => log.warn({ err: error }, 'the task session could not be closed'));
+  }
+}
+
+/** What cannot be removed is looked at by the next start, which asks the hub whose task it is. */
+async function forget({ history, forget, log }: TaskRun): Promise<void> {
+  try {
+    await history.close();
+    await forget();
+  } catch (error) {
+    log.error({ err: error }, 'the journal of the task could not be removed');
   }
 }
 

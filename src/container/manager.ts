@@ -90,7 +90,8 @@ export interface Container extends AsyncDisposable {
    * a running container and ends once it has ended and all was delivered. The order of each of the two
    * is kept, but not that between them: a process that wants it points both at one (`exec 2>&1`).
    * Written outside the container's reach, it outlives daemon and engine service, may be read again,
-   * and goes when the container is removed.
+   * and goes when the container is removed. What is left out must have been delivered before: where it is not there any
+   * more, because somebody has cut or replaced the output, this rejects with `no-such-container`.
    */
   output(signal: AbortSignal, from?: number): AsyncIterable<Uint8Array>;
 

@@ -1,13 +1,23 @@
 /** Whether there was no room left: by the error or one of its causes, or by what an engine says about it. */
 export function isDiskFull(error: unknown): boolean {
-  let current: unknown = error;
+  return withCauses(error).some((each) => hasCode(each, ['ENOSPC', 'EDQUOT']) || saysDiskFull(each.message));
+}
+
+/** Whether this host's disk cannot be written to at all: a file system becomes read-only when it is damaged. */
+export function isReadOnlyDisk(error: unknown): boolean {
+  return withCauses(error).some((each) => hasCode(each, ['EROFS', 'EIO']));
+}
+
+/** The error and what caused it. */
+function withCauses(error: unknown): readonly Error[] {
+  const found: Error[] = [];
   // Causes can go in a circle.
-  for (let depth = 0; depth < 8 && current instanceof Error; depth += 1) {
-    if ('code' in current && (current.code === 'ENOSPC' || current.code === 'EDQUOT')) return true;
-    if (saysDiskFull(current.message)) return true;
-    current = current.cause;
-  }
-  return false;
+  for (let each = error; each instanceof Error && found.length < 8; each = each.cause) found.push(each);
+  return found;
+}
+
+function hasCode(error: Error, codes: readonly string[]): boolean {
+  return 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
 /** The same of a program's output. */

@@ -101,10 +101,20 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       expect((await outputOf(container)).equals(weird)).toBe(true);
     });
 
-    it.each([0, 1, 11, weird.length - 1, weird.length, weird.length + 9])(
+    it('does not go on with less output than there was', async () => {
+      const container = await started({ output: weird });
+      await container.wait(never);
+
+      await expect(outputOf(container, weird.length + 9)).rejects.toMatchObject({
+        code: 'no-such-container',
+      });
+    });
+
+    it.each([0, 1, 11, weird.length - 1, weird.length])(
       'delivers output from byte %i on',
       async (from) => {
         const container = await started({ output: weird });
+        await container.wait(never);
 
         expect((await outputOf(container, from)).equals(weird.subarray(from))).toBe(true);
       },

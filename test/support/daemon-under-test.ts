@@ -39,7 +39,15 @@ export async function setUpDaemon({
   const environment = { ...(after?.environment ?? (await makeTaskEnvironment(clock, containers))), clock };
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
-  const space = { freeBytes: new Map<string, number>(), minSpaceBytes: 1, loadAverage: 0, processors: 1 };
+  const space = {
+    ...{
+      freeBytes: new Map<string, number>(),
+      minSpaceBytes: 1,
+      readOnly: [],
+      loadAverage: 0,
+      processors: 1,
+    },
+  };
   const journal = openTaskJournal(environment.workDir, () => clock.now());
   const handovers: string[] = [];
   const daemon = new Daemon({

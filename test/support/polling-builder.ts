@@ -60,6 +60,7 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
   const space = {
     freeBytes: new Map<string, number>(),
     minSpaceBytes: 1,
+    readOnly: [],
     loadAverage: 0,
     processors: 1,
     engineProblem: null as string | null,

@@ -87,7 +87,10 @@ export class FakeContainer implements Container {
       signal.throwIfAborted();
       const chunk = this.#chunks[next];
       if (chunk === undefined) {
-        if (this.#state === 'exited' || this.#state === 'removed') return;
+        const isOver = this.#state === 'exited' || this.#state === 'removed';
+        if (isOver && skip > 0)
+          throw new ContainerError('no-such-container', `output of container ${this.name} is lost`);
+        if (isOver) return;
         await orAbort(this.#grown.promise, signal);
         continue;
       }

@@ -1,10 +1,10 @@
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ContainerError } from '../errors.ts';
-import { followLog, LogDecoder } from './log-file.ts';
+import { cutMark, followLog, LogDecoder } from './log-file.ts';
 
 const never = new AbortController().signal;
 
@@ -101,6 +101,49 @@ describe('followLog', () => {
 
     expect(chunks).toEqual(['one\n', 'two\n', 'three']);
     expect(Math.max(...clock.slept)).toBeLessThanOrEqual(100);
+  });
+
+  it('goes on behind a mark when somebody has cut the log', async () => {
+    const end = Promise.withResolvers<void>();
+    await writeFile(path, entriesOf(Buffer.from('one\ntwo\n')));
+    const clock = clockOf([
+      () => truncate(path),
+      () => appendFile(path, entriesOf(Buffer.from('three\n'))),
+      () => end.resolve(),
+    ]);
+
+    const chunks = await collect(followLog({ path, from: 0, clock, signal: never, ended: end.promise }));
+
+    expect(chunks).toEqual(['one\ntwo\n', cutMark, 'three\n']);
+  });
+
+  it('reads on in a log that somebody has put away', async () => {
+    const end = Promise.withResolvers<void>();
+    await writeFile(path, entriesOf(Buffer.from('one\n')));
+    const clock = clockOf([
+      async () => {
+        await rename(path, `${path}.1`);
+        await writeFile(path, '');
+        await appendFile(`${path}.1`, entriesOf(Buffer.from('two\n')));
+      },
+      () => end.resolve(),
+    ]);
+
+    const chunks = await collect(followLog({ path, from: 0, clock, signal: never, ended: end.promise }));
+
+    expect(chunks).toEqual(['one\n', 'two\n']);
+  });
+
+  it('does not go on with a log that has less than was read of it before', async () => {
+    await writeFile(path, entriesOf(Buffer.from('one\n')));
+    const ended = new Promise(() => undefined);
+
+    const reading = collect(followLog({ path, from: 5, clock: clockOf([]), signal: never, ended }));
+
+    await expect(reading).rejects.toMatchObject({
+      code: 'no-such-container',
+      message: expect.stringContaining('cut or replaced'),
+    });
   });
 
   it('ends with the error of the end', async () => {

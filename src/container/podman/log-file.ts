@@ -77,13 +77,18 @@ export interface FollowOptions {
   readonly ended: Promise<unknown>;
 }
 
+/** Stands in the output where somebody has cut the log while it was read. */
+export const cutMark = '\n[the log of this container was cut on the host: output is missing here]\n';
+
 /**
  * What a container wrote, from the log that conmon appends to: as far as there is something, then
- * as it comes, until `ended` has settled and the rest was delivered. At most one chunk is in memory.
+ * as it comes, until `ended` has settled and the rest was delivered. At most one chunk is in memory. Rejects with
+ * `no-such-container` when the log does not have what is to be left out: it is not the one that was read before.
  */
 export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Array, void> {
   const { path, clock, signal, ended } = options;
-  const decoder = new LogDecoder();
+  let decoder = new LogDecoder();
+  let position = 0;
   const buffer = Buffer.allocUnsafeSlow(chunkBytes);
   let skip = options.from;
   let hasEnded = false;
@@ -102,12 +107,21 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
     signal.throwIfAborted();
     // Asked before the read: what was written before the end is in the file by then.
     const isLast = hasEnded;
-    const { bytesRead } = await file.read(buffer, 0, chunkBytes);
+    const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
     if (bytesRead === 0) {
+      // What is to be left out was there before this began.
+      if (skip > 0) throw lostOutput(path);
+      if ((await file.stat()).size < position) {
+        position = 0;
+        decoder = new LogDecoder();
+        yield Buffer.from(cutMark);
+        continue;
+      }
       if (isLast) break;
       await nap(clock, naps, stopNapping.signal);
       continue;
     }
+    position += bytesRead;
     const text = decoder.decode(buffer.subarray(0, bytesRead));
     const rest = text.subarray(Math.min(skip, text.length));
     skip -= text.length - rest.length;
@@ -116,6 +130,13 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
   }
   const failure = await outcome;
   if (failure !== undefined) throw failure.error;
+}
+
+function lostOutput(path: string): ContainerError {
+  return new ContainerError(
+    'no-such-container',
+    `${path} has been cut or replaced while the daemon was away: output of the container is lost`,
+  );
 }
 
 /** Waits for more to read; an early end of the wait is no error, the loop looks at the signals itself. */

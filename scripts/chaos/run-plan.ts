@@ -103,7 +103,7 @@ export async function runPlan(
       logPath,
     };
   } catch (error) {
-    log(`the daemon's log is ${logPath}`);
+    log(`${String(error)}; the daemon's log is ${logPath}`);
     throw error;
   } finally {
     await copyFile(world.logPath, logPath);

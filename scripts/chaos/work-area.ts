@@ -43,7 +43,7 @@ export class WorkArea {
     rmSync(join(this.path, 'ballast'), { force: true });
   }
 
-  /** Directories of tasks, and mounts below the area. */
+  /** Directories of tasks, mounts below the area, and monitors of containers that write there. */
   leftovers(): string[] {
     const tasks = join(this.path, 'adjutant', 'tasks');
     const names = existsSync(tasks) ? readdirSync(tasks, { recursive: true }).map(String) : [];
@@ -53,11 +53,30 @@ export class WorkArea {
     return [
       ...names.filter((name) => /^\d+\/\d+$/.test(name)).map((name) => `task directory ${name}`),
       ...mounts.map((line) => `mount ${line.split(' ')[1]}`),
+      ...this.#monitors(),
     ];
   }
 
+  #monitors(): string[] {
+    const log = `k8s-file:${this.path}/`;
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => wordsOf(pid).some((word) => word.startsWith(log)))
+      .map((pid) => `monitor ${pid} of ${wordsOf(pid).find((word) => word.startsWith(log))}`);
+  }
+
+  /** Also when something is left that uses it: that has been told by then. */
   remove(): void {
-    if (this.#mounted) execFileSync('umount', [this.path]);
+    if (this.#mounted) execFileSync('umount', ['--lazy', this.path]);
     rmSync(this.path, { recursive: true });
+  }
+}
+
+function wordsOf(pid: string): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    // It has just ended.
+    return [];
   }
 }

@@ -110,15 +110,12 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       });
     });
 
-    it.each([0, 1, 11, weird.length - 1, weird.length])(
-      'delivers output from byte %i on',
-      async (from) => {
-        const container = await started({ output: weird });
-        await container.wait(never);
+    it.each([0, 1, 11, weird.length - 1, weird.length])('delivers output from byte %i on', async (from) => {
+      const container = await started({ output: weird });
+      await container.wait(never);
 
-        expect((await outputOf(container, from)).equals(weird.subarray(from))).toBe(true);
-      },
-    );
+      expect((await outputOf(container, from)).equals(weird.subarray(from))).toBe(true);
+    });
 
     it('ends the output of a process that wrote nothing', async () => {
       const container = await started({});

@@ -10,6 +10,7 @@ import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
 import { LimitWatch } from './limit-watch.ts';
 import { followLog } from './log-file.ts';
+import { endOrphan } from './orphan.ts';
 
 export interface PodmanContainerParts {
   readonly engine: Engine;
@@ -180,7 +181,7 @@ export class PodmanContainer implements Container {
   async #remove(): Promise<void> {
     this.#over.abort();
     await this.#watching;
-    await removeContainer(this.#parts.engine, this.id);
+    await removeContainer(this.#parts.engine, this.id, this.#parts.clock);
     await rm(this.#parts.logPath, { force: true });
     await this.#parts.held.disposeAsync();
   }
@@ -238,7 +239,7 @@ export class PodmanContainer implements Container {
 }
 
 /** Kills and removes a container, with every process in it; fine when there is none. */
-export async function removeContainer(engine: Engine, id: ContainerId): Promise<void> {
+export async function removeContainer(engine: Engine, id: ContainerId, clock: Clock): Promise<void> {
   await engine.text({
     what: `remove container ${id}`,
     method: 'DELETE',
@@ -247,6 +248,7 @@ export async function removeContainer(engine: Engine, id: ContainerId): Promise<
     ok: [200, 204, 404],
     repeatable: true,
   });
+  await endOrphan(id, clock);
 }
 
 /** For promises that are also awaited elsewhere, or cut short on purpose once their outcome does not matter. */

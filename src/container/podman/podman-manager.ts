@@ -206,7 +206,7 @@ export class PodmanManager implements ContainerManager {
 
   async remove(id: ContainerId): Promise<void> {
     const name = await this.#nameOf(id);
-    await removeContainer(this.#engine, id);
+    await removeContainer(this.#engine, id, this.#options.clock);
     if (name !== undefined) await rm(join(this.#options.places.logDir, `${name}.log`), { force: true });
   }
 

@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../core/clock.ts';
+import { endOrphan } from './orphan.ts';
+
+/** A process with the command line of a monitor, that ends when its only child has. */
+async function startMonitor(id: string, child: string) {
+  const directory = await mkdtemp(join(tmpdir(), 'orphan-'));
+  const runtime = join(directory, 'runtime');
+  await writeFile(runtime, `#!/bin/sh\necho "$@" >> ${directory}/told\n`);
+  await chmod(runtime, 0o755);
+  const conmon = join(directory, 'conmon');
+  await writeFile(conmon, `#!/bin/sh\n${child} &\necho ready\nwait\n`);
+  await chmod(conmon, 0o755);
+  const monitor: ChildProcess = spawn(conmon, ['-c', id, '-r', runtime, '--exit-dir', directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  onTestFinished(async () => {
+    if (monitor.exitCode === null && monitor.pid !== undefined) process.kill(-monitor.pid, 'SIGKILL');
+    await rm(directory, { recursive: true });
+  });
+  if (monitor.stdout !== null) await once(monitor.stdout, 'data');
+  return { monitor, told: join(directory, 'told') };
+}
+
+describe('endOrphan', () => {
+  it('ends a monitor whose container waits for a start that nobody will give, and has the runtime forget it', async () => {
+    const { monitor, told } = await startMonitor('0rphan', 'sleep 600');
+    const ended = once(monitor, 'exit');
+
+    await endOrphan('0rphan', systemClock);
+
+    await ended;
+    expect(await readFile(told, 'utf8')).toBe('delete --force 0rphan\n');
+  });
+
+  it('leaves one alone that is about to end', async () => {
+    const { monitor, told } = await startMonitor('3nding', 'sh -c "sleep 600; :" cleanup');
+
+    await endOrphan('3nding', systemClock);
+
+    expect(monitor.exitCode).toBeNull();
+    expect(existsSync(told)).toBe(false);
+  });
+
+  it('finds nothing of a container that is gone', async () => {
+    await expect(endOrphan('g0ne', systemClock)).resolves.toBeUndefined();
+  });
+});

@@ -27,6 +27,10 @@ export class KeptDaemon {
   #stopping = false;
   readonly #kept: Promise<void>;
   starts = 0;
+  /** When the last one was started, in milliseconds since the epoch. */
+  startedMs = 0;
+  /** How those that have ended did so: exit codes and signals. */
+  readonly codes: (number | string)[] = [];
   /** Why it cannot be kept, once that is known. */
   failure: string | null = null;
 
@@ -45,6 +49,11 @@ export class KeptDaemon {
   setClock(byMs: number): void {
     writeFileSync(this.#clockFile, String(byMs));
     this.#daemon.signal('SIGWINCH');
+  }
+
+  /** SIGUSR1: it ends when its tasks have, and is started again. */
+  drain(): void {
+    this.#daemon.signal('SIGUSR1');
   }
 
   get #clockFile(): string {
@@ -90,6 +99,7 @@ export class KeptDaemon {
   async #keep(): Promise<void> {
     for (;;) {
       const code = await this.#daemon.ended;
+      this.codes.push(code);
       if (this.#stopping) return;
       if (typeof code === 'number' && final.includes(code)) {
         this.failure = `the daemon has ended with ${code}:\n${this.#daemon.logEnd()}`;
@@ -102,6 +112,7 @@ export class KeptDaemon {
 
   #spawn(): DaemonProcess {
     this.starts += 1;
+    this.startedMs = systemClock.now();
     return new DaemonProcess({
       command: [
         process.execPath,

@@ -21,7 +21,8 @@ export class DevChaosHub implements ChaosHub {
     this.builds = builds;
   }
 
-  static async open(directory: string, distribution: string): Promise<DevChaosHub> {
+  /** `capacity` of the builder's host. */
+  static async open(directory: string, distribution: string, capacity = 6): Promise<DevChaosHub> {
     const hub = await runDevHub({
       dir: join(directory, 'hub'),
       port: 0,
@@ -34,14 +35,14 @@ export class DevChaosHub implements ChaosHub {
       tagName: 'td1',
       arches: arch,
       extra: { 'rpm.macro.dist': '.td1' },
-      packages: ['hello'],
+      packages: ['hello', 'counting'],
       // Everything goes to the channel of the builder that is made below.
       builder: { name: 'unused', password: 'unused', capacity: 0 },
       client: made.admin,
     });
     const builds = await hub.change((data) => {
       const channels = [made.channel, 'createrepo'];
-      ensureHost(data, { ...made.builder, arches: `${arch} noarch`, capacity: 6, channels });
+      ensureHost(data, { ...made.builder, arches: `${arch} noarch`, capacity, channels });
       const tag = ensureTag(data, { name: freeTag, arches: null, extra: {}, parents: [], groups: [] });
       const owner = findUser(data, made.admin.name)?.id ?? 0;
       const complete = data.state.tables.builds.filter((build) => build.state === buildState.COMPLETE);

@@ -89,15 +89,27 @@ export class World {
     return this.hub.builds[index % this.hub.builds.length] ?? 0;
   }
 
-  async submit(method: string, params: readonly RpcValue[]): Promise<number> {
-    return z.int().parse(await this.#call('makeTask', [method, [...params]], { channel: this.hub.channel }));
+  async submit(
+    method: string,
+    params: readonly RpcValue[],
+    options: Record<string, RpcValue> = {},
+  ): Promise<number> {
+    const task = await this.#call('makeTask', [method, [...params]], {
+      channel: this.hub.channel,
+      ...options,
+    });
+    return z.int().parse(task);
+  }
+
+  /** Brings a source package to the hub; gives its path there. */
+  async upload(srpm: string): Promise<string> {
+    const place = `cli-build/${crypto.randomUUID()}`;
+    return this.#calls.add(() => this.#client.uploadFile(srpm, place, never));
   }
 
   /** Asks for a scratch build of a source package of the test distribution, or of one elsewhere. */
   async submitBuild(srpm = join(this.#distribution, 'srpms', 'hello-1.0-1.td1.src.rpm')): Promise<number> {
-    const place = `cli-build/${crypto.randomUUID()}`;
-    const source = await this.#calls.add(() => this.#client.uploadFile(srpm, place, never));
-    const params = [source, 'td1', { scratch: true }];
+    const params = [await this.upload(srpm), 'td1', { scratch: true }];
     return z.int().parse(await this.#call('build', params, { channel: this.hub.channel }));
   }
 
@@ -212,6 +224,11 @@ export class World {
       .catch((error: unknown) =>
         error instanceof HubFault ? Promise.reject(error) : this.#reader.call(method, params),
       );
+  }
+
+  /** A call of the admin, which has to be answered. */
+  async ask(method: string, params: readonly RpcValue[], keywords: Record<string, RpcValue> = {}) {
+    return this.#call(method, params, keywords);
   }
 
   #call(method: string, params: readonly RpcValue[], keywords: Record<string, RpcValue> = {}) {

@@ -26,6 +26,8 @@ export interface RootLogs {
    * beginning package code wrote its first line.
    */
   took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
+  /** The container of a step has outlived the daemon that began it, and is followed again from this byte of its output on. */
+  goesOn?(name: string, writtenBytes: number): void;
   /** For somebody who watches; all of it is in root.log, too. */
   told?(news: RootNews): void;
 }
@@ -207,8 +209,9 @@ export class RootGround {
   /** From which byte of its output a phase goes on; what an earlier life has begun has to be there still. */
   #goesOn(title: string, container: Container, earlier: EarlierPart | null): number {
     if (earlier === null) return 0;
-    if (this.#adopted.has(container)) return earlier.writtenBytes;
-    throw goneMeanwhile(title);
+    if (!this.#adopted.has(container)) throw goneMeanwhile(title);
+    this.logs.goesOn?.(title, earlier.writtenBytes);
+    return earlier.writtenBytes;
   }
 
   async #timed(

@@ -52,6 +52,10 @@ export class StepLogs implements RootLogs {
     if (at === 'start') await this.root.write(`${time} - ${name}\n`);
   }
 
+  goesOn(step: string, writtenBytes: number): void {
+    this.#log.info({ step, writtenBytes }, 'a running container goes on');
+  }
+
   took(step: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void {
     this.#log.info({ step, stepMs, ranMs, ...(firstOutputMs !== null && { firstOutputMs }) }, 'step done');
   }

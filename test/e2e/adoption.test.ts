@@ -6,29 +6,13 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { taskState } from '../../src/devhub/rows.ts';
 import { childOf, TestBuilder } from './builder.ts';
+import { allNumbers, countedIn, countingSpec } from './counting.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';
 import { inTime } from './forever.ts';
 import { describeE2e, makeSrpm, srpm } from './surroundings.ts';
 
 const run = promisify(execFile);
 const cli = join(import.meta.dirname, '../../src/cli.ts');
-
-/** Writes a numbered line every tenth of a second, for twelve seconds. */
-const countingSpec = `BuildArch: noarch
-
-%description
-Counts.
-
-%build
-for number in $(seq 1 120); do echo "count $number"; sleep 0.1; done
-
-%install
-mkdir -p %{buildroot}/usr/share/counting
-echo counted > %{buildroot}/usr/share/counting/result
-
-%files
-/usr/share/counting/result
-`;
 
 describeE2e('a daemon that is killed', () => {
   let hub: DevTestHub;
@@ -38,7 +22,7 @@ describeE2e('a daemon that is killed', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-adoption-'));
-    counting = await makeSrpm(directory, 'counting', countingSpec);
+    counting = await makeSrpm(directory, 'counting', countingSpec(120));
     hub = await openDevHub();
     builder = await TestBuilder.start(hub, ['shutdown = handover', 'handover_limit = 30']);
     await builder.ensureRepo('td1-build');
@@ -73,8 +57,6 @@ describeE2e('a daemon that is killed', () => {
   };
   const startOf = (id: number) =>
     hub.running.change(({ state }) => state.tables.tasks.mustGet(id).start_time);
-  const numbers = (log: string) => [...log.matchAll(/^count (\d+)$/gm)].map(([, number]) => Number(number));
-  const allNumbers = Array.from({ length: 120 }, (_, index) => index + 1);
 
   it('goes on with a build where it was, whose log has neither gap nor duplicate', async () => {
     const { build, buildArch, startTs } = await count(10);
@@ -92,7 +74,7 @@ describeE2e('a daemon that is killed', () => {
     expect(ended.tree.state).toBe(taskState.CLOSED);
     expect(childOf(ended.tree, 'buildArch').id).toBe(buildArch);
     expect(await startOf(buildArch)).toBe(startTs);
-    expect(numbers(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers);
+    expect(countedIn(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers(120));
     const state = await builder.log(buildArch, 'state.log');
     expect(state.match(/Start: rpmbuild$/gm)).toHaveLength(1);
     expect(state.match(/Finish: rpmbuild$/gm)).toHaveLength(1);
@@ -113,7 +95,7 @@ describeE2e('a daemon that is killed', () => {
     const ended = await builder.end(build);
 
     expect(ended.fault).toBeNull();
-    expect(numbers(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers);
+    expect(countedIn(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers(120));
     expect(await builder.leftovers()).toEqual([]);
   });
 
@@ -139,7 +121,7 @@ describeE2e('a daemon that is killed', () => {
 
     expect(ended.fault).toBeNull();
     expect(await startOf(buildArch)).not.toBe(startTs);
-    expect(numbers(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers);
+    expect(countedIn(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers(120));
     expect(await builder.leftovers()).toEqual([]);
   });
 
@@ -154,7 +136,7 @@ describeE2e('a daemon that is killed', () => {
 
     expect(ended.fault).toBeNull();
     expect(await startOf(buildArch)).toBe(startTs);
-    expect(numbers(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers);
+    expect(countedIn(await builder.log(buildArch, 'build.log'))).toEqual(allNumbers(120));
   });
 
   it('gives them back to the hub when that is asked for instead, and leaves nothing', async () => {

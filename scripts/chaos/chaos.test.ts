@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { stateFacts, withoutChance } from './file-facts.ts';
 import { differences, type TaskOutcome, withoutIds } from './outcome.ts';
 import { makePlan, type Plan } from './plan.ts';
+import { doubledIn } from './run-plan.ts';
 import { Trouble } from './trouble.ts';
 
 const outcome = (more: Partial<TaskOutcome> = {}): TaskOutcome => ({
@@ -70,6 +71,19 @@ describe('stateFacts', () => {
     expect(stateFacts(whole.slice(0, 3).map(line).join(''))).toBe(
       'rpmbuild has begun 1 times, ended 0\nStart: rpmbuild',
     );
+  });
+});
+
+describe('doubledIn', () => {
+  it('counts what was done again without being given back', () => {
+    const refused = '{"taskId":5,"msg":"the task is refused"}';
+    const ends = new Map([
+      [5, 2],
+      [6, 2],
+      [7, 1],
+    ]);
+
+    expect(doubledIn(ends, refused)).toEqual(['task 6: 2 times, given back 0 times']);
   });
 });
 

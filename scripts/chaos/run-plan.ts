@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +27,7 @@ export interface PlanResult {
   readonly faults: ReadonlyMap<string, number>;
   /** Trouble that has not met the call or container it was meant for. */
   readonly strayed: readonly string[];
-  /** Tasks whose last container came to a good end more than once. */
+  /** Tasks that were done more than once. */
   readonly doubled: readonly string[];
   readonly leaked: readonly string[];
   readonly starts: number;
@@ -47,13 +48,12 @@ export async function runPlan(
     tmpdir(),
     `koji-adjutant-chaos-${process.pid}-${disturbed ? 'disturbed' : 'calm'}.log`,
   );
-  const completions = new Map<string, number>();
+  const completions = new Map<number, number>();
   let trouble: Trouble | undefined;
   const onEvent = (event: ContainerEvent) => {
     trouble?.onContainer(event);
     if (event.status !== 'died' || event.exitCode !== 0 || !lastPhases.includes(event.phase)) return;
-    const key = `${event.phase} of task ${event.taskId}`;
-    completions.set(key, (completions.get(key) ?? 0) + 1);
+    completions.set(event.taskId, (completions.get(event.taskId) ?? 0) + 1);
   };
   const world = await World.open(surroundings, {
     openHub: (directory) => openChaosHub(directory, surroundings),
@@ -94,9 +94,7 @@ export async function runPlan(
       outcomes,
       faults: trouble?.done ?? new Map(),
       strayed: trouble?.strayed ?? [],
-      doubled: [...completions]
-        .filter(([, count]) => count > 1)
-        .map(([key, count]) => `${key}: ${count} times`),
+      doubled: doubledIn(completions, readFileSync(world.logPath, 'utf8')),
       leaked: left,
       starts: world.daemon.starts,
       seconds: (systemClock.uptime() - startedMs) / 1000,
@@ -109,6 +107,20 @@ export async function runPlan(
     await copyFile(world.logPath, logPath);
     await world.close();
   }
+}
+
+/**
+ * Tasks whose last container came to a good end more often than the task was begun: one that was given back, for want of
+ * room or of the engine, before its results were on the hub is rightly done again.
+ */
+export function doubledIn(completions: ReadonlyMap<number, number>, log: string): readonly string[] {
+  return [...completions].flatMap(([id, count]) => {
+    const givenBack = log
+      .split('\n')
+      .filter((line) => line.includes(`"taskId":${id},`))
+      .filter((line) => /"msg":"(the task is refused|the task goes back to the queue)"/.test(line)).length;
+    return count > 1 + givenBack ? [`task ${id}: ${count} times, given back ${givenBack} times`] : [];
+  });
 }
 
 /** Submits the tasks, a few at a time and not faster than trouble is dealt, and waits for their ends. */

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { solvedPackage } from '../../test/support/fake-root.ts';
 import { failureOf, type HostBench, openHostBench, openRootBench } from '../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
+import { halveCache } from '../cache/cache-keeper.ts';
 import { packagePath } from '../cache/package-cache.ts';
 import { ContainerError } from '../container/errors.ts';
 import { hubRepo } from './package-repos.ts';
@@ -339,6 +340,34 @@ describe('a package of a root', () => {
     expect(await readFile(cached(bench, 'bash'), 'utf8')).toBe('bash');
     expect(second.logs.texts.root).toContain('1 damaged packages of the cache are fetched again\n');
     expect(second.logs.texts.root).toContain('2 packages, 1 of them fetched (4 bytes)');
+  });
+
+  it('stays while it is installed, however little room there is', async () => {
+    const bench = await openHostBench();
+    const install = async () => {
+      await halveCache(bench.cache, never);
+      return 0;
+    };
+    const { prepare } = await openRootBench({ install }, { on: bench });
+
+    await prepare();
+
+    expect(await readFile(cached(bench, 'bash'), 'utf8')).toBe('bash');
+  });
+
+  it('that somebody else removes meanwhile fails the installation with a word that lets the task be tried again', async () => {
+    const bench = await openHostBench();
+    const { prepare } = await openRootBench(
+      {
+        install: () => {
+          rmSync(cached(bench, 'bash'));
+          return 1;
+        },
+      },
+      { on: bench },
+    );
+
+    expect(await failureOf(prepare())).toMatchObject({ code: 'no-such-container' });
   });
 
   it('that stays damaged fails the installation', async () => {

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { PackageUnavailable, packagePath } from '../cache/package-cache.ts';
 import { Solution } from '../cache/solution-memo.ts';
+import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
@@ -136,6 +137,8 @@ export class RootPackages {
     wish: Wish,
     signal: AbortSignal,
   ): Promise<{ readonly base: Container; readonly listing: string }> {
+    const { packages } = this.#ground.host.cache;
+    using _ = packages.hold(solution.packages.map(({ checksum }) => checksum));
     const bringing = this.#bringPackages(solution, wish, signal);
     // Whichever fails, the container is the clean-up's before the task ends.
     const [base] = await Promise.allSettled([this.#baseFor(key, parent, signal), bringing]);
@@ -231,13 +234,18 @@ export class RootPackages {
     for (let chance = 1; ; chance += 1) {
       const { code, listing } = await this.#runInstall(into, fresh, solution, wish, signal);
       if (code === 0) return listing;
+      const { packages } = this.#ground.host.cache;
+      const checksums = solution.packages.map(({ checksum }) => checksum);
+      const missing = await packages.missing(checksums);
+      // Nobody's fault but of whoever removed them: the next try fetches them again.
+      if (missing > 0)
+        throw new ContainerError(
+          'no-such-container',
+          `${missing} packages were removed from the cache while they were installed`,
+        );
       if (code !== damagedPackage || chance > 1)
         throw new BuildrootStepFailed(`install ${wish.title} (status ${code})`, 30);
-      const { packages } = this.#ground.host.cache;
-      const purged = await packages.purge(
-        solution.packages.map(({ checksum }) => checksum),
-        signal,
-      );
+      const purged = await packages.purge(checksums, signal);
       await this.#ground.logs.root.write(`${purged} damaged packages of the cache are fetched again\n`);
       await this.#bringPackages(solution, wish, signal);
     }

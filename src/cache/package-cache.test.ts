@@ -279,6 +279,24 @@ describe('PackageCache', () => {
     expect(await kept(one)).toBe(content);
   });
 
+  it('does not remove what somebody holds', async () => {
+    const { cache, one, kept } = await setUp(content);
+    const [first, second] = [cache.hold([one.checksum]), cache.hold([one.checksum])];
+    await cache.ensure([one], never);
+    const removeAll = async () => {
+      for (const file of await cache.list()) await cache.remove(file);
+      return cache.missing([one.checksum]);
+    };
+
+    expect(await removeAll()).toBe(0);
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect(await removeAll()).toBe(0);
+    second[Symbol.dispose]();
+    expect(await removeAll()).toBe(1);
+    expect(await kept(one)).toBeNull();
+  });
+
   it('removes what is damaged, or gone, and nothing else', async () => {
     const { cache, server, one, kept, place } = await setUp(content);
     const good = wanted([`${server.url}/a.rpm`], content, 'sha1');

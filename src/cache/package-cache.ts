@@ -49,6 +49,8 @@ export class PackageCache {
   readonly #urls: UrlReader;
   readonly #clock: Clock;
   readonly #fetches = new Map<string, SharedCall<void>>();
+  /** How many hold a file, by its path. */
+  readonly #held = new Map<string, number>();
 
   constructor(directory: string, urls: UrlReader, clock: Clock) {
     this.#directory = directory;
@@ -105,8 +107,30 @@ export class PackageCache {
     return (await Promise.all(found)).flat();
   }
 
-  /** Removes a file of `list`; false when it was used since, or is gone. */
+  /** Keeps these files, whether they are there yet or not, from being removed until what is returned has been disposed. */
+  hold(checksums: readonly string[]): Disposable {
+    const paths = checksums.map((checksum) => join(this.#directory, packagePath(checksum)));
+    for (const path of paths) this.#held.set(path, (this.#held.get(path) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        for (const path of paths.splice(0)) {
+          const others = (this.#held.get(path) ?? 1) - 1;
+          if (others === 0) this.#held.delete(path);
+          else this.#held.set(path, others);
+        }
+      },
+    };
+  }
+
+  /** How many of them are not there. */
+  async missing(checksums: readonly string[]): Promise<number> {
+    const uses = checksums.map((checksum) => lastUse(join(this.#directory, packagePath(checksum))));
+    return (await Promise.all(uses)).filter((used) => used === null).length;
+  }
+
+  /** Removes a file of `list`; false when it is held, was used since, or is gone. */
   async remove({ path, usedMs }: CachedFile): Promise<boolean> {
+    if (this.#held.has(path)) return false;
     if ((await lastUse(path)) !== usedMs) return false;
     await rm(path, { force: true });
     return true;

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, statfs } from 'node:fs/promises';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 
@@ -10,6 +10,8 @@ const tagPartial = 0x50;
 const longestHeaderBytes = 128;
 /** Small, as pieces wait for the collector: with larger ones a long log costs tens of megabytes. */
 const chunkBytes = 64 * 1024;
+/** With less room than this for the log, conmon may be losing output. */
+const fullBytes = 64 * 1024;
 /** How long new output may lie in the file unseen. */
 const pollMs = 50;
 
@@ -83,7 +85,8 @@ export const cutMark = '\n[the log of this container was cut on the host: output
 /**
  * What a container wrote, from the log that conmon appends to: as far as there is something, then
  * as it comes, until `ended` has settled and the rest was delivered. At most one chunk is in memory. Rejects with
- * `no-such-container` when the log does not have what is to be left out: it is not the one that was read before.
+ * `no-such-container` when the log does not have what is to be left out: it is not the one that was read before. And as
+ * a full disk when there is no room for the log: conmon drops what it cannot write.
  */
 export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Array, void> {
   const { path, clock, signal, ended } = options;
@@ -109,6 +112,7 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
     const isLast = hasEnded;
     const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
     if (bytesRead === 0) {
+      if (await isFull(path)) throw noRoom(path);
       // What is to be left out was there before this began.
       if (skip > 0) throw lostOutput(path);
       if ((await file.stat()).size < position) {
@@ -130,6 +134,15 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
   }
   const failure = await outcome;
   if (failure !== undefined) throw failure.error;
+}
+
+async function isFull(path: string): Promise<boolean> {
+  const { bfree, bsize } = await statfs(path);
+  return bfree * bsize < fullBytes;
+}
+
+function noRoom(path: string): ContainerError {
+  return new ContainerError('engine-failed', `no space left on device for ${path}: output may be lost`);
 }
 
 function lostOutput(path: string): ContainerError {

@@ -124,13 +124,16 @@ export class KeptDaemon {
       configPath: join(this.#directory, 'kojid.conf'),
       logPath: join(this.#directory, 'log'),
       env: {
-        ...Object.fromEntries(
-          Object.entries(process.env).filter(([name]) => !name.startsWith('KOJI_ADJUTANT_TEST_')),
-        ),
+        ...withoutTestVariables(process.env),
         CHAOS_MEMORY_FILE: this.#memoryFile,
         CHAOS_CLOCK_FILE: this.#clockFile,
       },
       clock: systemClock,
     });
   }
+}
+
+/** What describes the surroundings of tests would be taken for options that do not exist. */
+export function withoutTestVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('KOJI_ADJUTANT_TEST_')));
 }

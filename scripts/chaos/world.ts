@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import PQueue from 'p-queue';
 import { z } from 'zod';
 import { workerIdOf } from '../../src/container/names.ts';
@@ -11,7 +13,7 @@ import { taskState } from '../../src/devhub/rows.ts';
 import { HubFault } from '../../src/hub/faults.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { FaultyProxy, type ProxyRules } from '../../test/support/faulty-proxy.ts';
-import { KeptDaemon } from './daemon.ts';
+import { KeptDaemon, withoutTestVariables } from './daemon.ts';
 import { ChaosEngine, type ContainerEvent } from './engine.ts';
 import { type FileFacts, factsOf } from './file-facts.ts';
 import type { ChaosHub } from './hub.ts';
@@ -178,6 +180,20 @@ export class World {
   /** Where a task's files lie on the hub's disk. */
   uploadPath(task: number, ...names: readonly string[]): string {
     return join(this.hub.topdir, 'work', 'tasks', String(task % 10_000), String(task), ...names);
+  }
+
+  /** Where a task works on this host. */
+  taskPath(task: number, ...names: readonly string[]): string {
+    return join(this.area.path, 'adjutant', 'tasks', String(task % 10_000), String(task), ...names);
+  }
+
+  /** Has the daemon forget what it has prepared. No task may run. */
+  async forget(): Promise<void> {
+    const cli = join(import.meta.dirname, '../../src/cli.ts');
+    const config = join(this.#directory, 'kojid.conf');
+    await promisify(execFile)(process.execPath, [cli, 'cache', 'trim', '--all', '-c', config], {
+      env: withoutTestVariables(process.env),
+    });
   }
 
   /** Buildroots that are not done with, and sessions of the builder that are still open. */

@@ -44,7 +44,8 @@ export function outcomeOf(error: unknown): Outcome {
   if (error instanceof ContainerError) return containerOutcome(error);
   if (error instanceof BuilderError) {
     // Whoever takes it next starts from the beginning.
-    if (error.code === 'history-diverged') return { kind: 'free', message: error.message };
+    if (['history-diverged', 'log-damaged'].includes(error.code))
+      return { kind: 'free', message: error.message };
     if (error.code === 'buildroot-unsupported')
       return { kind: 'refuse', soft: false, message: error.message };
     if (error.code === 'host-lacks') return { kind: 'refuse', soft: true, message: error.message };

@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { fillDiskAfter } from '../../test/support/full-disk.ts';
-import { LogFile } from './log-file.ts';
+import { LogDamaged, LogFile } from './log-file.ts';
 
 async function place(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'log-'));
@@ -25,5 +25,21 @@ describe('LogFile', () => {
 
     expect(await readFile(path, 'utf8')).toBe('one\nthree\n');
     expect(file.size).toBe(10);
+  });
+
+  it.each([
+    ['cut', (path: string) => truncate(path, 2)],
+    ['removed', (path: string) => rm(path)],
+    ['replaced', (path: string) => rm(path).then(() => writeFile(path, 'one\n'))],
+  ])('says that it is not whole when somebody has %s it', async (_how, harm) => {
+    const path = await place();
+    const file = await LogFile.create('build.log', path);
+    onTestFinished(() => file.close());
+    await file.write('one\n');
+    await expect(file.assertWhole()).resolves.toBeUndefined();
+
+    await harm(path);
+
+    await expect(file.assertWhole()).rejects.toThrow(LogDamaged);
   });
 });

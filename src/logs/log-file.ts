@@ -1,5 +1,17 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
+
+/** Somebody has cut, replaced or removed a log of a task, and nobody has its content any more. */
+export class LogDamaged extends BuilderError {
+  constructor(path: string) {
+    super(
+      'log-damaged',
+      'builder',
+      `${path} is not what was written to it: somebody has changed or removed it`,
+    );
+  }
+}
 
 /** A log of a task on this host: bytes are appended in the order of the calls, whoever calls. */
 export class LogFile implements LogSink {
@@ -78,6 +90,13 @@ export class LogFile implements LogSink {
     const buffer = new Uint8Array(Math.max(0, this.#size - from));
     const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, from);
     return buffer.subarray(0, bytesRead);
+  }
+
+  /** Rejects with {@link LogDamaged} when the file at its place is not this one, or has another size. */
+  async assertWhole(): Promise<void> {
+    await this.#tail;
+    const [own, there] = await Promise.all([this.#file.stat(), stat(this.path).catch(() => null)]);
+    if (own.size !== this.#size || there?.ino !== own.ino) throw new LogDamaged(this.path);
   }
 
   async close(): Promise<void> {

@@ -25,7 +25,7 @@ export class KeptDaemon {
   readonly #directory: string;
   #daemon: DaemonProcess;
   #stopping = false;
-  readonly #kept: Promise<void>;
+  #kept: Promise<void>;
   starts = 0;
   /** When the last one was started, in milliseconds since the epoch. */
   startedMs = 0;
@@ -69,6 +69,16 @@ export class KeptDaemon {
     this.#stopping = true;
     const code = await this.#daemon.stop(90_000);
     await this.#kept;
+    return code;
+  }
+
+  /** Stops it for as long as something is done; gives how it ended. */
+  async stopFor(work: () => void): Promise<number | string> {
+    const code = await this.stop();
+    work();
+    this.#stopping = false;
+    this.#daemon = this.#spawn();
+    this.#kept = this.#keep();
     return code;
   }
 

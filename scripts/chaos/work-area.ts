@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -7,21 +7,60 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** A file system of its own for the work area of a daemon, which can be full. Needs root; others get a directory. */
 export class WorkArea {
   readonly path: string;
   readonly #mounted: boolean;
+  /** An image of the file system in a file; null for one in memory. */
+  readonly #image: string | null;
 
-  constructor(path: string, sizeMb: number) {
+  private constructor(path: string, image: string | null) {
     this.path = path;
-    mkdirSync(path);
+    this.#image = image;
     this.#mounted = process.getuid?.() === 0;
-    if (this.#mounted)
+    mkdirSync(path);
+  }
+
+  static inMemory(path: string, sizeMb: number): WorkArea {
+    const area = new WorkArea(path, null);
+    if (area.#mounted)
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMb}m,mode=755`, 'chaos', path]);
+    return area;
+  }
+
+  /** One that becomes read-only when it is damaged, as disks do. For root. */
+  static onDisk(path: string, sizeMb: number): WorkArea {
+    const image = `${path}.img`;
+    execFileSync('truncate', ['-s', `${sizeMb}M`, image]);
+    execFileSync('mkfs.ext4', ['-q', image]);
+    const area = new WorkArea(path, image);
+    area.#mountImage();
+    return area;
+  }
+
+  /** From now on it is read-only. For one on disk. */
+  damage(): void {
+    const line = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .find((each) => each.split(' ')[1] === this.path);
+    writeFileSync(join('/sys/fs/ext4', basename(line?.split(' ')[0] ?? ''), 'trigger_fs_error'), '1');
+  }
+
+  /** Mends what `damage` has done. Nobody may be at work in it. */
+  mend(): void {
+    execFileSync('umount', [this.path]);
+    // It says by 1 that it has mended something.
+    spawnSync('e2fsck', ['-f', '-y', this.#image ?? '']);
+    this.#mountImage();
+  }
+
+  #mountImage(): void {
+    execFileSync('mount', ['-o', 'loop,errors=remount-ro', this.#image ?? '', this.path]);
   }
 
   /** Writes until there is no room; false where the file system is not our own. */
@@ -69,6 +108,7 @@ export class WorkArea {
   remove(): void {
     if (this.#mounted) execFileSync('umount', ['--lazy', this.path]);
     rmSync(this.path, { recursive: true });
+    if (this.#image !== null) rmSync(this.#image);
   }
 }
 

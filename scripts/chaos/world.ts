@@ -35,6 +35,8 @@ export interface WorldOptions {
   openHub(directory: string): Promise<ChaosHub>;
   /** Whether there is to be a repo to build in. */
   readonly withRepo: boolean;
+  /** Left out: a work area in memory. */
+  openArea?(path: string, sizeMb: number): WorkArea;
 }
 
 /** A hub, a daemon that is kept alive, an engine's service and a proxy before the hub. */
@@ -69,7 +71,8 @@ export class World {
   static async open(surroundings: Surroundings, options: WorldOptions): Promise<World> {
     const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-chaos-'));
     const hub = await options.openHub(directory);
-    const area = new WorkArea(join(directory, 'work'), workAreaMb);
+    const { openArea = WorkArea.inMemory } = options;
+    const area = openArea(join(directory, 'work'), workAreaMb);
     const workerId = workerIdOf(hub.builder.name, join(area.path, 'adjutant'));
     const engine = await ChaosEngine.start(
       directory,

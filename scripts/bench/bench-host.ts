@@ -95,7 +95,7 @@ export class BenchHost implements AsyncDisposable {
     await writeFile(config, `${lines.join('\n')}\n`);
     const logPath = join(dir, 'daemon.log');
     const log = createWriteStream(logPath);
-    const daemon = spawn(process.execPath, [join(root, 'dist/cli.js'), '-c', config, '--fg', '-v'], {
+    const daemon = spawn(join(root, 'bin/koji-adjutant'), ['-c', config, '--fg', '-v'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, CONTAINER_HOST: `unix://${socket}` },
     });

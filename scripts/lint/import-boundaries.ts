@@ -1,5 +1,4 @@
 import { dirname, join, relative, sep } from 'node:path';
-import type { Rule } from 'eslint';
 
 const lower = ['core', 'hub', 'config', 'container', 'rpm'];
 const middle = [...lower, 'journal', 'cache', 'logs', 'upload', 'policy', 'buildroot'];
@@ -48,29 +47,14 @@ const apart: ReadonlySet<string> = new Set([
 /** Packages that belong to one area. */
 const ownerOf: ReadonlyMap<string, string> = new Map([['dockerode', 'container/podman']]);
 
-/** Reports imports in `src` that the layers do not allow, type imports and dynamic ones included. */
-export const importBoundaries: Rule.RuleModule = {
-  meta: { type: 'problem', schema: [] },
-  create(context) {
-    const source = join(context.cwd, 'src');
-    const from = toPath(source, context.filename);
-    const check = (node: Rule.Node, specifier: unknown): void => {
-      if (typeof specifier !== 'string') return;
-      const problem = specifier.startsWith('.')
-        ? problemOf(from, toPath(source, join(dirname(context.filename), specifier)))
-        : packageProblemOf(from, specifier);
-      if (problem !== null) context.report({ node, message: problem });
-    };
-    return {
-      ImportDeclaration: (node) => check(node, node.source.value),
-      ExportAllDeclaration: (node) => check(node, node.source.value),
-      ExportNamedDeclaration: (node) => check(node, node.source?.value),
-      ImportExpression: (node) => check(node, node.source.type === 'Literal' ? node.source.value : undefined),
-    };
-  },
-};
+/** What is wrong when the file `from`, a path relative to `src`, imports this; null when nothing is. */
+export function importProblem(from: string, specifier: string): string | null {
+  if (!specifier.startsWith('.')) return packageProblemOf(from, specifier);
+  return problemOf(from, toPath('/src', join('/src', dirname(from), specifier)));
+}
 
-function toPath(source: string, file: string): string {
+/** Path of a file relative to a directory, with slashes. */
+export function toPath(source: string, file: string): string {
   return relative(source, file).split(sep).join('/');
 }
 

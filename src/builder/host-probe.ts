@@ -1,7 +1,9 @@
-import { access, constants, statfs } from 'node:fs/promises';
+import { access, constants, open, rm, statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
+import { join } from 'node:path';
 import type { BackendInfo, ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
+import { isReadOnlyDisk } from '../core/disk-full.ts';
 import { describeError } from '../core/errors.ts';
 import type { HostState } from './admission.ts';
 
@@ -53,6 +55,8 @@ export class HostProbe {
       freeBytes.set(place, bavail * bsize);
       if (await isReadOnly(place)) readOnly.push(place);
     }
+    // A file system that is damaged need not say that it is read-only: it shows when something is written.
+    if (readOnly[0] !== this.#workDir && (await refusesFiles(this.#workDir))) readOnly.unshift(this.#workDir);
     return {
       freeBytes,
       readOnly,
@@ -82,5 +86,16 @@ async function isReadOnly(place: string): Promise<boolean> {
     return false;
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EROFS';
+  }
+}
+
+async function refusesFiles(place: string): Promise<boolean> {
+  const path = join(place, '.probe');
+  try {
+    await (await open(path, 'w')).close();
+    await rm(path, { force: true });
+    return false;
+  } catch (error) {
+    return isReadOnlyDisk(error);
   }
 }

@@ -157,7 +157,11 @@ export class TaskLogs {
     for (const { file, upload, times, isEarlier, ifEmpty } of this.#open.splice(0)) {
       try {
         if (file.size === 0) await file.write(ifEmpty);
-        await file.assertWhole().finally(() => file.close());
+        try {
+          await file.assertWhole();
+        } finally {
+          await file.close();
+        }
         await times?.note(file.size);
         if (file.size === 0) continue;
         if (isEarlier) await upload.resume(signal);

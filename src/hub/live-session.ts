@@ -26,6 +26,9 @@ import { encodeCall, type RpcValue, withKeywords } from './xmlrpc/codec.ts';
 
 /** The session that `openSession` and `resumeSession` give out; see {@link HubSession}. */
 export class LiveSession implements HubSession {
+  /** As they were given; subsessions get the same. */
+  readonly #given: RetrySettings & SessionOptions;
+  /** Those with a log that names this session. */
   readonly #settings: RetrySettings & SessionOptions;
   readonly #auth: HubAuth;
   readonly #traffic: Traffic;
@@ -45,6 +48,7 @@ export class LiveSession implements HubSession {
   ) {
     this.#state = state;
     this.#hubVersion = hubVersion;
+    this.#given = settings;
     this.#settings = { ...settings, log: settings.log.child({ sessionId: state.id }) };
     this.#traffic = new Traffic(settings.clock);
     this.#auth = auth;
@@ -113,14 +117,14 @@ export class LiveSession implements HubSession {
       retryError: () => this.call('subsession', [], SessionInfo, { signal }),
     });
     const state = toState(info, this.#state.master ?? this.#state.id);
-    return new LiveSession(state, this.#settings, this.#auth, this.#hubVersion);
+    return new LiveSession(state, this.#given, this.#auth, this.#hubVersion);
   }
 
   async resumeSubsession(id: number): Promise<HubSession | null> {
     const state = (await this.#settings.journal?.find(id)) ?? null;
     const master = this.#state.master ?? this.#state.id;
     if (state === null || state.master !== master) return null;
-    return new LiveSession(state, this.#settings, this.#auth, this.#hubVersion);
+    return new LiveSession(state, this.#given, this.#auth, this.#hubVersion);
   }
 
   async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {

@@ -1,8 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { z } from 'zod';
 import { systemClock } from '../../src/core/clock.ts';
 import { HubClient } from '../../src/devhub/client.ts';
@@ -95,7 +96,7 @@ export class BenchHost implements AsyncDisposable {
     await writeFile(config, `${lines.join('\n')}\n`);
     const logPath = join(dir, 'daemon.log');
     const log = createWriteStream(logPath);
-    const daemon = spawn(process.execPath, [join(root, 'dist/cli.js'), '-c', config, '--fg', '-v'], {
+    const daemon = spawn(join(root, 'bin/koji-adjutant'), ['-c', config, '--fg', '-v'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, CONTAINER_HOST: `unix://${socket}` },
     });
@@ -123,9 +124,9 @@ export class BenchHost implements AsyncDisposable {
   /** Removes all that the daemon keeps for later builds, so that the next one is cold. No task may run. */
   async forget(): Promise<void> {
     const command = [join(root, 'dist/cli.js'), 'cache', 'trim', '--all', '-c', this.#config];
-    execFileSync(process.execPath, command, {
+    // Not the synchronous one: the hub lives in this process.
+    await promisify(execFile)(process.execPath, command, {
       env: { ...process.env, CONTAINER_HOST: `unix://${this.socket}` },
-      stdio: ['ignore', 'ignore', 'inherit'],
     });
   }
 

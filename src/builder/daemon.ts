@@ -1,28 +1,25 @@
-import { type CacheBudget, trimCache } from '../cache/cache-keeper.ts';
+import type { CacheBudget } from '../cache/cache-keeper.ts';
 import { formatAcceptRules } from '../config/accept-rules.ts';
 import { withDeadline } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { hubApis } from '../hub/apis.ts';
 import { SessionLost } from '../hub/faults.ts';
-import type { HostApi } from '../hub/host-api.ts';
 import type { HubSession } from '../hub/session.ts';
 import type { Restarts } from '../journal/restarts.ts';
-import type { BegunTask, TaskJournal } from '../journal/task-journal.ts';
+import type { TaskJournal } from '../journal/task-journal.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { CancelReason } from '../tasks/errors.ts';
 import { taskRegistry } from '../tasks/registry.ts';
-import { findBegunTasks } from './adoption.ts';
 import type { TaskHead } from './begun-task.ts';
-import { expireDeadBuildroots } from './buildroot-janitor.ts';
 import type { BuilderEvents } from './events.ts';
+import { findResumableTasks, goOnWith, type KeptSessions } from './go-on.ts';
 import type { HostProbe } from './host-probe.ts';
-import { type LeftOverGround, removeLeftOvers } from './left-overs.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Pace } from './pace.ts';
 import { PollLoop } from './poll-loop.ts';
 import { SpaceMaker } from './space-maker.ts';
 import { Supervisor } from './supervisor.ts';
-import { decodeRequest } from './taken-task.ts';
 import { whyNotAccepted } from './task-purpose.ts';
 import type { TaskEnvironment } from './task-runner.ts';
 import { TaskSource } from './task-source.ts';
@@ -32,9 +29,6 @@ export const exitCode = { stopped: 0, failed: 1, restart: 75, config: 78 } as co
 
 /** How long the last words to the hub may take when the daemon ends. */
 const farewellMs = 20_000;
-/** How often buildroots of dead tasks are looked for while the daemon runs. */
-const janitorEveryMs = 5 * 60_000;
-
 /**
  * What becomes of running tasks: `handover` leaves them to the next start, `drain` waits for their end, `free` gives
  * them back to the hub.
@@ -51,12 +45,6 @@ export interface DaemonSettings {
   /** What `stop` does with running tasks. */
   readonly shutdown: Shutdown;
   readonly cacheBudget: CacheBudget;
-}
-
-/** The sessions that are not closed, as they are kept for the next life (`journal/session-files.ts`). */
-export interface KeptSessions {
-  list(): Promise<readonly { readonly id: number; readonly master: number | null }[]>;
-  remove(id: number): Promise<void>;
 }
 
 export interface DaemonParts {
@@ -93,6 +81,7 @@ export class Daemon {
   readonly #pace: Pace;
   readonly #supervisor: Supervisor;
   readonly #loop: PollLoop;
+  readonly #housekeeping: Housekeeping;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
   #how: Shutdown | null = null;
   /** The service manager is to start the daemon again. */
@@ -128,6 +117,10 @@ export class Daemon {
       () => this.#pace.expectWork(),
       (taskId, soft) => source.refused(taskId, soft),
     );
+    this.#housekeeping = new Housekeeping({
+      ...{ environment, log, cacheBudget: settings.cacheBudget },
+      isRunning: (taskId) => this.#supervisor.has(taskId),
+    });
     this.#loop = new PollLoop({
       host,
       source,
@@ -163,7 +156,7 @@ export class Daemon {
     this.#stopByMs = this.#parts.environment.clock.now() + this.#parts.settings.shutdownGraceMs;
     if (failure instanceof SessionLost) {
       await this.#stopTasks('session-lost');
-      await this.#finishBackground();
+      await this.#housekeeping.finishBackground(this.#stopByMs);
     } else if (this.#how === 'handover' && this.#supervisor.taskIds.length > 0) await this.#handOver();
     else await this.#farewell();
     if (failure !== null) return exitCode.failed;
@@ -215,125 +208,27 @@ export class Daemon {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    const { session, environment, events, log, skipMain } = this.#parts;
+    const { session, sessions, journal, environment, events, log, goOn, skipMain } = this.#parts;
     const { host, buildroots, version } = hubApis(session, environment.clock);
     const hub = await version.requireSupported(signal);
     const { id, name } = await host.host(signal);
-    const expire = (by: AbortSignal) =>
-      expireDeadBuildroots(buildroots, id, (taskId) => this.#supervisor.has(taskId), log, by);
-    const begun = await this.#begunTasks(host, signal);
-    await this.#tidyUp(new Set(begun.map(({ taskId }) => taskId)), signal);
-    await this.#goOn(begun, host, signal);
+    const begun = await findResumableTasks(goOn, journal, this.#registry, host, log, signal);
+    await this.#housekeeping.afterStart(new Set(begun.map((each) => each.begun.taskId)), signal);
+    await goOnWith(begun, this.#supervisor, { session, sessions, host }, log, signal);
     this.#wentOn = true;
-    await expire(signal);
+    await this.#housekeeping.expireBuildroots(buildroots, id, signal);
     log.info({ hostId: id, hostName: name, hub }, 'ready');
     const accepted = formatAcceptRules(environment.config.adjutant.accept);
     if (accepted !== '') log.warn({ accept: accepted }, 'all other tasks are refused, for good');
     events.emit('daemon:ready', { hostId: id, hostName: name });
     if (skipMain) return;
     const over = new AbortController();
-    const tidy = async (by: AbortSignal) => {
-      await expire(by);
-      await removeLeftOvers(
-        this.#leftOvers((taskId) => this.#supervisor.has(taskId)),
-        by,
-      );
-      await this.#trimCache(by);
-    };
-    const janitor = this.#everyFewMinutes(tidy, AbortSignal.any([signal, over.signal]));
+    const tidying = this.#housekeeping.keepTidy(buildroots, id, AbortSignal.any([signal, over.signal]));
     try {
       await this.#loop.run(signal);
     } finally {
       over.abort();
-      await janitor;
-    }
-  }
-
-  /** The tasks that an earlier life has begun and this one goes on with; the others are forgotten. */
-  async #begunTasks(host: HostApi, signal: AbortSignal): Promise<readonly BegunTask<TaskHead>[]> {
-    const { journal, log, goOn } = this.#parts;
-    const begun = await findBegunTasks(journal, host, log, signal);
-    const known = begun.filter(({ head }) => goOn && this.#registry.has(head.task.method));
-    for (const each of begun) {
-      if (known.includes(each)) continue;
-      log.warn(
-        { taskId: each.taskId, method: each.head.task.method },
-        'a task that was begun here is given up',
-      );
-      await each.history.close();
-      await journal.remove(each.taskId);
-    }
-    return known;
-  }
-
-  /** Goes on with tasks of an earlier life, and closes the sessions of all others. */
-  async #goOn(begun: readonly BegunTask<TaskHead>[], host: HostApi, signal: AbortSignal): Promise<void> {
-    const { session, sessions, log } = this.#parts;
-    for (const each of begun) {
-      const { task } = each.head;
-      const adapter = this.#registry.get(task.method);
-      if (adapter === undefined) continue;
-      const params = decodeRequest(adapter, task.method, task.request);
-      await this.#supervisor.goOn({ task, adapter, params }, each, signal);
-    }
-    const used = new Set(begun.map(({ head }) => head.sessionId));
-    for (const { id, master } of await sessions.list()) {
-      if (master !== session.info.id || used.has(id)) continue;
-      await host.closeSubsession(id, signal);
-      await sessions.remove(id);
-      log.info({ sessionId: id }, 'closed the session of a task that does not run any more');
-    }
-  }
-
-  /** Removes what an earlier life has left on this host, and nobody goes on with. */
-  async #tidyUp(goingOn: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
-    const { cache, workerId } = this.#parts.environment.buildrootHost;
-    await cache.failed.sweep(workerId, signal);
-    await removeLeftOvers(
-      this.#leftOvers((taskId) => goingOn.has(taskId)),
-      signal,
-    );
-    await this.#sweepSnapshots(signal);
-  }
-
-  #leftOvers(isRunning: (taskId: number) => boolean): LeftOverGround {
-    const { environment, log } = this.#parts;
-    const { containers, workDir, buildrootHost } = environment;
-    const { workerId, removals, cache } = buildrootHost;
-    return { containers, workDir, workerId, removals, failed: cache.failed, isRunning, log };
-  }
-
-  /** What is left of snapshots takes room, no more: a daemon that cannot remove it can work. */
-  async #sweepSnapshots(signal: AbortSignal): Promise<void> {
-    const { environment, log } = this.#parts;
-    try {
-      const swept = await environment.buildrootHost.cache.snapshots.sweep(signal);
-      if (swept > 0) log.info({ swept }, 'removed images of roots that were not finished');
-    } catch (error) {
-      signal.throwIfAborted();
-      log.warn({ err: describeError(error) }, 'images of roots that were not finished could not be removed');
-    }
-  }
-
-  async #trimCache(signal: AbortSignal): Promise<void> {
-    const { environment, settings, log } = this.#parts;
-    const report = await trimCache(environment.buildrootHost.cache, settings.cacheBudget, signal);
-    if (report.snapshots.removed + report.packages.removed + report.failed.removed > 0)
-      log.info(report, 'removed what was prepared and not used for the longest time');
-  }
-
-  async #everyFewMinutes(
-    tidy: (signal: AbortSignal) => Promise<unknown>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock } = this.#parts.environment;
-    while (!signal.aborted) {
-      try {
-        await clock.sleep(janitorEveryMs, signal);
-        await tidy(signal);
-      } catch (error) {
-        if (!signal.aborted) this.#parts.log.warn({ err: error }, 'tidying up has failed');
-      }
+      await tidying;
     }
   }
 
@@ -353,18 +248,6 @@ export class Daemon {
     ).catch((error: unknown) =>
       log.error({ err: error, taskIds: this.#supervisor.taskIds }, 'tasks are left behind as they are'),
     );
-  }
-
-  /** Roots that are being kept would have to be made again; containers on their way out would be left over. */
-  async #finishBackground(): Promise<void> {
-    const { environment, log } = this.#parts;
-    const { cache, removals } = environment.buildrootHost;
-    const leftMs = Math.max(0, this.#stopByMs - environment.clock.now());
-    await withDeadline(environment.clock, leftMs, 'keeping prepared roots', async () => {
-      await cache.snapshots.idle();
-      await cache.failed.idle();
-      await removals.idle();
-    }).catch((error: unknown) => log.warn({ err: error }, 'prepared roots are not kept: the time is over'));
   }
 
   /**
@@ -388,7 +271,7 @@ export class Daemon {
           signal,
         );
     });
-    await this.#finishBackground();
+    await this.#housekeeping.finishBackground(this.#stopByMs);
     await this.#say('logout', () => session.logout());
   }
 

@@ -23,7 +23,7 @@ describe('TagRoot.addBuildRequires', () => {
       source: { generated: false, path: join(directory, 'in/source.src.rpm'), requirements: 'gcc 0 ' },
     });
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'gcc']);
-    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'solve-2', 'root-2', 'install-2']);
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'disk-1', 'solve-2', 'root-2', 'install-2']);
     expect(started()).not.toContain('source-1');
     const script = await readFile(join(directory, 'in/solve-2.sh'), 'utf8');
     expect(script).toContain('builddep /adjutant/in/requires-1.src.rpm');
@@ -37,7 +37,7 @@ describe('TagRoot.addBuildRequires', () => {
 
     await root.addBuildRequires(never);
 
-    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'solve-2']);
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'disk-1', 'solve-2']);
     expect(root.installed).toBe(installed);
   });
 
@@ -53,7 +53,7 @@ describe('TagRoot.addBuildRequires', () => {
     const [committed = ''] = containers.calls.filter((call) => call.startsWith('commit '));
     expect(spec('root-2')?.root).toEqual({ kind: 'image', image: committed.replace('commit ', '') });
     expect(spec('install-2')?.mounts).toContainEqual(
-      expect.objectContaining({ kind: 'root', container: 'fake-5', access: 'write' }),
+      expect.objectContaining({ kind: 'root', container: 'fake-6', access: 'write' }),
     );
     expect(await readFile(join(directory, 'in/install-2.sh'), 'utf8')).not.toContain('chown');
   });
@@ -68,7 +68,7 @@ describe('TagRoot.addBuildRequires', () => {
     await root.addBuildRequires(never);
 
     expect(root.installed.map(({ name }) => name)).toEqual(['bash']);
-    expect(created().slice(3)).toEqual(['solve-2', 'root-2', 'install-2']);
+    expect(created().slice(3)).toEqual(['disk-1', 'solve-2', 'root-2', 'install-2']);
     expect(await readFile(join(directory, 'in/removals-2'), 'utf8')).toBe('bash-minimal-1-1.x86_64\n');
   });
 

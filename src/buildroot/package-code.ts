@@ -30,6 +30,7 @@ export class PackageCode {
   /** Containers that hold nothing but home and temporary files. */
   readonly #disksOf = new Set<Container>();
   #disks = 0;
+  #nextDisk: Promise<Container> | null = null;
 
   /** `atRest` gives a container that does not run and has that root. */
   constructor(ground: RootGround, atRest: (root: PreparedRoot, signal: AbortSignal) => Promise<ContainerId>) {
@@ -37,8 +38,22 @@ export class PackageCode {
     this.#atRest = atRest;
   }
 
+  /** Begins to make what the next step on this root needs, while something else is waited for. */
+  expectStep(root: PreparedRoot, signal: AbortSignal): void {
+    if (root.layer.kind === 'snapshot') return;
+    this.#nextDisk ??= this.#makeDisk(signal);
+    // Whoever wants it hears of it.
+    this.#nextDisk.catch(() => undefined);
+  }
+
   /** Home and /tmp for steps that build on each other. */
-  async openDisk(signal: AbortSignal): Promise<Container> {
+  openDisk(signal: AbortSignal): Promise<Container> {
+    const disk = this.#nextDisk ?? this.#makeDisk(signal);
+    this.#nextDisk = null;
+    return disk;
+  }
+
+  async #makeDisk(signal: AbortSignal): Promise<Container> {
     this.#disks += 1;
     const { host, request } = this.#ground;
     const disk = await this.#ground.create(diskContainer(host, request, this.#disks), signal);

@@ -44,6 +44,8 @@ export class RootGround {
   readonly history: History;
   readonly #cleanup: AsyncDisposableStack;
   readonly #gone = new Set<Container>();
+  /** Bootstrap containers that have ended. */
+  readonly #ended: Container[] = [];
   /** Containers that an earlier life of the task has made. */
   readonly #adopted = new WeakSet<Container>();
 
@@ -148,8 +150,9 @@ export class RootGround {
   }
 
   /**
-   * Runs a phase of the bootstrap image, with its output in root.log, and removes its container. Throws when it failed
-   * for want of room: that is no fault of package or repo.
+   * Runs a phase of the bootstrap image, with its output in root.log. Its container goes when package code runs, or with
+   * the task: until then the engine has more urgent things to do. Throws when it failed for want of room: that is no
+   * fault of package or repo.
    */
   async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
     const tail = new Tail(this.logs.root, this.host.clock);
@@ -159,7 +162,7 @@ export class RootGround {
       work: async (container, earlier) => {
         const from = this.#goesOn(title, container, earlier);
         const result = await runPhase(container, tail, this.host.clock, signal, { from });
-        this.letGo(container);
+        this.#ended.push(container);
         return result;
       },
     });
@@ -190,7 +193,10 @@ export class RootGround {
         const usedMs = earlier === null ? 0 : clock.now() - earlier.startedMs;
         const timeoutMs =
           rpmbuildTimeoutSeconds === 0 ? null : Math.max(0, rpmbuildTimeoutSeconds * 1000 - usedMs);
-        return runPhase(running, tail, clock, signal, { timeoutMs, from });
+        const started = () => {
+          for (const ended of this.#ended.splice(0)) this.letGo(ended);
+        };
+        return runPhase(running, tail, clock, signal, { timeoutMs, from, started });
       },
     });
     const failure = judge(title, result, verdict, rpmbuildTimeoutSeconds);

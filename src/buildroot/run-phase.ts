@@ -36,6 +36,8 @@ export interface PhaseOptions {
   readonly timeoutMs?: number | null;
   /** How much of the output is in the log already. */
   readonly from?: number;
+  /** Called when the container runs. */
+  readonly started?: () => void;
 }
 
 /**
@@ -48,9 +50,10 @@ export async function runPhase(
   log: LogSink,
   clock: Clock,
   signal: AbortSignal,
-  { timeoutMs = null, from = 0 }: PhaseOptions = {},
+  { timeoutMs = null, from = 0, started }: PhaseOptions = {},
 ): Promise<PhaseResult> {
   await container.start(signal);
+  started?.();
   const ended = new AbortController();
   const drain = async () => {
     for await (const bytes of container.output(signal, from)) await log.write(bytes);

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Container } from '../container/manager.ts';
 import type { History } from '../journal/history.ts';
@@ -123,6 +124,7 @@ export class TagRoot {
   async addBuildRequires(signal: AbortSignal): Promise<ReadyToBuild> {
     const path = this.#ground.path('in/source.src.rpm');
     const source = toSourcePackage(path, await readRpmHeader(path, signal));
+    this.#code.expectStep(this.#root, signal);
     if (source.generated) return this.addRemadeRequires(signal);
     await this.#addRequirementsOf(source, signal);
     return { source, remade: false, prepared: null };
@@ -178,8 +180,7 @@ export class TagRoot {
       ran.letGo('with its disk');
       return null;
     }
-    const binary = await this.#collect(ran, 'RPMS', '.rpm', signal);
-    const written = await this.#collect(ran, 'SRPMS', '.rpm', signal);
+    const [binary, written] = await this.#collectBoth(ran, signal);
     ran.letGo('with its disk');
     const files = new Set([...(binary?.files ?? []), ...(written?.files ?? [])]);
     // With generated BuildRequires rpmbuild has written the source package again, to hold them. Otherwise the
@@ -206,7 +207,7 @@ export class TagRoot {
     };
     return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {
       const ran = await this.#code.run(this.#root, step, signal);
-      const made = await this.#collect(ran, 'SRPMS', '.src.rpm', signal);
+      const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', signal);
       ran.letGo('with its disk');
       return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
     });
@@ -227,16 +228,34 @@ export class TagRoot {
     return this.#root !== before;
   }
 
-  /** What lies in a result directory of the build; null when it is gone. */
-  async #collect(
+  /** What lies in RPMS and SRPMS. The engine takes its time before it gives anything, so both are asked for at once. */
+  async #collectBoth(
     ran: RanCode,
+    signal: AbortSignal,
+  ): Promise<readonly [Collected | null, Collected | null]> {
+    const written = ran.copyOut('SRPMS', signal);
+    try {
+      const binary = await this.#collect(ran.copyOut('RPMS', signal), 'RPMS', '.rpm', signal);
+      return [binary, await this.#collect(written, 'SRPMS', '.rpm', signal)];
+    } catch (error) {
+      written.then(
+        (tar) => tar?.destroy(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
+  /** Takes the packages from a result directory of the build; null when it is gone. */
+  async #collect(
+    copied: Promise<Readable | null>,
     place: 'RPMS' | 'SRPMS',
     suffix: string,
     signal: AbortSignal,
   ): Promise<Collected | null> {
     const directory = this.#ground.path('results');
     await mkdir(directory, { recursive: true });
-    const tar = await ran.copyOut(place, signal);
+    const tar = await copied;
     if (tar === null) return null;
     const collected = await collectFiles(tar, directory, suffix, signal);
     if (collected.refused.length === 0) return collected;

@@ -30,6 +30,8 @@ export class LiveSession implements HubSession {
   readonly #given: RetrySettings & SessionOptions;
   /** Those with a log that names this session. */
   readonly #settings: RetrySettings & SessionOptions;
+  /** With a log that does not name this session, for others. */
+  readonly #given: RetrySettings & SessionOptions;
   readonly #auth: HubAuth;
   readonly #traffic: Traffic;
   #state: SessionState;

@@ -466,6 +466,17 @@ describe('abort', () => {
 });
 
 describe('logout', () => {
+  it("is told to the log once, with the session's own id", async () => {
+    hub.on('subsession', value({ 'session-id': 8, 'session-key': 'k8' }));
+    hub.on('logout', value(null));
+    const subsession = await (await open()).subsession();
+
+    await subsession.logout();
+
+    const line = logged.split('\n').find((each) => each.includes('session closed')) ?? '';
+    expect(line.match(/"sessionId":\d+/g)).toEqual(['"sessionId":8']);
+  });
+
   it('falls back to the old signature', async () => {
     hub.on('logout', fault(1019, 'unexpected keyword'), value(null));
     const session = await open();

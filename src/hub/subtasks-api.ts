@@ -15,8 +15,8 @@ export interface SubtaskRequest {
   readonly arch?: string;
   readonly channel?: string;
   readonly priority?: number;
-  /** Name of the host that has to take it, past the scheduler. */
-  readonly assign?: string;
+  /** Id of the host that gets it, past the scheduler. A number: what is text the hub takes for a name. */
+  readonly assign?: number;
 }
 
 /** Children of a task: making them, waiting for them, their results. The parent must be OPEN on this host. */

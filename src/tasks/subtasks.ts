@@ -15,8 +15,8 @@ export interface SubtaskRequest {
   /** Makes the request repeatable: the hub gives the same child for the same label. Left out where Koji has none. */
   readonly label?: string;
   readonly arch?: string;
-  /** Name or number of the host that has to take it. */
-  readonly assign?: string;
+  /** Id of the host that gets it, past the scheduler. */
+  readonly assign?: number;
 }
 
 export interface WaitOptions {

@@ -31,6 +31,8 @@ export interface BenchOptions {
   readonly arch?: string;
   /** Lines of kojid.conf. */
   readonly kojid?: readonly string[];
+  /** Environment of the daemon. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Rules of the operator's site file. */
   readonly site?: readonly object[];
   readonly clock?: Clock;
@@ -42,14 +44,7 @@ const image = 'localhost/image:x86_64';
 
 /** All that task 5 needs around it, with a hub that answers what the test says. It goes when the test ends. */
 export async function openTaskBench(options: BenchOptions = {}) {
-  const {
-    method = 'm',
-    arch = 'noarch',
-    kojid = [],
-    site: rules,
-    clock = new ManualClock(),
-    behave,
-  } = options;
+  const { method = 'm', arch = 'noarch', clock = new ManualClock(), behave } = options;
   const place = await mkdtemp(join(tmpdir(), 'task-'));
   const directory = join(place, 'work/tasks/5/5');
   const topDir = join(place, 'koji');
@@ -79,7 +74,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const started: string[] = [];
   const context: TaskContext = {
     ...{ task: { id: 5, method, arch }, signal: abort.signal, log, clock, hub, containers, logs, outputs },
-    config: toConfig(kojid, topDir, rules),
+    config: toConfig(options, topDir),
     files: new HubFiles([], topDir),
     directory: { absolute: directory, work: 'tasks/5/5' },
     history: noHistory,
@@ -149,15 +144,15 @@ function letChildrenSucceed(session: ScriptedSession, results: Readonly<Record<s
     });
 }
 
-function toConfig(lines: readonly string[], topDir: string, rules: readonly object[] | undefined) {
+function toConfig({ kojid = [], env = {}, site: rules }: BenchOptions, topDir: string) {
   const text = ['[kojid]', 'server = http://hub/kojihub', 'topurl = http://hub/files', `topdir = ${topDir}`];
   const siteLine = rules === undefined ? [] : ['adjutant_site_file = /site.json'];
-  const all = [...text, 'user = b', 'password = p', ...siteLine, ...lines].join('\n');
+  const all = [...text, 'user = b', 'password = p', ...siteLine, ...kojid].join('\n');
   const files = memoryFiles({
     '/etc/kojid.conf': all,
     '/tmp/koji': null,
     [topDir]: null,
     '/site.json': JSON.stringify({ version: '1.0', rules: rules ?? [] }),
   });
-  return loadConfig({ configPath: '/etc/kojid.conf', env: {}, files });
+  return loadConfig({ configPath: '/etc/kojid.conf', env, files });
 }

@@ -10,11 +10,14 @@ import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
 import { LimitWatch } from './limit-watch.ts';
 import { followLog } from './log-file.ts';
+import { packMounted } from './mounted-root.ts';
+import type { RootMounts } from './root-mounts.ts';
 
 export interface PodmanContainerParts {
   readonly engine: Engine;
   readonly socketPath: string;
   readonly clock: Clock;
+  readonly roots: RootMounts;
   readonly id: ContainerId;
   readonly name: string;
   readonly logPath: string;
@@ -115,7 +118,7 @@ export class PodmanContainer implements Container {
         `cannot copy ${path} out of container ${this.name}: its root is an overlay; let it write to a work mount`,
       );
     }
-    const { engine, clock } = this.#parts;
+    const { engine, clock, roots } = this.#parts;
     const { Status } =
       root === 'at hand'
         ? (await inspectContainer(engine, clock, this.id, signal)).State
@@ -123,6 +126,9 @@ export class PodmanContainer implements Container {
     if (Status === 'running') {
       throw new Error(`cannot copy ${path} out of container ${this.name}: it is running`);
     }
+    const mountPoint = await roots.mountPoint(this.id);
+    const packed = mountPoint === null ? null : await packMounted(mountPoint, path, signal);
+    if (packed !== null) return addAbortSignal(signal, packed);
     const archive = await engine.stream({
       ...this.#request(`copy ${path} out of`, 'GET', '/archive'),
       query: { path },

@@ -118,6 +118,7 @@ export class PodmanManager implements ContainerManager {
     const container = new PodmanContainer({
       ...{
         engine: this.#engine,
+        roots: this.#roots,
         socketPath: this.#options.socketPath,
         clock,
         id,
@@ -151,6 +152,7 @@ export class PodmanManager implements ContainerManager {
     const container = new PodmanContainer({
       ...{
         engine: this.#engine,
+        roots: this.#roots,
         socketPath: this.#options.socketPath,
         clock,
         id: found.Id,

@@ -35,19 +35,22 @@ export async function resolveMounts(
   held: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<ResolvedMounts> {
-  const mounts: OciMount[] = [];
-  const overlayVolumes: OverlayVolume[] = [];
-  for (const mount of spec.mounts) {
-    if (mount.kind !== 'root') {
-      mounts.push(await resolveMount(mount, places));
-      continue;
-    }
+  const resolving = spec.mounts.map(async (mount) => {
+    if (mount.kind !== 'root') return resolveMount(mount, places);
     const root = held.use(await roots.acquire(mount.container, signal));
     const source = join(root.path, await roots.resolve(mount.container, mount.path, signal));
-    if (mount.access === 'copy') overlayVolumes.push({ source, destination: mount.target });
-    else mounts.push(bind(source, mount.target, ['bind', 'rw', 'nosuid', 'nodev']));
-  }
-  return { mounts, overlayVolumes, masked: spec.mounts.flatMap(maskedBelow) };
+    return mount.access === 'copy'
+      ? { source, destination: mount.target }
+      : bind(source, mount.target, ['bind', 'rw', 'nosuid', 'nodev']);
+  });
+  // Nothing may be mounted any more when the caller gives back what is held.
+  await Promise.allSettled(resolving);
+  const resolved = await Promise.all(resolving);
+  return {
+    mounts: resolved.filter((mount) => 'type' in mount),
+    overlayVolumes: resolved.filter((mount) => !('type' in mount)),
+    masked: spec.mounts.flatMap(maskedBelow),
+  };
 }
 
 /** What podman hides of a container's own /proc and /sys. */

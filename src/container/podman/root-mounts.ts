@@ -5,6 +5,7 @@ import type { ContainerId } from '../spec.ts';
 import { settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
 import { PathStat } from './engine-schema.ts';
+import { type MountedFile, statMounted } from './mounted-root.ts';
 
 /** A root that stays mounted until this is disposed. */
 export interface MountedRoot extends AsyncDisposable {
@@ -54,11 +55,19 @@ export class RootMounts {
     }
   }
 
+  /** Where the engine has mounted the root of a container, while somebody uses it; else null. */
+  async mountPoint(container: ContainerId): Promise<string | null> {
+    return (await this.#mounted.get(container)?.path) ?? null;
+  }
+
   /**
    * The path below a mounted root, with links followed inside that root. The content is a package's:
    * handed to the engine as it is, a link in it would lead to a place on the host.
    */
   async resolve(container: ContainerId, path: string, signal: AbortSignal): Promise<string> {
+    const mountPoint = await this.mountPoint(container);
+    const plain = mountPoint === null ? null : await this.#statMounted(mountPoint, path, container);
+    if (plain !== null) return posix.resolve('/', path);
     let pending = path.split('/').filter((part) => part !== '');
     let resolved = '/';
     let links = 0;
@@ -80,6 +89,18 @@ export class RootMounts {
       resolved = '/';
     }
     return resolved;
+  }
+
+  /** As `statMounted`; what is not there makes a spec a bad one. */
+  async #statMounted(mountPoint: string, path: string, container: ContainerId): Promise<MountedFile | null> {
+    try {
+      return await statMounted(mountPoint, path);
+    } catch (error) {
+      if (!(error instanceof ContainerError) || error.code !== 'no-such-path') throw error;
+      throw new ContainerError('bad-spec', `the root of container ${container} has no ${path} to lend`, {
+        cause: error,
+      });
+    }
   }
 
   async #target(container: ContainerId, path: string, signal: AbortSignal): Promise<string> {

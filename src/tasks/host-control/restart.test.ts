@@ -81,10 +81,10 @@ describe('restartHosts', () => {
     });
     const made = session.of('host.subtask').map(({ keywords }) => keywords);
     expect(made.map(({ method, label, assign }) => [method, label, assign])).toEqual([
-      ['restart', 'restart 1', '1'],
-      ['restartVerify', 'sleep 1', '1'],
-      ['restart', 'restart 2', '2'],
-      ['restartVerify', 'sleep 2', '2'],
+      ['restart', 'restart 1', 1],
+      ['restartVerify', 'sleep 1', 1],
+      ['restart', 'restart 2', 2],
+      ['restartVerify', 'sleep 2', 2],
     ]);
     expect(made[1]?.['arglist']).toEqual([101, host]);
   });

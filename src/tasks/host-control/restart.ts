@@ -79,7 +79,7 @@ export const restartHosts = defineTask({
     const children: number[] = [];
     for (const host of hosts) {
       // Given to the host itself, whatever its channels.
-      const assign = String(host.id);
+      const assign = host.id;
       const label = (word: string) => `${word} ${host.id}`;
       const asking = await subtasks.start({
         ...{ method: 'restart', args: [host.row], label: label('restart'), assign },

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { repoRow, tagRow } from '../../../test/support/hub-rows.ts';
+import { hostRow, repoRow, tagRow } from '../../../test/support/hub-rows.ts';
 import { failureOf } from '../../../test/support/root-bench.ts';
 import { hubFault } from '../../../test/support/scripted-session.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
@@ -11,8 +11,8 @@ import { newRepo } from './index.ts';
 
 const made = (arch: string): RpcValue => [`tasks/1/${arch}`, ['repomd.xml', `${arch}.xml.gz`]];
 
-async function setUp(kojid: readonly string[] = []) {
-  const bench = await openTaskBench({ method: 'newRepo', kojid });
+async function setUp(kojid: readonly string[] = [], env: Record<string, string> = {}) {
+  const bench = await openTaskBench({ method: 'newRepo', kojid, env });
   bench.session
     .on('getTag', tagRow())
     .on('host.repoInit', [75, 600])
@@ -39,14 +39,31 @@ describe('newRepo', () => {
       keywords: { opts: null, task_id: 5 },
     });
     expect(session.of('host.repoInit')[0]?.keywords).not.toHaveProperty('event');
+    const own = { assign: 3 };
     expect(children()).toEqual(
-      ['i386', 'x86_64'].map((arch) => ({
+      [['i386', own] as const, ['x86_64', {}] as const].map(([arch, assign]) => ({
         ...{ method: 'createrepo', arglist: [75, arch, null], label: arch, arch: 'noarch', parent: 5 },
+        ...assign,
       })),
     );
     expect(session.of('host.repoDone')[0]).toMatchObject({
       params: [75, { x86_64: made('x86_64'), i386: made('i386') }],
     });
+  });
+
+  it.each<[string, Record<string, RpcValue>, string, Record<string, string>]>([
+    ['that is full', { task_load: 3, capacity: 4 }, '1.35.3', {}],
+    ['that was disabled', { enabled: false }, '1.35.3', {}],
+    ['that takes no createrepo', {}, '1.35.3', { KOJI_ADJUTANT_ACCEPT: 'methods=newRepo' }],
+    ['of a hub that assigns nothing', {}, '1.33.2', {}],
+  ])('leaves every arch to other hosts on one %s', async (_what, host, version, env) => {
+    const { session, run, children } = await setUp([], env);
+    session.hubVersion = version;
+    session.on('host.getHost', hostRow(host)).on('getKojiVersion', version);
+
+    await run('f1-build');
+
+    expect(children().map(({ assign }) => assign)).toEqual([undefined, undefined]);
   });
 
   it('is of the event it was asked for', async () => {

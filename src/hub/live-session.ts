@@ -26,9 +26,6 @@ import { encodeCall, type RpcValue, withKeywords } from './xmlrpc/codec.ts';
 
 /** The session that `openSession` and `resumeSession` give out; see {@link HubSession}. */
 export class LiveSession implements HubSession {
-  /** As they were given; subsessions get the same. */
-  readonly #given: RetrySettings & SessionOptions;
-  /** Those with a log that names this session. */
   readonly #settings: RetrySettings & SessionOptions;
   /** With a log that does not name this session, for others. */
   readonly #given: RetrySettings & SessionOptions;

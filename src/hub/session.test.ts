@@ -352,16 +352,6 @@ describe('renewal', () => {
     expect(session.state().key).toBe('key-2');
   });
 
-  it('names itself in the log, and no session above it', async () => {
-    hub.on('subsession', value({ 'session-id': 9, 'session-key': 'sub-1', 'header-auth': true }));
-    hub.on('logout', value(null));
-
-    await (await (await open()).subsession()).logout();
-
-    const closed = logged.split('\n').find((line) => line.includes('session closed'));
-    expect(closed?.match(/"sessionId":\d+/g)).toEqual(['"sessionId":9']);
-  });
-
   it('renews a subsession for itself, without the lock', async () => {
     hub.on('subsession', value({ 'session-id': 9, 'session-key': 'sub-1', 'header-auth': true }));
     hub.on('echo', fault(1007, 'expired'), value(['OK']));

@@ -94,6 +94,17 @@ describe('toFacts', () => {
     ]);
   });
 
+  it('leave versions alone that are the number of a task on a young hub', () => {
+    const build = record(28);
+    const [, buildArch] = build.tasks;
+    const unzip = { id: 6, nvr: 'unzip-30-28', arch: 'noarch', version: '30', release: '28' };
+    buildArch?.buildroots[0]?.packages.push(unzip);
+    const facts = toFacts(build);
+    const path = 'build/buildArch noarch/buildroot 1/packages/unzip-30-28.noarch';
+    expect(facts.get(`${path}/nvr`)).toBe('unzip-30-28');
+    expect(facts.get(`${path}/release`)).toBe('28');
+  });
+
   it('tell what ids stand for', () => {
     const facts = toFacts(record(100));
     const own = 'build/buildArch noarch';

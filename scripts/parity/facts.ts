@@ -11,8 +11,10 @@ const varying: readonly (readonly [field: RegExp, stand: string])[] = [
   [/^channel_id$/, '<channel>'],
   [/^repo_id$/, '<repo>'],
 ];
-/** Fields of `listTaskOutput` that say when a file was written and, for logs, how long it is. */
+/** Fields of `listTaskOutput` that say when a file was written. */
 const fileTimes = /^st_[acm]time$/;
+/** Files of which the length tells nothing: logs, and what has the number of a task in it. */
+const ofAnyLength = /\.log$|^noarch_rpmdiff\.json$/;
 
 /**
  * The facts of a record with everything replaced that only says which build it was: ids of its tasks, its
@@ -35,7 +37,7 @@ export function toFacts(record: BuildRecord): Facts {
       const path = `${task.name}/buildroot ${index + 1}`;
       const { id: own, ...fields } = buildroot.info;
       add(path, neutral(fields, names));
-      for (const rpm of buildroot.packages) add(`${path}/packages/${nvra(rpm)}`, neutral(rpm, names));
+      for (const rpm of buildroot.packages) add(`${path}/packages/${nvra(rpm)}`, ofPackage(rpm, names));
     });
   }
   addBuild(record, names, add);
@@ -47,7 +49,7 @@ function addBuild({ build }: BuildRecord, names: Names, add: (path: string, valu
   add('record/info', neutral(build.info, names));
   add('record/types', neutral(build.types, names));
   for (const log of build.logs) add(`record/logs/${String(log['path'])}`, neutral(log, names));
-  for (const { id, ...rpm } of build.rpms) add(`record/rpms/${nvra(rpm)}`, neutral(rpm, names));
+  for (const { id, ...rpm } of build.rpms) add(`record/rpms/${nvra(rpm)}`, ofPackage(rpm, names));
   for (const { id, ...archive } of build.archives)
     add(`record/archives/${String(archive['filename'])}`, neutral(archive, names));
   for (const tag of build.tags) add(`record/tags/${String(tag['name'])}`, neutral(tag, names));
@@ -91,6 +93,14 @@ function neutral(value: Json, names: Names, field = ''): Json {
   return value;
 }
 
+/** A row of a package. Its texts stay as they are: a part of a version may be the number of a task on a young hub. */
+function ofPackage(rpm: JsonStruct, names: Names): Json {
+  const fields = Object.entries(rpm);
+  return Object.fromEntries(
+    fields.map(([key, value]) => [key, typeof value === 'string' ? value : neutral(value, names, key)]),
+  );
+}
+
 /** Text without numbers of tasks, buildroots and repos, and without the directory a client uploads to. */
 export function neutralText(text: string, names: Names): string {
   return text
@@ -121,7 +131,7 @@ function countItems(items: readonly Json[]): Json {
 }
 
 function withoutTimes(file: string, volumes: TaskRecord['output'][string]): Json {
-  const kept = (name: string) => !fileTimes.test(name) && !(name === 'st_size' && file.endsWith('.log'));
+  const kept = (name: string) => !fileTimes.test(name) && !(name === 'st_size' && ofAnyLength.test(file));
   return Object.fromEntries(
     Object.entries(volumes).map(([volume, stat]) => [
       volume,

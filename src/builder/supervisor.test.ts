@@ -256,7 +256,12 @@ describe('Supervisor', () => {
     await supervisor.settled();
 
     expect(lines).toContainEqual(
-      expect.objectContaining({ msg: 'task started', taskId: id, method: 'held' }),
+      expect.objectContaining({
+        msg: 'task started',
+        taskId: id,
+        method: 'held',
+        sessionId: expect.any(Number),
+      }),
     );
     expect(lines).toContainEqual(
       expect.objectContaining({ msg: 'task ended', taskId: id, end: 'closed', durationMs: 1500 }),

@@ -113,7 +113,8 @@ export class Supervisor {
     );
     this.#running.set(task.id, { parentId: task.parentId, abort, wake, done });
     this.#events.emit('task:started', { taskId: task.id, method: task.method });
-    log.info({ arch: task.arch }, own.history.resumed ? 'task goes on' : 'task started');
+    const { id: sessionId } = own.session.info;
+    log.info({ arch: task.arch, sessionId }, own.history.resumed ? 'task goes on' : 'task started');
     log.debug({ params: showValue(task.request) }, 'task parameters');
   }
 

@@ -111,6 +111,24 @@ describe('collectFiles', () => {
     expect(await readFile(join(directory, 'alias.rpm'), 'utf8')).toBe('good');
   });
 
+  it('takes a link over other links as a copy, and none that leads in a circle', async () => {
+    const link = (name: string, linkname: string): [Headers] => [
+      { name: `RPMS/${name}`, type: 'symlink', linkname },
+    ];
+
+    const collected = await collect(
+      link('far.rpm', 'near.rpm'),
+      link('near.rpm', 'good.rpm'),
+      [{ name: 'RPMS/good.rpm' }, 'good'],
+      link('one.rpm', 'other.rpm'),
+      link('other.rpm', 'one.rpm'),
+    );
+
+    expect(collected.files).toEqual(['good.rpm', 'far.rpm', 'near.rpm']);
+    expect(collected.refused).toHaveLength(2);
+    expect(await readFile(join(directory, 'far.rpm'), 'utf8')).toBe('good');
+  });
+
   it('takes what ends in the suffix only', async () => {
     const tar = await toTar([[{ name: 'SRPMS/x.src.rpm' }], [{ name: 'SRPMS/x.rpm' }]]);
 

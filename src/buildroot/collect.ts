@@ -17,7 +17,7 @@ export interface Collected {
 /**
  * Takes the files directly below the top of a tar stream that a package's build produced, by the rules of mock's
  * `*.rpm` (`mockbuild/backend.py rebuild_package`): hidden names and deeper directories are passed over, and so is
- * what does not end in `suffix`. Of what is left only regular files are taken, and as copies links to one of them:
+ * what does not end in `suffix`. Of what is left only regular files are taken, and as copies links that end at one of them:
  * mock would follow any other link out of the root, into files of the host.
  */
 export async function collectFiles(
@@ -27,7 +27,7 @@ export async function collectFiles(
   signal: AbortSignal,
 ): Promise<Collected> {
   const files: string[] = [];
-  const links: { readonly name: string; readonly to: string; readonly refusal: string }[] = [];
+  const links = new Map<string, Link>();
   const refused: string[] = [];
   const passedOver: string[] = [];
   const entries = extract();
@@ -51,18 +51,37 @@ export async function collectFiles(
       const to = linkedName(header, parts);
       if (indifference !== null) passedOver.push(told(indifference));
       else if (to === null) refused.push(told(refusal));
-      else links.push({ name, to, refusal: told(refusal) });
+      else links.set(name, { to, refusal: told(refusal) });
     }
   })();
   await Promise.all([feeding, taking]);
   const regular = new Set(files);
-  for (const { name, to, refusal } of links) {
-    if (regular.has(to)) {
-      await copyFile(join(directory, to), join(directory, name));
+  for (const [name, { refusal }] of links) {
+    const end = endOf(name, links);
+    if (end !== null && regular.has(end)) {
+      await copyFile(join(directory, end), join(directory, name));
       files.push(name);
     } else refused.push(refusal);
   }
   return { files, refused, passedOver };
+}
+
+/** What an entry leads to by its name, and why it cannot be taken when that is nothing good. */
+interface Link {
+  readonly to: string;
+  readonly refusal: string;
+}
+
+/** Where a link leads over other links; null when they lead in a circle. */
+function endOf(name: string, links: ReadonlyMap<string, Link>): string | null {
+  const seen = new Set<string>();
+  for (let at = name; ; ) {
+    const link = links.get(at);
+    if (link === undefined) return at;
+    if (seen.has(at)) return null;
+    seen.add(at);
+    at = link.to;
+  }
 }
 
 /** Why an entry is no result by its name and place; null when it is one. */

@@ -147,7 +147,7 @@ export class HubClient {
       .parse(await this.call('build', [source, target, options.scratch ? { scratch: true } : {}]));
   }
 
-  /** A task with all below it. */
+  /** A task with all below it, in the order in which they were made; a hub gives them in any. */
   async taskTree(taskId: number): Promise<WatchedTask> {
     return this.#tree(TaskInfo.parse(await this.call('getTaskInfo', [taskId])));
   }
@@ -167,7 +167,8 @@ export class HubClient {
 
   async #tree(info: z.output<typeof TaskInfo>): Promise<WatchedTask> {
     const children: WatchedTask[] = [];
-    for (const child of z.array(TaskInfo).parse(await this.call('getTaskChildren', [info.id])))
+    const found = z.array(TaskInfo).parse(await this.call('getTaskChildren', [info.id]));
+    for (const child of found.toSorted((one, other) => one.id - other.id))
       children.push(await this.#tree(child));
     const { id, method, arch, label, state } = info;
     return { id, method, arch, label, state, children };

@@ -68,7 +68,9 @@ const more: Readonly<Record<string, End>> = {
   'kill-shell': failed,
   'latin1-name': built('latin1-name'),
   'leaf-scriptlets': built('leaf-scriptlets'),
+  'local-sockets': built('local-sockets'),
   'long-changelog': built('long-changelog'),
+  'long-words': built('long-words'),
   'many-files': built('many-files'),
   'mknod-br': built('mknod-br'),
   'newline-name': failed,
@@ -77,9 +79,16 @@ const more: Readonly<Record<string, End>> = {
   'noarch-elsewhere': { fails: 'build', with: 'No valid arches were found' },
   // rebuildSRPM finds the spec, mock takes the first name that ends so.
   'other-spec': failed,
+  privileges: {
+    rpms: ['', '-caps', '-suid'].map((part) => `privileges${part}-1.0-1.td1.${arch}.rpm`),
+  },
   'remove-home': failed,
   'remove-topdir': failed,
+  'results-absolute': failed,
   'results-beside': built('results-beside'),
+  'results-chain': {
+    rpms: ['far-1-1', 'near-1-1', 'results-chain-1.0-1.td1'].map((name) => `${name}.noarch.rpm`),
+  },
   'results-directory': failed,
   'results-fifo': failed,
   // Better than kojid, which does not read what a package has closed.
@@ -91,6 +100,9 @@ const more: Readonly<Record<string, End>> = {
   'results-unreadable-dir': built('results-unreadable-dir'),
   rpmfilename: { rpms: [] },
   'rpmfilename-plain': { rpms: ['rpmfilename-plain.rpm'] },
+  scriptlets: {
+    rpms: ['', '-one', '-two'].map((part) => `scriptlets${part}-1.0-1.td1.noarch.rpm`),
+  },
   'segv-shell': failed,
   'self-br': unsolved,
   'term-parent': status('noarch', 241, 'root.log'),

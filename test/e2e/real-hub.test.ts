@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { HubClient } from '../../src/devhub/client.ts';
+import { HubClient } from '../../src/devhub/client.ts';
 import { buildState, taskState } from '../../src/devhub/rows.ts';
 import { startSmtpServer } from '../support/smtp-server.ts';
 import { describeBuilds } from './build-suite.ts';
@@ -117,13 +117,17 @@ function describeRealHub(openHub: (place?: RealPlace) => ReturnType<typeof openR
       const place = { host: 'adjutant-e2e-mail', channel: 'adjutant-e2e-mail' };
       const hub = await openHub({ ...place, others: ['default', 'createrepo'] });
       const smtp = await startSmtpServer();
+      const early = new HubClient(hub.url);
+      await early.login(hub.client.name, hub.client.password);
+      // Before there is a host that would take them.
+      await cancelWaitingMails(early);
+      await early.logout();
       await using builder = await TestBuilder.start(hub, [], { smtphost: smtp.host });
       if (!hub.notifies) skip('the hub makes no tasks that send mails');
       const client = await builder.login();
       const others = await hostsInDefault(client, builder.name);
       if (others.length > 0) skip(`${others.join(', ')} may take these tasks from the channel default`);
       await forgetBuild(client, hello);
-      await cancelWaitingMails(client);
       await builder.ensureRepo('td1-build');
       const mailsAbout = (text: string) =>
         smtp.mails.filter(

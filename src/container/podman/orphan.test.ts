@@ -9,15 +9,19 @@ import { systemClock } from '../../core/clock.ts';
 import { endOrphan } from './orphan.ts';
 
 /** A process with the command line of a monitor, that ends when its only child has. */
-async function startMonitor(id: string, child: string) {
+async function startMonitor(id: string, child: string, as: readonly string[] = []) {
   const directory = await mkdtemp(join(tmpdir(), 'orphan-'));
+  await chmod(directory, 0o755);
   const runtime = join(directory, 'runtime');
   await writeFile(runtime, `#!/bin/sh\necho "$@" >> ${directory}/told\n`);
   await chmod(runtime, 0o755);
   const conmon = join(directory, 'conmon');
   await writeFile(conmon, `#!/bin/sh\n${child} &\necho ready\nwait\n`);
   await chmod(conmon, 0o755);
-  const monitor: ChildProcess = spawn(conmon, ['-c', id, '-r', runtime, '--exit-dir', directory], {
+  // Handed over in the environment: whoever starts it must not be found by its words.
+  const [program = '', ...args] = [...as, 'sh', '-c', 'exec $MONITOR'];
+  const monitor: ChildProcess = spawn(program, args, {
+    env: { ...process.env, MONITOR: `${conmon} -c ${id} -r ${runtime} --exit-dir ${directory}` },
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
@@ -44,6 +48,18 @@ describe('endOrphan', () => {
     const { monitor, told } = await startMonitor('3nding', 'sh -c "sleep 600; :" cleanup');
 
     await endOrphan('3nding', systemClock);
+
+    expect(monitor.exitCode).toBeNull();
+    expect(existsSync(told)).toBe(false);
+  });
+
+  it.skipIf(process.getuid?.() !== 0).each([
+    ['in a container', ['unshare', '--pid', '--fork']],
+    ['of another user', ['setpriv', '--reuid=65534', '--clear-groups']],
+  ])('believes no process %s that calls itself one (only root can make them)', async (_what, as) => {
+    const { monitor, told } = await startMonitor('f4ke', 'sleep 600', as);
+
+    await endOrphan('f4ke', systemClock);
 
     expect(monitor.exitCode).toBeNull();
     expect(existsSync(told)).toBe(false);

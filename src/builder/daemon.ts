@@ -29,6 +29,7 @@ export const exitCode = { stopped: 0, failed: 1, restart: 75, config: 78 } as co
 
 /** How long the last words to the hub may take when the daemon ends. */
 const farewellMs = 20_000;
+
 /**
  * What becomes of running tasks: `handover` leaves them to the next start, `drain` waits for their end, `free` gives
  * them back to the hub.

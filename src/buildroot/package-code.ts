@@ -38,7 +38,7 @@ export class PackageCode {
     this.#atRest = atRest;
   }
 
-  /** Begins to make what the next step on this root needs, while something else is waited for. */
+  /** Begins to make what the next step needs besides a root that is no snapshot, while something else is waited for. */
   expectStep(root: PreparedRoot, signal: AbortSignal): void {
     if (root.layer.kind === 'snapshot') return;
     this.#nextDisk ??= this.#makeDisk(signal);

@@ -234,6 +234,8 @@ export class TagRoot {
     signal: AbortSignal,
   ): Promise<readonly [Collected | null, Collected | null]> {
     const written = ran.copyOut('SRPMS', signal);
+    // It is awaited below; what happens to the other one first is told first.
+    written.catch(() => undefined);
     try {
       const binary = await this.#collect(ran.copyOut('RPMS', signal), 'RPMS', '.rpm', signal);
       return [binary, await this.#collect(written, 'SRPMS', '.rpm', signal)];

@@ -60,7 +60,10 @@ export async function compareBuild(
   signal: AbortSignal,
 ): Promise<Comparison> {
   const startedMs = shop.host.clock.uptime();
-  const starts = { ours: startedMs / 1000, theirs: their.task.startTs ?? Number.POSITIVE_INFINITY };
+  const starts = {
+    ours: shop.host.clock.now() / 1000,
+    theirs: their.task.startTs ?? Number.POSITIVE_INFINITY,
+  };
   const place = await shop.openWork(their.task.id);
   const directory = place.absolute;
   const rpms = await shop.hub.buildrootRpms(their.buildroot.id, signal);

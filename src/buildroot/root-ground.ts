@@ -85,13 +85,15 @@ export class RootGround {
     await rename(`${path}.new`, path);
   }
 
-  /** Creates a container that is removed with the task at the latest. */
-  async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
-    const container = await this.#make(spec, signal);
+  /** Creates a container that is removed with the task at the latest, also when that ends while it is being made. */
+  create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    const making = this.#make(spec, signal);
     this.#cleanup.defer(async () => {
-      if (!this.#gone.has(container)) await container[Symbol.asyncDispose]();
+      // Whoever wants it hears that it could not be made.
+      const container = await making.catch(() => null);
+      if (container !== null && !this.#gone.has(container)) await container[Symbol.asyncDispose]();
     });
-    return container;
+    return making;
   }
 
   async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {

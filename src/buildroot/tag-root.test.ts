@@ -161,8 +161,10 @@ describe('TagRoot.build', () => {
       ],
     });
     const root = await withSource();
+    const ready = await root.addBuildRequires(never);
+    expect(removed(), 'before package code runs').toEqual([]);
 
-    const results = await root.build(await root.addBuildRequires(never), never);
+    const results = await root.build(ready, never);
 
     expect(results?.rpms).toEqual(['hello-1.0-1.x86_64.rpm']);
     expect(results?.srpms).toEqual(['hello-1.0-1.src.rpm']);
@@ -172,7 +174,8 @@ describe('TagRoot.build', () => {
     ]);
     expect(started()).toEqual(['solve-1', 'install-1', 'solve-2', 'build-1']);
     expect(spec('build-1')?.command).toEqual(['/bin/bash', '/adjutant/in/build-1.sh']);
-    expect(removed()).toEqual(expect.arrayContaining(['build-1', 'disk-1']));
+    const gone = ['solve-1', 'install-1', 'solve-2', 'build-1', 'disk-1'];
+    expect(removed()).toEqual(expect.arrayContaining(gone));
     const script = await readFile(join(directory, 'in/build-1.sh'), 'utf8');
     expect(script).toContain('-bs --target x86_64');
     expect(script).toContain('-bb --target x86_64');

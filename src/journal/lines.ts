@@ -1,4 +1,5 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { appendWhole } from '../core/append-whole.ts';
 
 /**
  * A file of JSON values, one in a line, that is only appended to. What was appended is there for the next process
@@ -51,15 +52,8 @@ export class JsonLines {
   }
 
   async #write(line: Uint8Array): Promise<void> {
-    try {
-      for (let offset = 0; offset < line.length; )
-        offset += (await this.#file.write(line, offset)).bytesWritten;
-      this.#size += line.length;
-    } catch (error) {
-      // The next line would stand behind a half one, and all that comes after could not be read.
-      await this.#file.truncate(this.#size);
-      throw error;
-    }
+    await appendWhole(this.#file, line, this.#size);
+    this.#size += line.length;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { appendWhole } from '../core/append-whole.ts';
 import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
 
@@ -62,15 +63,8 @@ export class LogFile implements LogSink {
   }
 
   async #append(data: Uint8Array): Promise<void> {
-    try {
-      for (let offset = 0; offset < data.length; )
-        offset += (await this.#file.write(data, offset)).bytesWritten;
-      this.#size += data.length;
-    } catch (error) {
-      // A part of it would stand before what comes next, and the file would be longer than its size says.
-      await this.#file.truncate(this.#size);
-      throw error;
-    }
+    await appendWhole(this.#file, data, this.#size);
+    this.#size += data.length;
   }
 
   /** Writes from now on, at this size; with null behind all that is there. */

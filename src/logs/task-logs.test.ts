@@ -175,9 +175,13 @@ describe('TaskLogs', () => {
   it('waits for what is under way at the end', async () => {
     const file = await logs.open('build.log');
     const held = Promise.withResolvers<void>();
+    const underWay = Promise.withResolvers<void>();
     hub.open = () => ({
       resume: async () => undefined,
-      push: () => held.promise,
+      push: () => {
+        underWay.resolve();
+        return held.promise;
+      },
       finish: async () => undefined,
     });
     const late = await logs.open('late.log');
@@ -185,6 +189,7 @@ describe('TaskLogs', () => {
     await late.write('x');
     await clock.asleep();
     await clock.advance(1000);
+    await underWay.promise;
 
     const finishing = logs.finish(never);
     await settle();

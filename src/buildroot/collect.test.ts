@@ -31,6 +31,20 @@ const collect = async (...entries: Entry[]) =>
   collectFiles(Readable.from([await toTar(entries)]), directory, '.rpm', never);
 
 describe('collectFiles', () => {
+  it('tells of the first few that it passes over or refuses, and how many more there are', async () => {
+    const names = Array.from({ length: 25 }, (_each, index) => `RPMS/${index}`);
+
+    const { refused, passedOver } = await collect(
+      ...names.map((name): Entry => [{ name: `${name}.txt` }]),
+      ...names.map((name): Entry => [{ name: `${name}.rpm`, type: 'symlink', linkname: '/etc/passwd' }]),
+    );
+
+    for (const told of [refused, passedOver]) {
+      expect(told).toHaveLength(21);
+      expect(told.at(-1)).toBe('and 5 more');
+    }
+  });
+
   it('takes the files of the directory, in order and with their content', async () => {
     const collected = await collect(
       [{ name: 'RPMS/', type: 'directory' }],

@@ -10,8 +10,26 @@ export interface Collected {
   readonly files: readonly string[];
   /** Entries that are named like results and are none, with the reason. Copying them fails a build under mock. */
   readonly refused: readonly string[];
-  /** Entries that nobody looks at, with the reason. */
+  /** Entries that nobody looks at, with the reason. Of these and of `refused` the first few, and how many more there are. */
   readonly passedOver: readonly string[];
+}
+
+/** A package may leave millions of entries, and each that is told is a line of a log. */
+const toldAtMost = 20;
+
+/** The first few of many texts. */
+class FirstFew {
+  readonly #kept: string[] = [];
+  #more = 0;
+
+  add(text: string): void {
+    if (this.#kept.length < toldAtMost) this.#kept.push(text);
+    else this.#more += 1;
+  }
+
+  list(): readonly string[] {
+    return this.#more === 0 ? this.#kept : [...this.#kept, `and ${this.#more} more`];
+  }
 }
 
 /**
@@ -28,8 +46,8 @@ export async function collectFiles(
 ): Promise<Collected> {
   const files: string[] = [];
   const links = new Map<string, Link>();
-  const refused: string[] = [];
-  const passedOver: string[] = [];
+  const refused = new FirstFew();
+  const passedOver = new FirstFew();
   const entries = extract();
   const feeding = pipeline(tar, entries, { signal });
   const taking = (async () => {
@@ -49,8 +67,8 @@ export async function collectFiles(
       if (header.type === 'directory' && parts.length <= 1 && !name.endsWith(suffix)) continue;
       const told = (reason: string | null) => `${JSON.stringify(header.name)}: ${reason}`;
       const to = linkedName(header, parts);
-      if (indifference !== null) passedOver.push(told(indifference));
-      else if (to === null) refused.push(told(refusal));
+      if (indifference !== null) passedOver.add(told(indifference));
+      else if (to === null) refused.add(told(refusal));
       else links.set(name, { to, refusal: told(refusal) });
     }
   })();
@@ -61,9 +79,9 @@ export async function collectFiles(
     if (end !== null && regular.has(end)) {
       await copyFile(join(directory, end), join(directory, name));
       files.push(name);
-    } else refused.push(refusal);
+    } else refused.add(refusal);
   }
-  return { files, refused, passedOver };
+  return { files, refused: refused.list(), passedOver: passedOver.list() };
 }
 
 /** What an entry leads to by its name, and why it cannot be taken when that is nothing good. */

@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { lstat, open, opendir, readlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -95,7 +95,9 @@ async function add(tar: Pack, { place, name, stats }: Found, signal: AbortSignal
   const link = type === 'symlink' ? { linkname: (await readlink(place, 'buffer')).toString() } : {};
   tar.entry({ ...header, ...link }, '');
   if (type !== 'directory') return;
-  for (const each of (await readdir(place, { encoding: 'buffer' })).sort(Buffer.compare)) {
+  // Piece by piece: a package may have left millions of names.
+  for await (const entry of await opendir(place, { encoding: 'latin1' })) {
+    const each = Buffer.from(entry.name, 'latin1');
     const below = await find(join(place, each), join(name, each));
     if (below !== null) await add(tar, below, signal);
   }

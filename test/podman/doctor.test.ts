@@ -14,6 +14,8 @@ const never = new AbortController().signal;
 const seccomp = { kind: 'own', because: 'the test asks for none' } as const;
 const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';
 const image = process.env['KOJI_ADJUTANT_TEST_IMAGE'] ?? '';
+const dnf5Image = process.env['KOJI_ADJUTANT_TEST_DNF5_IMAGE'] ?? '';
+const noDnf5 = dnf5Image === '' ? ': KOJI_ADJUTANT_TEST_DNF5_IMAGE is not set (scripts/test.sh)' : '';
 const noImage =
   socketPath === '' || image === ''
     ? ': KOJI_ADJUTANT_TEST_ENGINE_SOCKET and KOJI_ADJUTANT_TEST_IMAGE are not set (scripts/test.sh does)'
@@ -36,7 +38,11 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  it('finds all that a build needs', async () => {
+  it('finds all that a build needs', () => findsAll(image));
+
+  it.skipIf(noDnf5 !== '')(`finds all of it with dnf 5, too${noDnf5}`, () => findsAll(dnf5Image));
+
+  async function findsAll(name: string): Promise<void> {
     const manager = new PodmanManager({
       socketPath,
       places: { workDir: dir, topDir: dir, logDir: dir },
@@ -48,7 +54,7 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       ulimits: testUlimits,
     });
 
-    const { info, levels } = await check(manager, image);
+    const { info, levels } = await check(manager, name);
 
     expect(levels).toMatchObject({
       'container engine': 'ok',
@@ -57,7 +63,7 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       'limits of containers': info.limitsEnforced ? 'ok' : 'warn',
       'tools of the default image': 'ok',
     });
-  });
+  }
 });
 
 describe.skipIf(noPodman !== '')(`the doctor with an image in which nothing is${noPodman}`, () => {

@@ -7,6 +7,9 @@ const pluginName = 'adjutant';
 /** Where its plug-ins are, below `/adjutant/in`. */
 const place = 'dnf5-plugins';
 
+/** Where distributions have its loader of plug-ins in Python. */
+const loaders = '/usr/lib{64,}/{,*/}libdnf5/plugins/python_plugins_loader.so';
+
 /**
  * The one plug-in of a solve phase. It writes the solution: the packages to be installed, and the installed ones that it takes
  * out of the root, but for those that rpm takes out by itself (replaced by another version, or obsoleted).
@@ -71,7 +74,7 @@ class Plugin(libdnf5.plugin.IPlugin2_1):
 export const dnf5: PackageManager = {
   name: 'dnf5',
   title: 'dnf 5',
-  find: 'manager=$(command -v dnf5) && [ -e /etc/dnf/libdnf5-plugins/python_plugins_loader.conf ]',
+  find: `manager=$(command -v dnf5) && { for loader in ${loaders}; do [ ! -e "$loader" ] || break; done; [ -e "$loader" ]; }`,
   packages: 'dnf5, dnf5-plugins, python3-libdnf5-python-plugins-loader',
   files: {
     [`${place}/python_plugins_loader.conf`]: '[main]\nname=python_plugins_loader\nenabled=1\n',
@@ -93,7 +96,8 @@ export const dnf5: PackageManager = {
       ...(releaseVersion === null ? [] : [`--releasever=${quote(releaseVersion)}`]),
       '--setopt=cachedir=/adjutant/solve/cache',
       '--setopt=logdir=/adjutant/solve/logs',
-      `--setopt=pluginconfpath=/adjutant/in/${place}`,
+      // dnf 5 reads settings out of the root, which must not lead it to programs in there.
+      `--setopt=plugins=1 --setopt=pluginpath="\${loader%/*}" --setopt=pluginconfpath=/adjutant/in/${place}`,
       '--setopt=allow_vendor_change=1',
       '--setopt=optional_metadata_types=comps,filelists',
       '--assumeno',

@@ -156,7 +156,15 @@ printf '#!/bin/sh\\necho the extra tool works\\n' >%{buildroot}/usr/bin/extra-to
     },
     'sealed-minimal': {
       tags: 'Conflicts: sealed\n',
-      sections: "%preun -p <lua>\nprint('sealed-minimal says goodbye')\n%files\n",
+      // Settings that lead dnf 5 to programs of the root, which must not be run where there is a network.
+      sections: `%install
+mkdir -p %{buildroot}/etc/dnf/libdnf5.conf.d
+printf '[main]\\npluginpath=/mnt/root/opt\\nplugins=0\\n' >%{buildroot}/etc/dnf/libdnf5.conf.d/sealed.conf
+%preun -p <lua>
+print('sealed-minimal says goodbye')
+%files
+/etc/dnf/libdnf5.conf.d/sealed.conf
+`,
     },
     sealed: { tags: 'Conflicts: sealed-minimal\n', sections: '%files\n' },
   };

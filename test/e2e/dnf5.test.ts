@@ -1,15 +1,14 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureTag, ensureTarget } from '../../src/devhub/hub.ts';
 import type { TagRow } from '../../src/devhub/rows.ts';
 import { TestBuilder } from './builder.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';
-import { arch, describeE2e, makeSrpm, srpm, surroundings } from './surroundings.ts';
+import { describeE2e, makeSrpm, srpm, surroundings } from './surroundings.ts';
 
 const run = promisify(execFile);
 const dnf5Image = process.env['KOJI_ADJUTANT_TEST_DNF5_IMAGE'] ?? '';
@@ -104,12 +103,11 @@ describeDnf5('koji-adjutant rebuild with dnf 5', () => {
   });
 
   it('says in root.log that the metadata of a repo is missing', async () => {
-    const repo = join(directory, 'cut');
-    await cp(join(distribution(), 'repodata'), join(repo, 'repodata'), { recursive: true });
-    for (const file of await readdir(join(repo, 'repodata')))
-      if (file.includes('primary')) await rm(join(repo, 'repodata', file));
+    // One that nobody has solved against before.
+    const repodata = join(await makeRepo(join(directory, 'cut')), 'repodata');
+    for (const file of await readdir(repodata)) if (file.includes('primary')) await rm(join(repodata, file));
 
-    const ended = await rebuild(dnf5Image, srpm('hello'), 'from-cut', [repo]);
+    const ended = await rebuild(dnf5Image, srpm('hello'), 'from-cut', [distribution(), dirname(repodata)]);
 
     expect(ended.code, ended.stdout).toBe(1);
     expect(ended.stdout).toContain('exited with status 30; see root.log for more information');
@@ -118,14 +116,13 @@ describeDnf5('koji-adjutant rebuild with dnf 5', () => {
 
   it('adds groups, packages of another repo, users and what takes the place of something', async () => {
     // As the hub's merged repos, it tells of packages that lie somewhere else.
-    const extra = join(directory, 'extra');
-    await makeRepo(extra);
+    const extra = await makeRepo(join(directory, 'extra'));
     const source = await makeSrpm(
       directory,
       'wanting',
       `BuildRequires: leaf-users, extra-tool, sealed\nBuildArch: noarch\n%description\nd\n%build\nextra-tool\n%files\n`,
     );
-    const repos = [distribution(), join(extra, 'repo')];
+    const repos = [distribution(), extra];
 
     const four = await rebuild(surroundings().image, source, 'wanting-4', repos);
     const five = await rebuild(dnf5Image, source, 'wanting-5', repos);
@@ -142,8 +139,8 @@ describeDnf5('koji-adjutant rebuild with dnf 5', () => {
   });
 });
 
-/** A repo `repo` whose group `build` adds packages to that of the distribution, one of which does not exist; they lie in `files`. */
-async function makeRepo(directory: string): Promise<void> {
+/** A repo whose group `build` adds packages to that of the distribution, one of which does not exist; they lie beside it. */
+async function makeRepo(directory: string): Promise<string> {
   const specs = {
     'extra-tool': {
       tags: '',
@@ -185,63 +182,70 @@ print('sealed-minimal says goodbye')
       'sealed-minimal',
     )}${required('no-such-package')}</packagelist></group></comps>`,
   );
-  const base = ['--baseurl', pathToFileURL(files).href, '--outputdir', join(directory, 'repo')];
-  await mkdir(join(directory, 'repo'));
-  await run('createrepo_c', ['--quiet', '-g', comps, ...base, files]);
+  const repo = join(directory, 'repo');
+  await mkdir(repo);
+  const places = ['--baseurl', pathToFileURL(files).href, '--outputdir', repo, files];
+  await run('createrepo_c', ['--quiet', '-g', comps, ...places]);
+  return repo;
 }
 
-describeDnf5('a builder whose image has dnf 5', () => {
+describeDnf5('a builder of a tag with an external repo', () => {
   let hub: DevTestHub;
   let builder: TestBuilder;
 
   beforeAll(async () => {
-    hub = await openDevHub();
-    builder = await TestBuilder.start(hub, [`task_image_default = ${dnf5Image}`]);
+    hub = await openDevHub({ externalRepo: { name: 'distribution', mergeMode: 'bare' } });
+    builder = await TestBuilder.start(hub);
     await builder.ensureRepo('td1-build');
   });
   afterAll(() => builder[Symbol.asyncDispose]());
 
-  /** A target whose build tag has the extra, on top of the distribution's. */
-  const target = async (name: string, extra: TagRow['extra']) => {
-    const groups = [
-      { name: 'build', packages: ['bash', 'gcc', 'make', 'rpm-build', 'redhat-rpm-config'] },
-      { name: 'srpm-build', packages: ['bash', 'rpm-build'] },
-    ];
-    const wanted = { parents: [], groups: [], extra: {} };
-    const buildTag = { ...wanted, groups, name: `${name}-build`, arches: arch };
-    await hub.running.change((devHub) => {
-      const destination = ensureTag(devHub, { ...wanted, name, arches: null });
-      ensureTarget(devHub, name, ensureTag(devHub, buildTag), destination);
+  const setExtra = (extra: TagRow['extra']) =>
+    hub.running.change(({ state: { tables } }) => {
+      const tag = tables.tags.find(({ name }) => name === 'td1-build');
+      if (tag === undefined) throw new Error('the hub has no tag td1-build');
+      tables.tags.update(tag.id, { extra: { repo_include_all: true, 'rpm.macro.dist': '.td1', ...extra } });
     });
-    await builder.ensureRepo(buildTag.name);
-    await hub.running.change((devHub) => ensureTag(devHub, { ...buildTag, extra }));
-    return name;
-  };
 
-  it('tells the hub of the buildroots and sends the log of dnf 5', async () => {
-    const build = await builder.build(srpm('hello'));
+  it('tells the hub the same of buildroots that dnf 4 and dnf 5 have solved for', async () => {
+    const roots: (readonly string[])[] = [];
+    for (const [manager, image, log] of [
+      ['dnf4', surroundings().image, 'dnf.log'],
+      ['dnf5', dnf5Image, 'dnf5.log'],
+    ] as const) {
+      const policy = { version: '1.0', rules: [{ type: 'default', image, pull_policy: 'never' }] };
+      await setExtra({ adjutant_image_policy: policy, 'mock.package_manager': manager });
 
-    expect(build.fault).toBeNull();
-    const { tree } = await builder.child(build, 'buildArch');
-    expect(await builder.uploads(tree.id)).toContain('dnf5.log');
-    const [root] = await hub.buildroots(tree.id);
-    expect(root?.packages.length).toBeGreaterThan(100);
+      const build = await builder.build(srpm('versioned-br'));
+
+      expect(build.fault).toBeNull();
+      const { tree } = await builder.child(build, 'buildArch');
+      expect(await builder.uploads(tree.id)).toContain(log);
+      expect(await builder.log(tree.id, 'mock_config.log')).toContain(
+        `config_opts['package_manager'] = '${manager}'`,
+      );
+      const [root] = await hub.buildroots(tree.id);
+      roots.push((root?.packages ?? []).map(({ nvra }) => nvra).toSorted());
+    }
+    const [four = [], five] = roots;
+    expect(four.length).toBeGreaterThan(100);
+    expect(five).toEqual(four);
     expect(await builder.leftovers()).toEqual([]);
   });
 
-  it('refuses a tag that asks for dnf 4, hard, and names image and package manager', async () => {
-    const name = await target('dnf4-only', { 'mock.package_manager': 'dnf4' });
+  it('refuses what asks for a package manager that the image has not, hard, and names both', async () => {
+    await setExtra({ 'mock.package_manager': 'dnf5' });
 
-    const task = await builder.submit(srpm('hello'), { target: name });
+    const task = await builder.submit(srpm('hello'));
 
     const refusals = () => hub.running.change(({ state }) => state.tables.refusals.all());
     await expect.poll(refusals, { timeout: 120_000, interval: 500 }).toHaveLength(1);
     const [refusal] = await refusals();
     expect(refusal).toMatchObject({
       soft: false,
-      msg: expect.stringMatching(/mock\.package_manager is dnf4: bootstrap image .* has no dnf 4 /),
+      msg: expect.stringMatching(/mock\.package_manager is dnf5: bootstrap image .* has no dnf 5 /),
     });
-    expect(refusal?.msg).toContain(dnf5Image);
+    expect(refusal?.msg).toContain(surroundings().image);
     const client = await builder.login();
     await client.call('cancelTask', [task]);
     expect(await builder.leftovers()).toEqual([]);

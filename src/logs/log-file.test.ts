@@ -28,6 +28,39 @@ describe('LogFile', () => {
   });
 
   it.each([
+    ['cut', (path: string) => truncate(path, 2), false],
+    ['cut', (path: string) => truncate(path, 2), true],
+    ['removed', (path: string) => rm(path), false],
+    ['replaced by less', (path: string) => rm(path).then(() => writeFile(path, 'o\n')), true],
+  ])('does not go on when somebody has %s it meanwhile', async (_how, harm, growing) => {
+    const path = await place();
+    const before = await LogFile.create('build.log', path);
+    await before.write('one\n');
+    await before.close();
+    await harm(path);
+
+    const file = await LogFile.reopen('build.log', path);
+    onTestFinished(() => file.close());
+
+    await expect(file.goOn(4, growing)).rejects.toThrow(LogDamaged);
+  });
+
+  it.each([
+    ['at a size', false, 'one\nthree\n'],
+    ['behind all that is there', true, 'one\ntwo\nthree\n'],
+  ])('goes on %s', async (_where, growing, content) => {
+    const path = await place();
+    await writeFile(path, 'one\ntwo\n');
+    const file = await LogFile.reopen('build.log', path);
+
+    await file.goOn(4, growing);
+    await file.write('three\n');
+    await file.close();
+
+    expect(await readFile(path, 'utf8')).toBe(content);
+  });
+
+  it.each([
     ['cut', (path: string) => truncate(path, 2)],
     ['removed', (path: string) => rm(path)],
     ['replaced', (path: string) => rm(path).then(() => writeFile(path, 'one\n'))],

@@ -67,11 +67,15 @@ export class LogFile implements LogSink {
     this.#size += data.length;
   }
 
-  /** Writes from now on, at this size; with null behind all that is there. */
-  async goOn(size: number | null): Promise<void> {
+  /**
+   * Writes from now on: at this size, or when it is `growing` behind all that is there. Rejects with {@link LogDamaged}
+   * when there is less than that.
+   */
+  async goOn(size: number, growing: boolean): Promise<void> {
     await this.#tail;
     if (!this.#isPast) return;
-    if (size !== null && size < this.#size) {
+    if (size > this.#size) throw new LogDamaged(this.path);
+    if (!growing && size < this.#size) {
       await this.#file.truncate(size);
       this.#size = size;
     }

@@ -109,7 +109,8 @@ export class TaskLogs {
 
   /**
    * For logs that an earlier life has left: from now on what is written is new. Each goes on at its size, the one that
-   * is `growing` behind all that is there: how much that is beyond its size, and its end, is given.
+   * is `growing` behind all that is there: how much that is beyond its size, and its end, is given. Rejects when somebody
+   * has cut or removed one.
    */
   async goOn(
     sizes: Readonly<Record<string, number>>,
@@ -119,7 +120,7 @@ export class TaskLogs {
     let part = { writtenBytes: 0, tail: new Uint8Array(0) as Uint8Array };
     for (const { file } of this.#open.filter((log) => log.file.isPast)) {
       const size = sizes[file.name] ?? 0;
-      await file.goOn(file.name === growing ? null : size);
+      await file.goOn(size, file.name === growing);
       if (file.name === growing)
         part = { writtenBytes: Math.max(0, file.size - size), tail: await file.end(size, tailBytes) };
     }
@@ -130,7 +131,7 @@ export class TaskLogs {
   async takeAll(): Promise<void> {
     this.#isPast = false;
     for (const name of (await readdir(this.#directory)).sort())
-      await (await this.#add(name, 'plain', '', true)).goOn(null);
+      await (await this.#add(name, 'plain', '', true)).goOn(0, true);
   }
 
   /** Writes a log whose whole content is known. Nothing is sent, or listed, for an empty one. */

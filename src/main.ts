@@ -38,7 +38,7 @@ import { Health } from './monitoring/health.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { StatusServer } from './monitoring/status-server.ts';
 import { PolicyResolver } from './policy/resolver.ts';
-import { startRelease } from './start-release.ts';
+import { ReleaseGuard } from './release-guard.ts';
 import { taskMethods } from './tasks/registry.ts';
 
 /** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
@@ -132,6 +132,9 @@ async function assemble(
   const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   cleanup.use(await InstanceLock.take(places.workDir));
+  // From here on no guard of an earlier life has anything to do.
+  if (args.goOn && !args.skipMain)
+    cleanup.use(await ReleaseGuard.start(places.workDir, config.adjutant.handover_limit));
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   // Before the first task is.
   await ensureDefaultImage(config, containers, signal);
@@ -245,7 +248,6 @@ async function makeDaemon(
   return new Daemon({
     ...{ session, sessions, journal, environment },
     restarts: new Restarts(join(adjutant.state_dir, 'journal', 'restarts')),
-    handOver: () => startRelease(adjutant.state_dir, adjutant.handover_limit),
     probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events,
     settings: {

@@ -6,6 +6,7 @@ import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
 import { buildrootHost, cacheBudget } from './buildroot-host.ts';
+import { checkDisk } from './check-disk.ts';
 import { patternsWithoutMethod } from './config/accept-rules.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
@@ -133,8 +134,10 @@ async function assemble(
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   cleanup.use(await InstanceLock.take(places.workDir));
   // From here on no guard of an earlier life has anything to do.
-  if (args.goOn && !args.skipMain)
+  if (args.goOn && !args.skipMain) {
+    await checkDisk(places.workDir);
     cleanup.use(await ReleaseGuard.start(places.workDir, config.adjutant.handover_limit));
+  }
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   // Before the first task is.
   await ensureDefaultImage(config, containers, signal);

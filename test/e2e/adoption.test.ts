@@ -155,8 +155,7 @@ describeE2e('a daemon that is killed', () => {
 
   it('leaves nothing when it is not started again', async () => {
     const { buildArch } = await count(10);
-    const states = () =>
-      hub.running.change(({ state }) => state.tables.tasks.mustGet(buildArch).state);
+    const states = () => hub.running.change(({ state }) => state.tables.tasks.mustGet(buildArch).state);
     await builder.kill();
 
     await expect.poll(states, { timeout: 60_000, interval: 200 }).toBe(taskState.FREE);

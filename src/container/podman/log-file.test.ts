@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isDiskFull } from '../../core/disk-full.ts';
 import { ContainerError } from '../errors.ts';
-import { cutMark, fullMark, followLog, LogDecoder } from './log-file.ts';
+import { cutMark, followLog, fullMark, LogDecoder } from './log-file.ts';
 
 const never = new AbortController().signal;
 
@@ -207,17 +207,20 @@ describe('followLog', () => {
     return Buffer.concat([lines.subarray(0, bytes), entriesOf(Buffer.from(later), '01')]);
   }
 
-  it.each([4096, 12_288, 16_384])('says where the disk has cost output, full after %i bytes', async (bytes) => {
-    await writeFile(path, tornAfter(bytes, 'later\nlast\n'));
+  it.each([4096, 12_288, 16_384])(
+    'says where the disk has cost output, full after %i bytes',
+    async (bytes) => {
+      await writeFile(path, tornAfter(bytes, 'later\nlast\n'));
 
-    const { text, error } = await readOn(
-      followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
-    );
+      const { text, error } = await readOn(
+        followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+      );
 
-    expect(isDiskFull(error)).toBe(true);
-    expect(text.startsWith('line 0\nline 1\n')).toBe(true);
-    expect(text.endsWith(fullMark)).toBe(true);
-  });
+      expect(isDiskFull(error)).toBe(true);
+      expect(text.startsWith('line 0\nline 1\n')).toBe(true);
+      expect(text.endsWith(fullMark)).toBe(true);
+    },
+  );
 
   it('says that the end of the output was lost to a full disk', async () => {
     await writeFile(path, tornAfter(4096, ''));

@@ -10,7 +10,11 @@ const log = Buffer.concat(Array.from({ length: 300 }, (_, i) => entry(`line ${i}
 /** Whether a tear is seen, in a log that comes in pieces. */
 function isTorn(content: Buffer, cuts: readonly number[] = []): boolean {
   const watch = new TearWatch(0);
-  const edges = [0, ...cuts.map((cut) => cut % (content.length + 1)).toSorted((a, b) => a - b), content.length];
+  const edges = [
+    0,
+    ...cuts.map((cut) => cut % (content.length + 1)).toSorted((a, b) => a - b),
+    content.length,
+  ];
   return edges
     .slice(1)
     .map((end, i) => watch.see(content.subarray(edges[i], end)))
@@ -39,7 +43,9 @@ describe('TearWatch', () => {
   });
 
   it('takes a log in the output for output, also where that begins with a block', () => {
-    const lines = Array.from({ length: 4000 }, (_, i) => entry(`${'x'.repeat((i * i) % 97)} said ${head}text`));
+    const lines = Array.from({ length: 4000 }, (_, i) =>
+      entry(`${'x'.repeat((i * i) % 97)} said ${head}text`),
+    );
     const quoting = Buffer.concat(lines);
     const places = [...quoting.toString().matchAll(/said /g)].map(({ index }) => index + 5);
 

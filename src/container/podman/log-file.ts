@@ -140,14 +140,14 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
       continue;
     }
     const chunk = buffer.subarray(0, bytesRead);
-    const isTorn = tears.see(chunk);
-    const text = decode(decoder, chunk, path, options.from + position === 0);
+    const torn = tears.see(chunk);
+    const text = decode(decoder, chunk.subarray(0, torn ?? bytesRead), path, options.from + position === 0);
     position += bytesRead;
     const rest = earlier.leaveOut(text);
     if (rest === null) throw lostOutput(path);
     // A copy: the reader may keep it, and few bytes must not keep a whole buffer.
     if (rest.length > 0) yield Buffer.from(rest);
-    if (isTorn) {
+    if (torn !== null) {
       yield Buffer.from(fullMark);
       throw noRoom(path);
     }

@@ -30,18 +30,19 @@ export class TearWatch {
     return this.#last.length === 0 || this.#last.at(-1) === newline;
   }
 
-  /** The next bytes of the log; true when an entry is torn in them. */
-  see(chunk: Uint8Array): boolean {
+  /** The next bytes of the log; gives how many of them there are before an entry is torn, or null when none is. */
+  see(chunk: Uint8Array): number | null {
     const bytes = Buffer.concat([this.#last, chunk]);
     const first = Math.ceil((this.#offset + 1) / blockBytes) * blockBytes - this.#offset;
-    let isTorn = false;
+    let torn: number | null = null;
     for (let at = first; at + headerBytes <= bytes.length; at += blockBytes)
-      isTorn ||= bytes[at - 1] !== newline && isHeader(bytes, at) && this.#isLater(bytes, at);
+      if (bytes[at - 1] !== newline && isHeader(bytes, at) && this.#isLater(bytes, at))
+        torn ??= Math.max(0, at - this.#last.length);
     const kept = Math.max(0, bytes.length - headerBytes);
     this.#time = this.#timeAt(bytes, kept);
     this.#last = Buffer.from(bytes.subarray(kept));
     this.#offset += kept;
-    return isTorn;
+    return torn;
   }
 
   /** A log that is quoted in the output has older times than the entry it stands in. */

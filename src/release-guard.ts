@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 
 /** A shell takes next to no memory while it waits, and sees the end of this process however that comes. */
-const waiting = 'read -r word; [ "$word" = dismissed ] && exit; sleep "$1"; shift; exec "$@"';
+const waiting =
+  'read -r word; [ "$word" = dismissed ] && exit; sleep "$1"; log=$2; shift 2; exec "$@" >>"$log" 2>&1';
 
 /** A restart is not to be slowed down by the start of a second program. */
 const longestPauseSeconds = 10;
@@ -31,12 +32,14 @@ export class ReleaseGuard implements AsyncDisposable {
     afterSeconds: number,
     release: (afterSeconds: number) => readonly string[] = releaseCommand,
   ): Promise<ReleaseGuard> {
-    await using log = await open(join(workDir, 'release.log'), 'a', 0o600);
+    const log = join(workDir, 'release.log');
+    // Not kept open: nothing is to be in the way of somebody who has to mend the disk.
+    await (await open(log, 'a', 0o600)).close();
     const pauseSeconds = Math.min(longestPauseSeconds, afterSeconds - 1);
-    const command = [String(pauseSeconds), ...release(afterSeconds - pauseSeconds)];
+    const command = [String(pauseSeconds), log, ...release(afterSeconds - pauseSeconds)];
     const child = spawn('/bin/sh', ['-c', waiting, 'koji-adjutant-guard', ...command], {
       detached: true,
-      stdio: ['pipe', log.fd, log.fd],
+      stdio: ['pipe', 'ignore', 'ignore'],
     });
     await once(child, 'spawn');
     child.unref();

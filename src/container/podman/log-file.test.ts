@@ -222,24 +222,30 @@ describe('followLog', () => {
     },
   );
 
-  it.each(Array.from({ length: 46 }, (_, i) => i + 2))('says so wherever the entry is torn: %i', async (more) => {
-    const first = entriesOf(Buffer.from(`${'x'.repeat(4096 - 45 - more)}\ny\n`));
-    await writeFile(path, Buffer.concat([first.subarray(0, 4096), entriesOf(Buffer.from('later\n'), '01')]));
-
-    const { text, error } = await readOn(
-      followLog({
+  it.each(Array.from({ length: 46 }, (_, i) => i + 2))(
+    'says so wherever the entry is torn: %i',
+    async (more) => {
+      const first = entriesOf(Buffer.from(`${'x'.repeat(4096 - 45 - more)}\ny\n`));
+      await writeFile(
         path,
-        from: 4,
-        end: Buffer.from('xxxx'),
-        clock: clockOf([]),
-        signal: never,
-        ended: Promise.resolve(),
-      }),
-    );
+        Buffer.concat([first.subarray(0, 4096), entriesOf(Buffer.from('later\n'), '01')]),
+      );
 
-    expect(isDiskFull(error)).toBe(true);
-    expect(text).not.toContain('later');
-  });
+      const { text, error } = await readOn(
+        followLog({
+          path,
+          from: 4,
+          end: Buffer.from('xxxx'),
+          clock: clockOf([]),
+          signal: never,
+          ended: Promise.resolve(),
+        }),
+      );
+
+      expect(isDiskFull(error)).toBe(true);
+      expect(text).not.toContain('later');
+    },
+  );
 
   it('says that the end of the output was lost to a full disk', async () => {
     await writeFile(path, tornAfter(4096, ''));

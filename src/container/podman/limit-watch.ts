@@ -90,8 +90,8 @@ export class LimitWatch {
       const grown = await file.stat();
       if (grown.size > size) since = now;
       size = grown.size;
-      if (size > logBytes) return this.#stop({ limit: 'log', allowed: logBytes, peak: size });
-      if (now - since >= idleMs) return this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
+      if (size > logBytes) return await this.#stop({ limit: 'log', allowed: logBytes, peak: size });
+      if (now - since >= idleMs) return await this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
     }
   }
 

@@ -37,6 +37,8 @@ export interface WorldOptions {
   readonly withRepo: boolean;
   /** Left out: a work area in memory. */
   openArea?(path: string, sizeMb: number): WorkArea;
+  /** Lines of adjutant.conf. */
+  readonly settings?: readonly string[];
 }
 
 /** A hub, a daemon that is kept alive, an engine's service and a proxy before the hub. */
@@ -81,7 +83,7 @@ export class World {
       options.onEvent,
     );
     const proxy = await FaultyProxy.open(hub.url, options.rules);
-    await configure(directory, hub, proxy.url, engine.socket, surroundings.image);
+    await configure(directory, hub, proxy.url, engine.socket, surroundings.image, options.settings);
     const daemon = new KeptDaemon(directory);
     const world = new World({ hub, area, engine, daemon }, proxy, directory, surroundings.distribution);
     await world.#client.login(hub.admin.name, hub.admin.password);
@@ -261,6 +263,7 @@ async function configure(
   server: string,
   socket: string,
   image: string,
+  settings: readonly string[] = [],
 ): Promise<void> {
   const { name: user, password } = hub.builder;
   const kojid = {
@@ -271,6 +274,6 @@ async function configure(
   const lines = Object.entries(kojid).map(([key, value]) => `${key} = ${value}`);
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'kojid.conf'), ['[kojid]', ...lines, ''].join('\n'));
-  const adjutant = [`podman_socket = ${socket}`, `task_image_default = ${image}`];
+  const adjutant = [`podman_socket = ${socket}`, `task_image_default = ${image}`, ...settings];
   await writeFile(join(directory, 'adjutant.conf'), ['[adjutant]', ...adjutant, ''].join('\n'));
 }

@@ -91,7 +91,8 @@ export class LimitWatch {
       if (grown.size > size) since = now;
       size = grown.size;
       if (size > logBytes) return await this.#stop({ limit: 'log', allowed: logBytes, peak: size });
-      if (now - since >= idleMs) return await this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
+      if (now - since >= idleMs)
+        return await this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
     }
   }
 

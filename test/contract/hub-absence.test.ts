@@ -91,7 +91,14 @@ describe('a hub that is away', () => {
     const { host } = hubApis(session, clock);
     await host.updateHost(0, false);
     await host.updateHost(0, false);
-    const behind = resumeSession({ ...session.state(), callnum: -unsavedCallnums }, options, auth, clock, transport, log);
+    const behind = resumeSession(
+      { ...session.state(), callnum: -unsavedCallnums },
+      options,
+      auth,
+      clock,
+      transport,
+      log,
+    );
 
     await expect(hubApis(behind, clock).host.updateHost(0, true)).rejects.toMatchObject({ faultCode: 1008 });
     expect(await host.host()).toMatchObject({ ready: false });

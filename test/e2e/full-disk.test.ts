@@ -24,7 +24,14 @@ describeAsRoot('a disk that becomes full', () => {
     });
     const build = await bench.submit();
     await filled.promise;
-    await expect.poll(log, inTime).toMatch(/"why":"0 MB free at [^"]+, minspace is 1".*"msg":"not ready/);
+    const stillFull = () => {
+      // What the daemon tidies up makes room.
+      bench.world.area.fill();
+      return log();
+    };
+    await expect
+      .poll(stillFull, inTime)
+      .toMatch(/"why":"0 MB free at [^"]+, minspace is 1".*"msg":"not ready/);
     bench.world.area.empty();
     await bench.endsWell(build);
     return log();

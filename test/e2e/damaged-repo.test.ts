@@ -1,0 +1,90 @@
+import { readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Ended, TestBuilder } from './builder.ts';
+import { type DevTestHub, openDevHub } from './dev-hub.ts';
+import { ownTarget } from './own-target.ts';
+import { arch, describeE2e, srpm } from './surroundings.ts';
+
+describeE2e('a build from a repository that is damaged', () => {
+  let hub: DevTestHub;
+  let builder: TestBuilder;
+
+  beforeAll(async () => {
+    hub = await openDevHub();
+    builder = await TestBuilder.start(hub);
+  });
+  afterAll(() => builder[Symbol.asyncDispose]());
+
+  const below = (...path: readonly string[]) => join(builder.directory, 'work/adjutant/cache', ...path);
+  /** Files of the repo's metadata whose names fit. */
+  const metadata = async (target: string, pattern: RegExp) => {
+    const repos = join(hub.topdir, 'repos', `${target}-build`);
+    const ids = (await readdir(repos)).filter((entry) => /^\d+$/.test(entry));
+    const places = ids.map((id) => join(repos, id, arch, 'repodata'));
+    const found = places.map(async (place) =>
+      (await readdir(place)).filter((name) => pattern.test(name)).map((name) => join(place, name)),
+    );
+    return (await Promise.all(found)).flat();
+  };
+  const packages = async (directory: string) =>
+    (await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []))
+      .filter((entry) => entry.isFile() && /\.(rpm|part)$/.test(entry.name))
+      .map(({ parentPath, name }) => join(parentPath, name));
+
+  /** The build has failed for want of a root, with nothing left; gives root.log. */
+  async function failedWithoutRoot(build: Ended): Promise<string> {
+    const rebuild = await builder.child(build, 'rebuildSRPM');
+    expect(rebuild.fault).toEqual({
+      code: 1012,
+      text: 'could not init buildroot, exited with status 30; see root.log for more information',
+    });
+    expect((await hub.buildroots(rebuild.tree.id)).map(({ state }) => state)).toEqual(['EXPIRED']);
+    expect(await builder.leftovers()).toEqual([]);
+    return builder.log(rebuild.tree.id, 'root.log');
+  }
+
+  it('says which package is shorter than the repo says, and keeps nothing of it', async () => {
+    const target = await ownTarget(hub, builder, 'short');
+    const [path = ''] = (await packages(join(hub.topdir, 'packages'))).filter((each) =>
+      each.includes('/bash-'),
+    );
+    const whole = await readFile(path);
+    // In place of the file: its content may be shared with others.
+    await rename(path, `${path}.whole`);
+    await writeFile(path, whole.subarray(0, -100));
+    try {
+      const log = await failedWithoutRoot(await builder.build(srpm('hello'), { target }));
+
+      expect(log).toMatch(
+        /^\S+\/bash-\S+\.rpm is not the package that the repo describes \(\d+ bytes, sha256:[0-9a-f]+\): it has \d+ bytes\. Has the repo been changed after its metadata was made\?/m,
+      );
+      for (const cached of await packages(below('packages'))) {
+        expect(cached).toMatch(/\.rpm$/);
+        expect((await readFile(cached)).length).not.toBe(whole.length - 100);
+      }
+    } finally {
+      await rm(path);
+      await rename(`${path}.whole`, path);
+    }
+    expect((await builder.build(srpm('hello'), { target })).fault).toBeNull();
+  });
+
+  it.each([
+    ['primary metadata', /primary\.xml/, 50],
+    ['repomd.xml', /^repomd\.xml$/, 300],
+    ['repomd.xml, which is empty,', /^repomd\.xml$/, 0],
+  ])('says which repo it is when %s is cut off, and what to do', async (what, pattern, bytes) => {
+    const target = await ownTarget(hub, builder, `cut-${what.length}`);
+    const cut = await metadata(target, pattern);
+    expect(cut).not.toEqual([]);
+    for (const path of cut) await truncate(path, bytes);
+    const kept = await readdir(below('metadata'));
+
+    const log = await failedWithoutRoot(await builder.build(srpm('hello'), { target }));
+
+    console.log(what, log);
+    expect(log).toMatch(new RegExp(`/repos/${target}-build/\\d+/${arch}.*: .*(primary|repomd\\.xml)`));
+    expect(await readdir(below('metadata'))).toEqual(kept);
+  });
+});

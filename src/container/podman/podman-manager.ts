@@ -21,6 +21,7 @@ import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
 import { Created, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
+import { KillLedger } from './kill-ledger.ts';
 import { PodmanContainer, removeContainer } from './podman-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
 import { RootMounts } from './root-mounts.ts';
@@ -59,6 +60,7 @@ export class PodmanManager implements ContainerManager {
   readonly #engine: Engine;
   readonly #images: ImageStore;
   readonly #roots: RootMounts;
+  readonly #kills = new KillLedger();
 
   constructor(options: PodmanManagerOptions) {
     this.#options = options;
@@ -119,6 +121,7 @@ export class PodmanManager implements ContainerManager {
       ...{
         engine: this.#engine,
         roots: this.#roots,
+        kills: this.#kills,
         socketPath: this.#options.socketPath,
         clock,
         id,
@@ -153,6 +156,7 @@ export class PodmanManager implements ContainerManager {
       ...{
         engine: this.#engine,
         roots: this.#roots,
+        kills: this.#kills,
         socketPath: this.#options.socketPath,
         clock,
         id: found.Id,

@@ -254,7 +254,7 @@ describe('loadConfig', () => {
       expect.stringMatching(
         /^\/etc\/kojid\/adjutant\.conf:5: adjutant_build_pids: .*did you mean build_pids\?$/,
       ),
-      'KOJI_ADJUTANT_BUILD_PIDS: 0 is too small; the least is 1',
+      'KOJI_ADJUTANT_BUILD_PIDS: 0 is too small; the least is 4',
     ]);
   });
 

@@ -116,7 +116,7 @@ describe('parseImagePolicy', () => {
     [
       'no memory at all',
       policy({ type: 'default', image: 'x', limits: { memory: '0m' } }),
-      'memory must be a number of bytes, or a text like "512m" or "4g", and at least 4m, not "0m"',
+      'memory must be a number of bytes, or a text like "512m" or "4g", and at least 4m',
     ],
     [
       'half a process',
@@ -131,7 +131,7 @@ describe('parseImagePolicy', () => {
     [
       'less memory than a container starts with',
       policy({ type: 'default', image: 'x', limits: { memory: '4095k' } }),
-      'and at least 4m, not "4095k"',
+      'and at least 4m',
     ],
     [
       'fewer processes than rpmbuild needs',

@@ -143,7 +143,9 @@ describeE2e('what was prepared before', () => {
     await podman('tag', root, 'localhost/koji-adjutant-test-no-dnf:1');
     const rules = [{ type: 'default', image: 'localhost/koji-adjutant-test-no-dnf:1', pull_policy: 'never' }];
     try {
-      const name = await ownTarget(hub, builder, 'no-dnf', { adjutant_image_policy: { version: '1.0', rules } });
+      const name = await ownTarget(hub, builder, 'no-dnf', {
+        adjutant_image_policy: { version: '1.0', rules },
+      });
 
       const build = await builder.build(srpm('hello'), { target: name });
 

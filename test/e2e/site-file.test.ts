@@ -53,7 +53,16 @@ describeE2e('a build for which the site file opens something', () => {
     const { log, error } = await bench.build({ script, opening: opened });
 
     expect(log, String(error)).toContain('\ndone\n');
-    expect(foundBy(log)).toEqual(['device', 'mount', 'tmpfs', 'ulimit', 'shm', 'seccomp', 'sealed', 'offline']);
+    expect(foundBy(log)).toEqual([
+      'device',
+      'mount',
+      'tmpfs',
+      'ulimit',
+      'shm',
+      'seccomp',
+      'sealed',
+      'offline',
+    ]);
   });
 
   it('may write to a mount where that is said', async () => {

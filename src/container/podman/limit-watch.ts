@@ -143,6 +143,9 @@ const over = AbortSignal.abort();
  * The cgroup of a container; null when it has ended. Where a rootless engine sets no limits, it names the one that it is
  * in itself, which tells nothing of the container.
  */
-function ownCgroup({ CgroupPath }: ContainerState, id: ContainerId): string | null {
+export function ownCgroup(
+  { CgroupPath }: Pick<ContainerState, 'CgroupPath'>,
+  id: ContainerId,
+): string | null {
   return CgroupPath?.includes(id) === true ? CgroupPath : null;
 }

@@ -140,6 +140,21 @@ echo attack is over`;
     expect(open).toEqual({ rootful: ['process'], rootless: [] }[engine]);
   });
 
+  it('sees nothing of a build of the same package at the same time', async () => {
+    const script = (own: string) => `
+touch /tmp/planted-${own} /var/tmp/planted-${own} ~/planted-${own}
+sleep 3
+find / -xdev -name 'planted-*' 2>/dev/null | grep -qv 'planted-${own}$' && echo hit other
+echo attack is over`;
+
+    expect(await Promise.all([hits({ script: script('a') }), hits({ script: script('b') })])).toEqual([
+      [],
+      [],
+    ]);
+    // In one root they would: this one finds what it has planted under another name.
+    expect(await hits({ script: `touch /tmp/planted-b\n${script('a')}` })).toEqual(['other']);
+  });
+
   it('leaves nothing for the next build, and snapshot and package cache as they were', async () => {
     const { snapshots, packagesPath } = bench.host.cache;
     const packages = join(bench.directory, packagesPath);

@@ -155,4 +155,12 @@ describeE2e('what was prepared before', () => {
       await podman('rmi', 'localhost/koji-adjutant-test-no-dnf:1');
     }
   });
+
+  it('is there at once after a restart of the daemon', async () => {
+    await builder.daemon.stop();
+    await builder.restart();
+
+    expect(await rootLog(await builder.build(srpm('hello')))).toMatch(/taken from snapshot/);
+    expect(await builder.leftovers()).toEqual([]);
+  });
 });

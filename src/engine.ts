@@ -4,11 +4,9 @@ import { join } from 'node:path';
 import type { Config } from './config/schema.ts';
 import { ContainerError } from './container/errors.ts';
 import type { ContainerManager } from './container/manager.ts';
-import { Engine as PodmanEngine } from './container/podman/engine.ts';
-import { askInfo } from './container/podman/engine-info.ts';
 import { PodmanManager } from './container/podman/podman-manager.ts';
 import type { Places } from './container/podman/resolve-mounts.ts';
-import { prepareSeccomp, type SeccompChoice } from './container/podman/seccomp.ts';
+import type { SeccompChoice } from './container/podman/seccomp.ts';
 import { ensureService } from './container/podman/service.ts';
 import { findSocket } from './container/podman/socket.ts';
 import type { Clock } from './core/clock.ts';
@@ -27,13 +25,14 @@ export interface Engine {
     /** `private`: a service of our own; `started`: one that was not there before. */
     readonly kind: 'found' | 'private' | 'started';
   };
-  readonly seccomp: SeccompChoice;
+  /** What containers are filtered with, as the engine says. */
+  seccomp(signal: AbortSignal): Promise<SeccompChoice>;
 }
 
 /**
  * The container engine: the service whose socket answers, else a private one with the configuration that
  * `scripts/setup.sh` wrote. A socket that the operator named is never replaced by another. The seccomp
- * profile of its containers is written into the worker's area.
+ * profile of its containers is written into the worker's area before the first is made.
  */
 export async function reachEngine(
   { adjutant }: Config,
@@ -51,21 +50,14 @@ export async function reachEngine(
     timeoutMs: adjutant.container_timeouts.startMs,
     pullMs: adjutant.container_timeouts.pullMs,
   };
-  const { host } = await askInfo(new PodmanEngine(connection), signal);
-  const seccomp = await prepareSeccomp(host.security, join(places.workDir, 'seccomp.json'));
-  if (seccomp.kind === 'own') {
-    log.warn(
-      `containers keep the engine's own seccomp filter, under which "setarch -R" fails in builds: ${seccomp.because}`,
-    );
-  }
   const containers = new PodmanManager({
     ...connection,
     places,
     logger: log,
     ulimits: ulimitsOf(await readHostLimits()),
-    ...(seccomp.kind === 'extended' ? { seccompProfile: seccomp.path } : {}),
+    seccompPath: join(places.workDir, 'seccomp.json'),
   });
-  return { containers, reached, seccomp };
+  return { containers, reached, seccomp: (by) => containers.seccomp(by) };
 }
 
 async function engineSocket(

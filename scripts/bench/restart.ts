@@ -35,6 +35,8 @@ const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-restart-'));
 const world = await World.open(surroundings, {
   openHub: (place) => DevChaosHub.open(place, surroundings.distribution, 100),
   withRepo: true,
+  // What a host runs.
+  cli: join(import.meta.dirname, '../../dist/cli.js'),
   rules: { onRequest: () => null },
   onEvent: () => undefined,
 });

@@ -23,6 +23,7 @@ const final = [78, 2];
 /** The daemon as a service manager would keep it: started again whenever it ends, until it is told to stop. */
 export class KeptDaemon {
   readonly #directory: string;
+  readonly #cli: string;
   #daemon: DaemonProcess;
   #stopping = false;
   #kept: Promise<void>;
@@ -34,8 +35,10 @@ export class KeptDaemon {
   /** Why it cannot be kept, once that is known. */
   failure: string | null = null;
 
-  constructor(directory: string) {
+  /** `cli` is what Node.js runs: the daemon's source, or what was built from it. */
+  constructor(directory: string, cli: string) {
     this.#directory = directory;
+    this.#cli = cli;
     this.#daemon = this.#spawn();
     this.#kept = this.#keep();
   }
@@ -124,13 +127,7 @@ export class KeptDaemon {
     this.starts += 1;
     this.startedMs = systemClock.now();
     return new DaemonProcess({
-      command: [
-        process.execPath,
-        '--expose-gc',
-        '--import',
-        preload,
-        join(import.meta.dirname, '../../src/cli.ts'),
-      ],
+      command: [process.execPath, '--expose-gc', '--import', preload, this.#cli],
       configPath: join(this.#directory, 'kojid.conf'),
       logPath: join(this.#directory, 'log'),
       env: {

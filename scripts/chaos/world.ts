@@ -37,7 +37,11 @@ export interface WorldOptions {
   readonly withRepo: boolean;
   /** Left out: a work area in memory. */
   openArea?(path: string, sizeMb: number): WorkArea;
+  /** What Node.js runs as the daemon. Left out: its source. */
+  readonly cli?: string;
 }
+
+const sourceCli = join(import.meta.dirname, '../../src/cli.ts');
 
 /** A hub, a daemon that is kept alive, an engine's service and a proxy before the hub. */
 export class World {
@@ -82,7 +86,7 @@ export class World {
     );
     const proxy = await FaultyProxy.open(hub.url, options.rules);
     await configure(directory, hub, proxy.url, engine.socket, surroundings.image);
-    const daemon = new KeptDaemon(directory);
+    const daemon = new KeptDaemon(directory, options.cli ?? sourceCli);
     const world = new World({ hub, area, engine, daemon }, proxy, directory, surroundings.distribution);
     await world.#client.login(hub.admin.name, hub.admin.password);
     if (options.withRepo) await world.end(await world.submit('newRepo', ['td1-build']));
@@ -192,9 +196,8 @@ export class World {
 
   /** Has the daemon forget what it has prepared. No task may run. */
   async forget(): Promise<void> {
-    const cli = join(import.meta.dirname, '../../src/cli.ts');
     const config = join(this.#directory, 'kojid.conf');
-    await promisify(execFile)(process.execPath, [cli, 'cache', 'trim', '--all', '-c', config], {
+    await promisify(execFile)(process.execPath, [sourceCli, 'cache', 'trim', '--all', '-c', config], {
       env: withoutTestVariables(process.env),
     });
   }

@@ -12,7 +12,6 @@ import { allOf } from '../support/all-of.ts';
 import { PodmanHarness, podmanMissing, testUlimits } from './container-harness.ts';
 
 const never = new AbortController().signal;
-const seccomp = { kind: 'own', because: 'the test asks for none' } as const;
 const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';
 const image = process.env['KOJI_ADJUTANT_TEST_IMAGE'] ?? '';
 const noImage =
@@ -23,7 +22,11 @@ const missing = podmanMissing();
 const noPodman = missing === undefined ? '' : `: ${missing}`;
 
 async function check(containers: PodmanManager, name: string, limits: ResourceLimits = { pids: 100 }) {
-  const engine = { containers, reached: { socketPath, kind: 'found' }, seccomp } as const;
+  const engine = {
+    containers,
+    reached: { socketPath, kind: 'found' },
+    seccomp: (by: AbortSignal) => containers.seccomp(by),
+  } as const;
   const info = await containers.probe(never);
   const findings = await allOf(
     checkEngine(engine, info, { name, pull: 'never', limits }, machineArch(), never),

@@ -1,5 +1,6 @@
 import { access, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -19,12 +20,13 @@ import { inspectContainer, settledState } from './container-state.ts';
 import { sizeOf } from './disk-use.ts';
 import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
-import { Created, ListedContainers } from './engine-schema.ts';
+import { Created, type Info, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
 import { KillLedger } from './kill-ledger.ts';
 import { PodmanContainer, removeContainer } from './podman-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
 import { RootMounts } from './root-mounts.ts';
+import { type EngineSeccomp, prepareSeccomp, type SeccompChoice } from './seccomp.ts';
 import { type CreateContext, toCreateOptions, type Ulimits } from './to-create-options.ts';
 
 export interface PodmanManagerOptions {
@@ -39,8 +41,8 @@ export interface PodmanManagerOptions {
   readonly timeoutMs: number;
   /** How long one pull of an image may take. */
   readonly pullMs: number;
-  /** Path of a seccomp profile; left out: podman's own. */
-  readonly seccompProfile?: string;
+  /** Where the seccomp profile is written that containers get; left out: they get podman's own. */
+  readonly seccompPath?: string;
   /** What containers get unless their spec says otherwise; `nofile` and `nproc` are among them. */
   readonly ulimits: Ulimits & { readonly nofile: object; readonly nproc: object };
 }
@@ -53,6 +55,8 @@ const stateOf: Readonly<Record<string, ContainerSummary['state']>> = {
   exited: 'exited',
 };
 
+const noProfile: SeccompChoice = { kind: 'own', because: 'no profile was asked for' };
+
 /** Containers in podman, rootful or rootless, over the unix socket of its service. */
 export class PodmanManager implements ContainerManager {
   readonly backend = 'podman';
@@ -61,6 +65,7 @@ export class PodmanManager implements ContainerManager {
   readonly #images: ImageStore;
   readonly #roots: RootMounts;
   readonly #kills = new KillLedger();
+  #seccomp: Promise<SeccompChoice> | undefined;
 
   constructor(options: PodmanManagerOptions) {
     this.#options = options;
@@ -70,7 +75,7 @@ export class PodmanManager implements ContainerManager {
   }
 
   async probe(signal: AbortSignal): Promise<BackendInfo> {
-    const { host, store, version } = await askInfo(this.#engine, signal);
+    const { host, store, version } = await this.#info(signal);
     const { rootless } = host.security;
     const controllers = host.cgroupControllers ?? [];
     const limitsEnforced =
@@ -93,6 +98,15 @@ export class PodmanManager implements ContainerManager {
     };
   }
 
+  /**
+   * What containers are filtered with. The engine takes a quarter of a second to tell, and many under load: it is
+   * asked when the first container is made, unless it was asked about itself before.
+   */
+  async seccomp(signal: AbortSignal): Promise<SeccompChoice> {
+    if (this.#seccomp === undefined) await this.#info(signal);
+    return this.#seccomp ?? noProfile;
+  }
+
   async ping(signal: AbortSignal): Promise<void> {
     const path = `${libpod}/_ping`;
     await this.#engine.text({ what: 'reach podman', method: 'GET', path, ok: [200], signal });
@@ -105,9 +119,10 @@ export class PodmanManager implements ContainerManager {
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
     signal.throwIfAborted();
     checkSpec(spec);
-    const { places, clock, seccompProfile, ulimits } = this.#options;
+    const { places, clock, ulimits } = this.#options;
     const logPath = join(places.logDir, `${spec.name}.log`);
     await using held = new AsyncDisposableStack();
+    const seccomp = await this.seccomp(signal);
     const root = await this.#root(spec, held, signal);
     const mounts = await resolveMounts(spec, places, this.#roots, held, signal);
     const id = await this.#create(spec, {
@@ -115,7 +130,7 @@ export class PodmanManager implements ContainerManager {
       ...mounts,
       logPath,
       defaultUlimits: ulimits,
-      ...(seccompProfile === undefined ? {} : { seccompProfile }),
+      ...(seccomp.kind === 'extended' ? { seccompProfile: seccomp.path } : {}),
     });
     const container = new PodmanContainer({
       ...{
@@ -142,6 +157,25 @@ export class PodmanManager implements ContainerManager {
       throw error;
     }
     return container;
+  }
+
+  async #info(signal: AbortSignal): Promise<z.infer<typeof Info>> {
+    const info = await askInfo(this.#engine, signal);
+    this.#seccomp ??= this.#prepareSeccomp(info.host.security);
+    await this.#seccomp;
+    return info;
+  }
+
+  async #prepareSeccomp(engine: EngineSeccomp): Promise<SeccompChoice> {
+    const { seccompPath, logger } = this.#options;
+    if (seccompPath === undefined) return noProfile;
+    const choice = await prepareSeccomp(engine, seccompPath);
+    if (choice.kind === 'own') {
+      logger.warn(
+        `containers keep the engine's own seccomp filter, under which "setarch -R" fails in builds: ${choice.because}`,
+      );
+    }
+    return choice;
   }
 
   async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {

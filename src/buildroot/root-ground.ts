@@ -156,9 +156,13 @@ export class RootGround {
   /**
    * Runs a phase of the bootstrap image, with its output in root.log. Its container goes when package code runs, or with
    * the task: until then the engine has more urgent things to do. Throws when it failed for want of room, which is no
-   * fault of package or repo, and `BuildrootStepFailed` when it has run into a limit.
+   * fault of package or repo, and `BuildrootStepFailed` when it has run into a limit. Gives the end of its output, too.
    */
-  async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
+  async runBootstrap(
+    title: string,
+    spec: ContainerSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly code: number; readonly end: string }> {
     const tail = new Tail(this.logs.root, this.host.clock);
     const { code, end, ranInto } = await this.#timed(title, tail, {
       log: 'root.log',
@@ -170,9 +174,10 @@ export class RootGround {
         return result;
       },
     });
-    if (code !== 0 && saysDiskFull(Buffer.from(end).toString()))
+    const said = Buffer.from(end).toString();
+    if (code !== 0 && saysDiskFull(said))
       throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
-    if (code === 0 || ranInto === null) return code;
+    if (code === 0 || ranInto === null) return { code, end: said };
     const limit = describeLimit(ranInto);
     await this.logs.root.write(`${missingNewline(end)}${title}: ${limit}\n`);
     throw new BuildrootStepFailed(`${title} (status ${code})`, notPrepared, { limit });

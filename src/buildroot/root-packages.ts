@@ -218,8 +218,9 @@ export class RootPackages {
       );
     } catch (error) {
       if (!(error instanceof PackageUnavailable)) throw error;
-      await logs.root.write(`${describeError(error)}\n`);
-      throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error });
+      const reason = describeError(error);
+      await logs.root.write(`${reason}\n`);
+      throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error, reason });
     }
   }
 
@@ -279,7 +280,7 @@ export class RootPackages {
     for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
     await mkdir(this.#ground.path(`out-${attempt}`), { recursive: true });
     const spec = installContainer(host, request, attempt, into.id);
-    const code = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
+    const { code } = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
     if (code !== 0) return { code, listing: '' };
     return { code, listing: await readFile(this.#ground.path(`out-${attempt}/installed`), 'utf8') };
   }

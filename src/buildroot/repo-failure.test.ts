@@ -19,6 +19,14 @@ it.each([
   );
 });
 
+it('leaves the login of a URL out', () => {
+  const said = "Error: Failed to download metadata for repo 'build': x\n";
+
+  expect(describeRepoFailure(said, [hubRepo(['http://me:open@hub/repo'])])).toContain(
+    'http://[secret]@hub/repo',
+  );
+});
+
 it.each([
   'Error: Unable to find a match: nothing\n',
   "Error: Failed to download metadata for repo 'of-a-package-that-lies': x\n",

@@ -1,3 +1,4 @@
+import { withoutLogins } from '../core/without-logins.ts';
 import type { PackageRepo } from './package-repos.ts';
 
 /**
@@ -9,5 +10,6 @@ export function describeRepoFailure(said: string, repos: readonly PackageRepo[])
   const repo = repos.find((one) => one.id === id);
   if (repo === undefined) return null;
   const reason = why.replace(/[\s(]+$/, '');
-  return `the metadata of ${repo.urls.join(', ')} cannot be read (${reason}): have the repo made again (koji regen-repo for one of a tag), or mend what serves it`;
+  const urls = withoutLogins(repo.urls.join(', '));
+  return `the metadata of ${urls} cannot be read (${reason}): have the repo made again (koji regen-repo for one of a tag), or mend what serves it`;
 }

@@ -7,6 +7,7 @@ import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
+import { withoutLogins } from '../core/without-logins.ts';
 import { cachedPackages, installContainer, rootContainer } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { parseInstalled } from './installed-packages.ts';
@@ -218,7 +219,7 @@ export class RootPackages {
       );
     } catch (error) {
       if (!(error instanceof PackageUnavailable)) throw error;
-      const reason = describeError(error);
+      const reason = withoutLogins(describeError(error));
       await logs.root.write(`${reason}\n`);
       throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error, reason });
     }

@@ -6,6 +6,7 @@ import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
 import { buildrootHost, cacheBudget } from './buildroot-host.ts';
+import { checkDisk } from './check-disk.ts';
 import { patternsWithoutMethod } from './config/accept-rules.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
@@ -38,7 +39,7 @@ import { Health } from './monitoring/health.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { StatusServer } from './monitoring/status-server.ts';
 import { PolicyResolver } from './policy/resolver.ts';
-import { startRelease } from './start-release.ts';
+import { ReleaseGuard } from './release-guard.ts';
 import { taskMethods } from './tasks/registry.ts';
 
 /** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
@@ -132,6 +133,11 @@ async function assemble(
   const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   cleanup.use(await InstanceLock.take(places.workDir));
+  // From here on no guard of an earlier life has anything to do.
+  if (args.goOn && !args.skipMain) {
+    await checkDisk(places.workDir);
+    cleanup.use(await ReleaseGuard.start(places.workDir, config.adjutant.handover_limit));
+  }
   const { containers } = await reachEngine(config, places, env, clock, log, signal);
   // Before the first task is.
   await ensureDefaultImage(config, containers, signal);
@@ -245,7 +251,6 @@ async function makeDaemon(
   return new Daemon({
     ...{ session, sessions, journal, environment },
     restarts: new Restarts(join(adjutant.state_dir, 'journal', 'restarts')),
-    handOver: () => startRelease(adjutant.state_dir, adjutant.handover_limit),
     probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events,
     settings: {

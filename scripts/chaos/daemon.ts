@@ -85,6 +85,20 @@ export class KeptDaemon {
     return code;
   }
 
+  /** SIGKILL, and the next one is started when something is done. */
+  async killFor(work: () => Promise<void>): Promise<void> {
+    this.#stopping = true;
+    this.kill();
+    await this.#kept;
+    try {
+      await work();
+    } finally {
+      this.#stopping = false;
+      this.#daemon = this.#spawn();
+      this.#kept = this.#keep();
+    }
+  }
+
   /** Open descriptors and resident bytes. */
   usage(): { readonly descriptors: number; readonly rssBytes: number } | null {
     try {

@@ -39,6 +39,8 @@ export interface WorldOptions {
   openArea?(path: string, sizeMb: number): WorkArea;
   /** What Node.js runs as the daemon. Left out: its source. */
   readonly cli?: string;
+  /** Lines of adjutant.conf. */
+  readonly settings?: readonly string[];
 }
 
 const sourceCli = join(import.meta.dirname, '../../src/cli.ts');
@@ -85,7 +87,7 @@ export class World {
       options.onEvent,
     );
     const proxy = await FaultyProxy.open(hub.url, options.rules);
-    await configure(directory, hub, proxy.url, engine.socket, surroundings.image);
+    await configure(directory, hub, proxy.url, engine.socket, surroundings.image, options.settings);
     const daemon = new KeptDaemon(directory, options.cli ?? sourceCli);
     const world = new World({ hub, area, engine, daemon }, proxy, directory, surroundings.distribution);
     await world.#client.login(hub.admin.name, hub.admin.password);
@@ -264,6 +266,7 @@ async function configure(
   server: string,
   socket: string,
   image: string,
+  settings: readonly string[] = [],
 ): Promise<void> {
   const { name: user, password } = hub.builder;
   const kojid = {
@@ -274,6 +277,6 @@ async function configure(
   const lines = Object.entries(kojid).map(([key, value]) => `${key} = ${value}`);
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'kojid.conf'), ['[kojid]', ...lines, ''].join('\n'));
-  const adjutant = [`podman_socket = ${socket}`, `task_image_default = ${image}`];
+  const adjutant = [`podman_socket = ${socket}`, `task_image_default = ${image}`, ...settings];
   await writeFile(join(directory, 'adjutant.conf'), ['[adjutant]', ...adjutant, ''].join('\n'));
 }

@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { asleepMs, setUpDaemon, sleepTask } from '../../test/support/daemon-under-test.ts';
 
@@ -12,26 +14,30 @@ async function killedWhileAsleep() {
   return { first, id };
 }
 
+/** What is left to the next start, or to whoever gives it back. */
+const left = ({ environment }: { readonly environment: { readonly workDir: string } }) =>
+  readdir(join(environment.workDir, 'journal/tasks')).catch(() => []);
+
 describe('a daemon that hands over', () => {
   it('says that it is not ready, frees nothing, and keeps its session', async () => {
     const { first, id } = await killedWhileAsleep();
 
     expect(first.hub.task(id).state).toBe('open');
     expect(first.hub.told).toMatchObject({ ready: false });
-    expect(first.handovers).toEqual(['handed over']);
+    expect(await left(first)).toEqual([`${id}.jsonl`]);
     expect(first.hub.methods()).not.toContain('host.freeTasks');
     expect(first.hub.methods()).not.toContain('logout');
   });
 
   it('logs out when it has no tasks', async () => {
-    const { daemon, run, hub, clock, handovers } = await setUpDaemon({ shutdown: 'handover' });
+    const { daemon, run, hub, clock, environment } = await setUpDaemon({ shutdown: 'handover' });
     const code = run();
     await clock.asleep();
     daemon.stop();
 
     expect(await code).toBe(0);
     expect(hub.methods(1).at(-1)).toBe('logout');
-    expect(handovers).toEqual([]);
+    expect(await left({ environment })).toEqual([]);
   });
 });
 

@@ -54,8 +54,6 @@ export interface DaemonParts {
   /** What tasks have done, in earlier lives, too. */
   readonly journal: TaskJournal<TaskHead>;
   readonly restarts: Restarts;
-  /** Called when tasks are left to the next start: sees to it that they do not wait for ever. */
-  handOver(): Promise<void>;
   readonly environment: TaskEnvironment;
   readonly probe: Pick<HostProbe, 'look'>;
   readonly events: BuilderEvents;
@@ -288,7 +286,6 @@ export class Daemon {
       const load = held.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
       await host.updateHost(load, false, undefined, signal);
     });
-    await this.#parts.handOver();
     log.info({ taskIds: this.#supervisor.taskIds }, 'these tasks go on with the next start');
   }
 

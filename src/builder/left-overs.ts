@@ -21,15 +21,35 @@ export interface LeftOverGround {
 }
 
 /**
- * Removes what no running task owns: containers with this worker's label, and directories of tasks. Each is named in the
- * log. What cannot be removed is tried again the next time.
+ * Removes what no running task owns: containers with this worker's label, output of containers that are gone, and
+ * directories of tasks. Each is named in the log. What cannot be removed is tried again the next time.
  */
 export async function removeLeftOvers(ground: LeftOverGround, signal: AbortSignal): Promise<void> {
   const { containers, workerId, removals, failed, isRunning, log } = ground;
+  // Listed before the containers: those have their output from the beginning.
+  const outputs = await readdir(join(ground.workDir, 'containers')).catch(() => []);
   const isOwned = ({ id, owner }: ContainerSummary) =>
     isRunning(owner.taskId) || removals.owns(id) || failed.holds(id);
   await reapStrays(containers, workerId, isOwned, log, signal);
+  await removeOutputs(ground, outputs, signal);
   await removeTaskDirectories(ground);
+}
+
+/** What somebody has put away besides a container's output goes with the container, too. */
+async function removeOutputs(
+  { containers, workerId, workDir, log }: LeftOverGround,
+  outputs: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (outputs.length === 0) return;
+  const names = (await containers.list(workerId, signal)).map(({ name }) => name);
+  for (const output of outputs.filter((each) => !names.some((name) => each.startsWith(`${name}.log`)))) {
+    const path = join(workDir, 'containers', output);
+    log.info({ path }, 'removing the output of a container that is gone');
+    await rm(path, { recursive: true, force: true }).catch((error: unknown) =>
+      log.error({ path, err: describeError(error) }, 'it cannot be removed'),
+    );
+  }
 }
 
 async function removeTaskDirectories({ workDir, isRunning, log }: LeftOverGround): Promise<void> {

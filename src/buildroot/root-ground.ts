@@ -12,7 +12,7 @@ import type { EarlierPart, History, Phase } from '../journal/history.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { describeLimit } from './limits.ts';
-import { goneMeanwhile, PhaseResult, runPhase } from './run-phase.ts';
+import { goneMeanwhile, type PhaseOptions, PhaseResult, runPhase } from './run-phase.ts';
 import { sourceNotInstallable } from './scripts.ts';
 
 /** The logs that the steps of a root write, besides those that mock's plugins would. */
@@ -168,8 +168,8 @@ export class RootGround {
       log: 'root.log',
       make: () => this.create(spec, signal),
       work: async (container, earlier) => {
-        const from = this.#goesOn(title, container, earlier);
-        const result = await runPhase(container, tail, this.host.clock, signal, { from });
+        const before = this.#goesOn(title, container, earlier);
+        const result = await runPhase(container, tail, this.host.clock, signal, before);
         this.#ended.push(container);
         return result;
       },
@@ -201,14 +201,14 @@ export class RootGround {
       log: 'build.log',
       make: async () => container,
       work: async (running, earlier) => {
-        const from = this.#goesOn(title, running, earlier);
+        const before = this.#goesOn(title, running, earlier);
         const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;
         const timeoutMs =
           rpmbuildTimeoutSeconds === 0 ? null : Math.max(0, rpmbuildTimeoutSeconds * 1000 - usedMs);
         const started = () => {
           for (const ended of this.#ended.splice(0)) this.letGo(ended);
         };
-        return runPhase(running, tail, clock, signal, { timeoutMs, from, started });
+        return runPhase(running, tail, clock, signal, { ...before, timeoutMs, started });
       },
     });
     const failure = judge(title, result, verdict, rpmbuildTimeoutSeconds);
@@ -222,12 +222,16 @@ export class RootGround {
     throw failure;
   }
 
-  /** From which byte of its output a phase goes on; what an earlier life has begun has to be there still. */
-  #goesOn(title: string, container: Container, earlier: EarlierPart | null): number {
-    if (earlier === null) return 0;
+  /** What there is of a phase's output already; what an earlier life has begun has to be there still. */
+  #goesOn(
+    title: string,
+    container: Container,
+    earlier: EarlierPart | null,
+  ): Pick<PhaseOptions, 'from' | 'end'> {
+    if (earlier === null) return {};
     if (!this.#adopted.has(container)) throw goneMeanwhile(title);
     this.logs.goesOn?.(title, earlier.writtenBytes);
-    return earlier.writtenBytes;
+    return { from: earlier.writtenBytes, end: earlier.tail };
   }
 
   async #timed(

@@ -34,8 +34,9 @@ export function goneMeanwhile(title: string): ContainerError {
 export interface PhaseOptions {
   /** After this time every process is killed. */
   readonly timeoutMs?: number | null;
-  /** How much of the output is in the log already. */
+  /** How much of the output is in the log already, and the end of that. */
   readonly from?: number;
+  readonly end?: Uint8Array;
   /** Called when the container runs. */
   readonly started?: () => void;
 }
@@ -50,13 +51,13 @@ export async function runPhase(
   log: LogSink,
   clock: Clock,
   signal: AbortSignal,
-  { timeoutMs = null, from = 0, started }: PhaseOptions = {},
+  { timeoutMs = null, from = 0, end, started }: PhaseOptions = {},
 ): Promise<PhaseResult> {
   await container.start(signal);
   started?.();
   const ended = new AbortController();
   const drain = async () => {
-    for await (const bytes of container.output(signal, from)) await log.write(bytes);
+    for await (const bytes of container.output(signal, from, end)) await log.write(bytes);
   };
   const running = Promise.all([container.wait(signal), drain()]).finally(() => ended.abort());
   const killing =

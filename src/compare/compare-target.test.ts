@@ -43,6 +43,9 @@ const closedTask = (more: Record<string, RpcValue> = {}) =>
     ...more,
   });
 
+/** When our build begins where the clock was set on by a hundred days. */
+const startTs = Date.UTC(2026, 0, 1) / 1000 + 100 * 86_400;
+
 const theirLogs = [
   ...['mock_config.log', 'hw_info.log', 'root.log', 'build.log', 'state.log', 'mock_output.log'],
   ...['installed_pkgs.log', 'noarch_rpmdiff.json'],
@@ -113,7 +116,7 @@ async function setUp(own: RootPlay = play) {
     containers.assertClean();
     return all;
   };
-  return { session, put, run, told, topDir, place };
+  return { session, put, run, told, topDir, place, clock };
 }
 
 const open = ([comparison]: readonly Comparison[]) =>
@@ -181,6 +184,29 @@ describe('compareTarget', () => {
       ['buildroot', 'buildroot.package', 'bash.x86_64'],
       ['logs', 'log', 'config.log'],
     ]);
+  });
+
+  it.each([
+    ['excuses the times of files that both builds have made', 0, []],
+    [
+      'shows a time that our build should have given a file',
+      -20,
+      [['hello-1.0-1.noarch.rpm', 'file.mtime', 'hello.spec']],
+    ],
+  ])('%s', async (_what, daysAway, differences) => {
+    // The clock of a machine that has been up for longer than its files are old.
+    const ours = toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm', madeTs: startTs + daysAway * 86_400 });
+    const { put, run, clock } = await setUp({
+      builds: [{ srpms: { 'hello-1.0-1.src.rpm': srpm }, rpms: { 'hello-1.0-1.noarch.rpm': ours } }],
+    });
+    clock.set(100 * 86_400_000);
+    expect(clock.now()).toBe(startTs * 1000);
+    await put(
+      'work/tasks/7/7/hello-1.0-1.noarch.rpm',
+      toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm', madeTs: 5000 }),
+    );
+
+    expect(open(await run())).toEqual(differences);
   });
 
   it('takes a build that fails here for a difference, and keeps its logs', async () => {

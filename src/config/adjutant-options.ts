@@ -126,7 +126,7 @@ export const adjutantOptions = {
   handover_limit: option(
     seconds(1),
     '600',
-    'How long tasks wait for the next start after a handover; then they are stopped and go back to the queue. The hub takes them away after 900 s.',
+    'How long tasks wait for the next start after a handover, a crash or `kill -9`; then they are stopped and go back to the queue. The hub takes them away after 900 s.',
   ),
   shutdown_grace: option(seconds(1), '60', 'How long stopping and freeing the running tasks may take.'),
   monitoring_enabled: option(boolean, 'no', 'Show `/metrics` for Prometheus, and `/healthz`.'),

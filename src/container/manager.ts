@@ -90,10 +90,11 @@ export interface Container extends AsyncDisposable {
    * a running container and ends once it has ended and all was delivered. The order of each of the two
    * is kept, but not that between them: a process that wants it points both at one (`exec 2>&1`).
    * Written outside the container's reach, it outlives daemon and engine service, may be read again,
-   * and goes when the container is removed. What is left out must have been delivered before: where it is not there any
-   * more, because somebody has cut or replaced the output, this rejects with `no-such-container`.
+   * and goes when the container is removed. What is left out must have been delivered before, `end` being the last of it:
+   * where it is not there any more, because somebody has cut or replaced the output, this rejects with
+   * `no-such-container`. Where the host had no room for some of it, that is said in its place and rejected.
    */
-  output(signal: AbortSignal, from?: number): AsyncIterable<Uint8Array>;
+  output(signal: AbortSignal, from?: number, end?: Uint8Array): AsyncIterable<Uint8Array>;
 
   /**
    * A tar stream of the file or directory at `path`, from a container that is not running. Rejects

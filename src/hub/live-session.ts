@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { isDiskFull, isReadOnlyDisk } from '../core/disk-full.ts';
+import { describeError } from '../core/errors.ts';
 import type { HubAuth } from './auth/auth.ts';
 import { rawUploadCall, uploadFileCall } from './chunk-call.ts';
 import {
@@ -18,6 +20,7 @@ import {
   type SessionState,
   type UploadChunk,
   type UploadedChunk,
+  unsavedCallnums,
 } from './session.ts';
 import { parseAnswer, SessionInfo, toState } from './session-info.ts';
 import { Traffic } from './traffic.ts';
@@ -123,7 +126,8 @@ export class LiveSession implements HubSession {
     const state = (await this.#settings.journal?.find(id)) ?? null;
     const master = this.#state.master ?? this.#state.id;
     if (state === null || state.master !== master) return null;
-    return new LiveSession(state, this.#given, this.#auth, this.#hubVersion);
+    const callnum = state.callnum + unsavedCallnums;
+    return new LiveSession({ ...state, callnum }, this.#given, this.#auth, this.#hubVersion);
   }
 
   async exclusiveSession(force: boolean, signal?: AbortSignal): Promise<void> {
@@ -255,7 +259,12 @@ export class LiveSession implements HubSession {
     const { journal } = this.#settings;
     if (journal === undefined) return;
     const upTo = this.#state.callnum + reservedCallnums;
-    await journal.save({ ...this.#state, callnum: upTo });
+    try {
+      await journal.save({ ...this.#state, callnum: upTo });
+    } catch (error) {
+      if (!isDiskFull(error) && !isReadOnlyDisk(error)) throw error;
+      this.#settings.log.warn({ reason: describeError(error) }, 'the session goes on without being saved');
+    }
     this.#reserved = upTo;
   }
 }

@@ -9,7 +9,13 @@ import { certificateAuth } from './auth/certificate.ts';
 import { passwordAuth } from './auth/password.ts';
 import { HubFault, HubProtocolError, HubTransportError, SessionLost } from './faults.ts';
 import { openSession, resumeSession } from './open-session.ts';
-import { type HubSession, reservedCallnums, type SessionOptions, type SessionState } from './session.ts';
+import {
+  type HubSession,
+  reservedCallnums,
+  type SessionOptions,
+  type SessionState,
+  unsavedCallnums,
+} from './session.ts';
 import { createTransport, type HubTransport } from './transport.ts';
 
 const options: SessionOptions = {
@@ -504,14 +510,34 @@ describe('state', () => {
     await echo(resumed);
     await resumed.logout();
 
-    expect(saved.map(({ callnum }) => callnum)).toEqual([reservedCallnums, 2 * reservedCallnums]);
+    expect(saved.map(({ callnum }) => callnum)).toEqual([
+      reservedCallnums,
+      2 * reservedCallnums + unsavedCallnums,
+    ]);
     expect(hub.numbered).toEqual([
       '0 echo',
       '1 echo',
-      `${reservedCallnums} echo`,
-      `${reservedCallnums + 1} logout`,
+      `${reservedCallnums + unsavedCallnums} echo`,
+      `${reservedCallnums + unsavedCallnums + 1} logout`,
     ]);
     expect(removed).toEqual([7]);
+  });
+
+  it('need not be saved while the disk is full', async () => {
+    const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    const journal = {
+      save: () => Promise.reject(full),
+      find: async () => null,
+      remove: async () => undefined,
+    };
+    hub.on('echo', value(['OK'])).on('logout', value(null));
+    const session = await open({ journal });
+
+    await echo(session);
+    await session.logout();
+
+    expect(hub.numbered).toEqual(['0 echo', '1 logout']);
+    expect(logged).toContain('the session goes on without being saved');
   });
 });
 

@@ -19,7 +19,8 @@ export interface SessionState {
 /**
  * Where sessions are kept to outlive the process. A session saves itself before it uses a call number that
  * is not covered yet (in blocks of {@link reservedCallnums}) and whenever its key changes, so that the saved
- * state is always good for {@link resumeSession}.
+ * state is always good for {@link resumeSession}. While the disk is full or read-only sessions go on unsaved: the hub has to
+ * hear of this host meanwhile, and a next life leaves out {@link unsavedCallnums} numbers.
  */
 export interface SessionJournal {
   save(state: SessionState): Promise<void>;
@@ -31,6 +32,8 @@ export interface SessionJournal {
 
 /** How many call numbers are reserved in the journal at once. */
 export const reservedCallnums = 1000;
+/** How many may have been used beyond that, while the journal's disk was full. */
+export const unsavedCallnums = 100 * reservedCallnums;
 
 export interface SessionOptions extends RetryOptions {
   readonly journal?: SessionJournal;

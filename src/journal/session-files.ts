@@ -43,8 +43,13 @@ export class SessionFiles {
   async save(state: Omit<SavedSession, 'whose'>): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const draft = `${this.#path(state.id)}.new`;
-    await writeFile(draft, JSON.stringify({ ...state, whose: this.#whose }), { mode: 0o600 });
-    await rename(draft, this.#path(state.id));
+    try {
+      await writeFile(draft, JSON.stringify({ ...state, whose: this.#whose }), { mode: 0o600 });
+      await rename(draft, this.#path(state.id));
+    } catch (error) {
+      await rm(draft, { force: true }).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** What was saved of a session of ours; null when there is none. */

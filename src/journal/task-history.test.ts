@@ -9,7 +9,7 @@ import type { HistoryLogs } from './task-history.ts';
 function fakeLogs(sizes: Record<string, number> = {}) {
   const asked: unknown[] = [];
   const logs: HistoryLogs = {
-    sizes: () => ({ ...sizes }),
+    marks: () => Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, { size, inode: 5 }])),
     async goOn(at, growing) {
       asked.push([at, growing]);
       return { writtenBytes: growing === null ? 0 : 7, tail: Buffer.from('tail') };
@@ -98,7 +98,7 @@ describe('TaskHistory', () => {
     });
 
     expect(code).toBe(3);
-    expect(later.asked).toEqual([[{ 'root.log': 20 }, 'root.log']]);
+    expect(later.asked).toEqual([[{ 'root.log': { size: 20, inode: 5 } }, 'root.log']]);
     expect(second.isPast).toBe(false);
   });
 
@@ -117,7 +117,7 @@ describe('TaskHistory', () => {
     second.attach(later.logs);
     await second.once('outer', z.null(), never);
 
-    expect(later.asked).toEqual([[{ 'root.log': 30 }, null]]);
+    expect(later.asked).toEqual([[{ 'root.log': { size: 30, inode: 5 } }, null]]);
   });
 
   it('refuses another way than before', async () => {

@@ -3,29 +3,37 @@ import { HistoryDiverged } from './errors.ts';
 import type { EarlierPart, History, Phase } from './history.ts';
 import type { JsonLines } from './lines.ts';
 
+/** How far a log has come. */
+export interface LogMark {
+  readonly size: number;
+  /** Tells whether it is still the same file. */
+  readonly inode: number;
+}
+export type LogMarks = Readonly<Record<string, LogMark>>;
+
 /** The logs of a task, as far as its history is concerned with them. */
 export interface HistoryLogs {
-  /** Size of each log by name. */
-  sizes(): Readonly<Record<string, number>>;
+  /** The mark of each log by name. */
+  marks(): LogMarks;
   /**
-   * Ends the time in which what is written is taken for what was written before. Each log goes on at its size; the
+   * Ends the time in which what is written is taken for what was written before. Each log goes on at its mark; the
    * one that is `growing` keeps what lies behind that, of which size and end are given.
    */
   goOn(
-    sizes: Readonly<Record<string, number>>,
+    marks: LogMarks,
     growing: string | null,
   ): Promise<{ readonly writtenBytes: number; readonly tail: Uint8Array }>;
 }
 
-const Sizes = z.record(z.string(), z.int());
+const Marks = z.record(z.string(), z.object({ size: z.int(), inode: z.number() }));
 const Entry = z.union([
-  z.object({ begin: z.string(), ms: z.number(), sizes: Sizes.optional() }),
-  z.object({ end: z.string(), value: z.unknown(), sizes: Sizes.optional() }),
+  z.object({ begin: z.string(), ms: z.number(), logs: Marks.optional() }),
+  z.object({ end: z.string(), value: z.unknown(), logs: Marks.optional() }),
 ]);
 type Entry = z.infer<typeof Entry>;
 
 interface Remembered {
-  begun: { readonly ms: number; readonly sizes: Readonly<Record<string, number>> } | null;
+  begun: { readonly ms: number; readonly marks: LogMarks } | null;
   ended: { readonly value: unknown } | null;
 }
 
@@ -34,8 +42,8 @@ export class TaskHistory implements History {
   readonly #lines: JsonLines;
   readonly #now: () => number;
   readonly #remembered: ReadonlyMap<string, Remembered>;
-  /** The last place of the earlier lives that knows the sizes of the logs: from there on logs are written. */
-  readonly #frontier: { readonly key: string; readonly sizes: Readonly<Record<string, number>> } | null;
+  /** The last place of the earlier lives that knows the marks of the logs: from there on logs are written. */
+  readonly #frontier: { readonly key: string; readonly marks: LogMarks } | null;
   readonly #uses = new Map<string, number>();
   #logs: HistoryLogs | null = null;
   #isPast: boolean;
@@ -48,9 +56,9 @@ export class TaskHistory implements History {
     this.resumed = entries !== null;
     const read = (entries ?? []).map((entry) => Entry.parse(entry));
     this.#remembered = remember(read);
-    const last = read.findLast(({ sizes }) => sizes !== undefined);
+    const last = read.findLast(({ logs }) => logs !== undefined);
     this.#frontier =
-      last === undefined ? null : { key: 'begin' in last ? last.begin : last.end, sizes: last.sizes ?? {} };
+      last === undefined ? null : { key: 'begin' in last ? last.begin : last.end, marks: last.logs ?? {} };
     this.#isPast = this.#frontier !== null;
   }
 
@@ -59,7 +67,7 @@ export class TaskHistory implements History {
     return this.#isPast;
   }
 
-  /** The logs whose sizes are noted from now on. */
+  /** The logs whose marks are noted from now on. */
   attach(logs: HistoryLogs): void {
     this.#logs = logs;
   }
@@ -74,7 +82,7 @@ export class TaskHistory implements History {
   }
 
   once<T>(name: string, result: z.ZodType<T>, work: (begun: boolean) => Promise<T>): Promise<T> {
-    return this.#do(name, result, work, { quiet: false, withSizes: true });
+    return this.#do(name, result, work, { quiet: false, withMarks: true });
   }
 
   /** As `once`, for what says nothing about the logs; with `quiet` its beginning is not noted. */
@@ -84,7 +92,7 @@ export class TaskHistory implements History {
     { quiet }: { readonly quiet: boolean },
     work: (begun: boolean) => Promise<T>,
   ): Promise<T> {
-    return this.#do(name, result, work, { quiet, withSizes: false });
+    return this.#do(name, result, work, { quiet, withMarks: false });
   }
 
   async phase<Made, T>(name: string, { result, log, make, work }: Phase<Made, T>): Promise<T> {
@@ -97,7 +105,7 @@ export class TaskHistory implements History {
     const made = await make();
     let earlier: EarlierPart | null = null;
     if (begun === null) await this.#note({ begin: key, ms: this.#now() }, true);
-    else earlier = { startedMs: begun.ms, ...(await this.#leavePast(begun.sizes, log)) };
+    else earlier = { startedMs: begun.ms, ...(await this.#leavePast(begun.marks, log)) };
     const value = await work(made, earlier);
     await this.#note({ end: key, value }, true);
     return value;
@@ -111,7 +119,7 @@ export class TaskHistory implements History {
     name: string,
     result: z.ZodType<T>,
     work: (begun: boolean) => Promise<T>,
-    { quiet, withSizes }: { readonly quiet: boolean; readonly withSizes: boolean },
+    { quiet, withMarks }: { readonly quiet: boolean; readonly withMarks: boolean },
   ): Promise<T> {
     const key = this.#keyOf(name);
     const known = await this.#recallEnd(key, result);
@@ -119,7 +127,7 @@ export class TaskHistory implements History {
     const begun = this.#remembered.has(key);
     if (!begun && !quiet) await this.#note({ begin: key, ms: this.#now() }, false);
     const value = await work(begun);
-    await this.#note({ end: key, value }, withSizes);
+    await this.#note({ end: key, value }, withMarks);
     return value;
   }
 
@@ -133,23 +141,23 @@ export class TaskHistory implements History {
     const known = this.#remembered.get(key)?.ended ?? null;
     if (known === null) return null;
     const value = result.parse(known.value);
-    if (key === this.#frontier?.key) await this.#leavePast(this.#frontier.sizes, null);
+    if (key === this.#frontier?.key) await this.#leavePast(this.#frontier.marks, null);
     return { value };
   }
 
-  async #note(entry: Entry, withSizes: boolean): Promise<void> {
-    const sizes = withSizes && !this.#isPast ? this.#logs?.sizes() : undefined;
+  async #note(entry: Entry, withMarks: boolean): Promise<void> {
+    const logs = withMarks && !this.#isPast ? this.#logs?.marks() : undefined;
     const value = 'end' in entry ? { value: entry.value ?? null } : {};
-    await this.#lines.append({ ...entry, ...value, ...(sizes !== undefined && { sizes }) });
+    await this.#lines.append({ ...entry, ...value, ...(logs !== undefined && { logs }) });
   }
 
   async #leavePast(
-    sizes: Readonly<Record<string, number>>,
+    marks: LogMarks,
     growing: string | null,
   ): Promise<{ readonly writtenBytes: number; readonly tail: Uint8Array }> {
     if (!this.#isPast || this.#logs === null) return { writtenBytes: 0, tail: new Uint8Array(0) };
     this.#isPast = false;
-    return this.#logs.goOn(sizes, growing);
+    return this.#logs.goOn(marks, growing);
   }
 }
 
@@ -159,7 +167,7 @@ function remember(entries: readonly Entry[]): ReadonlyMap<string, Remembered> {
     const key = 'begin' in entry ? entry.begin : entry.end;
     const known = remembered.get(key) ?? { begun: null, ended: null };
     remembered.set(key, known);
-    if ('begin' in entry) known.begun = { ms: entry.ms, sizes: entry.sizes ?? {} };
+    if ('begin' in entry) known.begun = { ms: entry.ms, marks: entry.logs ?? {} };
     else known.ended = { value: entry.value };
   }
   return remembered;

@@ -35,7 +35,13 @@ export class TaskJournal<Head> {
   async begin(taskId: number, head: Head): Promise<TaskHistory> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const lines = await JsonLines.create(this.#path(taskId));
-    await lines.append({ boot: await this.#bootId(), head });
+    try {
+      await lines.append({ boot: await this.#bootId(), head });
+    } catch (error) {
+      await lines.close();
+      await this.remove(taskId);
+      throw error;
+    }
     return new TaskHistory(lines, this.#now, null);
   }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -9,6 +9,11 @@ async function place(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'log-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return join(directory, 'build.log');
+}
+
+async function replace(path: string, content: string): Promise<void> {
+  await writeFile(`${path}.other`, content);
+  await rename(`${path}.other`, path);
 }
 
 describe('LogFile', () => {
@@ -25,6 +30,41 @@ describe('LogFile', () => {
 
     expect(await readFile(path, 'utf8')).toBe('one\nthree\n');
     expect(file.size).toBe(10);
+  });
+
+  it.each([
+    ['cut', (path: string) => truncate(path, 2), false],
+    ['cut', (path: string) => truncate(path, 2), true],
+    ['removed', (path: string) => rm(path), false],
+    ['replaced by more', (path: string) => replace(path, 'something else\n'), false],
+    ['replaced by more', (path: string) => replace(path, 'something else\n'), true],
+  ])('does not go on when somebody has %s it meanwhile', async (_how, harm, growing) => {
+    const path = await place();
+    const before = await LogFile.create('build.log', path);
+    await before.write('one\n');
+    const { mark } = before;
+    await before.close();
+    await harm(path);
+
+    const file = await LogFile.reopen('build.log', path);
+    onTestFinished(() => file.close());
+
+    await expect(file.goOn(mark, growing)).rejects.toThrow(LogDamaged);
+  });
+
+  it.each([
+    ['at a size', false, 'one\nthree\n'],
+    ['behind all that is there', true, 'one\ntwo\nthree\n'],
+  ])('goes on %s', async (_where, growing, content) => {
+    const path = await place();
+    await writeFile(path, 'one\ntwo\n');
+    const file = await LogFile.reopen('build.log', path);
+
+    await file.goOn({ ...file.mark, size: 4 }, growing);
+    await file.write('three\n');
+    await file.close();
+
+    expect(await readFile(path, 'utf8')).toBe(content);
   });
 
   it.each([

@@ -14,37 +14,56 @@ export class LogDamaged extends BuilderError {
   }
 }
 
+/** How far a log has come, and which file it is. */
+export interface LogMark {
+  readonly size: number;
+  readonly inode: number;
+}
+
 /** A log of a task on this host: bytes are appended in the order of the calls, whoever calls. */
 export class LogFile implements LogSink {
   readonly name: string;
   readonly path: string;
   readonly #file: FileHandle;
+  readonly #inode: number;
   #tail: Promise<void> = Promise.resolve();
   #size: number;
   #isPast: boolean;
 
-  private constructor(name: string, path: string, file: FileHandle, size: number, isPast: boolean) {
-    this.name = name;
-    this.path = path;
+  private constructor(
+    place: Pick<LogFile, 'name' | 'path'>,
+    file: FileHandle,
+    mark: LogMark,
+    isPast: boolean,
+  ) {
+    this.name = place.name;
+    this.path = place.path;
     this.#file = file;
-    this.#size = size;
+    this.#inode = mark.inode;
+    this.#size = mark.size;
     this.#isPast = isPast;
   }
 
   /** Begins an empty one. */
   static async create(name: string, path: string): Promise<LogFile> {
-    return new LogFile(name, path, await openToAppend(path, 'empty'), 0, false);
+    const file = await openToAppend(path, 'empty');
+    return new LogFile({ name, path }, file, { size: 0, inode: (await file.stat()).ino }, false);
   }
 
   /** Opens one that an earlier life has written: what is written is taken for what lies there, until `goOn`. */
   static async reopen(name: string, path: string): Promise<LogFile> {
     const file = await openToAppend(path, 'as it is');
-    return new LogFile(name, path, file, (await file.stat()).size, true);
+    const { size, ino: inode } = await file.stat();
+    return new LogFile({ name, path }, file, { size, inode }, true);
   }
 
   /** Bytes written so far. */
   get size(): number {
     return this.#size;
+  }
+
+  get mark(): LogMark {
+    return { size: this.#size, inode: this.#inode };
   }
 
   /** Whether it is still as an earlier life has left it. */
@@ -67,11 +86,16 @@ export class LogFile implements LogSink {
     this.#size += data.length;
   }
 
-  /** Writes from now on, at this size; with null behind all that is there. */
-  async goOn(size: number | null): Promise<void> {
+  /**
+   * Writes from now on: at this mark (null: at the beginning), or when it is `growing` behind all that is there. Rejects
+   * with {@link LogDamaged} when that is less, or another file.
+   */
+  async goOn(mark: LogMark | null, growing: boolean): Promise<void> {
     await this.#tail;
     if (!this.#isPast) return;
-    if (size !== null && size < this.#size) {
+    const { size, inode } = mark ?? { size: 0, inode: this.#inode };
+    if (size > this.#size || inode !== this.#inode) throw new LogDamaged(this.path);
+    if (!growing && size < this.#size) {
       await this.#file.truncate(size);
       this.#size = size;
     }

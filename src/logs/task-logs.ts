@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { LogFile } from './log-file.ts';
+import { LogFile, type LogMark } from './log-file.ts';
 import { LogTimes } from './log-times.ts';
 
 /** Sends a growing file to the task's directory on the hub, by offset; `upload/uploader.ts` is the real one. */
@@ -102,24 +102,26 @@ export class TaskLogs {
     return file;
   }
 
-  /** The size of each open log, by name. */
-  sizes(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#open.map(({ file }) => [file.name, file.size]));
+  /** How far each open log has come, by name. */
+  marks(): Readonly<Record<string, LogMark>> {
+    return Object.fromEntries(this.#open.map(({ file }) => [file.name, file.mark]));
   }
 
   /**
-   * For logs that an earlier life has left: from now on what is written is new. Each goes on at its size, the one that
-   * is `growing` behind all that is there: how much that is beyond its size, and its end, is given.
+   * For logs that an earlier life has left: from now on what is written is new. Each goes on at its mark, the one that
+   * is `growing` behind all that is there: how much that is beyond its mark, and its end, is given. Rejects when somebody
+   * has cut, replaced or removed one.
    */
   async goOn(
-    sizes: Readonly<Record<string, number>>,
+    marks: Readonly<Record<string, LogMark>>,
     growing: string | null,
   ): Promise<{ readonly writtenBytes: number; readonly tail: Uint8Array }> {
     this.#isPast = false;
     let part = { writtenBytes: 0, tail: new Uint8Array(0) as Uint8Array };
     for (const { file } of this.#open.filter((log) => log.file.isPast)) {
-      const size = sizes[file.name] ?? 0;
-      await file.goOn(file.name === growing ? null : size);
+      const mark = marks[file.name] ?? null;
+      const size = mark?.size ?? 0;
+      await file.goOn(mark, file.name === growing);
       if (file.name === growing)
         part = { writtenBytes: Math.max(0, file.size - size), tail: await file.end(size, tailBytes) };
     }
@@ -130,7 +132,7 @@ export class TaskLogs {
   async takeAll(): Promise<void> {
     this.#isPast = false;
     for (const name of (await readdir(this.#directory)).sort())
-      await (await this.#add(name, 'plain', '', true)).goOn(null);
+      await (await this.#add(name, 'plain', '', true)).goOn(null, true);
   }
 
   /** Writes a log whose whole content is known. Nothing is sent, or listed, for an empty one. */

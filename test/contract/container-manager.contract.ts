@@ -110,6 +110,17 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       });
     });
 
+    it('does not go on with other output than there was', async () => {
+      const container = await started({ output: weird });
+      await container.wait(never);
+      const before = weird.subarray(0, 11);
+
+      expect((await outputOf(container, 11, before.subarray(-5))).equals(weird.subarray(11))).toBe(true);
+      await expect(outputOf(container, 11, Buffer.from('other'))).rejects.toMatchObject({
+        code: 'no-such-container',
+      });
+    });
+
     it.each([0, 1, 11, weird.length - 1, weird.length])('delivers output from byte %i on', async (from) => {
       const container = await started({ output: weird });
       await container.wait(never);
@@ -438,8 +449,8 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
 }
 
 /** All output of a container, from a byte on, until it has ended. */
-export async function outputOf(container: Container, from?: number): Promise<Buffer> {
-  return buffer(container.output(never, from));
+export async function outputOf(container: Container, from?: number, end?: Uint8Array): Promise<Buffer> {
+  return buffer(container.output(never, from, end));
 }
 
 async function firstOutput(container: Container): Promise<void> {

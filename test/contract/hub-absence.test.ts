@@ -4,7 +4,7 @@ import { HubClient } from '../../src/devhub/client.ts';
 import { hubApis } from '../../src/hub/apis.ts';
 import { passwordAuth } from '../../src/hub/auth/password.ts';
 import { openSession, resumeSession } from '../../src/hub/open-session.ts';
-import type { HubSession } from '../../src/hub/session.ts';
+import { type HubSession, unsavedCallnums } from '../../src/hub/session.ts';
 import { createTransport, type HubTransport } from '../../src/hub/transport.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FaultyProxy, type Mishap } from '../support/faulty-proxy.ts';
@@ -91,7 +91,14 @@ describe('a hub that is away', () => {
     const { host } = hubApis(session, clock);
     await host.updateHost(0, false);
     await host.updateHost(0, false);
-    const behind = resumeSession({ ...session.state(), callnum: 0 }, options, auth, clock, transport, log);
+    const behind = resumeSession(
+      { ...session.state(), callnum: -unsavedCallnums },
+      options,
+      auth,
+      clock,
+      transport,
+      log,
+    );
 
     await expect(hubApis(behind, clock).host.updateHost(0, true)).rejects.toMatchObject({ faultCode: 1008 });
     expect(await host.host()).toMatchObject({ ready: false });

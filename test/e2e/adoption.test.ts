@@ -24,7 +24,7 @@ describeE2e('a daemon that is killed', () => {
     directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-adoption-'));
     counting = await makeSrpm(directory, 'counting', countingSpec(120));
     hub = await openDevHub();
-    builder = await TestBuilder.start(hub, ['shutdown = handover', 'handover_limit = 30']);
+    builder = await TestBuilder.start(hub, ['shutdown = handover', 'handover_limit = 15']);
     await builder.ensureRepo('td1-build');
     // What it needs is prepared from here on.
     expect((await builder.build(srpm('hello'))).fault).toBeNull();
@@ -150,6 +150,19 @@ describeE2e('a daemon that is killed', () => {
     expect(await builder.leftovers()).toEqual([]);
     expect((await hub.buildroots(buildArch)).map((root) => root.state)).toEqual(['EXPIRED']);
     // The lock is free, too.
+    await builder.restart();
+  });
+
+  it('leaves nothing when it is not started again', async () => {
+    const { buildArch } = await count(10);
+    const states = () => hub.running.change(({ state }) => state.tables.tasks.mustGet(buildArch).state);
+    await builder.kill();
+
+    await expect.poll(states, { timeout: 60_000, interval: 200 }).toBe(taskState.FREE);
+    expect(await builder.leftovers()).toEqual([]);
+    expect((await hub.buildroots(buildArch)).map((root) => root.state)).toEqual(['EXPIRED']);
+    const release = await readFile(join(builder.directory, 'work/adjutant/release.log'), 'utf8');
+    expect(release).toContain('no running task owns');
     await builder.restart();
   });
 });

@@ -49,13 +49,11 @@ export async function setUpDaemon({
     },
   };
   const journal = openTaskJournal(environment.workDir, () => clock.now());
-  const handovers: string[] = [];
   const daemon = new Daemon({
     session: hub.session(),
     sessions: { list: async () => [], remove: async () => undefined },
     journal,
     restarts: new Restarts(join(environment.workDir, 'journal/restarts')),
-    handOver: async () => void handovers.push('handed over'),
     goOn,
     environment,
     probe: { look: async () => ({ ...space, engineProblem: null }) },
@@ -84,7 +82,6 @@ export async function setUpDaemon({
     lines,
     daemon,
     happened,
-    handovers,
     journal,
     run: () => {
       code = daemon.run();

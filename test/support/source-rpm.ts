@@ -10,6 +10,8 @@ export interface SourceRpm {
   readonly excludeArch?: readonly string[];
   /** Its files; one spec unless it is said otherwise. */
   readonly files?: readonly string[];
+  /** When its files were made, in seconds since the epoch; without it they have no time. */
+  readonly madeTs?: number;
   /** Vendor, packager and distribution, which a build system sets. */
   readonly branded?: boolean;
   /** Makes it a binary package of this source package. */
@@ -47,6 +49,7 @@ export function toSourceRpm(rpm: SourceRpm = {}): Buffer {
     ...list(1059, rpm.excludeArch),
     ...list(1061, rpm.exclusiveArch),
     ...list(1089, rpm.buildArchs),
+    ...(rpm.madeTs === undefined ? [] : ([[1034, int32(...files.map(() => rpm.madeTs ?? 0))]] as Tags)),
     ...(files.length === 0 ? [] : ([[1116, int32(...files.map(() => 0))]] as Tags)),
     ...list(1117, files),
     ...(files.length === 0 ? [] : list(1118, [''])),

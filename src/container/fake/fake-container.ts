@@ -80,8 +80,11 @@ export class FakeContainer implements Container {
     return orAbort(this.#end.promise, signal);
   }
 
-  async *output(signal: AbortSignal, from = 0): AsyncGenerator<Uint8Array, void> {
+  async *output(signal: AbortSignal, from = 0, end?: Uint8Array): AsyncGenerator<Uint8Array, void> {
     this.#enter('output', signal);
+    const before = Buffer.concat(this.#chunks).subarray(0, from);
+    if (end !== undefined && before.length === from && !before.subarray(from - end.length).equals(end))
+      throw new ContainerError('no-such-container', `output of container ${this.name} is lost`);
     let skip = from;
     for (let next = 0; ; ) {
       signal.throwIfAborted();

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { ContainerId, LimitHit, ResourceLimits } from '../spec.ts';
@@ -8,6 +7,7 @@ import { diskUse } from './disk-use.ts';
 import type { Engine } from './engine.ts';
 import type { ContainerState } from './engine-schema.ts';
 import type { KillLedger, KillMark } from './kill-ledger.ts';
+import { openLog } from './log-file.ts';
 
 /** Shorter than what podman needs to remove a cgroup after the last process, on a host that is not too busy. */
 export const cgroupLookMs = 40;
@@ -97,14 +97,17 @@ export class LimitWatch {
   async #watchOutput(signal: AbortSignal): Promise<void> {
     const { clock, logPath, limits } = this.#watched;
     const { logBytes = Number.POSITIVE_INFINITY, idleMs = Number.POSITIVE_INFINITY } = limits;
+    // Held open: conmon goes on writing to a log that somebody removes or puts away.
+    await using file = await openLog(logPath);
     let size = 0;
     for (let since = clock.uptime(); ; await clock.sleep(outputLookMs, signal)) {
       const now = clock.uptime();
-      const grown = await stat(logPath);
+      const grown = await file.stat();
       if (grown.size > size) since = now;
       size = grown.size;
-      if (size > logBytes) return this.#stop({ limit: 'log', allowed: logBytes, peak: size });
-      if (now - since >= idleMs) return this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
+      if (size > logBytes) return await this.#stop({ limit: 'log', allowed: logBytes, peak: size });
+      if (now - since >= idleMs)
+        return await this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
     }
   }
 

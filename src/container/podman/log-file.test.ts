@@ -1,17 +1,18 @@
-import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isDiskFull } from '../../core/disk-full.ts';
 import { ContainerError } from '../errors.ts';
-import { cutMark, followLog, LogDecoder } from './log-file.ts';
+import { cutMark, followLog, fullMark, LogDecoder } from './log-file.ts';
 
 const never = new AbortController().signal;
 
 /** What conmon writes for these bytes when they arrive in one piece. */
-function entriesOf(text: Uint8Array): Buffer {
+function entriesOf(text: Uint8Array, second = '00'): Buffer {
   const entries: Buffer[] = [];
-  const head = (tag: string) => Buffer.from(`2026-01-31T12:00:00.123456789+00:00 stdout ${tag} `);
+  const head = (tag: string) => Buffer.from(`2026-01-31T12:00:${second}.123456789+00:00 stdout ${tag} `);
   for (let rest = Buffer.from(text); rest.length > 0; ) {
     const end = rest.indexOf(10);
     const line = end === -1 ? rest : rest.subarray(0, end);
@@ -35,7 +36,7 @@ describe('LogDecoder', () => {
     const cuts = fc.array(fc.nat(), { maxLength: 8 });
     fc.assert(
       fc.property(pieces, cuts, (written, at) => {
-        const log = Buffer.concat(written.map(entriesOf));
+        const log = Buffer.concat(written.map((text) => entriesOf(text)));
         const decoded = decodeInPieces(
           log,
           at.map((cut) => cut % (log.length + 1)),
@@ -117,6 +118,38 @@ describe('followLog', () => {
     expect(chunks).toEqual(['one\ntwo\n', cutMark, 'three\n']);
   });
 
+  it('delivers nothing twice when somebody has cut off a part of the log', async () => {
+    const end = Promise.withResolvers<void>();
+    const one = entriesOf(Buffer.from('one\n'));
+    await writeFile(path, Buffer.concat([one, entriesOf(Buffer.from('two\n'))]));
+    const clock = clockOf([
+      () => truncate(path, one.length),
+      () => appendFile(path, entriesOf(Buffer.from('three\n'))),
+      () => end.resolve(),
+    ]);
+
+    const chunks = await collect(followLog({ path, from: 0, clock, signal: never, ended: end.promise }));
+
+    expect(chunks).toEqual(['one\ntwo\n', cutMark, 'three\n']);
+  });
+
+  it('reads on in a log that somebody has removed', async () => {
+    const end = Promise.withResolvers<void>();
+    await writeFile(path, entriesOf(Buffer.from('one\n')));
+    await using conmon = await open(path, 'a');
+    const clock = clockOf([
+      () => rm(path),
+      async () => {
+        await conmon.write(entriesOf(Buffer.from('two\n')));
+        end.resolve();
+      },
+    ]);
+
+    const chunks = await collect(followLog({ path, from: 0, clock, signal: never, ended: end.promise }));
+
+    expect(chunks).toEqual(['one\n', 'two\n']);
+  });
+
   it('reads on in a log that somebody has put away', async () => {
     const end = Promise.withResolvers<void>();
     await writeFile(path, entriesOf(Buffer.from('one\n')));
@@ -144,6 +177,97 @@ describe('followLog', () => {
       code: 'no-such-container',
       message: expect.stringContaining('cut or replaced'),
     });
+  });
+
+  it.each([
+    ['has other text than was read of it before', 'another log\n'],
+    ['holds something else', 'no log at all, and much longer than any header of one would be\n'.repeat(2000)],
+  ])('does not go on with a log that %s', async (_what, content) => {
+    await writeFile(path, content.startsWith('no log') ? content : entriesOf(Buffer.from(content)));
+    const ended = new Promise(() => undefined);
+    const options = { path, from: 4, end: Buffer.from('one\n'), clock: clockOf([]), signal: never, ended };
+
+    await expect(collect(followLog(options))).rejects.toMatchObject({ code: 'no-such-container' });
+  });
+
+  it('goes on behind what was read before', async () => {
+    await writeFile(path, entriesOf(Buffer.from('one\ntwo\nthree\n')));
+    const before = { from: 8, end: Buffer.from('e\ntwo\n') };
+
+    const chunks = await collect(
+      followLog({ path, ...before, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+    );
+
+    expect(chunks).toEqual(['three\n']);
+  });
+
+  /** As conmon leaves it when the disk becomes full after so many bytes, and there is room again later. */
+  function tornAfter(bytes: number, later: string): Buffer {
+    const lines = entriesOf(Buffer.from(Array.from({ length: 500 }, (_, i) => `line ${i}\n`).join('')));
+    return Buffer.concat([lines.subarray(0, bytes), entriesOf(Buffer.from(later), '01')]);
+  }
+
+  it.each([4096, 12_288, 16_384])(
+    'says where the disk has cost output, full after %i bytes',
+    async (bytes) => {
+      await writeFile(path, tornAfter(bytes, 'later\nlast\n'));
+
+      const { text, error } = await readOn(
+        followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+      );
+
+      expect(isDiskFull(error)).toBe(true);
+      expect(text.startsWith('line 0\nline 1\n')).toBe(true);
+      expect(text.endsWith(fullMark)).toBe(true);
+    },
+  );
+
+  it.each(Array.from({ length: 46 }, (_, i) => i + 2))(
+    'says so wherever the entry is torn: %i',
+    async (more) => {
+      const first = entriesOf(Buffer.from(`${'x'.repeat(4096 - 45 - more)}\ny\n`));
+      await writeFile(
+        path,
+        Buffer.concat([first.subarray(0, 4096), entriesOf(Buffer.from('later\n'), '01')]),
+      );
+
+      const { text, error } = await readOn(
+        followLog({
+          path,
+          from: 4,
+          end: Buffer.from('xxxx'),
+          clock: clockOf([]),
+          signal: never,
+          ended: Promise.resolve(),
+        }),
+      );
+
+      expect(isDiskFull(error)).toBe(true);
+      expect(text).not.toContain('later');
+    },
+  );
+
+  it('says that the end of the output was lost to a full disk', async () => {
+    await writeFile(path, tornAfter(4096, ''));
+
+    const { text, error } = await readOn(
+      followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+    );
+
+    expect(isDiskFull(error)).toBe(true);
+    expect(text.endsWith(fullMark)).toBe(true);
+  });
+
+  it('takes a log in the output for output', async () => {
+    const log = entriesOf(Buffer.from('text\n')).toString();
+    const said = Array.from({ length: 700 }, (_, i) => `${i} ${'x'.repeat(i % 90)} ${log}`).join('');
+    await writeFile(path, entriesOf(Buffer.from(said)));
+
+    const { text } = await readOn(
+      followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+    );
+
+    expect(text.length).toBe(said.length);
   });
 
   it('ends with the error of the end', async () => {
@@ -174,6 +298,17 @@ describe('followLog', () => {
     await expect(reading).rejects.toMatchObject({ code: 'no-such-container' });
   });
 });
+
+/** All that can be read, and how that ends. */
+async function readOn(chunks: AsyncIterable<Uint8Array>): Promise<{ text: string; error: unknown }> {
+  let text = '';
+  try {
+    for await (const bytes of chunks) text += Buffer.from(bytes).toString();
+    return { text, error: null };
+  } catch (error) {
+    return { text, error };
+  }
+}
 
 async function collect(chunks: AsyncIterable<Uint8Array>): Promise<string[]> {
   const texts: string[] = [];

@@ -1,6 +1,8 @@
 import { type FileHandle, open, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
+import { TearWatch } from './log-tears.ts';
 
 const newline = 0x0a;
 const space = 0x20;
@@ -73,6 +75,8 @@ export interface FollowOptions {
   readonly path: string;
   /** Number of written bytes to leave out. */
   readonly from: number;
+  /** What the last of these were, as far as that is known. */
+  readonly end?: Uint8Array;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Settles when nothing more will be appended; a rejection ends the reading with that error. */
@@ -81,19 +85,23 @@ export interface FollowOptions {
 
 /** Stands in the output where somebody has cut the log while it was read. */
 export const cutMark = '\n[the log of this container was cut on the host: output is missing here]\n';
+/** Ends the output where the disk has cost some of it. */
+export const fullMark = '\n[the disk of the host was full: output is missing here]\n';
 
 /**
  * What a container wrote, from the log that conmon appends to: as far as there is something, then
  * as it comes, until `ended` has settled and the rest was delivered. At most one chunk is in memory. Rejects with
  * `no-such-container` when the log does not have what is to be left out: it is not the one that was read before. And as
- * a full disk when there is no room for the log: conmon drops what it cannot write.
+ * a full disk when there is no room for the log, or was none, which shows by an entry that was written in part: conmon
+ * drops what it cannot write.
  */
 export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Array, void> {
   const { path, clock, signal, ended } = options;
   let decoder = new LogDecoder();
+  let tears = new TearWatch(0);
   let position = 0;
   const buffer = Buffer.allocUnsafeSlow(chunkBytes);
-  let skip = options.from;
+  const earlier = new EarlierOutput(options.from, options.end ?? new Uint8Array(0));
   let hasEnded = false;
   const stopNapping = new AbortController();
   const naps = AbortSignal.any([signal, stopNapping.signal]);
@@ -112,32 +120,82 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
     const isLast = hasEnded;
     const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
     if (bytesRead === 0) {
-      if (await isFull(path)) throw noRoom(path);
-      // What is to be left out was there before this began.
-      if (skip > 0) throw lostOutput(path);
-      if ((await file.stat()).size < position) {
-        position = 0;
+      const { size } = await file.stat();
+      if (size < position) {
+        // What is there now was delivered before, or it is lost: entries are whole at the end.
+        position = size;
         decoder = new LogDecoder();
+        tears = new TearWatch(size);
         yield Buffer.from(cutMark);
         continue;
       }
+      if ((await isFull(path)) || (isLast && !tears.endsWhole)) {
+        yield Buffer.from(fullMark);
+        throw noRoom(path);
+      }
+      // What is to be left out was there before this began.
+      if (!earlier.isOver) throw lostOutput(path);
       if (isLast) break;
       await nap(clock, naps, stopNapping.signal);
       continue;
     }
+    const chunk = buffer.subarray(0, bytesRead);
+    const torn = tears.see(chunk);
+    const text = decode(decoder, chunk.subarray(0, torn ?? bytesRead), path, options.from + position === 0);
     position += bytesRead;
-    const text = decoder.decode(buffer.subarray(0, bytesRead));
-    const rest = text.subarray(Math.min(skip, text.length));
-    skip -= text.length - rest.length;
+    const rest = earlier.leaveOut(text);
+    if (rest === null) throw lostOutput(path);
     // A copy: the reader may keep it, and few bytes must not keep a whole buffer.
     if (rest.length > 0) yield Buffer.from(rest);
+    if (torn !== null) {
+      yield Buffer.from(fullMark);
+      throw noRoom(path);
+    }
   }
   const failure = await outcome;
   if (failure !== undefined) throw failure.error;
 }
 
+/** What was delivered before and is left out now. */
+class EarlierOutput {
+  readonly #end: Uint8Array;
+  #left: number;
+  #seen = Buffer.alloc(0);
+
+  constructor(bytes: number, end: Uint8Array) {
+    this.#left = bytes;
+    this.#end = end.subarray(-bytes);
+  }
+
+  /** Whether all of it has come by. */
+  get isOver(): boolean {
+    return this.#left === 0;
+  }
+
+  /** The part of the text that is new; null when what was to be left out is not what was delivered before. */
+  leaveOut(text: Buffer): Buffer | null {
+    if (this.#left === 0) return text;
+    const old = text.subarray(0, this.#left);
+    this.#left -= old.length;
+    if (this.#end.length > 0)
+      this.#seen = Buffer.concat([this.#seen, old.subarray(-this.#end.length)]).subarray(-this.#end.length);
+    if (this.#left === 0 && !this.#seen.equals(this.#end)) return null;
+    return text.subarray(old.length);
+  }
+}
+
+/** What was a log before and is none now was replaced by somebody. */
+function decode(decoder: LogDecoder, chunk: Buffer, path: string, isNew: boolean): Buffer {
+  try {
+    return decoder.decode(chunk);
+  } catch (error) {
+    throw isNew ? error : lostOutput(path);
+  }
+}
+
+/** The file itself may have been removed. */
 async function isFull(path: string): Promise<boolean> {
-  const { bfree, bsize } = await statfs(path);
+  const { bfree, bsize } = await statfs(dirname(path));
   return bfree * bsize < fullBytes;
 }
 
@@ -148,7 +206,7 @@ function noRoom(path: string): ContainerError {
 function lostOutput(path: string): ContainerError {
   return new ContainerError(
     'no-such-container',
-    `${path} has been cut or replaced while the daemon was away: output of the container is lost`,
+    `${path} has been cut or replaced on the host: output of the container is lost`,
   );
 }
 
@@ -161,7 +219,8 @@ async function nap(clock: Clock, signal: AbortSignal, woken: AbortSignal): Promi
   }
 }
 
-async function openLog(path: string): Promise<FileHandle> {
+/** Opens the log of a container. Rejects with `no-such-container` when it is not there. */
+export async function openLog(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (error) {

@@ -103,12 +103,12 @@ export class PodmanContainer implements Container {
     return this.#status ?? this.#end.join(signal);
   }
 
-  async *output(signal: AbortSignal, from = 0): AsyncGenerator<Uint8Array, void> {
+  async *output(signal: AbortSignal, from = 0, end?: Uint8Array): AsyncGenerator<Uint8Array, void> {
     const { clock, logPath: path } = this.#parts;
     const leave = new AbortController();
     const ended = this.#endOrRemoval(AbortSignal.any([signal, leave.signal]));
     try {
-      yield* followLog({ path, from, clock, signal, ended });
+      yield* followLog({ path, from, ...(end !== undefined && { end }), clock, signal, ended });
     } finally {
       leave.abort();
     }

@@ -180,9 +180,13 @@ export class PodmanManager implements ContainerManager {
 
   async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
     const { places, clock } = this.#options;
-    const found = await this.#find(spec, signal);
-    if (found === null) return null;
     const logPath = join(places.logDir, `${spec.name}.log`);
+    const found = await this.#find(spec, signal);
+    if (found === null) {
+      // Whoever has removed it has left its output.
+      await rm(logPath, { force: true });
+      return null;
+    }
     // Its maker may have ended before it had made this.
     await writeFile(logPath, '', { mode: 0o600, flag: 'a' });
     const wasStarted = !['created', 'configured', 'initialized'].includes(found.State.Status);

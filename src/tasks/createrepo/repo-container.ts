@@ -46,7 +46,9 @@ export async function runRepoStep(context: TaskContext, step: RepoStep): Promise
     },
     async work({ container, isThere }, earlier) {
       if (earlier !== null && !isThere) throw goneMeanwhile(step.name);
-      const { code } = await runPhase(container, log, clock, signal, { from: earlier?.writtenBytes ?? 0 });
+      const { code } = await runPhase(container, log, clock, signal, {
+        ...(earlier !== null && { from: earlier.writtenBytes, end: earlier.tail }),
+      });
       // It goes while the task goes on; the clean-up waits for that, and tries again what has failed.
       void container[Symbol.asyncDispose]().then(undefined, () => undefined);
       return code;

@@ -1,0 +1,61 @@
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { fillDiskAfter } from '../../test/support/full-disk.ts';
+import { keptLog } from '../../test/support/silent-log.ts';
+import { TaskJournal } from './task-journal.ts';
+
+describe('TaskJournal', () => {
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'task-journal-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  function openJournal() {
+    const { log, lines } = keptLog();
+    return { journal: new TaskJournal(directory, z.string(), () => 0, log), lines };
+  }
+
+  it('gives the tasks that an earlier life has begun', async () => {
+    const { journal } = openJournal();
+    await (await journal.begin(7, 'head')).close();
+
+    const found = await openJournal().journal.reopen();
+
+    expect(found).toMatchObject([{ taskId: 7, head: 'head' }]);
+    for (const { history } of found) await history.close();
+  });
+
+  it('leaves nothing of a history for whose beginning there is no room', async () => {
+    const { journal } = openJournal();
+    await fillDiskAfter(0);
+
+    await expect(journal.begin(7, 'head')).rejects.toThrow('no space left');
+
+    const links = await readdir('/proc/self/fd');
+    const open = await Promise.all(links.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => 'closed')));
+    expect(open.filter((path) => path.startsWith(directory))).toEqual([]);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it.each([
+    ['the machine was started anew', (text: string) => text.replace(/"boot":"[^"]+"/, '"boot":"another"')],
+    ['beginning', (text: string) => text.slice(0, -5)],
+    ['JSON', () => 'no journal\n'],
+  ])('forgets what cannot be gone on with, and says why: %s', async (reason, spoil) => {
+    const { journal } = openJournal();
+    await (await journal.begin(7, 'head')).close();
+    const path = join(directory, '7.jsonl');
+    await writeFile(path, spoil(await readFile(path, 'utf8')));
+
+    const next = openJournal();
+
+    expect(await next.journal.reopen()).toEqual([]);
+    expect(await readdir(directory)).toEqual([]);
+    expect(next.lines).toMatchObject([{ level: 40, taskId: 7, reason: expect.stringContaining(reason) }]);
+  });
+});

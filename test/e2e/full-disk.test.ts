@@ -1,0 +1,111 @@
+import { stat } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FaultBench, inTime } from './fault-bench.ts';
+import { describeE2e } from './surroundings.ts';
+
+/** Others cannot mount a file system of their own. */
+const describeAsRoot = process.getuid?.() === 0 ? describeE2e : describe.skip;
+
+describeAsRoot('a disk that becomes full', () => {
+  let bench: FaultBench;
+
+  beforeAll(async () => {
+    bench = await FaultBench.open();
+  });
+  afterAll(() => bench?.world.close());
+
+  /** Fills the disk when asked to, and makes room when the daemon has said that it is not ready for that. */
+  async function fillsDuring(arm: (fill: () => void) => void): Promise<string> {
+    const log = await bench.listen();
+    const filled = Promise.withResolvers<void>();
+    arm(() => {
+      bench.world.area.fill();
+      filled.resolve();
+    });
+    const build = await bench.submit();
+    await filled.promise;
+    await expect.poll(log, inTime).toMatch(/"why":"0 MB free at [^"]+, minspace is 1".*"msg":"not ready/);
+    bench.world.area.empty();
+    await bench.endsWell(build);
+    return log();
+  }
+
+  const refused = /"reason":"the disk of this host is full: [^"]+".*"msg":"the task is refused"/;
+
+  it('while packages are fetched', async () => {
+    const log = await fillsDuring((fill) => bench.atFetch(fill));
+
+    expect(log).toMatch(refused);
+  });
+
+  it('while the root is installed', async () => {
+    await bench.world.forget();
+
+    expect(await fillsDuring((fill) => bench.atContainer('install', 'start', fill))).toMatch(refused);
+  });
+
+  it('while the package is built, whose output may have no place to go', async () => {
+    // Or it has: what was prepared before makes room for it.
+    await fillsDuring((fill) => bench.atContainer('build', 'start', fill));
+  });
+
+  it('when the package is built, before anybody has looked at the results', async () => {
+    await fillsDuring((fill) => bench.atContainer('build', 'died', fill));
+  });
+
+  it('while results are uploaded', async () => {
+    await fillsDuring((fill) =>
+      bench.atCall(({ method, file }) => method === 'rawUpload' && file?.endsWith('.rpm') === true, fill),
+    );
+  });
+
+  it('while the journal of a task is begun', async () => {
+    await fillsDuring((fill) => bench.atCall(({ method }) => method === 'host.openTask', fill));
+  });
+
+  it('while the journal of a task goes on', async () => {
+    await fillsDuring((fill) => bench.atCall(({ method }) => method === 'host.newBuildRoot', fill));
+  });
+
+  /** Kills the daemon, and fills the disk until output of the build has been lost. */
+  async function losesOutput(whileFull: (empty: () => void) => Promise<void>): Promise<void> {
+    const log = await bench.listen();
+    const build = await bench.submit();
+    await bench.hasCounted(build, 5);
+    const path = await bench.containerLog();
+
+    await bench.world.daemon.killFor(async () => {
+      bench.world.area.fill();
+      // What a block has no room for is dropped.
+      await expect.poll(async () => (await stat(path)).size % 4096, inTime).toBe(0);
+      await whileFull(() => bench.world.area.empty());
+    });
+
+    await bench.endsWell(build);
+    expect(await log()).toMatch(refused);
+  }
+
+  it('while the daemon is away, and has room again before the build ends', async () => {
+    await losesOutput(async (empty) => {
+      const ended = bench.ends('build');
+      empty();
+      await ended;
+    });
+  });
+
+  it('while the daemon is away, until the build has ended', async () => {
+    await losesOutput(async (empty) => {
+      await bench.ends('build');
+      empty();
+    });
+  });
+
+  it('before the daemon starts', async () => {
+    const log = await bench.listen();
+    await bench.world.daemon.stopFor(() => bench.world.area.fill());
+    await expect.poll(log, inTime).toMatch(/the daemon could not start: no space left on device/);
+    bench.world.area.empty();
+
+    await bench.endsWell(await bench.submit());
+  });
+});

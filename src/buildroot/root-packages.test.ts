@@ -416,7 +416,12 @@ describe('a package of a root', () => {
     const { directory, prepare, logs } = await openRootBench({ ...{ withdrawn: ['bash'] } });
     await writeFile(join(directory, 'repo/bash.rpm'), 'hsab');
 
-    expect(await failureOf(prepare())).toMatchObject({ status: 30 });
+    expect(await failureOf(prepare())).toMatchObject({
+      status: 30,
+      end: expect.stringMatching(
+        /^exited with status 30; see root\.log for more information: \S+repo\/bash\.rpm is not the package that the repo describes .* Has the repo been changed after its metadata was made\?/,
+      ),
+    });
     expect(logs.texts.root).toContain('repo/bash.rpm is not the package that the repo describes');
   });
 

@@ -5,8 +5,8 @@ import type { DevTestHub } from './dev-hub.ts';
 import { arch } from './surroundings.ts';
 
 /**
- * A target with a build tag `<name>-build` of its own, which has a repository with all packages and small groups; its extra
- * counts from then on.
+ * A target with a build tag `<name>-build` of its own, which has a repository with no packages: those of the test
+ * distribution are in that of `td1-build` alone. By a group it is another than all others. Its extra counts from then on.
  */
 export async function ownTarget(
   hub: DevTestHub,
@@ -14,15 +14,14 @@ export async function ownTarget(
   name: string,
   extra: TagRow['extra'] = {},
 ): Promise<string> {
-  const groups = [
-    { name: 'build', packages: ['bash'] },
-    { name: 'srpm-build', packages: ['bash'] },
-  ];
-  const wanted = { parents: [], groups: [], extra: {} };
-  const buildTag = { ...wanted, groups, name: `${name}-build`, arches: arch };
-  await hub.running.change((devHub) => {
-    const destination = ensureTag(devHub, { ...wanted, name, arches: null });
-    ensureTarget(devHub, name, ensureTag(devHub, buildTag), destination);
+  const buildTag = await hub.running.change((devHub) => {
+    const like = devHub.state.tables.tags.find((row) => row.name === 'td1-build');
+    if (like === undefined) throw new Error('there is no tag td1-build');
+    const groups = [...like.groups, { name: `of-${name}`, packages: ['bash'] }];
+    const wanted = { parents: ['td1'], groups, name: `${name}-build`, arches: arch, extra: {} };
+    const destination = ensureTag(devHub, { name, parents: [], groups: [], extra: {}, arches: null });
+    ensureTarget(devHub, name, ensureTag(devHub, wanted), destination);
+    return wanted;
   });
   await builder.ensureRepo(buildTag.name);
   await hub.running.change((devHub) => ensureTag(devHub, { ...buildTag, extra }));

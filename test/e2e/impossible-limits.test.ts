@@ -83,11 +83,11 @@ describeE2e('limits that no build can meet', () => {
     });
 
     it('fail the root with the name of the limit when dnf has too little', async () => {
-      const { fault, task } = await build('small', { memory: '24m' });
+      const { fault, task } = await build('small', { memory: '10m' });
 
       expect(fault).toEqual({
         code: 1012,
-        text: 'could not init buildroot, exited with status 30; see root.log for more information: killed by the memory limit of 24 MiB (peak 24 MiB)',
+        text: 'could not init buildroot, exited with status 30; see root.log for more information: killed by the memory limit of 10 MiB (peak 10 MiB)',
       });
       expect(await builder.log(task, 'root.log')).toMatch(/^solve @srpm-build: killed by the memory limit/m);
       expect((await hub.buildroots(task)).map(({ state }) => state)).toEqual(['EXPIRED']);

@@ -83,8 +83,9 @@ id -u; grep CapEff /proc/self/status
       soft: false,
       msg: expect.stringMatching(/rules\[0\].* asks for network, which network_enabled forbids on this host/),
     });
-    expect(await builder.leftovers()).toEqual([]);
     const client = await builder.login();
     await client.call('cancelTask', [task]);
+    await client.logout();
+    expect(await builder.leftovers()).toEqual([]);
   });
 });

@@ -51,11 +51,6 @@ describeAsRoot('a disk that becomes full', () => {
     expect(await fillsDuring((fill) => bench.atContainer('install', 'start', fill))).toMatch(refused);
   });
 
-  it('while the package is built, whose output may have no place to go', async () => {
-    // Or it has: what was prepared before makes room for it.
-    await fillsDuring((fill) => bench.atContainer('build', 'start', fill));
-  });
-
   it('when the package is built, before anybody has looked at the results', async () => {
     await fillsDuring((fill) => bench.atContainer('build', 'died', fill));
   });

@@ -12,6 +12,7 @@ import { UrlReader } from './cache/url-reader.ts';
 import type { Config } from './config/schema.ts';
 import { LateRemovals } from './container/late-removals.ts';
 import type { ContainerManager } from './container/manager.ts';
+import type { ResourceLimits } from './container/spec.ts';
 import type { Clock } from './core/clock.ts';
 import type { Logger } from './core/logger.ts';
 import { type Meter, noMeter } from './core/meter.ts';
@@ -35,8 +36,7 @@ export async function buildrootHost(
   config: Config,
   { containers, clock, workerId, workDir, log, meter = noMeter }: BuildrootGround,
 ): Promise<BuildrootHost> {
-  const { kojid, adjutant, rlimits } = config;
-  const ulimits = configuredUlimits(rlimits, await readHostLimits());
+  const { kojid, adjutant } = config;
   return {
     containers,
     clock,
@@ -53,13 +53,7 @@ export async function buildrootHost(
       proxy: kojid.yum_proxy,
       rpmbuildTimeoutSeconds: kojid.rpmbuild_timeout,
     },
-    limits: {
-      pids: adjutant.build_pids,
-      shmBytes: adjutant.shm_size ?? Math.floor(totalmem() / 2),
-      ...(adjutant.build_memory === null ? {} : { memoryBytes: adjutant.build_memory }),
-      ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
-      ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
-    },
+    limits: await containerLimits(config),
     codeLimits: {
       ...(adjutant.build_disk === null ? {} : { diskBytes: adjutant.build_disk }),
       ...(adjutant.build_log_limit === null ? {} : { logBytes: adjutant.build_log_limit }),
@@ -69,6 +63,18 @@ export async function buildrootHost(
     cache: openCache(config, { containers, workDir, clock, log }),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
+  };
+}
+
+/** The limits of each container. */
+export async function containerLimits({ adjutant, rlimits }: Config): Promise<ResourceLimits> {
+  const ulimits = configuredUlimits(rlimits, await readHostLimits());
+  return {
+    pids: adjutant.build_pids,
+    shmBytes: adjutant.shm_size ?? Math.floor(totalmem() / 2),
+    ...(adjutant.build_memory === null ? {} : { memoryBytes: adjutant.build_memory }),
+    ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
+    ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { containerLimits } from './buildroot-host.ts';
 import type { DaemonArguments } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
@@ -77,6 +78,7 @@ async function examine(
         arch: machineArch(),
         taskMethods: taskMethods(),
         image: defaultImage(adjutant.task_image_default),
+        limits: await containerLimits(config),
         connectEngine: async (signal) => reachEngine(config, places, env, clock, log, signal),
         connectHub: async () => {
           const { transport, auth, expectedUser } = await hubConnection(config);

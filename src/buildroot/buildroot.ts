@@ -122,6 +122,8 @@ export class Buildroot {
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
     for (const line of opening.lines) await steps.root.write(`opened by the site file: ${line}\n`);
+    if (image.network === true)
+      await steps.root.write(`opened by a policy: the network of this host (${image.because})\n`);
     // Of a root that could not be made these are wanted most.
     cleanup.defer(async () => {
       if (!signal.aborted) await addPackageManagerLogs(directory.absolute, logs);

@@ -151,6 +151,38 @@ describe('collectFiles', () => {
     expect(files).toEqual(['x.src.rpm']);
   });
 
+  it('takes none of many links that lead to nothing or in a circle', async () => {
+    const link = (name: string, to: string): Entry => [
+      { name: `RPMS/${name}`, type: 'symlink', linkname: to },
+    ];
+    const chain = Array.from({ length: 2000 }, (_each, index) => link(`${index}.rpm`, `${index + 1}.rpm`));
+    const circle = Array.from({ length: 2000 }, (_each, index) =>
+      link(`c${index}.rpm`, `c${(index + 1) % 2000}.rpm`),
+    );
+
+    const { files, refused } = await collect(...chain, ...circle);
+
+    expect(files).toEqual([]);
+    expect(refused.at(-1)).toBe('and 3980 more');
+  });
+
+  it('makes a thousand copies of packages at most', async () => {
+    const links = Array.from(
+      { length: 1002 },
+      (_each, index): Entry => [{ name: `RPMS/${index}.rpm`, type: 'symlink', linkname: 'x.rpm' }],
+    );
+
+    const { files, refused } = await collect([{ name: 'RPMS/x.rpm' }, 'x'], ...links);
+
+    expect(files).toHaveLength(1001);
+    expect(refused).toEqual(
+      ['1000', '1001'].map(
+        (name) =>
+          `"RPMS/${name}.rpm": a symlink, not a regular file, and there are more than 1000 such links`,
+      ),
+    );
+  });
+
   it('takes a file of a directory that was made from a link only as the file it is', async () => {
     const collected = await collect(
       [{ name: 'RPMS', type: 'symlink', linkname: '/etc' }],

@@ -17,6 +17,9 @@ export interface Collected {
 /** A package may leave millions of entries, and each that is told is a line of a log. */
 const toldAtMost = 20;
 
+/** Each may be a copy of gigabytes. */
+const mostCopies = 1000;
+
 /** The first few of many texts. */
 class FirstFew {
   readonly #kept: string[] = [];
@@ -44,7 +47,7 @@ export async function collectFiles(
   suffix: string,
   signal: AbortSignal,
 ): Promise<Collected> {
-  const files: string[] = [];
+  const files = new Set<string>();
   const links = new Map<string, Link>();
   const refused = new FirstFew();
   const passedOver = new FirstFew();
@@ -59,7 +62,7 @@ export async function collectFiles(
       const refusal = whyNot(header, parts, name, files);
       if (indifference === null && refusal === null) {
         await pipeline(entry, createWriteStream(join(directory, name), { mode: 0o644 }), { signal });
-        files.push(name);
+        files.add(name);
         continue;
       }
       entry.resume();
@@ -73,15 +76,21 @@ export async function collectFiles(
     }
   })();
   await Promise.all([feeding, taking]);
+  const ends = endsOf(links);
+  let copies = 0;
   const regular = new Set(files);
   for (const [name, { refusal }] of links) {
-    const end = endOf(name, links);
-    if (end !== null && regular.has(end)) {
+    const end = ends.get(name) ?? null;
+    if (end === null || !regular.has(end)) refused.add(refusal);
+    else if (copies === mostCopies)
+      refused.add(`${refusal}, and there are more than ${mostCopies} such links`);
+    else {
       await copyFile(join(directory, end), join(directory, name));
-      files.push(name);
-    } else refused.add(refusal);
+      copies += 1;
+      files.add(name);
+    }
   }
-  return { files, refused: refused.list(), passedOver: passedOver.list() };
+  return { files: [...files], refused: refused.list(), passedOver: passedOver.list() };
 }
 
 /** What an entry leads to by its name, and why it cannot be taken when that is nothing good. */
@@ -90,16 +99,21 @@ interface Link {
   readonly refusal: string;
 }
 
-/** Where a link leads over other links; null when they lead in a circle. */
-function endOf(name: string, links: ReadonlyMap<string, Link>): string | null {
-  const seen = new Set<string>();
-  for (let at = name; ; ) {
-    const link = links.get(at);
-    if (link === undefined) return at;
-    if (seen.has(at)) return null;
-    seen.add(at);
-    at = link.to;
+/** Where each link leads over other links; null for those that lead in a circle. Each link is looked at once. */
+function endsOf(links: ReadonlyMap<string, Link>): ReadonlyMap<string, string | null> {
+  const ends = new Map<string, string | null>();
+  for (const name of links.keys()) {
+    const way = new Set<string>();
+    let at = name;
+    for (let link = links.get(at); link !== undefined && !ends.has(at); link = links.get(at)) {
+      if (way.has(at)) break;
+      way.add(at);
+      at = link.to;
+    }
+    const end = way.has(at) ? null : (ends.get(at) ?? (links.has(at) ? null : at));
+    for (const passed of way) ends.set(passed, end);
   }
+  return ends;
 }
 
 /** Why an entry is no result by its name and place; null when it is one. */
@@ -114,11 +128,11 @@ function whyNot(
   { type }: Header,
   parts: readonly string[],
   name: string,
-  taken: readonly string[],
+  taken: ReadonlySet<string>,
 ): string | null {
   if (!isPlain(parts)) return 'not a file name the hub takes';
   if (type !== 'file' && type !== 'contiguous-file') return `a ${type}, not a regular file`;
-  return taken.includes(name) ? 'the same name twice' : null;
+  return taken.has(name) ? 'the same name twice' : null;
 }
 
 function isPlain(parts: readonly string[]): boolean {

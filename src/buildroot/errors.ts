@@ -9,14 +9,15 @@ import { describeEligible, eligibleManagers, type PackageManagerName } from './p
 export class BuildrootStepFailed extends BuilderError {
   readonly step: string;
   readonly status: number;
-  /** `exited with status N; see X for more information`, and the limit where it was one: what a task's fault says. */
+  /** `exited with status N; see X for more information`, and the limit or reason where it is known: what a task's fault says. */
   readonly end: string;
   /** The limit that the step has run into, in words: `killed by the disk limit of 10 GiB (peak 10.3 GiB)`. */
   readonly limit: string | null;
 
-  constructor(step: string, status: number, options: ErrorOptions & { readonly limit?: string } = {}) {
+  constructor(step: string, status: number, options: ErrorOptions & Told = {}) {
     const { limit = null } = options;
-    const end = `${describeStatus(status)}${limit === null ? '' : `: ${limit}`}`;
+    const why = limit ?? options.reason;
+    const end = `${describeStatus(status)}${why === undefined ? '' : `: ${why}`}`;
     super('buildroot-step-failed', 'package', `${step} ${end}`, options);
     this.step = step;
     this.status = status;
@@ -28,6 +29,13 @@ export class BuildrootStepFailed extends BuilderError {
   get readsRootLog(): boolean {
     return logToRead(this.status) === 'root.log';
   }
+}
+
+/** What is known of a failed step besides its status. */
+interface Told {
+  readonly limit?: string;
+  /** What was wrong, and what to do, in one line. */
+  readonly reason?: string;
 }
 
 /** A buildroot cannot be had; Koji's fault 1012. */

@@ -155,12 +155,16 @@ export class RootGround {
 
   /**
    * Runs a phase of the bootstrap image, with its output in root.log. Its container goes when package code runs, or with
-   * the task: until then the engine has more urgent things to do. Throws when it failed for want of room: that is no
-   * fault of package or repo.
+   * the task: until then the engine has more urgent things to do. Throws when it failed for want of room, which is no
+   * fault of package or repo, and `BuildrootStepFailed` when it has run into a limit. Gives the end of its output, too.
    */
-  async runBootstrap(title: string, spec: ContainerSpec, signal: AbortSignal): Promise<number> {
+  async runBootstrap(
+    title: string,
+    spec: ContainerSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly code: number; readonly end: string }> {
     const tail = new Tail(this.logs.root, this.host.clock);
-    const { code, end } = await this.#timed(title, tail, {
+    const { code, end, ranInto } = await this.#timed(title, tail, {
       log: 'root.log',
       make: () => this.create(spec, signal),
       work: async (container, earlier) => {
@@ -170,9 +174,13 @@ export class RootGround {
         return result;
       },
     });
-    if (code !== 0 && saysDiskFull(Buffer.from(end).toString()))
+    const said = Buffer.from(end).toString();
+    if (code !== 0 && saysDiskFull(said))
       throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
-    return code;
+    if (code === 0 || ranInto === null) return { code, end: said };
+    const limit = describeLimit(ranInto);
+    await this.logs.root.write(`${missingNewline(end)}${title}: ${limit}\n`);
+    throw new BuildrootStepFailed(`${title} (status ${code})`, notPrepared, { limit });
   }
 
   /**
@@ -278,6 +286,8 @@ function phaseOf(title: string): string {
   return title.startsWith('rpmbuild ') ? 'source' : (title.split(' ')[0] ?? title);
 }
 
+/** mock's status when the package manager has failed. */
+const notPrepared = 30;
 /** mock's status for a command that took too long. */
 const tookTooLong = 11;
 

@@ -39,6 +39,27 @@ function heldInstall(code: () => Promise<number>) {
   return { begun: begun.promise, install };
 }
 
+describe('a root that no limit leaves room for', () => {
+  const solveRanInto = { limit: 'memory', allowed: 2 ** 23, peak: 2 ** 23 } as const;
+
+  it('fails with the limit in the fault and in root.log', async () => {
+    const { prepare, logs } = await openRootBench({ solve: () => 137, solveRanInto });
+
+    const said = 'killed by the memory limit of 8 MiB (peak 8 MiB)';
+    expect(await failureOf(prepare())).toMatchObject({
+      ...{ status: 30, limit: said },
+      end: `exited with status 30; see root.log for more information: ${said}`,
+    });
+    expect(logs.texts.root).toBe(`solve 1\nsolve @build: ${said}\n`);
+  });
+
+  it('is made all the same when that did no harm', async () => {
+    const { prepare } = await openRootBench({ solveRanInto });
+
+    expect((await prepare()).installed.map(({ name }) => name)).toEqual(['bash']);
+  });
+});
+
 describe('a root with the same packages as one before', () => {
   it('is taken from the snapshot: nothing is solved or installed when repo and question are the same', async () => {
     const first = await openRootBench({ installed: () => ['bash', 'sed'] }, { repomd: repomd('a') });
@@ -395,7 +416,12 @@ describe('a package of a root', () => {
     const { directory, prepare, logs } = await openRootBench({ ...{ withdrawn: ['bash'] } });
     await writeFile(join(directory, 'repo/bash.rpm'), 'hsab');
 
-    expect(await failureOf(prepare())).toMatchObject({ status: 30 });
+    expect(await failureOf(prepare())).toMatchObject({
+      status: 30,
+      end: expect.stringMatching(
+        /^exited with status 30; see root\.log for more information: \S+repo\/bash\.rpm is not the package that the repo describes .* Has the repo been changed after its metadata was made\?/,
+      ),
+    });
     expect(logs.texts.root).toContain('repo/bash.rpm is not the package that the repo describes');
   });
 

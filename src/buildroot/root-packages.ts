@@ -7,6 +7,7 @@ import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
+import { withoutLogins } from '../core/without-logins.ts';
 import { cachedPackages, installContainer, rootContainer } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { parseInstalled } from './installed-packages.ts';
@@ -218,8 +219,9 @@ export class RootPackages {
       );
     } catch (error) {
       if (!(error instanceof PackageUnavailable)) throw error;
-      await logs.root.write(`${describeError(error)}\n`);
-      throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error });
+      const reason = withoutLogins(describeError(error));
+      await logs.root.write(`${reason}\n`);
+      throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error, reason });
     }
   }
 
@@ -279,7 +281,7 @@ export class RootPackages {
     for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
     await mkdir(this.#ground.path(`out-${attempt}`), { recursive: true });
     const spec = installContainer(host, request, attempt, into.id);
-    const code = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
+    const { code } = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
     if (code !== 0) return { code, listing: '' };
     return { code, listing: await readFile(this.#ground.path(`out-${attempt}/installed`), 'utf8') };
   }

@@ -9,6 +9,7 @@ import { eligibleManagers, type SolveGoal } from './package-manager.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
 import { urlsOf } from './package-repos.ts';
 import { questionKey } from './prepared-root.ts';
+import { describeRepoFailure } from './repo-failure.ts';
 import { readRepoStates } from './repo-state.ts';
 import type { RootGround } from './root-ground.ts';
 import { noPackageManager, solveScript } from './solve-script.ts';
@@ -93,9 +94,13 @@ export class RootSolver {
     if (!isBegun) await rm(answer, { force: true });
     const metadata = attempt === 1 && !isBegun ? await this.#bringMetadata(signal) : 'there';
     const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
-    const code = await this.#ground.runBootstrap(title, spec, signal);
+    const { code, end } = await this.#ground.runBootstrap(title, spec, signal);
     if (code === noPackageManager) throw lacksPackageManager(request.image, packageManager);
-    if (code !== 0) throw new BuildrootStepFailed(`${title} (status ${code})`, 30);
+    if (code !== 0) {
+      const reason = describeRepoFailure(end, request.repos);
+      if (reason !== null) await this.#ground.logs.root.write(`${reason}\n`);
+      throw new BuildrootStepFailed(`${title} (status ${code})`, 30, reason === null ? {} : { reason });
+    }
     if (metadata === 'fetched') await this.#keepMetadata(signal);
     return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));
   }

@@ -1,4 +1,5 @@
 import { acceptRules } from './accept-rules.ts';
+import { leastLimits } from './least-limits.ts';
 import { option, unset } from './option.ts';
 import {
   absolutePath,
@@ -13,6 +14,7 @@ import {
   requiredDirectory,
   seconds,
   size,
+  sizeOfAtLeast,
   text,
   unixSocket,
 } from './option-types.ts';
@@ -92,9 +94,15 @@ export const adjutantOptions = {
     'pull=300,start=60',
     'How long a pull of an image, and any one request to the engine, may take. `stop_grace=` is accepted with a warning: the containers of a stopped task are killed at once.',
   ),
-  build_pids: option(integer(1), '16384', 'Most processes and threads in a container.'),
-  build_memory: unset(size, 'Most memory of a container, swap included. Not set: no limit.'),
-  build_cpus: unset(positiveDecimal, 'Processors of a container. Not set: all.'),
+  build_pids: option(integer(leastLimits.pids), '16384', 'Most processes and threads in a container.'),
+  build_memory: unset(
+    sizeOfAtLeast(leastLimits.memoryBytes / 2 ** 20),
+    'Most memory of a container, swap included. Not set: no limit.',
+  ),
+  build_cpus: unset(
+    positiveDecimal(leastLimits.cpus),
+    'Processors of a container; more than the host has are no limit. Not set: all.',
+  ),
   build_disk: unset(
     size,
     'Most disk of a build. It is killed when it has written more; up to five seconds may pass until then. Not set: no limit.',

@@ -23,7 +23,7 @@ describe('checkConfig', () => {
 
     const { code, lines } = check(
       kojid,
-      { '/adjutant.conf': '[adjutant]\npolicy_enabled = no\nbuild_memory = 1K\n' },
+      { '/adjutant.conf': '[adjutant]\npolicy_enabled = no\nbuild_memory = 64M\n' },
       { KOJI_ADJUTANT_CONTAINER_LABELS: 'a=b' },
       { maxjobs: { flag: '--maxjobs', text: '3' } },
     );
@@ -39,7 +39,7 @@ describe('checkConfig', () => {
       '[adjutant]',
       'policy_enabled = no  (/adjutant.conf:2)',
       'container_labels = {"a":"b"}  ($KOJI_ADJUTANT_CONTAINER_LABELS)',
-      'build_memory = 1024  (/adjutant.conf:3)',
+      'build_memory = 67108864  (/adjutant.conf:3)',
       'RLIMIT_CORE = 0',
       'login: password',
       'The configuration is fine.',

@@ -254,7 +254,7 @@ describe('loadConfig', () => {
       expect.stringMatching(
         /^\/etc\/kojid\/adjutant\.conf:5: adjutant_build_pids: .*did you mean build_pids\?$/,
       ),
-      'KOJI_ADJUTANT_BUILD_PIDS: 0 is too small; the least is 1',
+      'KOJI_ADJUTANT_BUILD_PIDS: 0 is too small; the least is 4',
     ]);
   });
 
@@ -382,6 +382,9 @@ describe('loadConfig', () => {
     ['monitoring_bind = 8080', 'is no host and port'],
     ['monitoring_bind = localhost:80800', 'is no host and port'],
     ['build_cpus = 0', 'is no number above zero'],
+    ['build_cpus = 0.009', 'is too small; the least is 0.01'],
+    ['build_memory = 3.9M', 'is too small; the least is 4M'],
+    ['build_pids = 3', 'is too small; the least is 4'],
     ['shm_size = 0', 'is no size'],
     ['podman_socket = tcp://x:1', 'is no Unix socket'],
     ['image_pull_policy = sometimes', 'is none of if-not-present, always, never'],

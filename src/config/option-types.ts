@@ -57,13 +57,15 @@ export function seconds(least: number | null = null): OptionType<number> {
   return integer(least, 'seconds');
 }
 
-/** A positive number, which may have a fraction; empty: null. */
-export const positiveDecimal: OptionType<number | null> = typeOf('number', (value) => {
-  if (value === '') return null;
-  return /^\d+(\.\d+)?$/.test(value) && Number(value) > 0
-    ? Number(value)
-    : reject(`"${value}" is no number above zero; write one such as 2 or 1.5`);
-});
+/** A positive number, which may have a fraction, none below `least`; empty: null. */
+export function positiveDecimal(least: number): OptionType<number | null> {
+  return typeOf('number', (value) => {
+    if (value === '') return null;
+    if (!/^\d+(\.\d+)?$/.test(value) || Number(value) === 0)
+      return reject(`"${value}" is no number above zero; write one such as 2 or 1.5`);
+    return Number(value) < least ? reject(`${value} is too small; the least is ${least}`) : Number(value);
+  });
+}
 
 const booleans: ReadonlyMap<string, boolean> = new Map([
   ...['1', 'yes', 'true', 'on'].map((word) => [word, true] as const),
@@ -146,14 +148,25 @@ function isFileUrl(value: string): boolean {
 const unitBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /** A size in bytes, as `512M` or `4G` (powers of 1024); empty: null. */
-export const size: OptionType<number | null> = typeOf('size (4G, 512M)', (value) => {
+export const size: OptionType<number | null> = sizeFrom(1);
+
+/** The same, none below so many mebibytes. */
+export function sizeOfAtLeast(mebibytes: number): OptionType<number | null> {
+  return sizeFrom(mebibytes * 2 ** 20, `; the least is ${mebibytes}M`);
+}
+
+function sizeFrom(least: number, hint = ''): OptionType<number | null> {
+  return typeOf('size (4G, 512M)', (value) => toBytes(value, least, hint));
+}
+
+function toBytes(value: string, least: number, hint: string): number | null | Rejection {
   if (value === '') return null;
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(value) ?? [];
   const bytes = Math.floor(Number(digits) * (unitBytes[unit.toLowerCase()] ?? Number.NaN));
-  return digits !== '' && bytes > 0 && Number.isSafeInteger(bytes)
-    ? bytes
-    : reject(`"${value}" is no size; write a number above zero and K, M, G or T, as 4G`);
-});
+  if (digits === '' || bytes <= 0 || !Number.isSafeInteger(bytes))
+    return reject(`"${value}" is no size; write a number above zero and K, M, G or T, as 4G`);
+  return bytes < least ? reject(`${value} is too small${hint}`) : bytes;
+}
 
 /** A Unix socket, by its path or as `unix:///path`; empty: null. */
 export const unixSocket: OptionType<string | null> = typeOf('path of a Unix socket', (value) => {

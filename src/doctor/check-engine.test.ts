@@ -21,7 +21,7 @@ async function check(behaviours: Readonly<Record<string, FakeBehaviour>>, image 
     checkEngine(
       { containers, reached, seccomp: async () => seccomp },
       info,
-      { name: image, pull: 'if-not-present' },
+      { name: image, pull: 'if-not-present', limits: { pids: 100 } },
       'x86_64',
       never,
     ),
@@ -40,8 +40,9 @@ describe('checkEngine', () => {
       'OCI runtime': 'ok',
       'limits of containers': 'ok',
       'tools of the default image': 'ok',
+      'limits of builds': 'ok',
     });
-    expect(containers.created.map(({ network }) => network)).toEqual(['none', 'none']);
+    expect(containers.created.map(({ network }) => network)).toEqual(['none', 'none', 'none']);
     expect(containers.created[0]?.command).toEqual(['/bin/true']);
   });
 
@@ -56,6 +57,15 @@ describe('checkEngine', () => {
 
     expect(levels).toMatchObject({ 'OCI runtime': 'FAIL' });
     expect(levels).not.toHaveProperty(['tools of the default image']);
+  });
+
+  it('says which limits no container starts with', async () => {
+    const { levels } = await check({
+      inspect: { output: 'pids=512\nmemory=536870912\n' },
+      limits: { startFail: 'unable to set memory limit' },
+    });
+
+    expect(levels).toMatchObject({ 'tools of the default image': 'ok', 'limits of builds': 'FAIL' });
   });
 
   it('tries no container of an image that is not there', async () => {

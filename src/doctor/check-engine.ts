@@ -1,6 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { ContainerError } from '../container/errors.ts';
 import type { BackendInfo, ContainerManager } from '../container/manager.ts';
-import type { PullPolicy } from '../container/spec.ts';
+import type { PullPolicy, ResourceLimits } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
 import {
   judgeEngine,
@@ -15,7 +16,7 @@ import {
   type SeenLimits,
   type SeenSeccomp,
 } from './engine.ts';
-import { type Finding, fail, ok } from './finding.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 import { inspectScript, parseInspection, runTrial, trialLimits, trialSpec } from './trial.ts';
 
 export interface EngineUnderTest {
@@ -24,11 +25,11 @@ export interface EngineUnderTest {
   seccomp(signal: AbortSignal): Promise<SeenSeccomp>;
 }
 
-/** Looks at the engine, the default image, and what a container of that image can do. Pulls nothing. */
+/** Looks at the engine, the default image, the limits of this host's containers, and what a container of that image can do. Pulls nothing. */
 export async function* checkEngine(
   { containers, reached, seccomp }: EngineUnderTest,
   info: BackendInfo,
-  image: { readonly name: string; readonly pull: PullPolicy },
+  image: { readonly name: string; readonly pull: PullPolicy; readonly limits: ResourceLimits },
   hostArch: string,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
@@ -47,7 +48,9 @@ export async function* checkEngine(
   const start = await tryContainer(containers, image.name, info, signal);
   yield start.finding;
   yield judgeLimits(info, trialLimits, start.inspection?.limits ?? null);
-  if (start.inspection !== null) yield judgeTools(image.name, start.inspection.missing);
+  if (start.inspection === null) return;
+  yield judgeTools(image.name, start.inspection.missing);
+  yield await tryOwnLimits(containers, image, signal);
 }
 
 async function lookForImage(
@@ -99,4 +102,32 @@ async function tryContainer(
       'builds run in containers like this one; scripts/setup.sh writes a containers.conf that fits this host';
     return { finding: fail(what, describeError(error), remedy), inspection: null };
   }
+}
+
+/** Whether a container with the limits of the builds can run what the scripts of a build begin with. */
+async function tryOwnLimits(
+  containers: ContainerManager,
+  { name, limits }: { readonly name: string; readonly limits: ResourceLimits },
+  signal: AbortSignal,
+): Promise<Finding> {
+  const what = 'limits of builds';
+  const remedy =
+    'correct build_memory, build_pids, build_cpus or shm_size in adjutant.conf, RLIMIT_* in kojid.conf';
+  const command = ['/bin/sh', '-c', '/bin/sh -c /bin/true | /bin/cat'];
+  try {
+    const { status, output } = await runTrial(
+      containers,
+      { ...trialSpec(name, 'limits', command), limits },
+      signal,
+    );
+    if (status.code !== 0 || status.ranInto !== undefined)
+      return fail(what, `a shell ended with ${status.code}: ${output.trim() || 'no output'}`, remedy);
+  } catch (error) {
+    if (!(error instanceof ContainerError)) throw error;
+    return fail(what, describeError(error), remedy);
+  }
+  const processors = availableParallelism();
+  if (limits.cpus !== undefined && limits.cpus > processors)
+    return warn(what, `build_cpus is ${limits.cpus}`, `this host has ${processors}, so that limits nothing`);
+  return ok(what, 'a container starts with them');
 }

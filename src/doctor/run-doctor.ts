@@ -1,5 +1,6 @@
 import { formatAcceptRules, patternsWithoutMethod } from '../config/accept-rules.ts';
 import type { Config } from '../config/schema.ts';
+import type { ResourceLimits } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
 import { checkEngine, type EngineUnderTest } from './check-engine.ts';
 import { checkHub, checkTopUrls, type HubUnderTest } from './check-hub.ts';
@@ -17,6 +18,8 @@ export interface DoctorParts {
   readonly taskMethods: readonly string[];
   /** The default image's name on this machine. */
   readonly image: string;
+  /** What each container gets. */
+  readonly limits: ResourceLimits;
   connectEngine(signal: AbortSignal): Promise<EngineUnderTest>;
   connectHub(): Promise<HubUnderTest>;
 }
@@ -49,7 +52,7 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
   yield* group('container engine', async function* (limit) {
     const engine = await parts.connectEngine(limit);
     const info = await engine.containers.probe(limit);
-    const image = { name: parts.image, pull: config.adjutant.image_pull_policy };
+    const image = { name: parts.image, pull: config.adjutant.image_pull_policy, limits: parts.limits };
     yield* checkEngine(engine, info, image, arch, limit);
     yield* checkEngineHost(info, user, minSpaceBytes);
   });

@@ -1,5 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { hidden, withoutLogins } from '../core/without-logins.ts';
 import type { HubAnswer, HubRequest, HubTransport } from './transport.ts';
 import { decodeCall, decodeResponse, isStruct, RpcDouble, type RpcValue } from './xmlrpc/codec.ts';
 
@@ -7,7 +8,6 @@ import { decodeCall, decodeResponse, isStruct, RpcDouble, type RpcValue } from '
 const shownCharacters = 4096;
 
 const secretMembers = new Set(['password', 'session-key', 'session_key', 'krbcc']);
-const hidden = '[secret]';
 
 /**
  * The transport, with every request and every answer written to the log at level debug: kojid's
@@ -78,9 +78,4 @@ function withoutSecrets(value: RpcValue): RpcValue {
     ([name, member]) => [name, secretMembers.has(name) ? hidden : withoutSecrets(member)] as const,
   );
   return Object.fromEntries(members);
-}
-
-/** Source URLs may carry a user and a password. */
-function withoutLogins(text: string): string {
-  return text.replaceAll(/:\/\/[^\s/'"]+@/g, `://${hidden}@`);
 }

@@ -30,8 +30,8 @@ describe('parseImagePolicy', () => {
     const parsed = parse(policy({ ...rule, limits: { memory: '4G', pids: 512, cpus: 1.5 } }));
 
     expect(parsed.rules).toEqual([{ ...rule, limits: { memory: 4 * 1024 ** 3, pids: 512, cpus: 1.5 } }]);
-    expect(parse(policy({ ...rule, limits: { memory: 1_000_000 } })).rules[0]?.limits).toEqual({
-      memory: 1_000_000,
+    expect(parse(policy({ ...rule, limits: { memory: 10_000_000 } })).rules[0]?.limits).toEqual({
+      memory: 10_000_000,
     });
   });
 
@@ -111,22 +111,32 @@ describe('parseImagePolicy', () => {
     [
       'an unknown unit',
       policy({ type: 'default', image: 'x', limits: { memory: '4q' } }),
-      '"512m" or "4g", not "4q"',
+      '"512m" or "4g", and at least 4m, not "4q"',
     ],
     [
       'no memory at all',
       policy({ type: 'default', image: 'x', limits: { memory: '0m' } }),
-      'memory must be a number of bytes above 0',
+      'memory must be a number of bytes, or a text like "512m" or "4g", and at least 4m',
     ],
     [
       'half a process',
       policy({ type: 'default', image: 'x', limits: { pids: 0.5 } }),
-      'must be a whole number above 0, not 0.5',
+      'must be a whole number, at least 4, not 0.5',
     ],
     [
       'negative processors',
       policy({ type: 'default', image: 'x', limits: { cpus: -1 } }),
-      'must be a number above 0, not -1',
+      'must be a number, at least 0.01, not -1',
+    ],
+    [
+      'less memory than a container starts with',
+      policy({ type: 'default', image: 'x', limits: { memory: '4095k' } }),
+      'and at least 4m',
+    ],
+    [
+      'fewer processes than rpmbuild needs',
+      policy({ type: 'default', image: 'x', limits: { pids: 3 } }),
+      'must be a whole number, at least 4, not 3',
     ],
   ])('refuses %s', (_what, value, message) => {
     expect(() => parse(value)).toThrow(PolicyError);

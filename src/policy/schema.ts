@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ARCH_PLACEHOLDER } from '../config/adjutant-options.ts';
+import { leastLimits } from '../config/least-limits.ts';
 import { describeIssue, showJson, strict } from '../core/strict-json.ts';
 import { PolicyError } from './errors.ts';
 
@@ -13,7 +14,8 @@ const sizeUnits: Readonly<Record<string, number>> = {
   g: 1024 ** 3,
   t: 1024 ** 4,
 };
-const aSize = 'must be a number of bytes above 0, or a text like "512m" or "4g"';
+const leastMemory = leastLimits.memoryBytes;
+const aSize = `must be a number of bytes, or a text like "512m" or "4g", and at least ${leastMemory / 2 ** 20}m`;
 const MemoryBytes = z
   .union([z.number(), z.string().regex(/^\d+[bkmgt]$/i, aSize)], aSize)
   .transform((size) =>
@@ -21,9 +23,10 @@ const MemoryBytes = z
       ? size
       : Number(size.slice(0, -1)) * (sizeUnits[size.slice(-1).toLowerCase()] ?? 1),
   )
-  .refine((bytes) => Number.isSafeInteger(bytes) && bytes > 0, aSize);
+  .refine((bytes) => Number.isSafeInteger(bytes) && bytes >= leastMemory, aSize);
 
-const aCount = 'must be a whole number above 0';
+const aCount = `must be a whole number, at least ${leastLimits.pids}`;
+const aShare = `must be a number, at least ${leastLimits.cpus}`;
 const aName = 'must be a text that is not empty';
 const Name = z.string(aName).min(1, aName);
 
@@ -44,8 +47,8 @@ const settings = {
   network: z.boolean('must be true or false').optional(),
   limits: strict({
     memory: MemoryBytes.optional(),
-    pids: z.int(aCount).positive(aCount).optional(),
-    cpus: z.number('must be a number above 0').positive('must be a number above 0').optional(),
+    pids: z.int(aCount).min(leastLimits.pids, aCount).optional(),
+    cpus: z.number(aShare).min(leastLimits.cpus, aShare).optional(),
   }).optional(),
 };
 

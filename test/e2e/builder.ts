@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { workerIdOf } from '../../src/container/names.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -11,7 +11,7 @@ import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
 import { HubFault } from '../../src/hub/faults.ts';
 import { isAtLeast } from '../../src/hub/version-api.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
-import { Podman, surroundings } from './surroundings.ts';
+import { type OrdinaryUser, Podman, surroundings } from './surroundings.ts';
 
 /** What the tests ask of a hub, the development one or a real one. */
 export interface TestHub {
@@ -53,32 +53,43 @@ export class TestBuilder implements AsyncDisposable {
   readonly directory: string;
   readonly podman: Podman;
   daemon: DaemonProcess;
+  readonly #user: OrdinaryUser | null;
   #startedMs = 0;
 
   /**
    * Starts a daemon and waits until the hub has it as ready. `settings` are lines of its adjutant.conf, `kojid` options
-   * of its kojid.conf instead of the usual ones.
+   * of its kojid.conf instead of the usual ones. With a user it is that one's, and so is its engine.
    */
   static async start(
     hub: TestHub,
     settings: readonly string[] = [],
     kojid: Readonly<Record<string, string>> = {},
+    user: OrdinaryUser | null = null,
   ): Promise<TestBuilder> {
     await hub.ensureBuilder();
     const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
-    await writeConfiguration(directory, hub, settings, kojid);
-    const builder = new TestBuilder(hub, directory);
+    const socket = user?.socket ?? surroundings().socket;
+    await writeConfiguration(directory, hub, socket, settings, kojid);
+    if (user !== null) {
+      for (const place of [
+        directory,
+        ...['work', 'kojid.conf', 'adjutant.conf'].map((at) => join(directory, at)),
+      ])
+        await chown(place, user.uid, user.gid);
+      // The tree of a hub can be read by its builders.
+      await chmod(hub.topdir, 0o755);
+      await chmod(dirname(hub.topdir), 0o755);
+    }
+    const builder = new TestBuilder(hub, directory, socket, user);
     await builder.untilReady();
     return builder;
   }
 
-  private constructor(hub: TestHub, directory: string) {
+  private constructor(hub: TestHub, directory: string, socket: string, user: OrdinaryUser | null) {
     this.hub = hub;
     this.directory = directory;
-    this.podman = new Podman(
-      surroundings().socket,
-      workerIdOf(hub.builder.name, join(directory, 'work/adjutant')),
-    );
+    this.#user = user;
+    this.podman = new Podman(socket, workerIdOf(hub.builder.name, join(directory, 'work/adjutant')));
     this.daemon = this.#spawn();
   }
 
@@ -111,12 +122,19 @@ export class TestBuilder implements AsyncDisposable {
   }
 
   #spawn(): DaemonProcess {
+    const cli = join(import.meta.dirname, '../../src/cli.ts');
     this.#startedMs = systemClock.now();
     return new DaemonProcess({
-      command: [process.execPath, join(import.meta.dirname, '../../src/cli.ts')],
+      command:
+        this.#user === null
+          ? [process.execPath, cli]
+          : ['setpriv', ...this.#user.becoming, process.execPath, cli],
       configPath: join(this.directory, 'kojid.conf'),
       logPath: join(this.directory, 'log'),
-      env: withoutTestVariables(process.env),
+      env: {
+        ...withoutTestVariables(process.env),
+        ...(this.#user !== null && { HOME: this.#user.home, XDG_RUNTIME_DIR: undefined }),
+      },
       clock: systemClock,
     });
   }
@@ -256,10 +274,11 @@ function withoutTestVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 async function writeConfiguration(
   directory: string,
   hub: TestHub,
+  socket: string,
   settings: readonly string[],
   others: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { socket, image } = surroundings();
+  const { image } = surroundings();
   await mkdir(join(directory, 'work'));
   const kojid = {
     server: hub.url,

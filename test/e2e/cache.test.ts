@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { snapshotAreaLabel } from '../../src/cache/snapshot-store.ts';
-import { ensureTag, ensureTarget } from '../../src/devhub/hub.ts';
-import type { TagRow } from '../../src/devhub/rows.ts';
 import { type Ended, TestBuilder } from './builder.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';
 import { startForever } from './forever.ts';
-import { arch, describeE2e, srpm, surroundings } from './surroundings.ts';
+import { ownTarget } from './own-target.ts';
+import { describeE2e, srpm, surroundings } from './surroundings.ts';
 
 const run = promisify(execFile);
 
@@ -44,6 +44,10 @@ describeE2e('what was prepared before', () => {
       return remove();
     });
   };
+  const digest = async (path: string) =>
+    createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
   const rootLog = async (build: Ended) => {
     const { tree } = await builder.child(build, 'buildArch');
     return builder.log(tree.id, 'root.log');
@@ -54,12 +58,13 @@ describeE2e('what was prepared before', () => {
     const packages = (await readdir(place('packages'), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile() && entry.name.endsWith('.rpm'))
       .map(({ parentPath, name }) => join(parentPath, name))
-      .slice(0, 5);
-    for (const path of packages) {
+      .slice(0, 7);
+    for (const [index, path] of packages.entries()) {
       const bytes = await readFile(path);
       bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 0xff;
       await chmod(path, 0o644);
-      await writeFile(path, bytes);
+      // Other bytes, and for two of them less.
+      await writeFile(path, index < 5 ? bytes : bytes.subarray(0, -1000));
     }
     for (const key of await readdir(place('metadata')))
       await truncate(join(place('metadata'), key, 'build.solv'), 100);
@@ -69,9 +74,23 @@ describeE2e('what was prepared before', () => {
     expect(build.fault).toBeNull();
     const logs = `${await rootLog(build)}${await builder.log((await builder.child(build, 'rebuildSRPM')).tree.id, 'root.log')}`;
     expect(logs).toMatch(/[1-5] damaged packages of the cache are fetched again/);
+    expect(logs).toMatch(/ packages, [12] of them fetched/);
+    for (const path of packages) expect(await digest(path)).toBe(basename(path, '.rpm'));
     const again = await builder.build(srpm('hello'));
     expect(await rootLog(again)).toMatch(/taken from snapshot/);
     expect(await builder.leftovers()).toEqual([]);
+  });
+
+  it('is made again when the records of snapshots are damaged', async () => {
+    for (const name of await readdir(place('snapshots')))
+      await writeFile(join(place('snapshots'), name), '{"key":');
+
+    const build = await builder.build(srpm('hello'));
+
+    expect(build.fault).toBeNull();
+    expect(await rootLog(build)).not.toMatch(/taken from snapshot/);
+    expect(await builder.leftovers()).toEqual([]);
+    expect(await rootLog(await builder.build(srpm('hello')))).toMatch(/taken from snapshot/);
   });
 
   it('ends its task at once when it is removed under it, and nothing stays', async () => {
@@ -116,45 +135,6 @@ describeE2e('what was prepared before', () => {
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 
-  /** A target with a build tag of its own, which has a repository; a policy counts from then on. */
-  const target = async (name: string, extra: TagRow['extra'] = {}) => {
-    const groups = [
-      { name: 'build', packages: ['bash'] },
-      { name: 'srpm-build', packages: ['bash'] },
-    ];
-    const wanted = { parents: [], groups: [], extra: {} };
-    const buildTag = { ...wanted, groups, name: `${name}-build`, arches: arch };
-    await hub.running.change((devHub) => {
-      const destination = ensureTag(devHub, { ...wanted, name, arches: null });
-      ensureTarget(devHub, name, ensureTag(devHub, buildTag), destination);
-    });
-    await builder.ensureRepo(buildTag.name);
-    await hub.running.change((devHub) => ensureTag(devHub, { ...buildTag, extra }));
-    return name;
-  };
-
-  it('does not hide that the metadata of a repo is cut off', async () => {
-    const name = await target('cut');
-    const repos = join(hub.topdir, 'repos', `${name}-build`);
-    for (const id of (await readdir(repos)).filter((entry) => /^\d+$/.test(entry))) {
-      const repodata = join(repos, id, arch, 'repodata');
-      for (const file of await readdir(repodata))
-        if (/primary\.xml/.test(file)) await truncate(join(repodata, file), 50);
-    }
-    const before = await readdir(place('metadata'));
-
-    const build = await builder.build(srpm('hello'), { target: name });
-
-    const rebuild = await builder.child(build, 'rebuildSRPM');
-    expect(rebuild.fault).toEqual({
-      code: 1012,
-      text: 'could not init buildroot, exited with status 30; see root.log for more information',
-    });
-    expect(await builder.log(rebuild.tree.id, 'root.log')).toMatch(/primary/);
-    expect(await readdir(place('metadata'))).toEqual(before);
-    expect(await builder.leftovers()).toEqual([]);
-  });
-
   it('cannot be made by an image without dnf, which the task says', async () => {
     // A root of the test distribution has no dnf. It is kept once its task has ended.
     await builder.build(srpm('hello'));
@@ -163,7 +143,9 @@ describeE2e('what was prepared before', () => {
     await podman('tag', root, 'localhost/koji-adjutant-test-no-dnf:1');
     const rules = [{ type: 'default', image: 'localhost/koji-adjutant-test-no-dnf:1', pull_policy: 'never' }];
     try {
-      const name = await target('no-dnf', { adjutant_image_policy: { version: '1.0', rules } });
+      const name = await ownTarget(hub, builder, 'no-dnf', {
+        adjutant_image_policy: { version: '1.0', rules },
+      });
 
       const build = await builder.build(srpm('hello'), { target: name });
 
@@ -172,5 +154,13 @@ describeE2e('what was prepared before', () => {
     } finally {
       await podman('rmi', 'localhost/koji-adjutant-test-no-dnf:1');
     }
+  });
+
+  it('is there at once after a restart of the daemon', async () => {
+    await builder.daemon.stop();
+    await builder.restart();
+
+    expect(await rootLog(await builder.build(srpm('hello')))).toMatch(/taken from snapshot/);
+    expect(await builder.leftovers()).toEqual([]);
   });
 });

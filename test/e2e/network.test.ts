@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +60,32 @@ id -u; grep CapEff /proc/self/status
     const config = await builder.log(tree.id, 'mock_config.log');
     expect(config).toContain("config_opts['rpmbuild_networking'] = True");
     expect(config).toContain('rules[0] (task_type) of tag td1-build');
+    expect(await builder.log(tree.id, 'root.log')).toContain(
+      'opened by a policy: the network of this host (adjutant_image_policy.rules[0] (task_type) of tag td1-build)\n',
+    );
+    expect(await builder.leftovers()).toEqual([]);
+  });
+
+  it('is refused for good, scratch or not, where the host forbids it', async () => {
+    await builder.daemon.stop();
+    const path = join(builder.directory, 'adjutant.conf');
+    await appendFile(path, 'network_enabled = no\n');
+    await builder.restart();
+
+    const task = await builder.submit(
+      await makeSrpm(directory, 'wants-network', 'BuildArch: noarch\n%description\nAsks.\n%files\n'),
+    );
+
+    const refusals = () => hub.running.change(({ state }) => state.tables.refusals.all());
+    await expect.poll(refusals, { timeout: 120_000, interval: 500 }).toHaveLength(1);
+    const [refusal] = await refusals();
+    expect(refusal).toMatchObject({
+      soft: false,
+      msg: expect.stringMatching(/rules\[0\].* asks for network, which network_enabled forbids on this host/),
+    });
+    const client = await builder.login();
+    await client.call('cancelTask', [task]);
+    await client.logout();
     expect(await builder.leftovers()).toEqual([]);
   });
 });

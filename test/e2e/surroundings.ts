@@ -42,6 +42,32 @@ export function describeE2e(name: string, tests: () => void): void {
   else describe(name, () => it('needs the real parts', ({ skip }) => skip(missing)));
 }
 
+/** A user of this machine with a rootless engine, and how root becomes one. */
+export interface OrdinaryUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+  /** Of the user's own Podman service, which has the image, too. */
+  readonly socket: string;
+  /** Arguments of `setpriv`, before a command. */
+  readonly becoming: readonly string[];
+}
+
+/** The user, or why there is none for these tests. */
+export function ordinaryUser(): OrdinaryUser | string {
+  const { KOJI_ADJUTANT_TEST_USER: name = '', KOJI_ADJUTANT_TEST_USER_SOCKET: socket = '' } = process.env;
+  if (process.getuid?.() !== 0) return 'only root can become another user';
+  if (name === '' || socket === '') return 'KOJI_ADJUTANT_TEST_USER, _SOCKET not set: run scripts/test.sh';
+  const becoming = ['--reuid', name, '--regid', name, '--init-groups'];
+  const look = ['sh', '-c', `test -r "$0" && id -u && id -g && echo ~`, import.meta.filename];
+  const { status, stdout } = spawnSync('setpriv', [...becoming, '--reset-env', ...look], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) return `${name} cannot read ${import.meta.filename}`;
+  const [uid = '', gid = '', home = ''] = stdout.split('\n');
+  return { uid: Number(uid), gid: Number(gid), home, socket, becoming };
+}
+
 export function surroundings(): Surroundings {
   const value = (name: string): string => {
     const text = process.env[name];

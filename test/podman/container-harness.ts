@@ -9,7 +9,7 @@ import { Engine, libpod } from '../../src/container/podman/engine.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { ensureService, type ServiceOptions, stopService } from '../../src/container/podman/service.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import type { ContractBackend, ContractProcess } from '../contract/container-manager.contract.ts';
 
@@ -74,20 +74,23 @@ export class PodmanHarness implements ContractBackend {
       clock: systemClock,
       timeoutMs: 20_000,
     };
-    const common = {
-      socketPath: this.service.socketPath,
-      clock: systemClock,
-      reconnectMs: 10_000,
-      timeoutMs: 60_000,
-      pullMs: 60_000,
-    };
-    this.engine = new Engine(common);
-    this.manager = new PodmanManager({
-      ...common,
+    this.engine = new Engine({ ...this.#waiting, clock: systemClock });
+    this.manager = this.managerWith(systemClock);
+  }
+
+  /** A manager of the same engine, whose time goes by this clock. */
+  managerWith(clock: Clock): PodmanManager {
+    const { dir } = this;
+    return new PodmanManager({
+      ...{ ...this.#waiting, clock, pullMs: 60_000 },
       places: { workDir: join(dir, 'work'), topDir: join(dir, 'koji'), logDir: join(dir, 'logs') },
       logger: createLogger('warn'),
       ulimits: testUlimits,
     });
+  }
+
+  get #waiting() {
+    return { socketPath: this.service.socketPath, reconnectMs: 10_000, timeoutMs: 60_000 };
   }
 
   spec(process: ContractProcess): ContainerSpec {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/container/manager.ts';
+import { cgroupLookMs } from '../../src/container/podman/limit-watch.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { ensureService, stopService } from '../../src/container/podman/service.ts';
 import { findSocket } from '../../src/container/podman/socket.ts';
@@ -182,6 +183,33 @@ export function describePodman(name: string): void {
         await container.start(never);
 
         expect(await container.wait(never)).toMatchObject({ code: 137, ranInto: { limit: 'memory' } });
+      });
+
+      it('of memory: says so when nobody has looked between the kill and the end of its cgroup', async ({
+        skip,
+      }) => {
+        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        // As on a busy host: the watch sleeps until it is too late.
+        const busy = podman.managerWith({
+          ...systemClock,
+          sleep: (ms, signal) => systemClock.sleep(ms === cgroupLookMs ? 600_000 : ms, signal),
+        });
+        const started = async (script: string) => {
+          const limits = { pids: 100, memoryBytes: 32 << 20 };
+          const container = await busy.create(podman.shell(script, { limits }), never);
+          containers.push(container);
+          await container.start(never);
+          return container;
+        };
+        const container = await started(
+          `busybox sleep 1; busybox awk 'BEGIN { s = "x"; while (1) s = s s }'; exit 3`,
+        );
+        const other = await started('busybox sleep 1; exit 4');
+        expect(cgroupsOf(container)).not.toEqual([]);
+        await expect.poll(() => cgroupsOf(container), { timeout: 20_000 }).toEqual([]);
+
+        expect(await container.wait(never)).toMatchObject({ code: 3, ranInto: { limit: 'memory' } });
+        expect(await other.wait(never)).not.toHaveProperty('ranInto');
       });
 
       it('of processes: says when the kernel has refused one', async ({ skip }) => {
@@ -609,6 +637,11 @@ function mountsOfRoots(dir: string): readonly string[] {
   return readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .filter((line) => line.includes(`${dir}/`) && line.includes('/merged '));
+}
+
+/** Memory cgroups of a container, on cgroup v1 and v2. */
+function cgroupsOf({ id }: Container): readonly string[] {
+  return ['memory/', ''].map((at) => `/sys/fs/cgroup/${at}libpod_parent/libpod-${id}`).filter(existsSync);
 }
 
 async function processesWith(text: string): Promise<readonly string[]> {

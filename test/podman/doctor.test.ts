@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import type { ResourceLimits } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { machineArch } from '../../src/default-image.ts';
@@ -22,16 +23,18 @@ const noImage =
 const missing = podmanMissing();
 const noPodman = missing === undefined ? '' : `: ${missing}`;
 
-async function check(containers: PodmanManager, name: string) {
+async function check(containers: PodmanManager, name: string, limits: ResourceLimits = { pids: 100 }) {
   const engine = {
     containers,
     reached: { socketPath, kind: 'found' },
     seccomp: (by: AbortSignal) => containers.seccomp(by),
   } as const;
   const info = await containers.probe(never);
-  const findings = await allOf(checkEngine(engine, info, { name, pull: 'never' }, machineArch(), never));
+  const findings = await allOf(
+    checkEngine(engine, info, { name, pull: 'never', limits }, machineArch(), never),
+  );
   expect(await containers.list('koji-adjutant-doctor', never)).toEqual([]);
-  return { info, levels: Object.fromEntries(findings.map(({ what, level }) => [what, level])) };
+  return { info, findings, levels: Object.fromEntries(findings.map(({ what, level }) => [what, level])) };
 }
 
 describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`, () => {
@@ -41,12 +44,8 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  it('finds all that a build needs', () => findsAll(image));
-
-  it.skipIf(noDnf5 !== '')(`finds all of it with dnf 5, too${noDnf5}`, () => findsAll(dnf5Image));
-
-  async function findsAll(name: string): Promise<void> {
-    const manager = new PodmanManager({
+  const manager = () =>
+    new PodmanManager({
       socketPath,
       places: { workDir: dir, topDir: dir, logDir: dir },
       clock: systemClock,
@@ -57,7 +56,12 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       ulimits: testUlimits,
     });
 
-    const { info, levels } = await check(manager, name);
+  it('finds all that a build needs', () => findsAll(image));
+
+  it.skipIf(noDnf5 !== '')(`finds all of it with dnf 5, too${noDnf5}`, () => findsAll(dnf5Image));
+
+  async function findsAll(name: string): Promise<void> {
+    const { info, levels } = await check(manager(), name);
 
     expect(levels).toMatchObject({
       'container engine': 'ok',
@@ -65,8 +69,32 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       [`OCI runtime ${info.details.runtime}`]: 'ok',
       'limits of containers': info.limitsEnforced ? 'ok' : 'warn',
       'tools of the default image': 'ok',
+      'limits of builds': 'ok',
     });
   }
+
+  it.each([
+    [
+      'memory',
+      { pids: 100, memoryBytes: 2 ** 20 },
+      'FAIL',
+      /the memory limit is smaller than what a container needs/,
+    ],
+    ['processes', { pids: 1 }, 'FAIL', /a shell ended with/],
+    [
+      'an rlimit above the hard one',
+      { pids: 100, ulimits: { nofile: { soft: 10 ** 9, hard: 10 ** 9 } } },
+      'FAIL',
+      /the ulimits are higher than this host allows/,
+    ],
+    ['processors', { pids: 100, cpus: 1000 }, 'warn', /so that limits nothing/],
+  ] as const)('says which limits no build can meet: %s', async (_what, limits, level, words) => {
+    const { findings } = await check(manager(), image, limits);
+
+    const found = findings.find(({ what }) => what === 'limits of builds');
+    expect(found?.level).toBe(level);
+    expect(JSON.stringify(found)).toMatch(words);
+  });
 });
 
 describe.skipIf(noPodman !== '')(`the doctor with an image in which nothing is${noPodman}`, () => {

@@ -25,6 +25,8 @@ export interface PackageRun {
 export interface RootPlay {
   /** Names of the packages that the n-th solution wants installed, or its exit code. Left out: one for the group, then none. */
   solve?(attempt: number): readonly string[] | number;
+  /** A limit that each solve runs into. */
+  readonly solveRanInto?: LimitHit;
   /** Names of the packages that the n-th solution wants removed. Left out: none. */
   removals?(attempt: number): readonly string[];
   /** Names of packages that the repo lists and does not have. */
@@ -67,6 +69,7 @@ export function playRoot(
       case 'solve':
         return {
           output: `solve ${attempt}\n`,
+          ...(play.solveRanInto !== undefined && { ranInto: play.solveRanInto }),
           async main() {
             const wanted = solve(attempt);
             if (typeof wanted === 'number') return wanted;

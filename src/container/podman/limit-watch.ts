@@ -5,10 +5,12 @@ import { CgroupLimits } from './cgroup-limits.ts';
 import { inspectContainer } from './container-state.ts';
 import { diskUse } from './disk-use.ts';
 import type { Engine } from './engine.ts';
+import type { ContainerState } from './engine-schema.ts';
+import type { KillLedger, KillMark } from './kill-ledger.ts';
 import { openLog } from './log-file.ts';
 
-/** Shorter than what podman needs to remove a cgroup after the last process. */
-const cgroupLookMs = 40;
+/** Shorter than what podman needs to remove a cgroup after the last process, on a host that is not too busy. */
+export const cgroupLookMs = 40;
 const outputLookMs = 100;
 /** Between two looks at the disk: ten times what one takes, within these bounds. */
 const shortestDiskPauseMs = 500;
@@ -20,6 +22,7 @@ export interface WatchedContainer {
   readonly id: ContainerId;
   readonly logPath: string;
   readonly limits: ResourceLimits;
+  readonly kills: KillLedger;
   /** Containers whose roots are lent to it for writing. */
   readonly lentBy: readonly ContainerId[];
   readonly kill: () => Promise<void>;
@@ -30,9 +33,16 @@ export class LimitWatch {
   readonly #watched: WatchedContainer;
   #overrun: LimitHit | undefined;
   #cgroup: CgroupLimits | undefined;
+  #mark: Promise<KillMark> | undefined;
 
   constructor(watched: WatchedContainer) {
     this.#watched = watched;
+  }
+
+  /** Has to be called before the container starts: what is killed from then on may be its. */
+  async begin(): Promise<void> {
+    this.#mark ??= this.#watched.kills.mark();
+    await this.#mark;
   }
 
   /** Goes on until the signal is aborted or the container was killed. Rejects when a limit cannot be watched. */
@@ -51,7 +61,7 @@ export class LimitWatch {
     const until = AbortSignal.any([signal, enough.signal]);
     const pid = State.Pid ?? 0;
     const watches = [
-      this.#watchCgroup(State.CgroupPath ?? '', until),
+      this.#watchCgroup(ownCgroup(State, id), until),
       limits.logBytes === undefined && limits.idleMs === undefined ? null : this.#watchOutput(until),
       limits.diskBytes === undefined || pid === 0 ? null : this.#watchDisk(pid, limits.diskBytes, until),
     ].filter((watch) => watch !== null);
@@ -63,19 +73,24 @@ export class LimitWatch {
     }
   }
 
-  /** What the container has run into, once it has ended with this code. */
-  hit(exitCode: number): LimitHit | undefined {
-    return this.#overrun ?? this.#cgroup?.hit(exitCode);
+  /** What the container has run into, once it has ended in this way and `run` is over. */
+  async hit(exitCode: number, oomKilled: boolean): Promise<LimitHit | undefined> {
+    if (this.#overrun !== undefined) return this.#overrun;
+    // It may have ended before it was looked at.
+    if (this.#cgroup === undefined && this.#mark !== undefined) await this.#watchCgroup(null, over);
+    return this.#cgroup?.hit(exitCode, oomKilled);
   }
 
-  async #watchCgroup(path: string, signal: AbortSignal): Promise<void> {
-    if (path === '') return;
-    await using cgroup = await CgroupLimits.open(path, this.#watched.limits);
+  /** `path` as podman names it; null for a container that has ended. */
+  async #watchCgroup(path: string | null, signal: AbortSignal): Promise<void> {
+    const { limits, kills, clock } = this.#watched;
+    const mark = await (this.#mark ?? kills.mark());
+    await using cgroup = await CgroupLimits.open(path, limits, kills, mark);
     this.#cgroup = cgroup;
     try {
-      while (await cgroup.look()) await this.#watched.clock.sleep(cgroupLookMs, signal);
+      while (await cgroup.look()) await clock.sleep(cgroupLookMs, signal);
     } finally {
-      await cgroup.look();
+      await cgroup.end();
     }
   }
 
@@ -123,4 +138,17 @@ export class LimitWatch {
     this.#overrun ??= overrun;
     await this.#watched.kill();
   }
+}
+
+const over = AbortSignal.abort();
+
+/**
+ * The cgroup of a container; null when it has ended. Where a rootless engine sets no limits, it names the one that it is
+ * in itself, which tells nothing of the container.
+ */
+export function ownCgroup(
+  { CgroupPath }: Pick<ContainerState, 'CgroupPath'>,
+  id: ContainerId,
+): string | null {
+  return CgroupPath?.includes(id) === true ? CgroupPath : null;
 }

@@ -1,10 +1,13 @@
-import { constants, type Stats } from 'node:fs';
+import { constants, type Dir, type Stats } from 'node:fs';
 import { lstat, open, opendir, readlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { ContainerError } from '../errors.ts';
+
+/** How many entries of a directory are looked at together: one after the other, most of the time is waiting. */
+const lookedAtOnce = 64;
 
 /**
  * What is at `path` in a root that is mounted at `mountPoint` and that nobody writes to. Null where only the engine can
@@ -43,7 +46,7 @@ export async function packMounted(
   if (found === null) return null;
   const tar = pack();
   const name = posix.basename(posix.resolve('/', path)) || '.';
-  const top = { place: Buffer.from(found.place), name: Buffer.from(name), stats: found.stats };
+  const top = { place: Buffer.from(found.place), name: Buffer.from(name), stats: found.stats, target: null };
   add(tar, top, signal).then(
     () => tar.finalize(),
     (error: Error) => tar.destroy(error),
@@ -77,9 +80,11 @@ interface Found {
   /** Its name in the archive. */
   readonly name: Buffer;
   readonly stats: Stats;
+  /** Where a symbolic link leads; null for anything else. */
+  readonly target: string | null;
 }
 
-async function add(tar: Pack, { place, name, stats }: Found, signal: AbortSignal): Promise<void> {
+async function add(tar: Pack, { place, name, stats, target }: Found, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const type = typeOf(stats);
   if (type === null) return;
@@ -92,20 +97,33 @@ async function add(tar: Pack, { place, name, stats }: Found, signal: AbortSignal
     await pipeline(file.createReadStream(), entry, { signal });
     return;
   }
-  const link = type === 'symlink' ? { linkname: (await readlink(place, 'buffer')).toString() } : {};
-  tar.entry({ ...header, ...link }, '');
+  tar.entry(target === null ? header : { ...header, linkname: target }, '');
   if (type !== 'directory') return;
-  // Piece by piece: a package may have left millions of names.
-  for await (const entry of await opendir(place, { encoding: 'latin1' })) {
-    const each = Buffer.from(entry.name, 'latin1');
-    const below = await find(join(place, each), join(name, each));
-    if (below !== null) await add(tar, below, signal);
+  for await (const names of batchesOf(
+    await opendir(place, { encoding: 'latin1', bufferSize: lookedAtOnce }),
+  )) {
+    const below = names.map((each) => find(join(place, each), join(name, each)));
+    for (const found of await Promise.all(below)) if (found !== null) await add(tar, found, signal);
   }
+}
+
+/** Names of a directory piece by piece: a package may have left millions. */
+async function* batchesOf(directory: Dir): AsyncGenerator<readonly Buffer[], void> {
+  let names: Buffer[] = [];
+  for await (const { name } of directory) {
+    names.push(Buffer.from(name, 'latin1'));
+    if (names.length < lookedAtOnce) continue;
+    yield names;
+    names = [];
+  }
+  yield names;
 }
 
 async function find(place: Buffer, name: Buffer): Promise<Found | null> {
   try {
-    return { place, name, stats: await lstat(place) };
+    const stats = await lstat(place);
+    const target = stats.isSymbolicLink() ? (await readlink(place, 'buffer')).toString() : null;
+    return { place, name, stats, target };
   } catch (error) {
     if (codeOf(error) === 'ENAMETOOLONG') return null;
     throw error;

@@ -8,6 +8,7 @@ import type { ContainerId, ExitStatus, ResourceLimits } from '../spec.ts';
 import { attach } from './attach.ts';
 import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod } from './engine.ts';
+import type { KillLedger } from './kill-ledger.ts';
 import { LimitWatch } from './limit-watch.ts';
 import { followLog } from './log-file.ts';
 import { packMounted } from './mounted-root.ts';
@@ -23,6 +24,7 @@ export interface PodmanContainerParts {
   readonly name: string;
   readonly logPath: string;
   readonly limits: ResourceLimits;
+  readonly kills: KillLedger;
   /** Containers whose roots are lent to this one for writing. */
   readonly lentBy: readonly ContainerId[];
   /**
@@ -86,6 +88,7 @@ export class PodmanContainer implements Container {
   }
 
   async #startNow(signal: AbortSignal): Promise<void> {
+    await this.#watch.begin();
     try {
       await this.#parts.engine.text({ ...this.#request('start', 'POST', '/start'), ok: [204], signal });
     } catch (error) {
@@ -188,8 +191,9 @@ export class PodmanContainer implements Container {
     this.#over.abort();
     await this.#watching;
     await removeContainer(this.#parts.engine, this.id, this.#parts.clock);
-    await rm(this.#parts.logPath, { force: true });
+    // What it held is free also where the disk does not let its log go.
     await this.#parts.held.disposeAsync();
+    await rm(this.#parts.logPath, { force: true });
   }
 
   /** Like the end, but fine when the container was removed. */
@@ -210,7 +214,7 @@ export class PodmanContainer implements Container {
         const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
         this.#over.abort();
         await this.#watching;
-        const ranInto = this.#watch.hit(state.ExitCode);
+        const ranInto = await this.#watch.hit(state.ExitCode, state.OOMKilled);
         const status = { code: state.ExitCode, oomKilled: state.OOMKilled, ranMs };
         this.#status = ranInto === undefined ? status : { ...status, ranInto };
         return this.#status;
@@ -264,9 +268,13 @@ function unheard(): void {
 
 /** What to do about the failures of a start that a host's configuration causes. */
 function hintFor(message: string): string {
+  if (/memory limit/i.test(message))
+    return '; the memory limit is smaller than what a container needs to start: raise it';
   if (/rlimit/i.test(message)) {
     return '; the ulimits are higher than this host allows: lower them, or raise the hard limits of the engine service';
   }
+  if (/cannot allocate memory/i.test(message))
+    return '; a container cannot start with so little memory of its own: raise the ulimits of address space and data, or the memory limit';
   if (/cgroup/i.test(message)) {
     return '; see runtime and cgroup_manager in containers.conf(5): they have to fit the cgroups of this host';
   }

@@ -22,6 +22,7 @@ import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
 import { Created, type Info, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
+import { KillLedger } from './kill-ledger.ts';
 import { PodmanContainer, removeContainer } from './podman-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
 import { RootMounts } from './root-mounts.ts';
@@ -63,6 +64,7 @@ export class PodmanManager implements ContainerManager {
   readonly #engine: Engine;
   readonly #images: ImageStore;
   readonly #roots: RootMounts;
+  readonly #kills = new KillLedger();
   #seccomp: Promise<SeccompChoice> | undefined;
 
   constructor(options: PodmanManagerOptions) {
@@ -134,6 +136,7 @@ export class PodmanManager implements ContainerManager {
       ...{
         engine: this.#engine,
         roots: this.#roots,
+        kills: this.#kills,
         socketPath: this.#options.socketPath,
         clock,
         id,
@@ -191,6 +194,7 @@ export class PodmanManager implements ContainerManager {
       ...{
         engine: this.#engine,
         roots: this.#roots,
+        kills: this.#kills,
         socketPath: this.#options.socketPath,
         clock,
         id: found.Id,

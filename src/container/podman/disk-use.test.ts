@@ -1,5 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { parseWritableLayers } from './disk-use.ts';
+import { systemClock } from '../../core/clock.ts';
+import { diskUse, parseWritableLayers } from './disk-use.ts';
+import { Engine } from './engine.ts';
+
+const never = new AbortController().signal;
 
 it('finds each layer that is written to once, and none in what is mounted from elsewhere', () => {
   const mountInfo = `500 400 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=/store/1/diff,workdir=/store/1/work
@@ -11,4 +18,18 @@ it('finds each layer that is written to once, and none in what is mounted from e
 `;
 
   expect(parseWritableLayers(mountInfo)).toEqual(['/store/1/diff', '/store/with blank/diff']);
+});
+
+it.skipIf(process.getuid?.() !== 0)('knows a process that has ended, looked after or not', async () => {
+  // Waits to be looked after: nobody asks for it before this process does, at the end of this turn.
+  const child = spawn('true', { stdio: 'ignore' });
+  const pid = child.pid ?? 0;
+  while (!readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
+  const engine = new Engine({ socketPath: '/none', clock: systemClock, reconnectMs: 0, timeoutMs: 1 });
+
+  const asZombie = diskUse(engine, { pid, layers: [] }, never);
+  await once(child, 'exit');
+
+  expect(await asZombie).toBeNull();
+  expect(await diskUse(engine, { pid, layers: [] }, never)).toBeNull();
 });

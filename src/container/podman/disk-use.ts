@@ -7,21 +7,32 @@ import { ContainerSize } from './engine-schema.ts';
 /**
  * What a running container takes of the disk. Root sees the layers themselves and counts blocks, throw-away layers
  * included. For anybody else a rootless engine's files are out of reach, and the engine adds up the sizes of the files in the
- * named containers' layers: one with holes counts in full.
+ * named containers' layers: one with holes counts in full. Null when the process has ended.
  */
 export async function diskUse(
   engine: Engine,
   running: { readonly pid: number; readonly layers: readonly ContainerId[] },
   signal: AbortSignal,
-): Promise<number> {
-  if (process.getuid?.() === 0) return blocksOf(await writableLayers(running.pid), signal);
+): Promise<number | null> {
+  if (process.getuid?.() === 0) {
+    const layers = await writableLayers(running.pid);
+    return layers === null ? null : blocksOf(layers, signal);
+  }
   const sizes = await Promise.all(running.layers.map((id) => sizeOf(engine, id, signal)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Directories in which the overlays that a process sees keep what is written to them. */
-async function writableLayers(pid: number): Promise<readonly string[]> {
-  return parseWritableLayers(await readFile(`/proc/${pid}/mountinfo`, 'utf8'));
+/** What reading a file of `/proc/<pid>` fails with when the process is gone, is going, or waits for its parent to look. */
+const processGone: readonly unknown[] = ['ENOENT', 'ESRCH', 'EINVAL'];
+
+/** Directories in which the overlays that a process sees keep what is written to them; null when it has ended. */
+async function writableLayers(pid: number): Promise<readonly string[] | null> {
+  try {
+    return parseWritableLayers(await readFile(`/proc/${pid}/mountinfo`, 'utf8'));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && processGone.includes(error.code)) return null;
+    throw error;
+  }
 }
 
 /** Reads `/proc/<pid>/mountinfo`; a mount of a part of an overlay names that overlay's layer, too. */

@@ -117,6 +117,8 @@ export class LimitWatch {
     for (;;) {
       const since = clock.uptime();
       const used = await diskUse(engine, { pid, layers }, signal);
+      // The engine may not know yet.
+      if (used === null) return;
       if (used > diskBytes) return this.#stop({ limit: 'disk', allowed: diskBytes, peak: used });
       const pauseMs = 10 * (clock.uptime() - since);
       await clock.sleep(Math.min(Math.max(pauseMs, shortestDiskPauseMs), longestDiskPauseMs), signal);

@@ -142,7 +142,8 @@ export class FaultBench {
   }
 
   async leavesNothing(left: 'nothing' | 'sessions' = 'nothing'): Promise<void> {
-    expect(await this.world.leftHere()).toEqual([]);
+    // A root that is being kept for later builds takes its time on a busy machine.
+    await expect.poll(() => this.world.leftHere(), inTime).toEqual([]);
     const ours = async () =>
       // Its own session stays.
       (await this.world.leftOnHub()).filter(

@@ -191,8 +191,9 @@ export class PodmanContainer implements Container {
     this.#over.abort();
     await this.#watching;
     await removeContainer(this.#parts.engine, this.id, this.#parts.clock);
-    await rm(this.#parts.logPath, { force: true });
+    // What it held is free also where the disk does not let its log go.
     await this.#parts.held.disposeAsync();
+    await rm(this.#parts.logPath, { force: true });
   }
 
   /** Like the end, but fine when the container was removed. */

@@ -1,13 +1,15 @@
 #!/bin/bash
 # setup.sh - prepares a machine and this checkout; may be run again at any time and then does what is missing.
 #
-#   setup.sh [--quiet] [--with-demo-tools] [--with-test-tools] [--with-test-user]
+#   setup.sh [--quiet] [--with-demo-tools] [--with-test-tools] [--with-test-user] [--with-dnf5-image]
 #     --quiet            print nothing but errors
 #     --with-demo-tools  also what the demo needs: rpmbuild, createrepo_c, gawk, a static busybox
 #     --with-test-tools  these and, where there is apt-get and root, what the tests of Kerberos need (they are skipped
 #                        without): curl, a KDC, Apache with mod_auth_gssapi; programs only, no service is set up
 #     --with-test-user   (root only) an ordinary user `kojiadj` with subordinate ids, with the bootstrap image in
 #                        its own storage, for tests of rootless Podman
+#     --with-dnf5-image  (Debian only) also a bootstrap image with dnf 5, for tests: localhost/koji-adjutant-bootstrap:dnf5-<arch>,
+#                        of packages from the first release of Debian that has dnf 5
 #
 # What it makes: system packages (apt-get or dnf; an ordinary user is told what to ask the administrator
 # for), node packages, the build, Podman's configuration for this host, a private Podman service
@@ -15,21 +17,23 @@
 # packages and images lies in this checkout and in the state directory (scripts/environment.sh); nothing
 # is written into /etc or the user's own configuration, the test user's account aside.
 set -euo pipefail
-quiet=0 demo_tools=0 test_tools=0 test_user=0
+quiet=0 demo_tools=0 test_tools=0 test_user=0 dnf5_image=0
 for option; do
   case $option in
     --quiet) quiet=1 ;;
     --with-demo-tools) demo_tools=1 ;;
     --with-test-tools) demo_tools=1 test_tools=1 ;;
     --with-test-user) test_user=1 ;;
-    *) sed -n '2,16s/^# \?//p' "$0"; exit 2 ;;
+    --with-dnf5-image) dnf5_image=1 ;;
+    *) sed -n '2,18s/^# \?//p' "$0"; exit 2 ;;
   esac
 done
 # shellcheck source=scripts/environment.sh
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
-readonly test_user_name=kojiadj
+readonly test_user_name=kojiadj dnf5_image_name=${image%:*}:dnf5-$arch
 is_root() { [ "$(id -u)" = 0 ]; }
+[ $dnf5_image = 0 ] || have apt-get || die "--with-dnf5-image: it is made of Debian packages, and there is no apt-get here"
 [ $test_user = 0 ] || is_root || die "--with-test-user: only root can make a user"
 
 # Two set-ups at once would step on each other's feet. The lock is passed on to nobody (9>&-).
@@ -145,28 +149,33 @@ engine() {
   scripts/engine.sh start 9>&-
 }
 
-recipe_of() { "$@" image inspect --format '{{ index .Labels "io.koji.adjutant.recipe" }}' "$image" 2> /dev/null; }
+# recipe_of IMAGE PODMAN... - the digest of what the image was made by
+recipe_of() { "${@:2}" image inspect --format '{{ index .Labels "io.koji.adjutant.recipe" }}' "$1" 2> /dev/null; }
 
 # The image must do what it is for; a distribution that is put together differently shows here.
 check_image() {
   podman_here run --rm --network none "$1" \
-    bash -c 'dnf --version && dnf builddep --help && rpm --version && createrepo_c --version && mergerepo_c --version && useradd --help'
+    bash -c 'dnf=$(command -v dnf || command -v dnf5) && "$dnf" --version && "$dnf" builddep --help &&
+      rpm --version && createrepo_c --version && mergerepo_c --version && useradd --help'
 }
 
+# bootstrap_image NAME WHAT [OPTION...] - makes it with these options of bootstrap-from-host.sh, unless that was done already
 bootstrap_image() {
-  local former recipe tar=$state/cache/bootstrap-$arch.tar fresh=$image-new
-  recipe=$(scripts/build-images/bootstrap-from-host.sh --recipe)
-  [ "$(recipe_of podman_here)" != "$recipe" ] || return 0
-  say "bootstrap image: packages of this host's distribution"
+  local name=$1 what=$2 former recipe fresh=$1-new log=bootstrap-${1##*:}
+  local tar=$state/cache/$log.tar
+  shift 2
+  recipe=$(scripts/build-images/bootstrap-from-host.sh --recipe "$@")
+  [ "$(recipe_of "$name" podman_here)" != "$recipe" ] || return 0
+  say "$what"
   mkdir -p "$state/cache/packages"
-  run_logged bootstrap-image scripts/build-images/bootstrap-from-host.sh -c "$state/cache/packages" "$tar" 9>&-
-  say "bootstrap image: import as $image"
-  run_logged bootstrap-import podman_here import --change 'CMD ["/bin/bash"]' \
+  run_logged "$log-make" scripts/build-images/bootstrap-from-host.sh -c "$state/cache/packages" "$@" "$tar" 9>&-
+  say "bootstrap image: import as $name"
+  run_logged "$log-import" podman_here import --change 'CMD ["/bin/bash"]' \
     --change "LABEL io.koji.adjutant.recipe=$recipe" "$tar" "$fresh"
   rm "$tar"
-  run_logged bootstrap-check check_image "$fresh"
-  former=$(podman_here image inspect --format '{{ .Id }}' "$image" 2> /dev/null || true)
-  podman_here tag "$fresh" "$image"
+  run_logged "$log-check" check_image "$fresh"
+  former=$(podman_here image inspect --format '{{ .Id }}' "$name" 2> /dev/null || true)
+  podman_here tag "$fresh" "$name"
   podman_here untag "$fresh" "$fresh"
   [ -z "$former" ] || podman_here rmi "$former" > /dev/null 2>&1 || say "the former image $former is still in use"
 }
@@ -187,7 +196,7 @@ test_user() {
   fi
   "${option[@]}" start 9>&-
   local podman_there=(podman --url "unix://$("${option[@]}" socket)")
-  [ "$(recipe_of "${podman_there[@]}")" = "$(recipe_of podman_here)" ] ||
+  [ "$(recipe_of "$image" "${podman_there[@]}")" = "$(recipe_of "$image" podman_here)" ] ||
     { say "bootstrap image for $name"
       run_logged test-user-image copy_image "${podman_there[@]}"; }
 }
@@ -201,7 +210,8 @@ trap wait EXIT
 (node_packages; build) &
 checkout=$!
 engine
-bootstrap_image
+bootstrap_image "$image" "bootstrap image: packages of this host's distribution"
+[ $dnf5_image = 0 ] || bootstrap_image "$dnf5_image_name" "bootstrap image with dnf 5: packages of Debian forky" -5 forky
 [ $test_user = 0 ] || test_user
 wait $checkout || die "the checkout could not be built"
 say "ready; state in $state"

@@ -1,13 +1,15 @@
 #!/bin/bash
 # bootstrap-from-host.sh - the bootstrap image out of the distribution of this host, without a registry.
 #
-#   bootstrap-from-host.sh [-c CACHE] TARFILE
+#   bootstrap-from-host.sh [-c CACHE] [-5 SUITE] TARFILE
 #     TARFILE  the root file system, for `podman import`
 #     -c       directory where downloaded packages are kept for the next time
-#   bootstrap-from-host.sh --recipe
+#     -5       (Debian only) dnf 5 in place of dnf 4, with all packages from this suite of Debian: `forky`. For tests:
+#              how old the mirror's copy of the suite is, is not looked at
+#   bootstrap-from-host.sh --recipe [-5 SUITE]
 #     prints a digest of all that decides what the image contains, versions of packages aside
 #
-# The image holds what fetch and install phases run: dnf with its core plug-ins, rpm, createrepo_c.
+# The image holds what solve and install phases run: dnf with its core plug-ins, rpm, createrepo_c.
 # RPM hosts: `dnf --installroot`. Hosts with apt: apt chooses and verifies the packages, they are
 # unpacked, and the few things their scripts would do that matter here are done by hand; in a third
 # of debootstrap's time, and nothing needs to be mounted. Works as root and as an ordinary user.
@@ -16,8 +18,10 @@ export LC_ALL=C
 
 die() { printf 'bootstrap-from-host.sh: %s\n' "$*" >&2; exit 1; }
 
-deb_packages=(base-files base-passwd bash ca-certificates coreutils createrepo-c dash dnf dnf-plugins-core
+deb_packages=(base-files base-passwd bash ca-certificates coreutils createrepo-c dash
   findutils gawk grep gzip libc-bin passwd rpm sed tar util-linux)
+deb_dnf4=(dnf dnf-plugins-core)
+deb_dnf5=(dnf5 python3-libdnf5-python-plugins-loader)
 # Wanted by packages for things that do not happen in the image (dpkg's own work, dependency generators).
 deb_skipped='^(debconf|dpkg|gnupg-l10n|libperl|media-types|perl|pinentry|sensible-utils|ucf)'
 rpm_packages=(bash coreutils createrepo_c findutils gzip rpm shadow-utils system-release tar)
@@ -29,14 +33,35 @@ rpm_packages=(bash coreutils createrepo_c findutils gzip rpm shadow-utils system
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else podman unshare "$@"; fi; }
 
 # -------------------------------------------------------------- hosts with apt
+# Lets apt see $suite alone, from where the host has its own packages from, signed by Debian's own keys.
+use_suite() {
+  local mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sed -n 1p)
+  [ -n "$mirror" ] || die "-5: this host has no packages of Debian"
+  [ -e $keyring ] || die "-5: there is no $keyring; install debian-archive-keyring"
+  mkdir -p "$scratch"/apt/{lists/partial,sources,preferences}
+  echo "deb [signed-by=$keyring] $mirror $suite main" > "$scratch/apt/sources.list"
+  apt+=(-o Dir::State::lists="$scratch/apt/lists" -o Dir::Etc::sourcelist="$scratch/apt/sources.list"
+    -o Dir::Etc::sourceparts="$scratch/apt/sources" -o Dir::Etc::preferences=/dev/null
+    -o Dir::Etc::preferencesparts="$scratch/apt/preferences" -o APT::Default-Release="$suite"
+    -o Acquire::Languages=none -o Acquire::Check-Valid-Until=false)
+  "${apt[@]}" -o APT::Update::Error-Mode=any update
+}
+
 from_apt() {
-  local tree=$scratch/root arch_dir
+  local tree=$scratch/root arch_dir apt
   : > "$scratch/status"
   mkdir -p "$cache/partial" "$scratch/none/partial"
   # A package database of nothing: the answer is the whole closure.
-  local apt=(apt-get -q -y -o Dir::State::status="$scratch/status" -o Dir::Cache::archives="$cache"
+  apt=(apt-get -q -y -o Dir::State::status="$scratch/status" -o Dir::Cache::archives="$cache"
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Sandbox::User=
     -o APT::Install-Recommends=0)
+  if [ -n "$suite" ]; then
+    deb_packages+=("${deb_dnf5[@]}")
+    use_suite
+  else
+    deb_packages+=("${deb_dnf4[@]}")
+  fi
   # Asked with an empty cache, it prints the file of every package.
   "${apt[@]}" -o Dir::Cache::archives="$scratch/none" --print-uris install "${deb_packages[@]}" |
     awk -F"'" -v skipped="$deb_skipped" '/^\x27/ { split($3, f, " "); if (f[1] !~ skipped) print f[1] }' > "$scratch/files"
@@ -71,7 +96,7 @@ from_apt() {
 from_dnf() {
   local host_config=()
   if dnf --version | grep -q dnf5; then
-    rpm_packages+=(dnf5 dnf5-plugins)
+    rpm_packages+=(dnf5 dnf5-plugins python3-libdnf5-python-plugins-loader)
     host_config=(--use-host-config)      # dnf5 would look for its repositories in the empty tree
   else
     rpm_packages+=(dnf dnf-plugins-core)
@@ -84,29 +109,33 @@ from_dnf() {
     trap "rm -rf \"$tree\"" EXIT
     dnf -y --installroot="$tree" --releasever="$release" --setopt=cachedir="$cache" --setopt=keepcache=1 \
       --setopt=install_weak_deps=0 --setopt=tsflags=nodocs "$@"
-    rm -rf "$tree"/var/log/dnf* "$tree"/var/log/hawkey* "$tree"/var/cache/dnf "$tree"/usr/share/locale/*
+    rm -rf "$tree"/var/log/dnf* "$tree"/var/log/hawkey* "$tree"/var/cache/{dnf,libdnf5} "$tree"/usr/share/locale/*
     tar -C "$tree" --numeric-owner --xattrs --xattrs-include=security.capability --sort=name -cf "$target" .
   ' fill "$scratch" "$cache" "$target" "${VERSION_ID%%.*}" "${host_config[@]}" install "${rpm_packages[@]}"
 }
 
 if [ "${1:-}" = --recipe ]; then
-  { cat "${BASH_SOURCE[0]}"; echo "${ID:-} ${VERSION_ID:-} ${VERSION_CODENAME:-} $(uname -m)"; } | sha256sum | cut -c 1-16
+  { cat "${BASH_SOURCE[0]}"; echo "${ID:-} ${VERSION_ID:-} ${VERSION_CODENAME:-} $(uname -m) ${*:2}"; } | sha256sum | cut -c 1-16
   exit 0
 fi
-cache=''
-if [ "${1:-}" = -c ] && [ $# = 3 ]; then
-  mkdir -p "$2"
-  cache=$(realpath "$2")
-  shift 2
-fi
-[ $# = 1 ] || { sed -n '2,14s/^# \?//p' "$0"; exit 2; }
+cache='' suite=''
+while getopts c:5: option; do
+  case $option in
+    c) mkdir -p "$OPTARG"; cache=$(realpath "$OPTARG") ;;
+    5) suite=$OPTARG ;;
+    *) exit 2 ;;
+  esac
+done
+shift $((OPTIND - 1))
+[ $# = 1 ] || { sed -n '2,17s/^# \?//p' "$0"; exit 2; }
 target=$(realpath "$1")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 chmod 755 "$scratch"
 [ -n "$cache" ] || cache=$scratch/cache
 
-if command -v dnf > /dev/null && rpm -qf /etc/os-release > /dev/null 2>&1; then from_dnf
+if [ -n "$suite" ]; then from_apt
+elif command -v dnf > /dev/null && rpm -qf /etc/os-release > /dev/null 2>&1; then from_dnf
 elif command -v apt-get > /dev/null; then from_apt
 else die "neither dnf nor apt here: build an image from images/ on another machine and load it, see images/README.md"
 fi

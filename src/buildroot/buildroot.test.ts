@@ -236,7 +236,7 @@ describe('Buildroot', () => {
   it('leaves tags that want another package manager to other builders', async () => {
     const { open, session } = await setUp();
 
-    const error = await failureOf(open({ tag: { extra: { 'mock.package_manager': 'dnf5' } } }));
+    const error = await failureOf(open({ tag: { extra: { 'mock.package_manager': 'yum' } } }));
 
     expect(error).toBeInstanceOf(BuildrootUnsupported);
     expect(session.of('host.newBuildRoot')).toEqual([]);
@@ -373,7 +373,7 @@ describe('Buildroot', () => {
 
     const buildroot = await open();
     await mkdir(join(directory, 'solve/logs'), { recursive: true });
-    for (const name of ['dnf.log', 'dnf.rpm.log', 'hawkey.log'])
+    for (const name of ['dnf.log', 'dnf.rpm.log', 'dnf5.log', 'hawkey.log'])
       await writeFile(join(directory, 'solve/logs', name), name);
     await buildroot.logInstalled();
     await buildroot.logPackageManager();
@@ -381,8 +381,8 @@ describe('Buildroot', () => {
     await context.logs.finish(context.signal);
 
     expect([...context.logs.uploaded].sort()).toEqual([
-      ...['build.log', 'dnf.log', 'dnf.rpm.log', 'hw_info.log', 'installed_pkgs.log', 'mock_config.log'],
-      ...['mock_output.log', 'root.log', 'state.log'],
+      ...['build.log', 'dnf.log', 'dnf.rpm.log', 'dnf5.log', 'hw_info.log', 'installed_pkgs.log'],
+      ...['mock_config.log', 'mock_output.log', 'root.log', 'state.log'],
     ]);
     const text = (name: string) => session.uploads.get(`tasks/5/5/${name}`)?.toString();
     expect(text('state.log')).toBe(

@@ -9,6 +9,7 @@ const facts: MockConfigFacts = {
   tagName: 'td1-build',
   targetArch: 'x86_64',
   content: ['@build'],
+  packageManager: null,
   image: 'localhost/image:1',
   imageReason: 'task_image_default',
   hasNetwork: false,
@@ -53,6 +54,13 @@ describe('renderMockConfig', () => {
 
     expect(renderMockConfig({ ...facts, opened })).toContain(
       '\n# Opened by the site file: device /dev/kvm (image tests; rules[0] of /site.json)\n',
+    );
+  });
+
+  it('names the package manager that the tag asks for', () => {
+    expect(text).not.toContain('package_manager');
+    expect(renderMockConfig({ ...facts, packageManager: 'dnf5' })).toContain(
+      "\nconfig_opts['package_manager'] = 'dnf5'\n",
     );
   });
 

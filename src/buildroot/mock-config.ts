@@ -8,6 +8,8 @@ export interface MockConfigFacts {
   readonly targetArch: string;
   /** What is installed before BuildRequires come: `@build`. */
   readonly content: readonly string[];
+  /** mock's name of the one that the tag asks for, or null. */
+  readonly packageManager: string | null;
   readonly image: string;
   /** Why this image and, where it is not usual, this network. */
   readonly imageReason: string;
@@ -28,6 +30,7 @@ export function renderMockConfig(facts: MockConfigFacts): string {
   const options: Record<string, string | number | boolean> = {
     chroot_setup_cmd: `install ${facts.content.join(' ')}`,
     chroothome: buildUser.home,
+    ...(facts.packageManager !== null && { package_manager: facts.packageManager }),
     root: facts.name,
     rpmbuild_networking: facts.hasNetwork,
     rpmbuild_timeout: facts.site.rpmbuildTimeoutSeconds,

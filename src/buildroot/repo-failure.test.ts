@@ -13,6 +13,10 @@ it.each([
     "Error: Failed to download metadata for repo 'build': Cannot download repomd.xml: All mirrors were tried\n",
     'Cannot download repomd.xml: All mirrors were tried',
   ],
+  [
+    '>>> Usable URL not found\nFailed to download metadata (baseurl: "http://hub/repos/f44-build/7/x86_64") for repository "build": Usable URL not found\n',
+    'Usable URL not found',
+  ],
 ])('names the repo that dnf could not read, why, and what to do', (said, why) => {
   expect(describeRepoFailure(said, repos)).toBe(
     `the metadata of http://hub/repos/f44-build/7/x86_64 cannot be read (${why}): have the repo made again (koji regen-repo for one of a tag), or mend what serves it`,

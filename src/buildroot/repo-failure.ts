@@ -1,13 +1,17 @@
 import { withoutLogins } from '../core/without-logins.ts';
 import type { PackageRepo } from './package-repos.ts';
 
+/** As dnf 4 says it, and dnf 5, which puts a URL in between. */
+const failed =
+  /Failed to download metadata (?:for repo '([^']+)'|\([^\n]*\) for repository "([^"\n]+)"): ([^\n]*)/;
+
 /**
  * Which repo is to blame when dnf could not read its metadata, and what to do, from the end of what dnf has said; null when
  * it was something else.
  */
 export function describeRepoFailure(said: string, repos: readonly PackageRepo[]): string | null {
-  const [, id = '', why = ''] = /Failed to download metadata for repo '([^']+)': ([^\n]*)/.exec(said) ?? [];
-  const repo = repos.find((one) => one.id === id);
+  const [, four, five, why = ''] = failed.exec(said) ?? [];
+  const repo = repos.find(({ id }) => id === (four ?? five));
   if (repo === undefined) return null;
   const reason = why.replace(/[\s(]+$/, '');
   const urls = withoutLogins(repo.urls.join(', '));

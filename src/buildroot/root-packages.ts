@@ -49,7 +49,7 @@ export class RootPackages {
 
   /**
    * The root `parent`, or an empty one, with what is wished added and what is in its way removed; `parent` itself when
-   * nothing has to be done. Throws `BuildrootStepFailed` with status 30 and `UnusableImage`.
+   * nothing has to be done. Throws `BuildrootStepFailed` with status 30, `UnusableImage`, `BuildrootUnsupported`.
    */
   async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
     const { host, request, history } = this.#ground;

@@ -4,6 +4,7 @@ import type { RootRequest } from './containers.ts';
 import { renderMockConfig } from './mock-config.ts';
 import { planEnvironment, planMacros, type SiteSettings } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
+import { readSolverSettings } from './tag-settings.ts';
 
 /** What a root is made for, in Koji's words. */
 export interface RootQuestion
@@ -45,6 +46,7 @@ export function describeRoot(
     ...{ tagName: repo.tagName, targetArch: arch, image, imageReason: because, site, opened },
     content: rootContent(request),
     hasNetwork: network !== 'none',
+    packageManager: readSolverSettings(extra).packageManager,
     packageManagerConfig: renderPackageManagerConfig(repos, site, extra),
     macros: planMacros(site, extra, arch),
     environment: planEnvironment(extra),

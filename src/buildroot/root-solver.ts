@@ -3,16 +3,16 @@ import { z } from 'zod';
 import { digestOf, Solution } from '../cache/solution-memo.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { solveContainer } from './containers.ts';
-import { dnfPlugin } from './dnf-plugin.ts';
-import { BuildrootStepFailed, UnusableImage } from './errors.ts';
+import { BuildrootStepFailed, lacksPackageManager } from './errors.ts';
 import { localRepos } from './local-repos.ts';
+import { eligibleManagers, type SolveGoal } from './package-manager.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
 import { urlsOf } from './package-repos.ts';
 import { questionKey } from './prepared-root.ts';
 import { describeRepoFailure } from './repo-failure.ts';
 import { readRepoStates } from './repo-state.ts';
 import type { RootGround } from './root-ground.ts';
-import { noPackageManager, type SolveGoal, solveScript } from './scripts.ts';
+import { noPackageManager, solveScript } from './solve-script.ts';
 import { fromKept, toKept } from './solver-metadata.ts';
 import { readSolverSettings } from './tag-settings.ts';
 
@@ -27,7 +27,7 @@ export interface Wish {
 export const MadeSoFar = z.object({ solves: z.int(), roots: z.int(), installs: z.int() });
 export type MadeSoFar = z.infer<typeof MadeSoFar>;
 
-/** Finds out which packages a wish needs: from answers given before, else with dnf in the bootstrap image. */
+/** Finds out which packages a wish needs: from answers given before, else with the package manager of the bootstrap image. */
 export class RootSolver {
   readonly #ground: RootGround;
   readonly #made: MadeSoFar;
@@ -40,8 +40,9 @@ export class RootSolver {
   }
 
   /**
-   * `parent` is the key of the root that is asked about, `root` makes its container when dnf has to look at it.
-   * Throws `BuildrootStepFailed` with status 30 and `UnusableImage`.
+   * `parent` is the key of the root that is asked about, `root` makes its container when it has to be looked at.
+   * Throws `BuildrootStepFailed` with status 30, `UnusableImage`, and `BuildrootUnsupported` where the image has not the package
+   * manager that the tag asks for.
    */
   async solve(
     wish: Wish,
@@ -66,14 +67,15 @@ export class RootSolver {
     this.#repoState ??= readRepoStates(request.repos, host.cache.urls, signal);
     const repoState = await this.#repoState;
     if (repoState === null) return null;
+    const { releaseVersion, packageManager } = readSolverSettings(request.extra);
     const settings = [
       renderPackageManagerConfig(
         request.repos.map(({ id }) => ({ id, urls: [] })),
         host.site,
         request.extra,
       ),
-      readSolverSettings(request.extra).releaseVersion,
-      dnfPlugin,
+      releaseVersion,
+      ...eligibleManagers(packageManager).flatMap(({ name, files }) => [name, ...Object.values(files)]),
     ];
     return questionKey({ repoState, parent, goal: [wish.goal.kind, wish.text], settings }, request);
   }
@@ -82,10 +84,8 @@ export class RootSolver {
     this.#made.solves += 1;
     const attempt = this.#made.solves;
     const { host, request } = this.#ground;
-    const settings = {
-      releaseVersion: readSolverSettings(request.extra).releaseVersion,
-      personality: request.personality,
-    };
+    const { releaseVersion, packageManager } = readSolverSettings(request.extra);
+    const settings = { releaseVersion, packageManager, personality: request.personality };
     await this.#ground.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
     const answer = this.#ground.path('solve/solution.json');
     const title = `solve ${wish.title}`;
@@ -95,7 +95,7 @@ export class RootSolver {
     const metadata = attempt === 1 && !isBegun ? await this.#bringMetadata(signal) : 'there';
     const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
     const { code, end } = await this.#ground.runBootstrap(title, spec, signal);
-    if (code === noPackageManager) throw new UnusableImage(request.image);
+    if (code === noPackageManager) throw lacksPackageManager(request.image, packageManager);
     if (code !== 0) {
       const reason = describeRepoFailure(end, request.repos);
       if (reason !== null) await this.#ground.logs.root.write(`${reason}\n`);
@@ -124,6 +124,9 @@ export class RootSolver {
   /** It depends on the packages of the repo and on the solver, which comes with the image. */
   async #metadataKey(): Promise<string | null> {
     const repoState = await this.#repoState;
-    return repoState === null ? null : digestOf(repoState, this.#ground.request.imageDigest);
+    const { imageDigest, extra } = this.#ground.request;
+    return repoState === null
+      ? null
+      : digestOf(repoState, imageDigest, readSolverSettings(extra).packageManager);
   }
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -12,12 +12,10 @@ import {
   installScript,
   quote,
   rebuildSourceScript,
-  solveScript,
   sourceScript,
 } from './scripts.ts';
 
 const hostile = ['x', 'a b', "it's", '$(reboot)', '`id`', '"', '\\', '-rf', '*', 'a\nb', '!!', '~', '#', ''];
-const settings = { releaseVersion: null, personality: null };
 const inputs = { digests: { sha256sum: 'd  /p\n' }, manifest: '/p\n', removals: 'old-1-1.noarch\n' };
 const install = { attempt: 1, inputs, fresh: true, personality: null, machineId: 'abc', localTime: null };
 const bash = spawnSync('bash', ['--version'], { encoding: 'utf8' });
@@ -32,12 +30,6 @@ function wordsOf(line: string): readonly string[] {
 
 describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   const scripts: Record<string, string> = {
-    'solve a group': solveScript({ kind: 'group', group: 'build' }, settings),
-    'solve packages': solveScript({ kind: 'packages', names: ['bash', 'rpm-build'] }, settings),
-    'solve requirements': solveScript(
-      { kind: 'build-requires', file: 'requires-1.src.rpm' },
-      { releaseVersion: '9', personality: 'linux32' },
-    ),
     'checked build': checkedBuildScript('source.src.rpm', 'noarch', null),
     'install of nothing': installScript({ ...install, inputs: { digests: {}, manifest: '', removals: '' } }),
     'first install': installScript({ ...install, localTime: '../usr/share/zoneinfo/Asia/Tokyo' }),
@@ -50,11 +42,6 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
     'rebuild of a source package': rebuildSourceScript('source.src.rpm'),
     ...Object.fromEntries(
       hostile.flatMap((word) => [
-        [`solve group ${word}`, solveScript({ kind: 'group', group: word }, settings)],
-        [
-          `solve for ${word}`,
-          solveScript({ kind: 'build-requires', file: word }, { releaseVersion: word, personality: word }),
-        ],
         [`install with ${word}`, installScript({ ...install, localTime: word, machineId: word })],
         [`source ${word}`, sourceScript(word, word, word, 'empty')],
         [`checked build ${word}`, checkedBuildScript(word, word, word)],
@@ -89,13 +76,6 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
     expect(quote('')).toBe("''");
   });
 
-  it.each(hostile)('ask dnf for exactly the group %j', (group) => {
-    const [command = ''] =
-      /"\$dnf" -c [\s\S]*?(?=\nstatus=)/.exec(solveScript({ kind: 'group', group }, settings)) ?? [];
-
-    expect(wordsOf(command).slice(-2)).toEqual(['install', `@${group}`]);
-  });
-
   it.each(['a b.spec', "it's.spec", '$(touch x).spec', '-x.spec'])('hand rpmbuild the spec %j', (spec) => {
     const script = buildScript('s.src.rpm', 'noarch', null, 'empty');
     const [line = ''] = /\/bin\/bash --login .*/.exec(script) ?? [];
@@ -106,77 +86,6 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
     expect(stdout.split('\0').slice(0, -1)).toEqual([
       ...['rpmbuild', '-bb', '--target', 'noarch', '--nodeps', `/home/build/SPECS/${spec}`],
     ]);
-  });
-});
-
-describe('solveScript', () => {
-  it.skipIf(noBash !== '').each([
-    ['no dnf', null, false],
-    ['dnf 5', '\x7fELF\0\0#!/bin/sh\n', false],
-    ['dnf 4', '#!/usr/libexec/platform-python -P\n', true],
-  ])(`goes on with dnf 4 only, not in an image with %s${noBash}`, async (_what, dnf, goesOn) => {
-    const bin = await mkdtemp(join(tmpdir(), 'scripts-'));
-    onTestFinished(() => rm(bin, { recursive: true }));
-    if (dnf !== null) await writeFile(join(bin, 'dnf'), dnf, { mode: 0o755 });
-    const script = solveScript({ kind: 'group', group: 'build' }, settings);
-    const beginning = `${script.slice(0, script.indexOf('\nmkdir'))}\necho "$dnf"`;
-
-    const { status, stdout } = spawnSync('/bin/bash', ['-c', beginning], {
-      env: { PATH: bin },
-      encoding: 'utf8',
-    });
-
-    expect({ status, stdout }).toEqual(
-      goesOn
-        ? { status: 0, stdout: `${join(bin, 'dnf')}\n` }
-        : { status: 3, stdout: expect.stringContaining('this image has no dnf 4') },
-    );
-  });
-
-  it.skipIf(noBash !== '').each([
-    ['a solution, although dnf was told to do nothing about it', '{}', 1, 0],
-    ['none, and dnf fails', '', 1, 1],
-    ['none, and dnf has nothing to do', '', 0, 0],
-  ])(`leaves %s${noBash}`, async (_what, solution, code, status) => {
-    const place = await mkdtemp(join(tmpdir(), 'scripts-'));
-    onTestFinished(() => rm(place, { recursive: true }));
-    await mkdir(join(place, 'bin'));
-    await mkdir(join(place, 'mnt/root', place, 'solve/logs'), { recursive: true });
-    await writeFile(join(place, 'mnt/root', place, 'solve/logs/dnf.log'), 'said by dnf\n');
-    const dnf = `#!/bin/bash\nprintf %s ${quote(solution)} >"$ADJUTANT_SOLUTION"\nexit ${code}\n`;
-    await writeFile(join(place, 'bin/dnf-3'), dnf, { mode: 0o755 });
-    const script = solveScript({ kind: 'group', group: 'build' }, settings)
-      .replaceAll('/mnt/root', `${place}/mnt/root`)
-      .replaceAll('/adjutant/', `${place}/`);
-
-    const run = spawnSync('bash', ['-c', script], {
-      env: { PATH: `${join(place, 'bin')}:/usr/bin:/bin` },
-      encoding: 'utf8',
-    });
-
-    expect({ status: run.status, stdout: run.stdout }).toEqual({ status, stdout: '' });
-    expect(await readFile(join(place, 'solve/logs/dnf.log'), 'utf8')).toBe('said by dnf\n');
-  });
-
-  it('only solves: it installs and fetches nothing, and runs nothing of a package', () => {
-    const script = solveScript({ kind: 'group', group: 'build' }, settings);
-
-    expect(script).toContain(
-      "--disableplugin='*' --enableplugin=adjutant --allowerasing --assumeno install @build",
-    );
-    expect(script).toContain('--installroot=/mnt/root');
-    expect(script).not.toMatch(/--releasever|setarch| -y |download/);
-  });
-
-  it('solves for the release and machine it is told', () => {
-    const script = solveScript(
-      { kind: 'build-requires', file: 'a.src.rpm' },
-      { releaseVersion: '9', personality: 'linux32' },
-    );
-
-    expect(script).toContain('setarch linux32 "$dnf" -c ');
-    expect(script).toContain(' --releasever=9 ');
-    expect(script).toContain(' builddep /adjutant/in/a.src.rpm');
   });
 });
 
@@ -226,7 +135,7 @@ describe('installScript', () => {
 
     expect(stdout).toBe(
       'left out, a device: /dev/a\nleft out, a device: /lib/b\n' +
-        '<--root></mnt/root><--define><_netsharedpath /proc:/sys:/dev/a:/lib/b>' +
+        '<--root></mnt/root><--define><__transaction_unshare %{nil}><--define><_netsharedpath /proc:/sys:/dev/a:/lib/b>' +
         '<-Uv><--oldpackage><--replacepkgs><--nosignature></adjutant/in/manifest-1>\n',
     );
   });
@@ -244,7 +153,7 @@ describe('installScript', () => {
 
       const [removal, addition] = stdout.split('\n');
       expect(removal).toBe(
-        '<--root></mnt/root><-ev><--nodeps><--><curl-minimal-1-1.x86_64><x (y)-1-1.noarch>',
+        '<--root></mnt/root><--define><__transaction_unshare %{nil}><-ev><--nodeps><--><curl-minimal-1-1.x86_64><x (y)-1-1.noarch>',
       );
       expect(addition).toContain('<-Uv>');
     },

@@ -1,4 +1,3 @@
-import { dnfPluginName } from './dnf-plugin.ts';
 import { buildUser } from './mock-environment.ts';
 
 /**
@@ -7,8 +6,6 @@ import { buildUser } from './mock-environment.ts';
  * phases that execute nothing of a package `solve`, `cache` or `out`. All of a script's output is one log.
  */
 
-/** The bootstrap image has no package manager that this program can drive. */
-export const noPackageManager = 3;
 /** `rpm` could not unpack the source package; mock's exit status for it is the same. */
 export const sourceNotInstallable = 40;
 /** A package in the cache is not what its name says. */
@@ -22,59 +19,6 @@ const head = ['#!/bin/bash', 'exec </dev/null 2>&1', 'set -u', 'umask 022', 'cd 
 
 /** What a script finds in the build user's home: nothing, or what the script before it has left. */
 export type HomeState = 'empty' | 'unpacked' | 'prepared';
-
-/** What the solver is asked for. */
-export type SolveGoal =
-  | { readonly kind: 'group'; readonly group: string }
-  | { readonly kind: 'packages'; readonly names: readonly string[] }
-  /** A file below `/adjutant/in`, a source package or rpmbuild's list of generated requirements. */
-  | { readonly kind: 'build-requires'; readonly file: string };
-
-/**
- * Solve phase, in the bootstrap image: solves against the root at `/mnt/root` and leaves the solution in
- * `/adjutant/solve/solution.json` (`dnf-plugin.ts`). Nothing is fetched but the repo's metadata. Ends with 0 also
- * when nothing is missing.
- */
-export function solveScript(
-  goal: SolveGoal,
-  settings: { readonly releaseVersion: string | null; readonly personality: string | null },
-): string {
-  const request =
-    goal.kind === 'group'
-      ? `install ${quote(`@${goal.group}`)}`
-      : goal.kind === 'packages'
-        ? `install ${goal.names.map(quote).join(' ')}`
-        : `builddep ${quote(`/adjutant/in/${goal.file}`)}`;
-  const options = [
-    '-c /adjutant/in/dnf.conf',
-    '--installroot=/mnt/root',
-    ...(settings.releaseVersion === null ? [] : [`--releasever=${quote(settings.releaseVersion)}`]),
-    '--setopt=cachedir=/adjutant/solve/cache',
-    // dnf puts the installroot in front of it, for all logs but hawkey's.
-    '--setopt=logdir=/adjutant/solve/logs',
-    '--setopt=pluginpath=/adjutant/in/dnf-plugins',
-    `--disableplugin='*' --enableplugin=${dnfPluginName}`,
-    '--allowerasing --assumeno',
-  ];
-  return script([
-    'export LC_ALL=C.UTF-8',
-    // dnf 5 is no script.
-    'if ! dnf=$(command -v dnf-3 || command -v dnf) || ! read -rn2 magic <"$dnf" || [ "$magic" != "#!" ]; then',
-    '  echo "this image has no dnf 4: use a bootstrap image with dnf 4 and dnf-plugins-core"',
-    `  exit ${noPackageManager}`,
-    'fi',
-    'mkdir -p /mnt/root /adjutant/solve/cache /adjutant/solve/logs',
-    'export ADJUTANT_SOLUTION=/adjutant/solve/solution.json',
-    `${personalityPrefix(settings.personality)}"$dnf" ${options.join(' ')} ${request}`,
-    'status=$?',
-    'for log in /mnt/root/adjutant/solve/logs/dnf*.log; do',
-    '  [ ! -f "$log" ] || cat "$log" >>"/adjutant/solve/logs/${log##*/}"',
-    'done',
-    // dnf was told to do nothing about its solution, and says so with a status of its own.
-    '[ ! -s "$ADJUTANT_SOLUTION" ] || exit 0',
-    'exit "$status"',
-  ]);
-}
 
 /** The files an install phase reads beside its script, in `/adjutant/in`. */
 export interface InstallInputs {
@@ -117,7 +61,7 @@ export function installScript(settings: {
       : [
           `mapfile -t removals <${input('removals')}`,
           // First: rpm has no command for both in one transaction, and new packages may conflict with these.
-          `${setarch}rpm --root "$root" -ev --nodeps -- "\${removals[@]}" || exit 1`,
+          `${setarch}rpm --root "$root" ${sharedNamespaces} -ev --nodeps -- "\${removals[@]}" || exit 1`,
         ]),
     ...(inputs.manifest === ''
       ? []
@@ -126,12 +70,18 @@ export function installScript(settings: {
           `devices=$(rpm -qp --nosignature --nodigest --qf ${quote(modesFormat)} ${input('manifest')} | sed -nE 's:^[bc]\\S+ (/[A-Za-z0-9/_.+-]+)$:\\1:p')`,
           '[ -z "$devices" ] || printf "left out, a device: %s\\n" $devices',
           'untouched=$(printf ":%s" /proc /sys $devices)',
-          `${setarch}rpm --root "$root" --define "_netsharedpath \${untouched#:}" -Uv --oldpackage --replacepkgs --nosignature ${input('manifest')} || exit 1`,
+          `${setarch}rpm --root "$root" ${sharedNamespaces} --define "_netsharedpath \${untouched#:}" -Uv --oldpackage --replacepkgs --nosignature ${input('manifest')} || exit 1`,
         ]),
     ...(fresh ? finish : []),
     `rpm --root "$root" -qa --qf ${quote(installedFormat)} >/adjutant/out/installed || exit 1`,
   ]);
 }
+
+/**
+ * rpm 4.20 and later may give each scriptlet namespaces of its own, which nobody here may make. The container is without
+ * network anyhow.
+ */
+const sharedNamespaces = "--define '__transaction_unshare %{nil}'";
 
 /** A line for each file of a package: its mode as `ls -l` shows it, and its path. */
 const modesFormat = '[%{FILEMODES:perms} %{FILENAMES}\\n]';
@@ -347,11 +297,13 @@ export function repeatCommand(options: string, personality: string | null): stri
   return `${personalityPrefix(personality)}rpmbuild ${options} --nodeps ~/build/SPECS/*.spec`;
 }
 
-function personalityPrefix(personality: string | null): string {
+/** Before a command that shall see another machine name. */
+export function personalityPrefix(personality: string | null): string {
   return personality === null ? '' : `setarch ${quote(personality)} `;
 }
 
-function script(lines: readonly string[]): string {
+/** A script of these lines, as all of them begin. */
+export function script(lines: readonly string[]): string {
   return `${[...head, ...lines].join('\n')}\n`;
 }
 

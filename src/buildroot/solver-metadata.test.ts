@@ -13,6 +13,16 @@ describe('toKept and fromKept', () => {
     );
   });
 
+  it('keep what dnf 5 has parsed', () => {
+    const kept = toKept('build-675c9b0e76506b9f/solv/build.solv');
+
+    expect(kept).toBe('build/solv/build.solv');
+    // As dnf 5.4 has named it.
+    expect(fromKept(kept ?? '', [hubRepo(['http://127.0.0.1:8377/1'])])).toBe(
+      'build-675c9b0e76506b9f/solv/build.solv',
+    );
+  });
+
   it.each(['build.solv', 'build-filenames.solvx', 'build-updateinfo.solvx'])('keep %s as it is', (path) => {
     expect(toKept(path)).toBe(path);
     expect(fromKept(path, [hubRepo(['http://x/'])])).toBe(path);

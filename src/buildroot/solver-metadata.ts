@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { PackageRepo } from './package-repos.ts';
 
 /**
- * What dnf 4 keeps of repos `build`, `build-2`... below its `cachedir`: the metadata as it came in a directory that is
- * named after the repo and its first URL (`libdnf/repo/Repo.cpp getHash`), and beside it what it has parsed.
+ * What dnf keeps of repos `build`, `build-2`... below its `cachedir`: the metadata as it came in a directory that is
+ * named after the repo and its first URL (`libdnf/repo/Repo.cpp getHash`, `libdnf5/repo/config_repo.cpp get_unique_id`), and what
+ * it has parsed; dnf 4 beside that, dnf 5 in it.
  */
 const fetched = /^(build(?:-\d+)?)-[0-9a-f]{16}\//;
 const parsed = /^build(-\d+)?(-[a-z]+)?\.solvx?$/;

@@ -62,13 +62,13 @@ export class StepLogs implements RootLogs {
 }
 
 /**
- * Adds the logs dnf keeps of itself to the task's, under the names that kojid gives them; `directory` is the
+ * Adds the logs the package manager keeps of itself to the task's, under the names that kojid gives them; `directory` is the
  * task's. Repeatable: what is there already is not added again.
  */
 export async function addPackageManagerLogs(directory: string, logs: TaskLogs): Promise<void> {
   const place = join(directory, 'solve', 'logs');
   for (const name of await readdir(place).catch(() => [])) {
-    if (!/^dnf[a-z.]*\.log$/.test(name) || logs.has(name)) continue;
+    if (!/^dnf5?[a-z.]*\.log$/.test(name) || logs.has(name)) continue;
     await logs.write(name, await readFile(join(place, name), 'utf8'), 'watched');
   }
 }

@@ -6,7 +6,8 @@ import { type RootPlay, solvedPackage } from '../../test/support/fake-root.ts';
 import { failureOf, openHostBench, openRootBench } from '../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { packagePath } from '../cache/package-cache.ts';
-import { BuildrootStepFailed, UnusableImage } from './errors.ts';
+import { BuildrootStepFailed, BuildrootUnsupported, UnusableImage } from './errors.ts';
+import { noPackageManager } from './solve-script.ts';
 
 const never = new AbortController().signal;
 const srpm = (...requires: string[]) => toSourceRpm({ requires });
@@ -131,13 +132,32 @@ describe('TagRoot.prepare', () => {
     expect(error).toMatchObject({ status: 30, step: 'install @build (status 1)' });
   });
 
-  it('says that the image is to blame when it has no dnf', async () => {
-    const { prepare } = await openRootBench({ solve: () => 3 });
+  it('says that the image is to blame when it has no package manager', async () => {
+    const { prepare } = await openRootBench({ solve: () => noPackageManager });
 
     const error = await failureOf(prepare());
 
     expect(error).toBeInstanceOf(UnusableImage);
-    expect(error).toMatchObject({ message: expect.stringContaining('localhost/image:1 has no dnf') });
+    expect(error).toMatchObject({
+      message: expect.stringContaining('bootstrap image localhost/image:1 has neither dnf 4 nor dnf 5: '),
+    });
+  });
+
+  it('leaves it to other builders when the image has not the package manager that the tag asks for', async () => {
+    const extra = { 'mock.package_manager': 'dnf5' };
+    const { prepare, directory } = await openRootBench(
+      { solve: () => noPackageManager },
+      { request: { extra } },
+    );
+
+    const error = await failureOf(prepare());
+
+    expect(error).toBeInstanceOf(BuildrootUnsupported);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/mock\.package_manager is dnf5: .*localhost\/image:1 has no dnf 5 \(/),
+    });
+    expect(await readdir(join(directory, 'in'))).toEqual(expect.arrayContaining(['dnf5-plugins']));
+    expect(await readdir(join(directory, 'in'))).not.toContain('dnf-plugins');
   });
 
   it('stops where it is when it is aborted, and leaves nothing behind', async () => {

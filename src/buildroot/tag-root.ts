@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Container } from '../container/manager.ts';
@@ -7,11 +7,11 @@ import type { History } from '../journal/history.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { type Collected, collectFiles } from './collect.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
-import { dnfPlugin, dnfPluginName } from './dnf-plugin.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import type { InstalledPackage } from './installed-packages.ts';
 import { planMacros, renderMacros } from './mock-environment.ts';
 import { PackageCode, type RanCode } from './package-code.ts';
+import { eligibleManagers } from './package-manager.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
 import type { PreparedRoot } from './prepared-root.ts';
 import { RootGround, type RootLogs } from './root-ground.ts';
@@ -27,6 +27,7 @@ import {
   requirementsFile,
 } from './scripts.ts';
 import { type SourcePackage, SourceSteps, toSourcePackage } from './source-steps.ts';
+import { readSolverSettings } from './tag-settings.ts';
 
 const BuildResults = z.object({
   /** All packages that are no source packages. */
@@ -285,12 +286,13 @@ function firstWish({ group, packages: names }: RootRequest): Wish {
 async function writeInputs(ground: RootGround): Promise<void> {
   const { site } = ground.host;
   const { repos, extra, targetArch } = ground.request;
-  await mkdir(ground.path('in/dnf-plugins'), { recursive: true });
   await mkdir(ground.path('solve'), { recursive: true });
-  const files = {
+  const managers = eligibleManagers(readSolverSettings(extra).packageManager);
+  const files: Readonly<Record<string, string>> = {
     'dnf.conf': renderPackageManagerConfig(repos, site, extra),
     rpmmacros: renderMacros(planMacros(site, extra, targetArch)),
-    [`dnf-plugins/${dnfPluginName}.py`]: dnfPlugin,
+    ...Object.assign({}, ...managers.map((manager) => manager.files)),
   };
+  for (const name of Object.keys(files)) await mkdir(dirname(ground.path(`in/${name}`)), { recursive: true });
   for (const [name, content] of Object.entries(files)) await ground.write(`in/${name}`, content);
 }

@@ -15,7 +15,12 @@ const signWith = { 'mock.plugin_conf.sign_opts.cmd': 'sign', 'mock.plugin_conf.s
 
 describe('readSolverSettings', () => {
   it('has nothing to say about a tag without settings', () => {
-    expect(readSolverSettings({})).toEqual({ best: false, moduleHotfixes: false, releaseVersion: null });
+    expect(readSolverSettings({})).toEqual({
+      best: false,
+      moduleHotfixes: false,
+      releaseVersion: null,
+      packageManager: null,
+    });
   });
 
   it.each([
@@ -60,11 +65,25 @@ describe('readSolverSettings', () => {
   });
 });
 
+describe('mock.package_manager', () => {
+  it.each([
+    [undefined, null],
+    [null, null],
+    ['', null],
+    ['dnf', 'dnf4'],
+    ['dnf4', 'dnf4'],
+    ['dnf5', 'dnf5'],
+  ])('%j asks for %j', (value, packageManager) => {
+    expect(readSolverSettings({ 'mock.package_manager': value })).toMatchObject({ packageManager });
+  });
+});
+
 describe('checkTagSettings', () => {
   it.each([
     {},
     { 'mock.package_manager': 'dnf' },
     { 'mock.package_manager': 'dnf4' },
+    { 'mock.package_manager': 'dnf5' },
     { 'mock.package_manager': '' },
     { 'mock.package_manager': null },
     { 'mock.forcearch': 1 },
@@ -78,8 +97,14 @@ describe('checkTagSettings', () => {
   });
 
   it.each([
-    ['mock.package_manager is dnf5: this builder drives dnf 4 only', { 'mock.package_manager': 'dnf5' }],
-    ['mock.package_manager is yum: this builder drives dnf 4 only', { 'mock.package_manager': 'yum' }],
+    [
+      'mock.package_manager is yum: this builder drives dnf 4 or dnf 5 only',
+      { 'mock.package_manager': 'yum' },
+    ],
+    [
+      'mock.package_manager is microdnf: this builder drives dnf 4 or dnf 5 only',
+      { 'mock.package_manager': 'microdnf' },
+    ],
     [
       'mock.module_setup_commands: this builder does not set up modules',
       { 'mock.module_setup_commands': [['enable', 'perl:5.32']] },

@@ -2,12 +2,15 @@ import { isPythonTrue } from '../core/python-truth.ts';
 import { canonArch, machineArch } from '../rpm/arch.ts';
 import { BuildrootUnsupported } from './errors.ts';
 import { BadTagSetting, type TagExtra } from './mock-environment.ts';
+import { describeEligible, type PackageManagerName } from './package-manager.ts';
 
 /** What of a tag's extra settings goes to the solver (`builder/kojid BuildRoot._writeMockConfig`). */
 export interface SolverSettings {
   readonly best: boolean;
   readonly moduleHotfixes: boolean;
   readonly releaseVersion: string | null;
+  /** Null: whichever the image has. */
+  readonly packageManager: PackageManagerName | null;
 }
 
 /** What the tag's settings meet here. */
@@ -20,13 +23,13 @@ export interface TagSettingsGround {
   readonly mockBootstrapImage: boolean;
 }
 
-/** mock's names of package managers, and whether this builder has it. */
-const packageManagers: ReadonlyMap<unknown, boolean> = new Map([
-  ['dnf', true],
-  ['dnf4', true],
-  ['dnf5', false],
-  ['microdnf', false],
-  ['yum', false],
+/** mock's names of package managers, and which it is; null for those that are not driven here. */
+const packageManagers: ReadonlyMap<unknown, PackageManagerName | null> = new Map([
+  ['dnf', 'dnf4'],
+  ['dnf4', 'dnf4'],
+  ['dnf5', 'dnf5'],
+  ['microdnf', null],
+  ['yum', null],
 ]);
 
 const signing = {
@@ -38,12 +41,16 @@ const signing = {
 /** Extras that choose between ways of mock to make the same root. */
 const waysOfMock = ['mock.new_chroot', 'mock.use_bootstrap'] as const;
 
-/** The solver's settings. Throws `BadTagSetting` for a value that dnf would not take. */
+/**
+ * The solver's settings. Throws `BadTagSetting` for a value that dnf would not take, `BuildrootUnsupported` for a package
+ * manager that only another builder has.
+ */
 export function readSolverSettings(extra: TagExtra): SolverSettings {
   return {
     best: readBest(extra['mock.yum.best']),
     moduleHotfixes: isPythonTrue(extra['mock.yum.module_hotfixes']),
     releaseVersion: readReleaseVersion(extra['mock.releasever']),
+    packageManager: readPackageManager(extra['mock.package_manager']),
   };
 }
 
@@ -54,7 +61,6 @@ export function readSolverSettings(extra: TagExtra): SolverSettings {
  */
 export function checkTagSettings(extra: TagExtra, ground: TagSettingsGround): readonly string[] {
   readSolverSettings(extra);
-  checkPackageManager(extra['mock.package_manager']);
   checkModuleCommands(extra['mock.module_setup_commands']);
   checkSigning(extra);
   if (isPythonTrue(extra['mock.forcearch']) && machineArch(canonArch(ground.targetArch)) !== ground.machine) {
@@ -86,18 +92,19 @@ function readReleaseVersion(value: unknown): string | null {
   return text;
 }
 
-function checkPackageManager(value: unknown): void {
-  if (!isPythonTrue(value)) return;
-  const isHere = packageManagers.get(value);
-  if (isHere === undefined) {
+function readPackageManager(value: unknown): PackageManagerName | null {
+  if (!isPythonTrue(value)) return null;
+  const found = packageManagers.get(value);
+  if (found === undefined) {
     const known = [...packageManagers.keys()].join(', ');
     throw new BadTagSetting(`tag extra mock.package_manager: must be one of ${known}`);
   }
-  if (!isHere) {
+  if (found === null) {
     throw new BuildrootUnsupported(
-      `tag extra mock.package_manager is ${String(value)}: this builder drives dnf 4 only`,
+      `tag extra mock.package_manager is ${String(value)}: this builder drives ${describeEligible(null)} only`,
     );
   }
+  return found;
 }
 
 function checkModuleCommands(value: unknown): void {

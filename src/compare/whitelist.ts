@@ -50,7 +50,7 @@ export const whitelist: readonly Allowance[] = [
   {
     id: 'package-manager-log',
     what: ['log'],
-    of: /^dnf(\.[a-z]+)?\.log$/,
+    of: /^dnf5?(\.[a-z]+)?\.log$/,
     reason: 'dnf logs what it does, and it does nothing for a buildroot that was prepared before',
   },
 ];

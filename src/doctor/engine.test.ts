@@ -116,19 +116,19 @@ describe('judgeMissingImage', () => {
 describe('judgeTools', () => {
   it('names the packages that bring what is missing', () => {
     expect(judgeTools('img', []).level).toBe('ok');
-    expect(judgeTools('img', ['dnf builddep', 'createrepo_c'])).toMatchObject({
+    expect(judgeTools('img', ['createrepo_c', 'builddep'])).toMatchObject({
       level: 'FAIL',
-      found: 'dnf builddep, createrepo_c missing',
-      remedy: expect.stringContaining('add dnf-plugins-core, createrepo_c to img'),
+      found: 'createrepo_c, builddep missing',
+      remedy: expect.stringContaining('add createrepo_c; dnf-plugins-core or dnf5-plugins to img'),
     });
   });
 });
 
 describe('parseInspection', () => {
   it('reads tools and limits among other output', () => {
-    const output = 'a warning\nmissing=dnf builddep\npids=512\nmemory=536870912\n';
+    const output = 'a warning\nmissing=dnf 4 or dnf 5\npids=512\nmemory=536870912\n';
 
-    expect(parseInspection(output)).toEqual({ missing: ['dnf builddep'], limits: trialLimits });
+    expect(parseInspection(output)).toEqual({ missing: ['dnf 4 or dnf 5'], limits: trialLimits });
   });
 
   it('takes an unlimited limit for none', () => {

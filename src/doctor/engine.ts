@@ -1,3 +1,5 @@
+import { describeEligible, packageManagers } from '../buildroot/package-manager.ts';
+import { quote } from '../buildroot/scripts.ts';
 import type { BackendInfo, ImageInfo } from '../container/manager.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -123,22 +125,40 @@ export function judgeMissingImage(
   );
 }
 
-/** What a bootstrap image must be able to do, and which package of a Fedora image brings it. */
-export const imageTools: Readonly<Record<string, string>> = {
-  bash: 'bash',
-  rpm: 'rpm',
-  dnf: 'dnf',
-  'dnf builddep': 'dnf-plugins-core',
-  createrepo_c: 'createrepo_c',
-};
+/** Something that a bootstrap image must be able to do. */
+export interface ImageTool {
+  readonly name: string;
+  /** A command of sh that succeeds where it is there. */
+  readonly check: string;
+  /** The packages of a Fedora image that bring it. */
+  readonly packages: string;
+}
 
-export function judgeTools(name: string, missing: readonly string[]): Finding {
+const anyManager = packageManagers.map(({ find }) => `{ ${find}; }`).join(' || ');
+
+/** For a root of kind `tag` and for repos. */
+export const imageTools: readonly ImageTool[] = [
+  ...['bash', 'rpm', 'createrepo_c'].map((name) => ({ name, check: `command -v ${name}`, packages: name })),
+  {
+    name: describeEligible(null),
+    check: `bash -c ${quote(anyManager)}`,
+    packages: packageManagers.map(({ packages }) => packages).join(' or '),
+  },
+  {
+    name: 'builddep',
+    check: `bash -c ${quote(`{ ${anyManager}; } && "$manager" builddep --help`)}`,
+    packages: 'dnf-plugins-core or dnf5-plugins',
+  },
+];
+
+/** `missing`: names of tools. */
+export function judgeTools(image: string, missing: readonly string[]): Finding {
   const what = 'tools of the default image';
-  if (missing.length === 0) return ok(what, Object.keys(imageTools).join(', '));
-  const packages = missing.map((tool) => imageTools[tool] ?? tool).join(', ');
+  if (missing.length === 0) return ok(what, imageTools.map(({ name }) => name).join(', '));
+  const packages = imageTools.flatMap((tool) => (missing.includes(tool.name) ? [tool.packages] : []));
   return fail(
     what,
     `${missing.join(', ')} missing`,
-    `add ${packages} to ${name}, or set task_image_default to another image`,
+    `add ${packages.join('; ')} to ${image}, or set task_image_default to another image`,
   );
 }

@@ -48,11 +48,7 @@ export async function runTrial(
 
 /** Prints a line for each tool that is missing, and the limits as the cgroup (v2, then v1) says. */
 export const inspectScript = [
-  ...Object.keys(imageTools).map((tool) =>
-    tool.includes(' ')
-      ? `${tool} --help >/dev/null 2>&1 || echo "missing=${tool}"`
-      : `command -v ${tool} >/dev/null || echo "missing=${tool}"`,
-  ),
+  ...imageTools.map(({ name, check }) => `{ ${check}; } >/dev/null 2>&1 || echo "missing=${name}"`),
   'for file in pids.max pids/pids.max; do [ ! -r /sys/fs/cgroup/$file ] || echo "pids=$(cat /sys/fs/cgroup/$file)"; done',
   'for file in memory.max memory/memory.limit_in_bytes; do [ ! -r /sys/fs/cgroup/$file ] || echo "memory=$(cat /sys/fs/cgroup/$file)"; done',
 ].join('\n');

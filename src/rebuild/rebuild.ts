@@ -59,7 +59,7 @@ const shownLines = 20;
 
 /** The logs that a build may leave; nothing else in its directory is ours to remove. */
 const ourLogs =
-  /^(mock_config|hw_info|root|build|state|mock_output|installed_pkgs|dnf(\.librepo|\.rpm)?)\.log$/;
+  /^(mock_config|hw_info|root|build|state|mock_output|installed_pkgs|dnf5?(\.librepo|\.rpm)?)\.log$/;
 
 /**
  * Builds a source package with the code that a buildArch task runs, without a hub. Logs are in the result directory

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { ensureHost } from '../../src/devhub/hub.ts';
 import { buildrootState, stateName } from '../../src/devhub/rows.ts';
 import { type RunningDevHub, runDevHub } from '../../src/devhub/run.ts';
-import { seedDevHub } from '../../src/devhub/seed.ts';
+import { type SeedOptions, seedDevHub } from '../../src/devhub/seed.ts';
 import type { TestHub } from './builder.ts';
 import { arch, surroundings } from './surroundings.ts';
 
@@ -21,7 +21,8 @@ export interface DevTestHub extends TestHub {
   readonly running: RunningDevHub;
 }
 
-export async function openDevHub(): Promise<DevTestHub> {
+/** `from`: where the build tag has the distribution from, if it is not imported. */
+export async function openDevHub(from: Pick<SeedOptions, 'externalRepo'> = {}): Promise<DevTestHub> {
   const dir = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-hub-'));
   const running = await runDevHub({ dir, port: 0, clock: systemClock });
   await seedDevHub(running, {
@@ -33,6 +34,7 @@ export async function openDevHub(): Promise<DevTestHub> {
     // Everything goes to the channel of the builder that the test makes.
     builder: { name: 'unused', password: 'unused', capacity: 0 },
     client,
+    ...from,
   });
   const builder = { name: builderName(), password: 'e2e-builder-pw' };
   return {

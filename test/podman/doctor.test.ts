@@ -14,6 +14,8 @@ import { PodmanHarness, podmanMissing, testUlimits } from './container-harness.t
 const never = new AbortController().signal;
 const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';
 const image = process.env['KOJI_ADJUTANT_TEST_IMAGE'] ?? '';
+const dnf5Image = process.env['KOJI_ADJUTANT_TEST_DNF5_IMAGE'] ?? '';
+const noDnf5 = dnf5Image === '' ? ': KOJI_ADJUTANT_TEST_DNF5_IMAGE is not set (scripts/test.sh)' : '';
 const noImage =
   socketPath === '' || image === ''
     ? ': KOJI_ADJUTANT_TEST_ENGINE_SOCKET and KOJI_ADJUTANT_TEST_IMAGE are not set (scripts/test.sh does)'
@@ -54,8 +56,12 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       ulimits: testUlimits,
     });
 
-  it('finds all that a build needs', async () => {
-    const { info, levels } = await check(manager(), image);
+  it('finds all that a build needs', () => findsAll(image));
+
+  it.skipIf(noDnf5 !== '')(`finds all of it with dnf 5, too${noDnf5}`, () => findsAll(dnf5Image));
+
+  async function findsAll(name: string): Promise<void> {
+    const { info, levels } = await check(manager(), name);
 
     expect(levels).toMatchObject({
       'container engine': 'ok',
@@ -65,7 +71,7 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
       'tools of the default image': 'ok',
       'limits of builds': 'ok',
     });
-  });
+  }
 
   it.each([
     [

@@ -270,7 +270,7 @@ echo attack is over`;
     expect(results === null ? String(error) : results.rpms.join()).not.toContain('passwd');
   });
 
-  it('does not keep its task busy by 300,000 links among its results', async ({ skip }) => {
+  it('fails by 300,000 links among its results, none of which is followed', async ({ skip }) => {
     if (engine === 'rootless') skip('the engine itself packs results, and takes its time');
     const script = `
 cat > links.c <<'END'
@@ -285,16 +285,17 @@ int main(void) {
   return 0;
 }
 END
-gcc -o links links.c && cd %{_topdir}/RPMS && "$OLDPWD"/links; date +%%s
+gcc -o links links.c && cd %{_topdir}/RPMS && "$OLDPWD"/links
 echo attack is over`;
 
     const { log, results, error } = await bench.build({ script });
 
     expect(results).toBeNull();
-    expect(error).toMatchObject({ status: 1 });
-    const [, atSeconds = ''] = /^(\d+)\nattack is over$/m.exec(log) ?? [];
-    // It was 74 s when each link was waited for, on a machine with nothing else to do.
-    expect(Date.now() / 1000 - Number(atSeconds)).toBeLessThan(50);
+    expect(error).toMatchObject({
+      status: 1,
+      message: expect.stringContaining('a symlink, not a regular file'),
+    });
+    expect(log).toContain('attack is over');
   });
 
   it('adds no macro and no variable by a line break or a quote in a tag extra', async () => {

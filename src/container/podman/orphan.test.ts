@@ -8,6 +8,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { endOrphan } from './orphan.ts';
 
+/** What a monitor waits for. It is what it says it is when it has said so: until then it has its monitor's words. */
+const container = 'sh -c "echo ready; exec sleep 600"';
+const cleanup = 'sh -c "echo ready; sleep 600; :" cleanup';
+
 /** A process with the command line of a monitor, that ends when its only child has. */
 async function startMonitor(id: string, child: string, as: readonly string[] = []) {
   const directory = await mkdtemp(join(tmpdir(), 'orphan-'));
@@ -16,7 +20,7 @@ async function startMonitor(id: string, child: string, as: readonly string[] = [
   await writeFile(runtime, `#!/bin/sh\necho "$@" >> ${directory}/told\n`);
   await chmod(runtime, 0o755);
   const conmon = join(directory, 'conmon');
-  await writeFile(conmon, `#!/bin/sh\n${child} &\necho ready\nwait\n`);
+  await writeFile(conmon, `#!/bin/sh\n${child} &\nwait\n`);
   await chmod(conmon, 0o755);
   // Handed over in the environment: whoever starts it must not be found by its words.
   const [program = '', ...args] = [...as, 'sh', '-c', 'exec $MONITOR'];
@@ -35,7 +39,7 @@ async function startMonitor(id: string, child: string, as: readonly string[] = [
 
 describe('endOrphan', () => {
   it('ends a monitor whose container waits for a start that nobody will give, and has the runtime forget it', async () => {
-    const { monitor, told } = await startMonitor('0rphan', 'sleep 600');
+    const { monitor, told } = await startMonitor('0rphan', container);
     const ended = once(monitor, 'exit');
 
     await endOrphan('0rphan', systemClock);
@@ -45,7 +49,7 @@ describe('endOrphan', () => {
   });
 
   it('leaves one alone that is about to end', async () => {
-    const { monitor, told } = await startMonitor('3nding', 'sh -c "sleep 600; :" cleanup');
+    const { monitor, told } = await startMonitor('3nding', cleanup);
 
     await endOrphan('3nding', systemClock);
 
@@ -57,7 +61,7 @@ describe('endOrphan', () => {
     ['in a container', ['unshare', '--pid', '--fork']],
     ['of another user', ['setpriv', '--reuid=65534', '--clear-groups']],
   ])('believes no process %s that calls itself one (only root can make them)', async (_what, as) => {
-    const { monitor, told } = await startMonitor('f4ke', 'sleep 600', as);
+    const { monitor, told } = await startMonitor('f4ke', container, as);
 
     await endOrphan('f4ke', systemClock);
 

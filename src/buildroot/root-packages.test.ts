@@ -60,6 +60,17 @@ describe('a root that no limit leaves room for', () => {
   });
 });
 
+it('a root of which the repo has nothing fails with words that say so', async () => {
+  const { prepare, logs } = await openRootBench({ solve: () => [] });
+
+  const said = 'nothing of it is in the repo: correct the group, or tag its packages and make the repo again';
+  expect(await failureOf(prepare())).toMatchObject({
+    status: 30,
+    end: `exited with status 30; see root.log for more information: ${said}`,
+  });
+  expect(logs.texts.root).toContain(`@build: ${said}\n`);
+});
+
 describe('a root with the same packages as one before', () => {
   it('is taken from the snapshot: nothing is solved or installed when repo and question are the same', async () => {
     const first = await openRootBench({ installed: () => ['bash', 'sed'] }, { repomd: repomd('a') });

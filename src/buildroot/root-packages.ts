@@ -60,6 +60,7 @@ export class RootPackages {
       return { solution: answer, made: { ...this.#made } };
     });
     Object.assign(this.#made, solved.made);
+    if (parent === null && solution.packages.length === 0) throw await this.#nothingFor(wish);
     if (parent !== null && solution.packages.length === 0 && solution.removals.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
@@ -78,6 +79,14 @@ export class RootPackages {
     base ??= await this.#ground.adoptKept(rootContainer(host, request, found.base, null), key, signal);
     if (base !== null) this.#keep({ key, parent: parent?.key ?? null, listing }, base, wish);
     return { key, installed, layer: { kind: 'container', container: base?.id ?? lostRoot } };
+  }
+
+  /** dnf takes a group for installed of which the repo has no package at all. */
+  async #nothingFor(wish: Wish): Promise<BuildrootStepFailed> {
+    const reason =
+      'nothing of it is in the repo: correct the group, or tag its packages and make the repo again';
+    await this.#ground.logs.root.write(`${wish.title}: ${reason}\n`);
+    return new BuildrootStepFailed(`solve ${wish.title}`, 30, { reason });
   }
 
   /** The image of a snapshot, or null and the container in which the root was made. */

@@ -204,6 +204,14 @@ describe('SubtasksApi', () => {
     expect([...(await api.taskWaitResults(5, [6]))]).toEqual([[6, ['a']]]);
     await expect(api.taskWaitResults(5, [6])).rejects.toMatchObject({ faultCode: 1005 });
   });
+
+  it('takes a lost answer that is the fault of a child for that in the end', async () => {
+    hub.on('host.taskWaitResults', ...Array.from({ length: 6 }, () => lost));
+
+    await expect(new SubtasksApi(session).taskWaitResults(5, [6])).rejects.toMatchObject({ faultCode: 1009 });
+
+    expect(methods()).toEqual(Array.from({ length: 6 }, () => 'host.taskWaitResults'));
+  });
 });
 
 describe('BuildrootsApi', () => {

@@ -14,13 +14,13 @@ import {
 import { type Outcome, type RetrySettings, sendWithRetries } from './retry.ts';
 import {
   type CallOptions,
+  firstCallnum,
   type HubSession,
   reservedCallnums,
   type SessionOptions,
   type SessionState,
   type UploadChunk,
   type UploadedChunk,
-  unsavedCallnums,
 } from './session.ts';
 import { parseAnswer, SessionInfo, toState } from './session-info.ts';
 import { Traffic } from './traffic.ts';
@@ -126,7 +126,7 @@ export class LiveSession implements HubSession {
     const state = (await this.#settings.journal?.find(id)) ?? null;
     const master = this.#state.master ?? this.#state.id;
     if (state === null || state.master !== master) return null;
-    const callnum = state.callnum + unsavedCallnums;
+    const callnum = firstCallnum(state, this.#settings.clock.uptime());
     return new LiveSession({ ...state, callnum }, this.#given, this.#auth, this.#hubVersion);
   }
 
@@ -260,7 +260,7 @@ export class LiveSession implements HubSession {
     if (journal === undefined) return;
     const upTo = this.#state.callnum + reservedCallnums;
     try {
-      await journal.save({ ...this.#state, callnum: upTo });
+      await journal.save({ ...this.#state, callnum: upTo, savedMs: this.#settings.clock.uptime() });
     } catch (error) {
       if (!isDiskFull(error) && !isReadOnlyDisk(error)) throw error;
       this.#settings.log.warn({ reason: describeError(error) }, 'the session goes on without being saved');

@@ -5,7 +5,7 @@ import type { HubAuth } from './auth/auth.ts';
 import { faultCodes, isFault } from './faults.ts';
 import { LiveSession } from './live-session.ts';
 import { sendWithRetries } from './retry.ts';
-import { type HubSession, type SessionOptions, type SessionState, unsavedCallnums } from './session.ts';
+import { firstCallnum, type HubSession, type SessionOptions, type SessionState } from './session.ts';
 import { parseAnswer, SessionInfo, toState } from './session-info.ts';
 import type { HubTransport } from './transport.ts';
 import { encodeCall } from './xmlrpc/codec.ts';
@@ -65,9 +65,8 @@ export function resumeSession(
   transport: HubTransport,
   log: Logger,
 ): HubSession {
-  const { callnum } = state;
   return new LiveSession(
-    { ...state, callnum: callnum + unsavedCallnums },
+    { ...state, callnum: firstCallnum(state, clock.uptime()) },
     { ...options, clock, transport, log },
     auth,
     null,

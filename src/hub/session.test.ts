@@ -10,6 +10,7 @@ import { passwordAuth } from './auth/password.ts';
 import { HubFault, HubProtocolError, HubTransportError, SessionLost } from './faults.ts';
 import { openSession, resumeSession } from './open-session.ts';
 import {
+  firstCallnum,
   type HubSession,
   reservedCallnums,
   type SessionOptions,
@@ -510,17 +511,25 @@ describe('state', () => {
     await echo(resumed);
     await resumed.logout();
 
-    expect(saved.map(({ callnum }) => callnum)).toEqual([
-      reservedCallnums,
-      2 * reservedCallnums + unsavedCallnums,
-    ]);
+    expect(saved.map(({ callnum }) => callnum)).toEqual([reservedCallnums, 2 * reservedCallnums]);
     expect(hub.numbered).toEqual([
       '0 echo',
       '1 echo',
-      `${reservedCallnums + unsavedCallnums} echo`,
-      `${reservedCallnums + unsavedCallnums + 1} logout`,
+      `${reservedCallnums} echo`,
+      `${reservedCallnums + 1} logout`,
     ]);
     expect(removed).toEqual([7]);
+  });
+
+  it.each([
+    ['that the disk has kept from being saved', 5_000, 5_000, 5_250, 250],
+    ['in the same moment', 5_000, 5_000, 5_000, 0],
+    ['before a reboot', 5_000, 5_000, 40, unsavedCallnums],
+    ['that did not say when', 5_000, undefined, 6_000, unsavedCallnums],
+  ])('goes on beyond the numbers of lives %s', (_which, callnum, savedMs, uptimeMs, more) => {
+    const state = { id: 1, key: 'k', callnum, master: null, exclusive: true, headerAuth: true };
+
+    expect(firstCallnum({ ...state, savedMs }, uptimeMs)).toBe(callnum + more);
   });
 
   it('need not be saved while the disk is full', async () => {

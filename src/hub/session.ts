@@ -14,13 +14,15 @@ export interface SessionState {
   readonly exclusive: boolean;
   /** False on hubs before 1.31, which want the session in the URL. */
   readonly headerAuth: boolean;
+  /** Uptime of the machine, in milliseconds, when it was saved; left out: it was not. */
+  readonly savedMs?: number | undefined;
 }
 
 /**
  * Where sessions are kept to outlive the process. A session saves itself before it uses a call number that
  * is not covered yet (in blocks of {@link reservedCallnums}) and whenever its key changes, so that the saved
  * state is always good for {@link resumeSession}. While the disk is full or read-only sessions go on unsaved: the hub has to
- * hear of this host meanwhile, and a next life leaves out {@link unsavedCallnums} numbers.
+ * hear of this host meanwhile, and a next life leaves out numbers ({@link firstCallnum}).
  */
 export interface SessionJournal {
   save(state: SessionState): Promise<void>;
@@ -32,8 +34,17 @@ export interface SessionJournal {
 
 /** How many call numbers are reserved in the journal at once. */
 export const reservedCallnums = 1000;
-/** How many may have been used beyond that, while the journal's disk was full. */
+/** How many a life may use at most, for want of anything better: after a reboot, or where nobody has noted when it was saved. */
 export const unsavedCallnums = 100 * reservedCallnums;
+
+/**
+ * The first call number with which a next life goes on: beyond all that lives since the session was saved may have used,
+ * several of them too while the disk was full. No session makes more than a call in a millisecond.
+ */
+export function firstCallnum({ callnum, savedMs }: SessionState, uptimeMs: number): number {
+  const sinceMs = uptimeMs - (savedMs ?? Number.POSITIVE_INFINITY);
+  return callnum + (sinceMs >= 0 ? Math.ceil(sinceMs) : unsavedCallnums);
+}
 
 export interface SessionOptions extends RetryOptions {
   readonly journal?: SessionJournal;

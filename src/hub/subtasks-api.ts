@@ -19,6 +19,9 @@ export interface SubtaskRequest {
   readonly assign?: number;
 }
 
+/** How many answers in a row are taken for lost. */
+const mostLostAnswers = 5;
+
 /** Children of a task: making them, waiting for them, their results. The parent must be OPEN on this host. */
 export class SubtasksApi {
   readonly #session: HubSession;
@@ -78,13 +81,14 @@ export class SubtasksApi {
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<number, RpcValue>> {
     const answer = z.array(z.tuple([z.int(), AnyRpcValue]));
-    const ask = (): Promise<[number, RpcValue][]> =>
+    const ask = (left: number): Promise<[number, RpcValue][]> =>
       this.#session.call('host.taskWaitResults', [parent, ids], answer, {
         signal,
         keywords: { canfail: canfail.length === 0 ? null : canfail },
-        retryError: ask,
+        // The fault of a child may be one that tells of a lost answer: that of its own builder.
+        ...(left > 0 && { retryError: () => ask(left - 1) }),
       });
-    return new Map(await ask());
+    return new Map(await ask(mostLostAnswers));
   }
 
   /** `getTaskResult`: throws the task's own fault when it failed, 1000 when it has no result. */

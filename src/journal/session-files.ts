@@ -10,6 +10,7 @@ const SavedSession = z.object({
   master: z.int().nullable(),
   exclusive: z.boolean(),
   headerAuth: z.boolean(),
+  savedMs: z.number().optional(),
   /** Hub and login that it belongs to. */
   whose: z.string(),
 });

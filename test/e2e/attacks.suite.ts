@@ -132,12 +132,15 @@ echo attack is over`;
     const script = `grep -lz 98765 /proc/[0-9]*/cmdline && echo hit process\necho attack is over`;
 
     const sealed = await hits({ script });
-    const open = await hits({ script, unseal: (body) => ({ ...body, pidns: { nsmode: 'host' } }) });
+    // With a rootless engine it depends on the host whether any show even so.
+    const open =
+      engine === 'rootless'
+        ? null
+        : await hits({ script, unseal: (body) => ({ ...body, pidns: { nsmode: 'host' } }) });
 
     victim.kill();
     expect(sealed).toEqual([]);
-    // A rootless engine shows none of them even so.
-    expect(open).toEqual({ rootful: ['process'], rootless: [] }[engine]);
+    expect(open).toEqual(engine === 'rootless' ? null : ['process']);
   });
 
   it('sees nothing of a build of the same package at the same time', async () => {

@@ -1,9 +1,9 @@
 import { access, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { SharedCall } from '../../core/shared-call.ts';
 import { checkSpec } from '../check-spec.ts';
 import { ContainerError } from '../errors.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
@@ -20,7 +20,7 @@ import { inspectContainer, settledState } from './container-state.ts';
 import { sizeOf } from './disk-use.ts';
 import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
-import { Created, type Info, ListedContainers } from './engine-schema.ts';
+import { Created, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
 import { KillLedger } from './kill-ledger.ts';
 import { PodmanContainer, removeContainer } from './podman-container.ts';
@@ -65,7 +65,10 @@ export class PodmanManager implements ContainerManager {
   readonly #images: ImageStore;
   readonly #roots: RootMounts;
   readonly #kills = new KillLedger();
-  #seccomp: Promise<SeccompChoice> | undefined;
+  readonly #choosing = new SharedCall((signal) => this.#chooseSeccomp(signal));
+  /** As the engine has said it last. */
+  #security: EngineSeccomp | undefined;
+  #seccomp: SeccompChoice | undefined;
 
   constructor(options: PodmanManagerOptions) {
     this.#options = options;
@@ -75,7 +78,8 @@ export class PodmanManager implements ContainerManager {
   }
 
   async probe(signal: AbortSignal): Promise<BackendInfo> {
-    const { host, store, version } = await this.#info(signal);
+    const { host, store, version } = await askInfo(this.#engine, signal);
+    this.#security = host.security;
     const { rootless } = host.security;
     const controllers = host.cgroupControllers ?? [];
     const limitsEnforced =
@@ -103,8 +107,7 @@ export class PodmanManager implements ContainerManager {
    * asked when the first container is made, unless it was asked about itself before.
    */
   async seccomp(signal: AbortSignal): Promise<SeccompChoice> {
-    if (this.#seccomp === undefined) await this.#info(signal);
-    return this.#seccomp ?? noProfile;
+    return this.#seccomp ?? this.#choosing.join(signal);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
@@ -159,22 +162,17 @@ export class PodmanManager implements ContainerManager {
     return container;
   }
 
-  async #info(signal: AbortSignal): Promise<z.infer<typeof Info>> {
-    const info = await askInfo(this.#engine, signal);
-    this.#seccomp ??= this.#prepareSeccomp(info.host.security);
-    await this.#seccomp;
-    return info;
-  }
-
-  async #prepareSeccomp(engine: EngineSeccomp): Promise<SeccompChoice> {
+  async #chooseSeccomp(signal: AbortSignal): Promise<SeccompChoice> {
     const { seccompPath, logger } = this.#options;
     if (seccompPath === undefined) return noProfile;
-    const choice = await prepareSeccomp(engine, seccompPath);
+    const security = this.#security ?? (await askInfo(this.#engine, signal)).host.security;
+    const choice = await prepareSeccomp(security, seccompPath);
     if (choice.kind === 'own') {
       logger.warn(
         `containers keep the engine's own seccomp filter, under which "setarch -R" fails in builds: ${choice.because}`,
       );
     }
+    this.#seccomp = choice;
     return choice;
   }
 

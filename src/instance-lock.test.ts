@@ -12,3 +12,12 @@ it('lets one process at a time work in an area, and the next one as soon as it i
 
   await using _again = await InstanceLock.take(area);
 });
+
+it('tells whether somebody works in an area', async () => {
+  const area = `/area/${randomUUID()}`;
+
+  expect(await InstanceLock.isTaken(area)).toBe(false);
+  await using _lock = await InstanceLock.take(area);
+
+  expect(await InstanceLock.isTaken(area)).toBe(true);
+});

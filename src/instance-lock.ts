@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type Server } from 'node:net';
 import { BuilderError } from './core/errors.ts';
 
 /**
@@ -31,6 +32,20 @@ export class InstanceLock implements AsyncDisposable {
     // It must not keep a process that has nothing else to do.
     server.unref();
     return new InstanceLock(server);
+  }
+
+  /** Whether a process works in an area. It is asked, and keeps nobody from beginning to. */
+  static async isTaken(workDir: string): Promise<boolean> {
+    const connection = connect(nameOf(workDir));
+    try {
+      await once(connection, 'connect');
+      return true;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) throw error;
+      return false;
+    } finally {
+      connection.destroy();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TaskHead } from './builder/begun-task.ts';
 import { Daemon, exitCode } from './builder/daemon.ts';
@@ -6,7 +5,6 @@ import { BuilderEvents } from './builder/events.ts';
 import { HostProbe } from './builder/host-probe.ts';
 import type { TaskEnvironment } from './builder/task-runner.ts';
 import { buildrootHost, cacheBudget } from './buildroot-host.ts';
-import { checkDisk } from './check-disk.ts';
 import { patternsWithoutMethod } from './config/accept-rules.ts';
 import { type DaemonArguments, logLevelOf } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
@@ -41,6 +39,7 @@ import { StatusServer } from './monitoring/status-server.ts';
 import { PolicyResolver } from './policy/resolver.ts';
 import { ReleaseGuard } from './release-guard.ts';
 import { taskMethods } from './tasks/registry.ts';
+import { checkDisk, makePlaces } from './worker-area.ts';
 
 /** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
 export async function runDaemon(
@@ -307,18 +306,4 @@ async function login(
 export function workPlaces({ kojid, adjutant }: Config): Places {
   const workDir = adjutant.state_dir;
   return { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
-}
-
-/** Makes the directories that containers are given parts of. */
-async function makePlaces(directories: readonly string[]): Promise<void> {
-  for (const directory of directories) {
-    try {
-      await mkdir(directory, { recursive: true });
-    } catch (error) {
-      const remedy = 'correct option "workdir" or "state_dir", or let the daemon\'s user write there';
-      throw new BuilderError('workdir-unusable', 'builder', `cannot make ${directory}: ${remedy}`, {
-        cause: error,
-      });
-    }
-  }
 }

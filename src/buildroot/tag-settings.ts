@@ -24,7 +24,7 @@ export interface TagSettingsGround {
 }
 
 /** mock's names of package managers, and which it is; null for those that are not driven here. */
-const packageManagers: ReadonlyMap<unknown, PackageManagerName | null> = new Map([
+const namesInMock: ReadonlyMap<unknown, PackageManagerName | null> = new Map([
   ['dnf', 'dnf4'],
   ['dnf4', 'dnf4'],
   ['dnf5', 'dnf5'],
@@ -94,9 +94,9 @@ function readReleaseVersion(value: unknown): string | null {
 
 function readPackageManager(value: unknown): PackageManagerName | null {
   if (!isPythonTrue(value)) return null;
-  const found = packageManagers.get(value);
+  const found = namesInMock.get(value);
   if (found === undefined) {
-    const known = [...packageManagers.keys()].join(', ');
+    const known = [...namesInMock.keys()].join(', ');
     throw new BadTagSetting(`tag extra mock.package_manager: must be one of ${known}`);
   }
   if (found === null) {

@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WorkArea } from '../../scripts/chaos/work-area.ts';
 import { FaultBench, inTime } from './fault-bench.ts';
-import { describeE2e } from './surroundings.ts';
+import { describeE2eAsRoot } from './surroundings.ts';
 
-/** Others cannot mount a file system of their own. */
-const describeAsRoot = process.getuid?.() === 0 ? describeE2e : describe.skip;
-
-describeAsRoot('a disk that becomes read-only, as damaged ones do', () => {
+describeE2eAsRoot('a disk that becomes read-only, as damaged ones do', () => {
   let bench: FaultBench;
 
   beforeAll(async () => {

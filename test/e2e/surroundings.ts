@@ -42,6 +42,12 @@ export function describeE2e(name: string, tests: () => void): void {
   else describe(name, () => it('needs the real parts', ({ skip }) => skip(missing)));
 }
 
+/** One that mounts file systems of its own, which only root may. */
+export function describeE2eAsRoot(name: string, tests: () => void): void {
+  if (process.getuid?.() === 0) describeE2e(name, tests);
+  else describe(name, () => it('needs root', ({ skip }) => skip('only root can mount a file system')));
+}
+
 /** A user of this machine with a rootless engine, and how root becomes one. */
 export interface OrdinaryUser {
   readonly uid: number;

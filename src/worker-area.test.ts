@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fillDiskAfter } from '../test/support/full-disk.ts';
-import { checkDisk } from './check-disk.ts';
+import { checkDisk } from './worker-area.ts';
 
 describe('checkDisk', () => {
   let area: string;
 
   beforeEach(async () => {
-    area = await mkdtemp(join(tmpdir(), 'check-disk-'));
+    area = await mkdtemp(join(tmpdir(), 'worker-area-'));
   });
   afterEach(() => rm(area, { recursive: true }));
 

@@ -1,7 +1,18 @@
-import { open, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDiskFull, isReadOnlyDisk } from './core/disk-full.ts';
 import { BuilderError } from './core/errors.ts';
+
+/** Makes the directories that containers are given parts of. Throws `workdir-unusable`. */
+export async function makePlaces(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    try {
+      await mkdir(directory, { recursive: true });
+    } catch (error) {
+      throw unusable(`cannot make ${directory}`, error);
+    }
+  }
+}
 
 /**
  * Makes sure that something can be written to the worker's area. Without that a daemon would cost the tasks that an earlier
@@ -19,9 +30,7 @@ export async function checkDisk(workDir: string): Promise<void> {
         'disk-full',
         'builder',
         `no space left on device for ${workDir}: make room there`,
-        {
-          cause: error,
-        },
+        { cause: error },
       );
     if (isReadOnlyDisk(error))
       throw new BuilderError(
@@ -30,9 +39,11 @@ export async function checkDisk(workDir: string): Promise<void> {
         `${workDir} is on a file system that is read-only; see what the kernel says about its disk`,
         { cause: error },
       );
-    const remedy = 'correct option "workdir" or "state_dir", or let the daemon\'s user write there';
-    throw new BuilderError('workdir-unusable', 'builder', `cannot write to ${workDir}: ${remedy}`, {
-      cause: error,
-    });
+    throw unusable(`cannot write to ${workDir}`, error);
   }
+}
+
+function unusable(what: string, cause: unknown): BuilderError {
+  const remedy = 'correct option "workdir" or "state_dir", or let the daemon\'s user write there';
+  return new BuilderError('workdir-unusable', 'builder', `${what}: ${remedy}`, { cause });
 }

@@ -48,6 +48,12 @@ describeE2eAsRoot('a disk that becomes full', () => {
     expect(await fillsDuring((fill) => bench.atContainer('install', 'start', fill))).toMatch(refused);
   });
 
+  it('while the package is built', async () => {
+    const log = await fillsDuring((fill) => bench.atContainer('build', 'start', fill));
+
+    expect(log).toMatch(refused);
+  });
+
   it('when the package is built, before anybody has looked at the results', async () => {
     await fillsDuring((fill) => bench.atContainer('build', 'died', fill));
   });

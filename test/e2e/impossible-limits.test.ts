@@ -21,7 +21,12 @@ describeE2e('limits that no build can meet', () => {
         /memory limit.*smaller than what a container needs to start/,
       ],
       ['processes', { limits: { pids: 1 } }, /stopped by the limit of 1 processes \(peak 1\)/],
-      ['disk', { codeLimits: { diskBytes: 1000 } }, /killed by the disk limit of 1000 bytes \(peak .*\)/],
+      // Disk is looked at only while the build runs.
+      [
+        'disk',
+        { script: 'sleep 60', codeLimits: { diskBytes: 1000 } },
+        /killed by the disk limit of 1000 bytes \(peak .*\)/,
+      ],
       ['output', { codeLimits: { logBytes: 10 } }, /killed by the log limit of 10 bytes \(peak .*\)/],
       [
         'open files above the hard limit',

@@ -1,80 +1,73 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DevChaosHub } from '../../scripts/chaos/dev-hub.ts';
-import type { ContainerEvent } from '../../scripts/chaos/engine.ts';
-import { surroundingsOf } from '../../scripts/chaos/surroundings.ts';
-import { World } from '../../scripts/chaos/world.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { taskState } from '../../src/devhub/rows.ts';
+import { FaultBench, inTime } from './fault-bench.ts';
 import { describeE2e } from './surroundings.ts';
 
+const hourMs = 3_600_000;
+
 describeE2e('a part of the host that fails while a package is built', () => {
-  let world: World;
-  let onEvent: ((event: ContainerEvent) => void) | null = null;
+  let bench: FaultBench;
 
   beforeAll(async () => {
-    const surroundings = surroundingsOf(process.env);
-    world = await World.open(surroundings, {
-      openHub: (place) => DevChaosHub.open(place, surroundings.distribution),
-      withRepo: true,
-      rules: { onRequest: () => null },
-      onEvent: (event) => onEvent?.(event),
-    });
+    // A request to an engine that hangs is given up soon.
+    bench = await FaultBench.open({ settings: ['container_timeouts = start=5'] });
   });
-  afterAll(() => world?.close());
+  afterAll(() => bench?.world.close());
 
-  /** Builds a package; does something when a container of this phase first comes to this pass. */
-  async function buildWith(phase: string, status: string, strike: () => void): Promise<number> {
-    let struck = false;
-    onEvent = (event) => {
-      if (struck || event.phase !== phase || event.status !== status) return;
-      struck = true;
-      strike();
-    };
-    const task = await world.submitBuild();
-    await world.end(task);
-    onEvent = null;
-    expect(struck).toBe(true);
-    return world.stateOf(task);
+  /** Builds the package; does something when a container of this phase comes to this pass. */
+  async function buildWith(phase: string, status: string, strike: () => Promise<unknown>): Promise<void> {
+    const struck = Promise.withResolvers<unknown>();
+    bench.atContainer(phase, status, () => struck.resolve(strike()));
+    const build = await bench.submit();
+    await struck.promise;
+    await bench.endsWell(build);
   }
 
   it('is built although the service of the engine was killed when the root was installed', async () => {
-    let restarted: Promise<void> | undefined;
-
-    const state = await buildWith('install', 'start', () => {
-      restarted = world.engine.restart();
-    });
-
-    await restarted;
-    expect(state).toBe(taskState.CLOSED);
-    expect(await world.leftHere()).toEqual([]);
+    await buildWith('install', 'start', () => bench.world.engine.restart());
   });
 
   it('is built although the service of the engine hangs for a while', async () => {
-    const hanging: Promise<void>[] = [];
-
-    const state = await buildWith('build', 'start', () => {
-      world.engine.pause();
-      hanging.push(systemClock.sleep(5000).then(() => world.engine.resume()));
+    await buildWith('build', 'start', async () => {
+      bench.world.engine.pause();
+      await systemClock.sleep(3000);
+      bench.world.engine.resume();
     });
-
-    await Promise.all(hanging);
-    expect(state).toBe(taskState.CLOSED);
-    expect(await world.leftHere()).toEqual([]);
   });
 
-  it.skipIf(process.getuid?.() !== 0)(
-    'is built once there is room again when the work area was full as rpmbuild ended',
-    async () => {
-      const emptied: Promise<void>[] = [];
+  it('is built again when the service of the engine has hung for too long', async () => {
+    const log = await bench.listen();
 
-      const state = await buildWith('build', 'died', () => {
-        world.area.fill();
-        emptied.push(systemClock.sleep(3000).then(() => world.area.empty()));
-      });
+    await buildWith('build', 'start', async () => {
+      bench.world.engine.pause();
+      await expect.poll(log, inTime).toContain('"msg":"the task goes back to the queue"');
+      await expect
+        .poll(log, inTime)
+        .toMatch(/"why":"the container engine does not answer[^"]+","msg":"not ready/);
+      bench.world.engine.resume();
+    });
+  });
 
-      await Promise.all(emptied);
-      expect(state).toBe(taskState.CLOSED);
-      expect(await world.leftHere()).toEqual([]);
-    },
-  );
+  it('is built again when somebody removes its container', async () => {
+    const log = await bench.listen();
+
+    await buildWith('build', 'start', async () => bench.world.engine.remove(await bench.running('build')));
+
+    expect(await log()).toContain('"msg":"the task goes back to the queue"');
+  });
+
+  it('is built although the clock is set on by an hour, and back by two', async () => {
+    const log = await bench.listen();
+
+    await buildWith('build', 'start', async () => {
+      const { daemon } = bench.world;
+      const ended = bench.ends('build');
+      daemon.setClock(hourMs);
+      await ended;
+      daemon.setClock(-hourMs);
+    });
+    bench.world.daemon.setClock(0);
+
+    expect(await log()).not.toMatch(/goes back to the queue|is refused|"msg":"the task failed"/);
+  });
 });

@@ -11,6 +11,25 @@ describeE2eAsRoot('a disk that becomes read-only, as damaged ones do', () => {
   });
   afterAll(() => bench?.world.close());
 
+  it('costs a build that runs one try, and the host takes none until it is mended', async () => {
+    const log = await bench.listen();
+    const { area, daemon } = bench.world;
+    const build = await bench.submit();
+    await bench.hasCounted(build, 5);
+
+    area.damage();
+
+    await expect
+      .poll(log, inTime)
+      .toMatch(/"why":"[^"]+ is on a file system that is read-only;[^"]+","msg":"not ready/);
+    await expect
+      .poll(log, inTime)
+      .toMatch(/"reason":"the disk of this host [^"]+".*"msg":"the task is refused"/);
+    await expect.poll(() => bench.world.engine.containers(), inTime).toEqual([]);
+    await daemon.stopFor(() => area.mend());
+    await bench.endsWell(build, 'sessions');
+  });
+
   it('keeps the daemon from starting, with a word that says why', async () => {
     const log = await bench.listen();
     const { area, daemon } = bench.world;

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Container } from '../../src/container/manager.ts';
+import { libpod } from '../../src/container/podman/engine.ts';
 import { cgroupLookMs } from '../../src/container/podman/limit-watch.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { ensureService, stopService } from '../../src/container/podman/service.ts';
@@ -272,6 +273,38 @@ export function describePodman(name: string): void {
         await container.start(never);
 
         expect(await container.wait(never)).toMatchObject({ code: 137, ranInto: { limit: 'disk' } });
+      });
+    });
+
+    describe('others', () => {
+      const running = async () => {
+        const container = await create(podman.shell('echo up; busybox sleep 600'));
+        await container.start(never);
+        for await (const _ of container.output(never)) break;
+        return container;
+      };
+
+      it('that remove a container which runs take its end away, too', async () => {
+        const removed = await Promise.all([running(), running(), running()]);
+        const ends = removed.map((container) => container.wait(never));
+        const outcomes = Promise.allSettled(ends);
+
+        for (const { id } of removed) await podman.manager.remove(id);
+
+        for (const outcome of await outcomes)
+          expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'no-such-container' } });
+      });
+
+      it('that kill it do not', async () => {
+        const killed = await running();
+        const end = killed.wait(never);
+
+        await podman.engine.text({
+          ...{ what: 'kill', method: 'POST', path: `${libpod}/containers/${killed.id}/kill`, ok: [204] },
+          query: { signal: 'SIGKILL' },
+        });
+
+        expect(await end).toMatchObject({ code: 137 });
       });
     });
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +33,24 @@ it('ends without an error when it is over before the engine has answered at all'
 
   await expect(watching).resolves.toBeUndefined();
   expect(await watch.hit(0, false)).toBeUndefined();
+});
+
+it.each([
+  ['more than it may', 'x'.repeat(101), { limit: 'log', allowed: 100, peak: 101 }],
+  ['as much as it may', 'x'.repeat(100), undefined],
+  ['nothing that is left', null, undefined],
+])('tells of a container that has ended before anybody looked how it wrote %s', async (_what, log, hit) => {
+  const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-watch-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const logPath = join(directory, 'log');
+  if (log !== null) await writeFile(logPath, log);
+  const engine = new Engine({ socketPath: '', clock: systemClock, reconnectMs: 0, timeoutMs: 0 });
+  const watch = new LimitWatch({
+    ...{ engine, clock: systemClock, id: 'f00d', logPath, lentBy: [], kill: async () => undefined },
+    ...{ limits: { pids: 1, logBytes: 100 }, kills: new KillLedger() },
+  });
+
+  expect(await watch.hit(0, false)).toEqual(hit);
 });
 
 it.each([

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { ContainerId, LimitHit, ResourceLimits } from '../spec.ts';
@@ -75,6 +76,7 @@ export class LimitWatch {
 
   /** What the container has run into, once it has ended in this way and `run` is over. */
   async hit(exitCode: number, oomKilled: boolean): Promise<LimitHit | undefined> {
+    this.#overrun ??= await this.#tooMuchOutput();
     if (this.#overrun !== undefined) return this.#overrun;
     // It may have ended before it was looked at.
     if (this.#cgroup === undefined && this.#mark !== undefined) await this.#watchCgroup(null, over);
@@ -109,6 +111,17 @@ export class LimitWatch {
       if (now - since >= idleMs)
         return await this.#stop({ limit: 'idle', allowed: idleMs, peak: now - since });
     }
+  }
+
+  /** Of a container that was quicker than the watch. A log that is gone is not judged: whoever reads it says so. */
+  async #tooMuchOutput(): Promise<LimitHit | undefined> {
+    const { logPath, limits } = this.#watched;
+    if (limits.logBytes === undefined) return undefined;
+    const size = await stat(logPath).then(
+      (found) => found.size,
+      () => 0,
+    );
+    return size > limits.logBytes ? { limit: 'log', allowed: limits.logBytes, peak: size } : undefined;
   }
 
   async #watchDisk(pid: number, diskBytes: number, signal: AbortSignal): Promise<void> {

@@ -41,6 +41,11 @@ export interface PodmanContainerParts {
 /** Podman's words for a main process that has ended, before and after podman's clean-up. */
 const endedStatuses: readonly string[] = ['stopped', 'exited'];
 
+/** The code of a main process that was ended by SIGKILL, which only the host can do, or by one of its own that was. */
+const killedCode = 137;
+/** How long a container may take to go after a kill that is the beginning of its removal. */
+const removalMs = 3000;
+
 /** The pause between two looks at a running container: 1 % of its time so far, within these bounds. */
 const shortestLookMs = 15;
 const longestLookMs = 200;
@@ -57,6 +62,7 @@ export class PodmanContainer implements Container {
   #status: ExitStatus | undefined;
   #started: 'no' | 'before' | 'yes';
   #removal: Promise<void> | undefined;
+  #killed = false;
   readonly #watch: LimitWatch;
   readonly #over = new AbortController();
   #watching: Promise<void> = Promise.resolve();
@@ -215,6 +221,8 @@ export class PodmanContainer implements Container {
         this.#over.abort();
         await this.#watching;
         const ranInto = await this.#watch.hit(state.ExitCode, state.OOMKilled);
+        if (state.ExitCode === killedCode && ranInto === undefined && !this.#killed)
+          await this.#staysThere(signal);
         const status = { code: state.ExitCode, oomKilled: state.OOMKilled, ranMs };
         this.#status = ranInto === undefined ? status : { ...status, ranInto };
         return this.#status;
@@ -226,7 +234,17 @@ export class PodmanContainer implements Container {
     }
   }
 
+  /** Rejects with `no-such-container` when somebody else removes it: its end then says nothing of what ran in it. */
+  async #staysThere(signal: AbortSignal): Promise<void> {
+    const { engine, clock } = this.#parts;
+    for (const since = clock.uptime(); clock.uptime() - since < removalMs; ) {
+      await clock.sleep(longestLookMs, signal);
+      await inspectContainer(engine, clock, this.id, signal);
+    }
+  }
+
   async #kill(signalName: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    this.#killed = true;
     try {
       await this.#parts.engine.text({
         ...this.#request(`send ${signalName} to`, 'POST', '/kill'),

@@ -165,6 +165,11 @@ export const taskMethods: MethodTable = {
     for (const child of childrenOf(call, task.id)) cancelTask(call, child, true);
     return null;
   }),
+  freeTask: method({ task_id: taskId }, (call, { task_id }) => {
+    assertPermission(call, 'admin');
+    freeTask(call, mustFindTask(call, task_id));
+    return null;
+  }),
   makeTask: method(
     {
       method: z.string(),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { taskState } from '../../src/devhub/rows.ts';
+import { childOf } from './builder.ts';
 import { FaultBench } from './fault-bench.ts';
 import { describeE2e } from './surroundings.ts';
 
@@ -47,6 +48,21 @@ describeE2e('a build that is cancelled', () => {
 
   it('while it waits for its children', () =>
     cancelled((then) => bench.atCall(({ method }) => method === 'host.taskWait', then)));
+
+  it('and one whose task is taken away while it runs is stopped, and comes to a good end at the next try', async () => {
+    const taken = Promise.withResolvers<readonly string[]>();
+    bench.atContainer('build', 'start', () => taken.resolve(bench.running('build')));
+    const build = await bench.submit();
+    const names = await taken.promise;
+    const tree = await bench.world.tree(build);
+
+    await bench.world.ask('freeTask', [childOf(tree, 'buildArch').id]);
+
+    const left = async () =>
+      (await bench.world.engine.containers('running')).filter((name) => names.includes(name));
+    await expect.poll(left, { timeout: atMostMs, interval: 50 }).toEqual([]);
+    await bench.endsWell(build);
+  });
 
   it('and the next one comes to a good end', async () => {
     await bench.endsWell(await bench.submit());

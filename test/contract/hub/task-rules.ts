@@ -247,6 +247,20 @@ export function describeTaskRules(use: UseFixture): void {
       expect(await use().stateOf(theirs)).toBe(taskState.OPEN);
       expect(await use().stateOf(closed)).toBe(taskState.CLOSED);
     });
+
+    it('of an admin takes a task away from the host that has it open', async () => {
+      const open = await use().openTask();
+      const closed = await use().openTask();
+      await use().builder.call('host.closeTask', [closed, nothing]);
+
+      expect(await use().admin.call('freeTask', [open])).toBeNull();
+
+      expect(await use().stateOf(open)).toBe(taskState.FREE);
+      await expectFault(use().builder.call('host.closeTask', [open, nothing]), 1004);
+      await expectFault(use().admin.call('freeTask', [closed]), 1000);
+      await expectFault(use().admin.call('freeTask', [unknown]), 1000);
+      await expectFault(use().builder.call('freeTask', [open]), 1004);
+    });
   });
 
   describe('refuseTask', () => {

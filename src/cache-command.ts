@@ -15,6 +15,9 @@ import { createLogger } from './core/logger.ts';
 import { reachEngine } from './engine.ts';
 import { localConfig } from './local-config.ts';
 
+const ofRebuild =
+  'this is the cache of the daemon; for that of rebuild and compare give --cache-dir (~/.cache/koji-adjutant)';
+
 interface CacheArguments {
   readonly action: 'show' | 'trim';
   readonly all: boolean;
@@ -56,7 +59,9 @@ export async function runCacheCommand(
   } catch (error) {
     const told =
       error instanceof ConfigError
-        ? error.problems.map(formatProblem).join('\n')
+        ? [...error.problems.map(formatProblem), ...(args.cacheDir === undefined ? [ofRebuild] : [])].join(
+            '\n',
+          )
         : error instanceof BuilderError
           ? describeError(error)
           : null;

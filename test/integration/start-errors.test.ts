@@ -232,3 +232,14 @@ describe('the command line', () => {
     expect(code).toBe(1);
   });
 });
+
+describe('cache', () => {
+  it('says that it is the cache of the daemon it wants to be told of, and where the other one is', async () => {
+    const { code, output } = await run(['cache', '-c', await config({ sleeptime: 'often' })]);
+
+    expect(code).toBe(78);
+    expect(output).toMatch(
+      /kojid\.conf:\d+: sleeptime: .*\n.*for that of rebuild and compare give --cache-dir/,
+    );
+  });
+});

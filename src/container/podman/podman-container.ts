@@ -14,6 +14,7 @@ import { followLog } from './log-file.ts';
 import { packMounted } from './mounted-root.ts';
 import { endOrphan } from './orphan.ts';
 import type { RootMounts } from './root-mounts.ts';
+import { startHint } from './start-hint.ts';
 
 export interface PodmanContainerParts {
   readonly engine: Engine;
@@ -99,7 +100,11 @@ export class PodmanContainer implements Container {
       await this.#parts.engine.text({ ...this.#request('start', 'POST', '/start'), ok: [204], signal });
     } catch (error) {
       if (!(error instanceof ContainerError) || error.code !== 'engine-failed') throw error;
-      throw new ContainerError('start-failed', `${error.message}${hintFor(error.message)}`, { cause: error });
+      throw new ContainerError(
+        'start-failed',
+        `${error.message}${startHint(error.message, this.#parts.limits)}`,
+        { cause: error },
+      );
     }
   }
 
@@ -282,19 +287,4 @@ export async function removeContainer(engine: Engine, id: ContainerId, clock: Cl
 /** For promises that are also awaited elsewhere, or cut short on purpose once their outcome does not matter. */
 function unheard(): void {
   return;
-}
-
-/** What to do about the failures of a start that a host's configuration causes. */
-function hintFor(message: string): string {
-  if (/memory limit/i.test(message))
-    return '; the memory limit is smaller than what a container needs to start: raise it';
-  if (/rlimit/i.test(message)) {
-    return '; the ulimits are higher than this host allows: lower them, or raise the hard limits of the engine service';
-  }
-  if (/cannot allocate memory/i.test(message))
-    return '; a container cannot start with so little memory of its own: raise the ulimits of address space and data, or the memory limit';
-  if (/cgroup/i.test(message)) {
-    return '; see runtime and cgroup_manager in containers.conf(5): they have to fit the cgroups of this host';
-  }
-  return '';
 }

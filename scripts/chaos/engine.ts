@@ -66,11 +66,10 @@ export class ChaosEngine implements AsyncDisposable {
     this.#service?.kill('SIGCONT');
   }
 
-  /** Names of the worker's containers, in any state or running. */
-  async containers(state: 'any' | 'running' = 'any'): Promise<readonly string[]> {
+  /** Names of the worker's containers in any state. */
+  async containers(): Promise<readonly string[]> {
     const filter = `label=${workerLabel}=${this.#workerId}`;
-    const which = state === 'any' ? ['--all'] : [];
-    const { stdout } = await run('podman', ['ps', ...which, '--filter', filter, '--format', '{{.Names}}'], {
+    const { stdout } = await run('podman', ['ps', '--all', '--filter', filter, '--format', '{{.Names}}'], {
       env: this.#env,
     });
     return stdout.split('\n').filter((name) => name !== '');

@@ -110,7 +110,7 @@ export const adjutantOptions = {
   build_log_limit: option(
     size,
     '1G',
-    'Most output of a build, as the engine keeps it: with some 45 bytes before each line. The build is killed for more. Empty: no limit.',
+    'Most output of a build, as the engine keeps it: with some 45 bytes before each line. A build with more is killed, and fails also when it ended first. Empty: no limit.',
   ),
   build_idle_timeout: option(
     seconds(0),

@@ -83,7 +83,7 @@ export interface ResourceLimits {
    * killed within five seconds of taking more.
    */
   readonly diskBytes?: number;
-  /** Output that is kept, in bytes and as the back end keeps it: each line may take some more. Killed for more. */
+  /** Output that is kept, in bytes and as the back end keeps it: each line may take some more. Killed for more; one that ended first has run into it as well. */
   readonly logBytes?: number;
   /** Longest time without output, in milliseconds. Killed for a longer one. */
   readonly idleMs?: number;

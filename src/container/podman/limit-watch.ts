@@ -117,11 +117,13 @@ export class LimitWatch {
   async #tooMuchOutput(): Promise<LimitHit | undefined> {
     const { logPath, limits } = this.#watched;
     if (limits.logBytes === undefined) return undefined;
-    const size = await stat(logPath).then(
-      (found) => found.size,
-      () => 0,
-    );
-    return size > limits.logBytes ? { limit: 'log', allowed: limits.logBytes, peak: size } : undefined;
+    try {
+      const { size } = await stat(logPath);
+      return size > limits.logBytes ? { limit: 'log', allowed: limits.logBytes, peak: size } : undefined;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   async #watchDisk(pid: number, diskBytes: number, signal: AbortSignal): Promise<void> {

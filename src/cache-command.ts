@@ -12,6 +12,7 @@ import type { Config } from './config/schema.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger } from './core/logger.ts';
+import { printable, printableLines } from './core/printable.ts';
 import { reachEngine } from './engine.ts';
 import { localConfig } from './local-config.ts';
 
@@ -66,7 +67,7 @@ export async function runCacheCommand(
           ? describeError(error)
           : null;
     if (told === null) throw error;
-    process.stderr.write(`koji-adjutant cache: ${told}\n`);
+    process.stderr.write(`koji-adjutant cache: ${printableLines(told)}\n`);
     return error instanceof ConfigError ? 78 : 1;
   }
 }
@@ -95,7 +96,7 @@ export function formatCache(
     .toSorted((one, other) => other.usedMs - one.usedMs)
     .map(
       ({ key, title, ownBytes, usedMs }) =>
-        `  ${key.slice(0, 12)}  ${mib(ownBytes).padStart(9)}  ${atSecond(usedMs)}  ${title}`,
+        `  ${key.slice(0, 12)}  ${mib(ownBytes).padStart(9)}  ${atSecond(usedMs)}  ${printable(title)}`,
     );
   const failedBytes = failed.reduce((sum, root) => sum + root.bytes, 0);
   return [
@@ -105,7 +106,7 @@ export function formatCache(
     `failed buildroots: ${failed.length}, ${mib(failedBytes)} of ${mib(budget.failedBytes)}`,
     ...failed.map(
       (root) =>
-        `  task ${root.taskId}  ${mib(root.bytes).padStart(9)}  ${atSecond(root.endedMs)}  ${root.failure}`,
+        `  task ${root.taskId}  ${mib(root.bytes).padStart(9)}  ${atSecond(root.endedMs)}  ${printable(root.failure)}`,
     ),
     '',
   ].join('\n');

@@ -3,6 +3,7 @@ import { runCacheCommand } from './cache-command.ts';
 import { runCompareCommand } from './compare-command.ts';
 import { checkConfig } from './config/check-config.ts';
 import { CommandLineError, parseDaemonArguments } from './config/command-line.ts';
+import { printableLines } from './core/printable.ts';
 import { runDevHubCommand } from './devhub-command.ts';
 import { runDoctorCommand } from './doctor-command.ts';
 import { runDaemon } from './main.ts';
@@ -101,7 +102,11 @@ try {
   // Sockets of an engine or a hub that no longer matter must not keep the process.
   process.exit(await run(process.argv.slice(2)));
 } catch (error) {
-  if (!(error instanceof CommandLineError)) throw error;
+  if (!(error instanceof CommandLineError)) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`${printableLines(text)}\n`);
+    process.exit(1);
+  }
   (error.exitCode === 0 ? process.stdout : process.stderr).write(`${error.message}\n`);
   process.exit(error.exitCode);
 }

@@ -14,6 +14,7 @@ import type { Config } from './config/schema.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
+import { printableLines } from './core/printable.ts';
 import { AnonymousSession } from './hub/anonymous-session.ts';
 import { HubFiles } from './hub/files.ts';
 import { loadTls } from './hub/tls.ts';
@@ -51,7 +52,7 @@ export async function runCompareCommand(
 ): Promise<number> {
   const args = parse(argv);
   const complain = (message: string): number => {
-    process.stderr.write(`koji-adjutant compare: ${message}\n`);
+    process.stderr.write(`koji-adjutant compare: ${printableLines(message)}\n`);
     return exitCode.notCompared;
   };
   const leave = new AbortController();
@@ -89,8 +90,13 @@ async function compare(
     keep: (taskId: number) => (output === undefined ? null : join(output, String(taskId))),
   };
   const comparisons: Comparison[] = [];
-  for await (const comparison of compareTarget(shop, target, (note) => out.write(`${note}\n`), signal)) {
-    out.write(formatComparison(comparison));
+  for await (const comparison of compareTarget(
+    shop,
+    target,
+    (note) => out.write(`${printableLines(note)}\n`),
+    signal,
+  )) {
+    out.write(printableLines(formatComparison(comparison)));
     comparisons.push(comparison);
   }
   return comparisons;
@@ -124,7 +130,7 @@ async function openWorkshop(
   );
   return {
     ...{ hub, policy, log, host: area.host, id: area.id },
-    openWork: (taskId) => area.openWork(`compare-${taskId}`),
+    openWork: () => area.openWork(),
     files: new HubFiles(kojid.topurl, kojid.topdir),
     mockBootstrapImage: kojid.mock_bootstrap_image,
     networkEnabled: adjutant.network_enabled,

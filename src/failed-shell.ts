@@ -2,6 +2,7 @@ import type { FailedRoot, FailedRoots } from './cache/failed-roots.ts';
 import type { ContainerManager } from './container/manager.ts';
 import { containerName } from './container/names.ts';
 import { describeError } from './core/errors.ts';
+import { printable, printableLines } from './core/printable.ts';
 
 /** Who enters, and what runs there. */
 export interface ShellVisit {
@@ -43,13 +44,14 @@ export async function enterFailedRoot(
 export function describeFailedRoot(root: FailedRoot, nowMs: number): string {
   const minutes = Math.round((nowMs - root.endedMs) / 60_000);
   const where = root.taskId === 0 ? '' : `task ${root.taskId}, buildroot ${root.buildrootId}: `;
-  return [
+  const lines = [
     `${where}${root.failure} (${minutes} min ago)`,
     'The failed step again, from the beginning; with --noprep in the tree that is there:',
     `  ${root.repeat}`,
     'What is changed outside of /builddir, /tmp and /var/tmp is gone when you leave.',
     '',
-  ].join('\n');
+  ];
+  return printableLines(lines.join('\n'));
 }
 
 /** One line for each root, for those who look for theirs. */
@@ -57,7 +59,7 @@ export function listFailedRoots(roots: readonly FailedRoot[], nowMs: number): st
   if (roots.length === 0) return 'no root of a failed build is kept on this host\n';
   const lines = roots.map(({ taskId, endedMs, failure }) => {
     const minutes = Math.round((nowMs - endedMs) / 60_000);
-    return `  task ${taskId}  ${minutes} min ago  ${failure}\n`;
+    return `  task ${taskId}  ${minutes} min ago  ${printable(failure)}\n`;
   });
   return `kept on this host:\n${lines.join('')}`;
 }

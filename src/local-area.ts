@@ -32,8 +32,8 @@ export interface LocalArea extends AsyncDisposable {
   /** The area, and a number for the names of containers. */
   readonly directory: string;
   readonly id: number;
-  /** Makes a directory for one build; it goes with the area's disposal. */
-  openWork(name: string): Promise<{ readonly absolute: string; readonly work: string }>;
+  /** Makes an empty directory for one build, named by numbers alone; it goes with the area's disposal. */
+  openWork(): Promise<{ readonly absolute: string; readonly work: string }>;
 }
 
 export interface LocalAreaOptions {
@@ -82,10 +82,12 @@ export async function openLocalArea(
   const made = new AsyncDisposableStack();
   made.defer(() => clearAfter(me, users, containers, directory, log, new AbortController().signal));
   made.defer(() => tidy(config, host, users, log));
+  let works = 0;
   return {
     ...{ host, directory, id: me.pid },
-    async openWork(build) {
-      const work = join('tasks', `${me.pid}-${build}`);
+    async openWork() {
+      works += 1;
+      const work = `tasks/${me.pid}-${works}`;
       const absolute = join(directory, work);
       await rm(absolute, { recursive: true, force: true });
       await mkdir(absolute, { recursive: true });

@@ -17,6 +17,7 @@ import { type Clock, systemClock } from './core/clock.ts';
 import { withDeadline } from './core/deadline.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger, type Logger } from './core/logger.ts';
+import { printableLines } from './core/printable.ts';
 import { ensureDefaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
 import { hubApis } from './hub/apis.ts';
@@ -52,7 +53,7 @@ export async function runDaemon(
     config = loadConfig({ ...args, env });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+    for (const problem of error.problems) process.stderr.write(`${printableLines(formatProblem(problem))}\n`);
     return exitCode.config;
   }
   const log = createLogger(logLevelOf(args, config));

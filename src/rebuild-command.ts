@@ -13,9 +13,11 @@ import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
 import { ContainerError } from './container/errors.ts';
 import type { ContainerManager, ImageInfo } from './container/manager.ts';
+import { below } from './core/below.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import { createLogger } from './core/logger.ts';
+import { PrintableOutput, printableLines } from './core/printable.ts';
 import { defaultImage, ensureDefaultImage, machineArch } from './default-image.ts';
 import { lastLines } from './demo/picture.ts';
 import { PlainScreen, type Screen, TerminalScreen } from './demo/screen.ts';
@@ -58,7 +60,7 @@ export async function runRebuildCommand(
 ): Promise<number> {
   const args = parse(argv);
   const complain = (message: string, code: number): number => {
-    process.stderr.write(`koji-adjutant rebuild: ${message}\n`);
+    process.stderr.write(`koji-adjutant rebuild: ${printableLines(message)}\n`);
     return code;
   };
   const leave = new AbortController();
@@ -105,7 +107,7 @@ async function build(
   const header = await readRpmHeader(source, signal);
   if (!header.isSource)
     throw new CommandLineError(2, `koji-adjutant rebuild: ${args.source} is no source package`);
-  const nvr = `${header.name}-${header.version}-${header.release}`;
+  const { nvr } = header;
   const config = localConfig(args.config, {}, env);
   if (args.network === 'host' && !config.adjutant.network_enabled)
     throw new CommandLineError(
@@ -136,25 +138,25 @@ async function build(
         because: args.image === undefined ? 'task_image_default' : '--image',
         ...(args.network === 'host' && { network: true }),
       },
-      result: resolve(args.result ?? nvr),
+      result: args.result === undefined ? below(process.cwd(), nvr) : resolve(args.result),
     };
     // There is no tag and no channel: what is opened for all builds.
     const opening = planOpening(config.site, { tag: null, channel: null });
     await checkOpening(opening, config.site);
     const host = withOpening(area.host, opening);
     const ground = {
-      ...{ host, id: area.id, directory: await area.openWork(nvr), log, opened: opening.lines },
+      ...{ host, id: area.id, directory: await area.openWork(), log, opened: opening.lines },
     };
     const done = await drawn(screen, progress, signal, () =>
       rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal),
     );
     if (args.shell && done.kind === 'failed') {
-      screen.print(describe(done));
+      screen.print(printableLines(describe(done)));
       await enterFailed(host, area.id, out, signal);
     }
     return done;
   })();
-  if (!args.shell || rebuilt.kind === 'built') screen.print(describe(rebuilt));
+  if (!args.shell || rebuilt.kind === 'built') screen.print(printableLines(describe(rebuilt)));
   return rebuilt;
 }
 
@@ -208,12 +210,13 @@ function ensureImage(
 
 /** The progress, and the build's own words where somebody wants them. */
 function watcher(progress: RebuildProgress, words: NodeJS.WritableStream | null) {
+  const said = new PrintableOutput();
   return {
     step: progress.step.bind(progress),
     told: progress.told.bind(progress),
     output(log: 'root' | 'build', bytes: Uint8Array | string) {
       progress.output(log, bytes);
-      if (log === 'build') words?.write(bytes);
+      if (log === 'build') words?.write(said.take(bytes));
     },
   };
 }

@@ -7,6 +7,7 @@ import { ConfigError, formatProblem } from './config/problem.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError } from './core/errors.ts';
 import { createLogger } from './core/logger.ts';
+import { printableLines } from './core/printable.ts';
 import { reachEngine } from './engine.ts';
 import { describeFailedRoot, enterFailedRoot, explain, listFailedRoots } from './failed-shell.ts';
 import { workPlaces } from './main.ts';
@@ -30,7 +31,7 @@ export async function runShellCommand(
 ): Promise<number> {
   const { taskId, command, config: configPath } = parse(argv);
   const complain = (message: string, code: number): number => {
-    process.stderr.write(`koji-adjutant shell: ${message}\n`);
+    process.stderr.write(`koji-adjutant shell: ${printableLines(message)}\n`);
     return code;
   };
   const leave = new AbortController();

@@ -2,6 +2,7 @@ import { BuildrootStepFailed } from '../buildroot/errors.ts';
 import { ContainerError } from '../container/errors.ts';
 import { isDiskFull, isReadOnlyDisk } from '../core/disk-full.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
+import { printableLines } from '../core/printable.ts';
 import { faultCodes, HubFault, HubProtocolError, HubTransportError, SessionLost } from '../hub/faults.ts';
 import { HubFileError } from '../hub/files.ts';
 import { TaskCancelled, TaskRefused } from '../tasks/errors.ts';
@@ -55,7 +56,12 @@ export function outcomeOf(error: unknown): Outcome {
     );
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { kind: 'fail', code: faultCodes.unhandled, message: `${describeError(error)}\n${text}`, bug: true };
+  return {
+    kind: 'fail',
+    code: faultCodes.unhandled,
+    message: `${describeError(error)}\n${printableLines(text)}`,
+    bug: true,
+  };
 }
 
 /** A request or an answer that is too large stays so, on every host. */

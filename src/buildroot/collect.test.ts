@@ -5,6 +5,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { printableJson } from '../core/printable.ts';
 import { collectFiles } from './collect.ts';
 
 const never = new AbortController().signal;
@@ -72,6 +73,9 @@ describe('collectFiles', () => {
     ['a path that leads out', { name: '../x.rpm' }, 'not a file name'],
     ['a line feed in the name', { name: 'RPMS/a\nb.rpm' }, 'not a file name'],
     ['an escape in the name', { name: 'RPMS/\u001b[1m.rpm' }, 'not a file name'],
+    ['a control of terminals that is one character', { name: 'RPMS/\u009b1m.rpm' }, 'not a file name'],
+    ['a turn of the direction', { name: 'RPMS/\u202egpj.rpm' }, 'not a file name'],
+    ['more bytes than a name can have', { name: `RPMS/${'n'.repeat(252)}.rpm` }, 'not a file name'],
     [
       'a link with such a name',
       { name: 'RPMS/a\nb.rpm', type: 'symlink', linkname: 'good.rpm' },
@@ -86,7 +90,7 @@ describe('collectFiles', () => {
       refused: [expect.stringContaining(reason)],
       passedOver: [],
     });
-    expect(collected.refused[0]).toContain(JSON.stringify(headers.name));
+    expect(collected.refused[0]).toContain(printableJson(JSON.stringify(headers.name)));
     expect((await readdir(directory)).sort()).toEqual(['good.rpm', 'z.rpm']);
     expect(await readFile(join(directory, 'good.rpm'), 'utf8')).toBe('good');
   });

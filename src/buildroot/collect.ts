@@ -1,9 +1,12 @@
 import { createWriteStream } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
+import { below } from '../core/below.ts';
+import { whyNoFileName } from '../core/file-name.ts';
+import { printableJson } from '../core/printable.ts';
 
 export interface Collected {
   /** Names of the files that now lie in the target directory, in the order they came, links at the end. */
@@ -61,14 +64,14 @@ export async function collectFiles(
       const indifference = whyIndifferent(parts, name, suffix);
       const refusal = whyNot(header, parts, name, files);
       if (indifference === null && refusal === null) {
-        await pipeline(entry, createWriteStream(join(directory, name), { mode: 0o644 }), { signal });
+        await pipeline(entry, createWriteStream(below(directory, name), { mode: 0o644 }), { signal });
         files.add(name);
         continue;
       }
       entry.resume();
       // The directory itself.
       if (header.type === 'directory' && parts.length <= 1 && !name.endsWith(suffix)) continue;
-      const told = (reason: string | null) => `${JSON.stringify(header.name)}: ${reason}`;
+      const told = (reason: string | null) => `${printableJson(JSON.stringify(header.name))}: ${reason}`;
       const to = linkedName(header, parts);
       if (indifference !== null) passedOver.add(told(indifference));
       else if (to === null) refused.add(told(refusal));
@@ -85,7 +88,7 @@ export async function collectFiles(
     else if (copies === mostCopies)
       refused.add(`${refusal}, and there are more than ${mostCopies} such links`);
     else {
-      await copyFile(join(directory, end), join(directory, name));
+      await copyFile(below(directory, end), below(directory, name));
       copies += 1;
       files.add(name);
     }
@@ -136,8 +139,7 @@ function whyNot(
 }
 
 function isPlain(parts: readonly string[]): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: such names are what this looks for
-  return parts.every((part) => part !== '..' && !/[\0-\x1f\x7f]/.test(part));
+  return parts.every((part) => whyNoFileName(part) === null);
 }
 
 /** The name in the same directory that a link stands for; null for what is no link, or one that leads elsewhere. */

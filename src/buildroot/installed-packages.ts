@@ -1,4 +1,5 @@
 import { BuilderError } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 
 /** A package as a root's rpm database has it. */
 export interface InstalledPackage {
@@ -91,12 +92,11 @@ export function mapInternal(
 
 /** Content of `installed_pkgs.log`, the form of mock's package_state plugin. */
 export function renderInstalledLog(installed: readonly InstalledPackage[]): string {
-  return installed
-    .map(
-      (one) =>
-        `${one.name}-${one.epoch === null ? '' : `${one.epoch}:`}${one.version}-${one.release}.${one.arch} ${one.buildtime} ${one.size} installed\n`,
-    )
-    .join('');
+  return installed.map((one) => `${printable(label(one))} ${one.buildtime} ${one.size} installed\n`).join('');
+}
+
+function label({ name, epoch, version, release, arch }: InstalledPackage): string {
+  return `${name}-${epoch === null ? '' : `${epoch}:`}${version}-${release}.${arch}`;
 }
 
 function nvra(one: {

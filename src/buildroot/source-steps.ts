@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { Container } from '../container/manager.ts';
+import { below } from '../core/below.ts';
+import { BadRpm } from '../rpm/errors.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { collectFiles } from './collect.ts';
 import { BuildrootStepFailed } from './errors.ts';
@@ -79,7 +80,7 @@ export class SourceSteps {
         sourceNotInstallable,
       );
     }
-    return toSourcePackage(path, await readRpmHeader(path, signal));
+    return readMade('rpmbuild -bs', path, signal);
   }
 
   /**
@@ -101,7 +102,7 @@ export class SourceSteps {
         packageManagerFailed,
       );
     }
-    return toSourcePackage(path, await readRpmHeader(path, signal));
+    return readMade('rpmbuild -br', path, signal);
   }
 
   /** Ends the steps: home and /tmp as they have left them if a build goes on from there, else null. */
@@ -135,6 +136,19 @@ export class SourceSteps {
         return [...made];
       },
     );
-    return files.map((name) => join(directory, name));
+    return files.map((name) => below(directory, name));
+  }
+}
+
+/** What package code has made may be anything. */
+async function readMade(step: string, path: string, signal: AbortSignal): Promise<SourcePackage> {
+  try {
+    return toSourcePackage(path, await readRpmHeader(path, signal));
+  } catch (error) {
+    if (!(error instanceof BadRpm)) throw error;
+    throw new BuildrootStepFailed(`${step} made a package that cannot be read and`, sourceNotInstallable, {
+      cause: error,
+      reason: error.message,
+    });
   }
 }

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
+import { printable } from '../core/printable.ts';
 import type { LogFile } from '../logs/log-file.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { RootLogs } from './root-ground.ts';
@@ -40,7 +41,8 @@ export class StepLogs implements RootLogs {
     return new StepLogs(root, build, state, await logs.open('mock_output.log', 'watched'), clock, log);
   }
 
-  async step(name: string, at: 'start' | 'finish'): Promise<void> {
+  async step(step: string, at: 'start' | 'finish'): Promise<void> {
+    const name = printable(step);
     const time = new Date(this.#clock.now())
       .toISOString()
       .replace('T', ' ')

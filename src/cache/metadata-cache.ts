@@ -4,6 +4,7 @@ import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { below } from '../core/below.ts';
 import { isMissing } from './missing.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
 
@@ -51,9 +52,9 @@ export class MetadataCache {
     }
     try {
       for (const { path, sizeBytes, sha256 } of record.files) {
-        const copy = join(target, toPath(path));
+        const copy = below(target, toPath(path));
         await mkdir(dirname(copy), { recursive: true });
-        await copyFile(join(place, path), copy, constants.COPYFILE_FICLONE);
+        await copyFile(below(place, path), copy, constants.COPYFILE_FICLONE);
         const found = (await stat(copy)).size === sizeBytes ? await digestOfFile(copy, signal) : null;
         if (found !== sha256) throw new Damaged();
       }
@@ -85,7 +86,7 @@ export class MetadataCache {
         const from = join(entry.parentPath, entry.name);
         const path = toKept(relative(source, from));
         if (path === null) continue;
-        const copy = join(draft, path);
+        const copy = below(draft, path);
         await mkdir(dirname(copy), { recursive: true });
         await copyFile(from, copy, constants.COPYFILE_FICLONE);
         const { size } = await stat(copy);

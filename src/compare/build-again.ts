@@ -31,8 +31,8 @@ export interface Workshop {
   readonly networkEnabled: boolean;
   /** For the names of our containers. */
   readonly id: number;
-  /** An empty directory of the worker's area for the build of a task. */
-  openWork(taskId: number): Promise<RootRequest['directory']>;
+  /** An empty directory of the worker's area for one build. */
+  openWork(): Promise<RootRequest['directory']>;
   readonly log: Logger;
 }
 

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BuildrootStepFailed } from '../buildroot/errors.ts';
+import { below } from '../core/below.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { buildAgain, type Ground, type OurBuild, type Workshop } from './build-again.ts';
 import { rootDifferences, theirRoot } from './buildroot-differences.ts';
@@ -64,7 +65,7 @@ export async function compareBuild(
     ours: shop.host.clock.now() / 1000,
     theirs: their.task.startTs ?? Number.POSITIVE_INFINITY,
   };
-  const place = await shop.openWork(their.task.id);
+  const place = await shop.openWork();
   const directory = place.absolute;
   const rpms = await shop.hub.buildrootRpms(their.buildroot.id, signal);
   try {
@@ -153,6 +154,6 @@ async function keepFiles(
   keep: string,
 ): Promise<void> {
   await mkdir(keep, { recursive: true });
-  for (const path of packages) await copyFile(path, join(keep, basename(path)));
-  for (const name of logs) await copyFile(join(directory, name), join(keep, name));
+  for (const path of packages) await copyFile(path, below(keep, basename(path)));
+  for (const name of logs) await copyFile(below(directory, name), below(keep, name));
 }

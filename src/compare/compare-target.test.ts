@@ -95,8 +95,8 @@ async function setUp(own: RootPlay = play) {
   const shop = {
     ...{ hub: new HubQuestions(session, clock), files: new HubFiles([], topDir), policy, log: silentLog },
     ...{ id: 1, mockBootstrapImage: false, networkEnabled: true },
-    async openWork(taskId: number) {
-      const work = `compare-${taskId}`;
+    async openWork() {
+      const work = 'compare-7';
       await mkdir(join(workDir, work), { recursive: true });
       return { absolute: join(workDir, work), work };
     },

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Readable } from 'node:stream';
 import { HubFileError, type HubFiles } from '../hub/files.ts';
+import { BadRpm } from '../rpm/errors.ts';
 import { parseRpmHeader, type RpmHeader } from '../rpm/header.ts';
 import { parseNvra } from '../rpm/nvr.ts';
 import { CannotCompare } from './errors.ts';
@@ -25,7 +26,15 @@ export class TheirFiles {
 
   /** The header of a package, by the path the task's result gives. */
   async header(path: string, signal: AbortSignal): Promise<RpmHeader> {
-    return this.#from(path, signal, async (place) => parseRpmHeader(await this.#open(place, signal)));
+    try {
+      return await this.#from(path, signal, async (place) => parseRpmHeader(await this.#open(place, signal)));
+    } catch (error) {
+      if (!(error instanceof BadRpm)) throw error;
+      throw new CannotCompare(
+        `${basename(path)} of task ${this.#build.task.id} cannot be read: ${error.message}`,
+        { cause: error },
+      );
+    }
   }
 
   /** Brings the source package that the task has built to `target`. */

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { printableLines } from '../core/printable.ts';
 import type { Patterns } from './accept-rules.ts';
 import { WORKDIR_PLACEHOLDER } from './adjutant-options.ts';
 import { authOf } from './auth.ts';
@@ -23,7 +24,7 @@ export function checkConfig(
   files: ConfigFiles = hostFiles,
 ): number {
   const print = (line: string): void => {
-    out.write(`${line}\n`);
+    out.write(`${printableLines(line)}\n`);
   };
   try {
     const config = loadConfig({ ...args, env, files });

@@ -1,23 +1,26 @@
+import { printableLines } from './printable.ts';
+
 /** Whose fault an error is: it decides what the hub is told and how loud the log is. */
 export type Blame = 'package' | 'request' | 'builder' | 'external';
 
 /**
  * The base of every error this program throws on purpose. `code` is stable and may be matched on;
- * the message says what is wrong and, where somebody can do something about it, what to change.
+ * the message says what is wrong and, where somebody can do something about it, what to change. Texts of others in it
+ * are made printable.
  */
 export class BuilderError extends Error {
   readonly code: string;
   readonly blame: Blame;
 
   constructor(code: string, blame: Blame, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printableLines(message), options);
     this.name = new.target.name;
     this.code = code;
     this.blame = blame;
   }
 }
 
-/** The text of anything that was thrown, with its causes: `a: b: c`. */
+/** The text of anything that was thrown, with its causes: `a: b: c`. Printable, with line feeds and tabs. */
 export function describeError(error: unknown): string {
   const seen: string[] = [];
   let current: unknown = error;
@@ -27,5 +30,5 @@ export function describeError(error: unknown): string {
     if (!seen.some((earlier) => earlier.includes(text))) seen.push(text);
     current = current instanceof Error ? current.cause : undefined;
   }
-  return seen.join(': ');
+  return printableLines(seen.join(': '));
 }

@@ -1,4 +1,6 @@
+import { stripVTControlCharacters } from 'node:util';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { isPrintable } from '../core/printable.ts';
 import { type Frame, fileSize, lastLines, renderFrame, type TaskRow } from './picture.ts';
 
 const nowMs = 100_000;
@@ -96,6 +98,20 @@ describe('renderFrame', () => {
       '  build        hello.src.rpm                   canceled   2.0 s',
       '    fetch @build',
     ]);
+  });
+
+  it('draws nothing that a name brings along', () => {
+    const lines = renderFrame(
+      {
+        ...frame,
+        tasks: [row({ subject: 'a\x1b[2Jb\nc', phases: [{ name: '@x\u202ey', startMs: 0, endMs: 1 }] })],
+        tail: { title: 'root.log', lines: ['\x9b1m'] },
+      },
+      roomy,
+    );
+
+    expect(lines.join('|')).toMatch(/a\\x1b\[2Jb\\x0ac.*@x\\u202ey.*\\x9b1m/);
+    expect(lines.every((line) => isPrintable(stripVTControlCharacters(line)))).toBe(true);
   });
 
   it('cuts names that would push the columns aside', () => {

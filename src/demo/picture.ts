@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { printable } from '../core/printable.ts';
 import type { Phase } from './phases.ts';
 
 /** One task with its depth in the tree. */
@@ -48,7 +49,7 @@ export function renderFrame(
   const shortTail = [...tail.slice(0, 2), ...tail.slice(2).slice(-2)];
   const choices = [[...tasks, ...tail], [...short, ...tail], [...short, ...shortTail], short];
   const lines = choices.find((choice) => choice.length <= size.rows) ?? short.slice(-size.rows);
-  return lines.map((line) => styled({ ...line, text: cut(line.text, size.columns) }));
+  return lines.map((line) => styled({ ...line, text: cut(printable(line.text), size.columns) }));
 }
 
 interface Line {
@@ -116,7 +117,7 @@ export function lastLines(text: string, count: number): string[] {
     .split('\n')
     .map((line) => (line.replace(/\r+$/, '').split('\r').at(-1) ?? '').replaceAll('\t', '  '))
     // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not reach the terminal
-    .map((line) => line.replace(/[\0-\x1f\x7f-\x9f]/g, '').trimEnd())
+    .map((line) => printable(line.replace(/[\0-\x1f\x7f-\x9f]/g, '')).trimEnd())
     .filter((line) => line !== '');
   return lines.slice(-count);
 }

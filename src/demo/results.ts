@@ -1,5 +1,5 @@
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { below } from '../core/below.ts';
 import type { WatchedTask } from '../devhub/client.ts';
 import { taskState } from '../devhub/rows.ts';
 import { TaskFiles } from './task-files.ts';
@@ -8,7 +8,7 @@ import { TaskFiles } from './task-files.ts';
 export async function keepPackages(scratch: string, into: string): Promise<readonly string[]> {
   await mkdir(into, { recursive: true });
   const names = (await readdir(scratch)).filter((name) => name.endsWith('.rpm')).sort();
-  for (const name of names) await copyFile(join(scratch, name), join(into, name));
+  for (const name of names) await copyFile(below(scratch, name), below(into, name));
   return names;
 }
 
@@ -18,9 +18,9 @@ export async function keepLogs(topdir: string, tree: WatchedTask, into: string):
     const files = new TaskFiles(topdir, task.id);
     const names = await files.logs();
     if (names.length === 0) continue;
-    const directory = join(into, logDirectory(task));
+    const directory = below(into, logDirectory(task));
     await mkdir(directory, { recursive: true });
-    for (const name of names) await copyFile(join(files.directory, name), join(directory, name));
+    for (const name of names) await copyFile(below(files.directory, name), below(directory, name));
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
+import { printableLines } from '../core/printable.ts';
 import { HubClient, type WatchedTask } from '../devhub/client.ts';
 import { taskState } from '../devhub/rows.ts';
 import { type RunningDevHub, runDevHub } from '../devhub/run.ts';
@@ -221,7 +222,7 @@ async function tellFailure(
   { dir, screen }: DemoOptions,
 ): Promise<void> {
   const fault = await faultOf(user, tree);
-  screen.print(`\n${paint(['red', 'bold'], 'Failed')}: ${fault}`);
+  screen.print(`\n${paint(['red', 'bold'], 'Failed')}: ${printableLines(fault)}`);
   const log = await tellingLog(hub.topdir, tree, fault);
   if (log !== undefined) {
     screen.print(`\nThe end of ${log.name} of ${log.task.method}:\n`);

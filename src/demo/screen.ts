@@ -1,9 +1,10 @@
 import type { WriteStream } from 'node:tty';
+import { printable } from '../core/printable.ts';
 import { type Frame, renderFrame, seconds, type TaskRow } from './picture.ts';
 
 /** Where the demo shows what happens. */
 export interface Screen {
-  /** Text that stays. */
+  /** Text that stays, as it is: what comes from others is made printable before. */
   print(text: string): void;
   show(frame: Frame): void;
   /** The last frame stays, in full. */
@@ -66,7 +67,7 @@ export class PlainScreen implements Screen {
       });
       if (isEnd(task)) this.#once(task, task.state, `${task.state}, ${seconds(task.elapsedMs ?? 0)}`);
     }
-    if (note !== null && note !== this.#note) this.print(`  ${note}`);
+    if (note !== null && note !== this.#note) this.print(`  ${printable(note)}`);
     this.#note = note;
   }
 
@@ -77,7 +78,7 @@ export class PlainScreen implements Screen {
   #once({ id, method, subject }: TaskRow, key: string, what: string): void {
     if (this.#said.has(`${id} ${key}`)) return;
     this.#said.add(`${id} ${key}`);
-    this.print(`  ${method} ${subject}: ${what}`);
+    this.print(printable(`  ${method} ${subject}: ${what}`));
   }
 }
 

@@ -10,7 +10,7 @@ import { type Call, type MethodTable, method } from './call.ts';
 import { generic, Refusal } from './faults.ts';
 import type { Hub } from './hub.ts';
 import { notifyOfBuild } from './notifications.ts';
-import { importFile, moveAndLink, rpmPath } from './paths.ts';
+import { importFile, moveAndLink, rpmPath, withinDirectory } from './paths.ts';
 import { type BuildRow, buildState, stateName, type TaskRow } from './rows.ts';
 import { assertHost } from './sessions.ts';
 import { assertTaskOfHost } from './tasks.ts';
@@ -75,7 +75,7 @@ async function moveToScratch(
   for (const name of [srpm, ...kept]) moveAndLink(paths.workFile(name), join(directory, basename(name)));
   for (const [arch, names] of Object.entries(logs ?? {}))
     for (const name of names)
-      moveAndLink(paths.workFile(name), join(directory, 'logs', arch, basename(name)));
+      moveAndLink(paths.workFile(name), join(directory, 'logs', withinDirectory(arch), basename(name)));
 }
 
 interface Completion {
@@ -106,7 +106,8 @@ async function completeBuild(call: Call, wanted: Completion): Promise<RpcValue> 
   const { version, release } = build;
   const logDirectory = join(hub.paths.build({ name: nameOf(hub, build), version, release }), 'data', 'logs');
   for (const [arch, names] of Object.entries(wanted.logs ?? {}))
-    for (const name of names) importFile(hub.paths.workFile(name), join(logDirectory, arch), 'build log');
+    for (const name of names)
+      importFile(hub.paths.workFile(name), join(logDirectory, withinDirectory(arch)), 'build log');
   notifyOfBuild(call, complete, wanted.task);
   return toBuildInfo(hub, complete);
 }

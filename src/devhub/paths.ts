@@ -16,11 +16,11 @@ export class HubPaths {
   }
 
   build(build: { name: string; version: string; release: string }): string {
-    return join(this.topdir, 'packages', build.name, build.version, build.release);
+    return join(this.topdir, 'packages', ...[build.name, build.version, build.release].map(withinDirectory));
   }
 
   repo(repoId: number | 'latest', tagName: string): string {
-    return join(this.topdir, 'repos', tagName, String(repoId));
+    return join(this.topdir, 'repos', withinDirectory(tagName), String(repoId));
   }
 
   taskOutput(taskId: number): string {
@@ -28,7 +28,7 @@ export class HubPaths {
   }
 
   scratch(owner: string, taskId: number): string {
-    return join(this.topdir, 'scratch', owner, `task_${taskId}`);
+    return join(this.topdir, 'scratch', withinDirectory(owner), `task_${taskId}`);
   }
 
   /** A file below `work/` that a builder named; names that climb out of it blow up as they do in the hub's joinpath. */

@@ -1,3 +1,5 @@
+import { printable } from '../core/printable.ts';
+
 /** What one check found. `FAIL`: the daemon cannot work, or takes no work, until somebody changes it. */
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'FAIL';
@@ -23,5 +25,5 @@ export function fail(what: string, found: string, remedy: string | null): Findin
 /** `ok    what: found` or `FAIL  what: found; remedy`, on one line. */
 export function formatFinding({ level, what, found, remedy }: Finding): string {
   const text = [`${what}: ${found}`, remedy].filter((part) => part !== null).join('; ');
-  return `${level.padEnd(4)}  ${text.replaceAll(/\s*\n\s*/g, ' ')}`;
+  return `${level.padEnd(4)}  ${printable(text.replaceAll(/\s*\n\s*/g, ' '))}`;
 }

@@ -184,6 +184,19 @@ describe('HubFiles of a mounted tree', () => {
     expect(await new HubFiles([], odd).text('x', never)).toBe('odd');
   });
 
+  it.each(['work/../../etc/passwd', '..', 'work/a\0', 'work/\udcff'])(
+    'takes %j for missing, for it is no path below the tree',
+    async (path) => {
+      await expect(new HubFiles([], directory).open(path, never)).rejects.toMatchObject({
+        missing: true,
+        blame: 'request',
+        message: expect.stringContaining('is no path below topurl'),
+      });
+      await expect(new HubFiles([url], '').open(path, never)).rejects.toBeInstanceOf(HubFileError);
+      expect(seen).toEqual([]);
+    },
+  );
+
   it('does not take a directory for a file', async () => {
     await expect(new HubFiles([], directory).text('.', never)).rejects.toBeInstanceOf(HubFileError);
   });

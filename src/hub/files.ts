@@ -32,9 +32,12 @@ export class HubFiles {
     this.#bases = bases.map((url) => url.replace(/\/+$/, ''));
   }
 
-  /** URLs of a path, one per base. */
+  /** URLs of a path, one per base. Throws a `HubFileError` for what is no path below them. */
   urls(path: string): readonly string[] {
-    return this.#bases.map((base) => `${base}/${path.split('/').map(encodeURIComponent).join('/')}`);
+    const parts = path.split('/');
+    if (parts.includes('..') || !path.isWellFormed() || path.includes('\0'))
+      throw new HubFileError(`${path} is no path below topurl`, true);
+    return this.#bases.map((base) => `${base}/${parts.map(encodeURIComponent).join('/')}`);
   }
 
   /** The file's content as a stream. Ends with a `HubFileError` when less arrives than was announced. */

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import type { BuildrootHost, RootRequest } from '../buildroot/containers.ts';
 import { describeHardware } from '../buildroot/hardware.ts';
 import { type InstalledPackage, renderInstalledLog } from '../buildroot/installed-packages.ts';
 import type { RootLogs, RootNews } from '../buildroot/root-ground.ts';
 import { addPackageManagerLogs, StepLogs } from '../buildroot/step-logs.ts';
 import { TagRoot } from '../buildroot/tag-root.ts';
+import { below } from '../core/below.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';
 import { noHistory } from '../journal/history.ts';
@@ -78,7 +78,7 @@ export async function buildLocally(
     await root.bringSource(source);
     const { rpms, srpms, passedOver } = await root.buildPackage(() => undefined, signal);
     await logs.write('installed_pkgs.log', renderInstalledLog(root.installed), 'watched');
-    const absolute = (name: string): string => join(directory, 'results', name);
+    const absolute = (name: string): string => below(directory, 'results', name);
     return {
       ...{ rpms: rpms.map(absolute), srpms: srpms.map(absolute), passedOver },
       ...{ groupPackages, installed: root.installed, steps },

@@ -2,6 +2,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { appendWhole } from '../core/append-whole.ts';
 import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
+import { printableLines } from '../core/printable.ts';
 
 /** Somebody has cut, replaced or removed a log of a task, and nobody has its content any more. */
 export class LogDamaged extends BuilderError {
@@ -71,10 +72,11 @@ export class LogFile implements LogSink {
     return this.#isPast;
   }
 
-  /** Appends all of it or, when that fails, nothing. */
+  /** Appends all of it or, when that fails, nothing: bytes as they are, a text of ours made printable. */
   write(bytes: Uint8Array | string): Promise<void> {
     const written = this.#tail.then(async () => {
-      if (!this.#isPast) await this.#append(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+      if (!this.#isPast)
+        await this.#append(typeof bytes === 'string' ? Buffer.from(printableLines(bytes)) : bytes);
     });
     // The next write must run after a failed one, too; the failure itself belongs to who awaits this one.
     this.#tail = written.catch(() => undefined);

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { below } from '../core/below.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -87,7 +87,7 @@ export class TaskLogs {
   }
 
   async #add(name: string, kind: LogKind, ifEmpty: string, isEarlier: boolean): Promise<LogFile> {
-    const path = join(this.#directory, name);
+    const path = below(this.#directory, name);
     const file = await (isEarlier ? LogFile.reopen(name, path) : LogFile.create(name, path));
     const upload = this.#openUpload(file.path, name);
     const log: OpenLog = { file, upload, pushed: 0, times: null, isEarlier, ifEmpty };

@@ -5,6 +5,7 @@ import { BuildrootStepFailed } from '../buildroot/errors.ts';
 import type { TagExtra } from '../buildroot/mock-environment.ts';
 import type { PackageRepo } from '../buildroot/package-repos.ts';
 import { describeRoot, toRootRequest } from '../buildroot/root-request.ts';
+import { below } from '../core/below.ts';
 import type { Logger } from '../core/logger.ts';
 import { type BuildWatcher, buildLocally } from '../local-build/build-locally.ts';
 import { openLocalLogs } from '../local-build/local-logs.ts';
@@ -91,7 +92,7 @@ export async function rebuild(
     await cleanup.disposeAsync();
     const kept: string[] = [];
     for (const path of [...build.srpms, ...build.rpms]) {
-      const target = join(result, basename(path));
+      const target = below(result, basename(path));
       await copyFile(path, target);
       kept.push(target);
     }

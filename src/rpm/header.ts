@@ -3,7 +3,9 @@ import { basename } from 'node:path';
 import { ByteSource } from './byte-source.ts';
 import { BadRpm } from './errors.ts';
 import { HeaderBlob, type HeaderLimits, introBytes, parseHeaderIntro } from './header-blob.ts';
+import { checkName, type HeaderName } from './header-names.ts';
 import { rpmTag, signatureTag } from './header-tags.ts';
+import { formatNvr, toRpmFileName } from './nvr.ts';
 
 /** Lists of dependencies a header carries. */
 export type DependencyKind =
@@ -80,15 +82,15 @@ export const dependencyTags: Readonly<
  * module. Lists are decoded when asked for and throw BadRpm when they contradict each other.
  */
 export class RpmHeader {
-  readonly name: string;
-  readonly version: string;
-  readonly release: string;
+  readonly name: HeaderName;
+  readonly version: HeaderName;
+  readonly release: HeaderName;
   readonly epoch: number | null;
   /** The Arch tag; of a source package the arch it was made on (see `fileArch`). */
-  readonly arch: string;
+  readonly arch: HeaderName;
   readonly isSource: boolean;
   /** File name of the source package a binary one was built from. */
-  readonly sourceRpm: string | null;
+  readonly sourceRpm: HeaderName | null;
   readonly buildTime: number | null;
   readonly buildHost: string | null;
   /** Installed size. */
@@ -108,7 +110,10 @@ export class RpmHeader {
   readonly payloadSha256: string | null;
   readonly #main: HeaderBlob;
 
-  /** Throws BadRpm when name, version, release or arch are missing, or a tag has a wrong type. */
+  /**
+   * Throws BadRpm when name, version, release or arch are missing or no names, when the package's file could have no name,
+   * or a tag has a wrong type.
+   */
   constructor(signature: HeaderBlob, main: HeaderBlob) {
     this.#main = main;
     this.name = required(main, rpmTag.name, 'name');
@@ -116,7 +121,8 @@ export class RpmHeader {
     this.release = required(main, rpmTag.release, 'release');
     this.arch = required(main, rpmTag.arch, 'arch');
     this.epoch = main.number(rpmTag.epoch);
-    this.sourceRpm = main.string(rpmTag.sourceRpm);
+    const sourceRpm = main.string(rpmTag.sourceRpm);
+    this.sourceRpm = sourceRpm === null ? null : checkName(sourceRpm, 'source package');
     this.isSource = main.has(rpmTag.sourcePackage) || this.sourceRpm === null;
     this.buildTime = main.number(rpmTag.buildTime);
     this.buildHost = main.string(rpmTag.buildHost);
@@ -131,6 +137,11 @@ export class RpmHeader {
     this.noPatch = main.numbers(rpmTag.noPatch);
     this.sigMd5 = signature.binary(signatureTag.md5)?.toString('hex') ?? null;
     this.payloadSha256 = main.strings(rpmTag.payloadSha256)[0] ?? null;
+    checkName(toRpmFileName({ ...this, arch: this.fileArch }), 'file name');
+  }
+
+  get nvr(): HeaderName {
+    return checkName(formatNvr(this), 'file name');
   }
 
   /** The arch in the package's file name: `src` or `nosrc` for a source package (`koji.get_header_field` with src_arch). */
@@ -279,8 +290,8 @@ async function takeHeader(
   return new HeaderBlob(label, index, store);
 }
 
-function required(main: HeaderBlob, tag: number, what: string): string {
+function required(main: HeaderBlob, tag: number, what: 'name' | 'version' | 'release' | 'arch'): HeaderName {
   const text = main.string(tag);
   if (text === null || text === '') throw new BadRpm(`bad main header: it has no ${what}`);
-  return text;
+  return checkName(text, what);
 }

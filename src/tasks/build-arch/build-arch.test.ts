@@ -278,8 +278,18 @@ describe('buildArch', () => {
     await expect(adapter('tasks/4/4/gone.src.rpm')).rejects.toMatchObject({
       ...{ faultCode: 1005, message: 'SRPM file missing: work/tasks/4/4/gone.src.rpm' },
     });
+    await expect(adapter('../../etc/passwd')).rejects.toMatchObject({
+      ...{ faultCode: 1005, message: 'SRPM file missing: work/../../etc/passwd' },
+    });
     await put(`work/${pkg}`, toSourceRpm({ builtFrom: 'x.src.rpm' }));
     await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: 'not a source package' });
+    await put(`work/${pkg}`, toSourceRpm({ release: '0/../../precious\x1b[2J' }));
+    await expect(run()).rejects.toMatchObject({
+      faultCode: 1000,
+      blame: 'package',
+      message:
+        'Downloaded rpm hello-1.0-1.src.rpm is corrupted: bad main header: its release "0/../../precious\\x1b[2J" has a slash',
+    });
     await put(`work/${pkg}`, '<html>');
     await expect(run()).rejects.toMatchObject({
       faultCode: 1000,

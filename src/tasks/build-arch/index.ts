@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
+import { below } from '../../core/below.ts';
 import { buildArchWeight } from '../../rpm/build-arches.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
 import { noarchRpmdiffHashes, noarchRpmdiffName, toNoarchRpmdiffJson } from '../../rpm/noarch-rpmdiff.ts';
@@ -50,12 +50,12 @@ export const buildArch = defineTask({
     });
     const results = await runBuild(context, buildroot, source.path, arch);
 
-    const rpms = results.rpms.map((name) => join(directory.absolute, 'results', name));
+    const rpms = results.rpms.map((name) => below(directory.absolute, 'results', name));
     await sendNoarchHashes(context, rpms);
     const sent = await outputs.send(rpms, signal);
     let srpms: readonly string[] = [];
     if (keepSrpm) {
-      const path = join(directory.absolute, 'results', onlyBuiltSrpm(task.id, results.srpms));
+      const path = below(directory.absolute, 'results', onlyBuiltSrpm(task.id, results.srpms));
       checkSrpmTags(await readRpmHeader(path, signal));
       srpms = await outputs.send([path], signal);
     }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { built, keptSrpm, openBuildBench, rebuilt, src } from '../../../test/support/build-bench.ts';
 import { packageRow, tagRow } from '../../../test/support/hub-rows.ts';
+import { failureOf } from '../../../test/support/root-bench.ts';
 import { hubFault } from '../../../test/support/scripted-session.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
+import { outcomeOf } from '../../builder/outcome.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 
 describe('a build', () => {
@@ -169,6 +171,19 @@ describe('a build', () => {
     await expect(run('f1')).rejects.toMatchObject({
       ...{ faultCode: 1005, message: `${rebuilt} is not a source package` },
     });
+  });
+
+  it('ends when what was made has a path for a version', async () => {
+    const { put, run, session } = await openBuildBench();
+    await put(`work/${rebuilt}`, toSourceRpm({ version: '../../x' }));
+
+    const failure = await failureOf(run('f1'));
+
+    expect(outcomeOf(failure)).toEqual({
+      ...{ kind: 'fail', code: 1005, bug: false },
+      message: 'bad main header: its version "../../x" has a slash',
+    });
+    expect(session.methods).not.toContain('host.initBuild');
   });
 });
 

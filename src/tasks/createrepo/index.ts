@@ -1,6 +1,7 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { below } from '../../core/below.ts';
 import { repoStateName, repoStates } from '../../hub/schema.ts';
 import { defineTask } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
@@ -36,12 +37,12 @@ export const createrepo = defineTask({
     }
     await requireReposDirectory(topdir);
     const place = `repos/${repo.tagName}/${repoId}`;
-    const list = await stat(join(topdir, place, arch, 'pkglist')).catch(() => null);
+    const list = await stat(below(topdir, place, arch, 'pkglist')).catch(() => null);
     if (list === null) {
-      const missing = join(topdir, place, arch);
+      const missing = below(topdir, place, arch);
       throw new TaskFault(faultCode.generic, 'external', `Repo directory missing: ${missing}`);
     }
-    const comps = await stat(join(topdir, place, 'groups', 'comps.xml')).catch(() => null);
+    const comps = await stat(below(topdir, place, 'groups', 'comps.xml')).catch(() => null);
     const update = oldrepo !== null && config.kojid.createrepo_update;
     const [old, image] = await Promise.all([
       update ? findOldMetadata(context, oldrepo.id, arch) : null,

@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quote } from '../../buildroot/scripts.ts';
+import { below } from '../../core/below.ts';
 import type { TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { runRepoStep } from './repo-container.ts';
@@ -26,7 +27,7 @@ export async function findOldMetadata(
 ): Promise<string | null> {
   const old = await hub.repos.repoInfo(repoId, { strict: true, signal });
   const place = `repos/${old?.tagName}/${repoId}/${arch}/repodata`;
-  const found = await stat(join(config.kojid.topdir, place)).catch(() => null);
+  const found = await stat(below(config.kojid.topdir, place)).catch(() => null);
   if (found?.isDirectory()) return place;
   log.warn({ place }, 'the metadata of the old repo is missing');
   return null;

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { externalUrl, outOfReach, reposForArch } from '../../buildroot/external-urls.ts';
 import type { Mount } from '../../container/spec.ts';
+import { below } from '../../core/below.ts';
 import type { ExternalRepo, RepoInfo } from '../../hub/schema.ts';
 import type { TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault, TaskRefused } from '../errors.ts';
@@ -69,10 +70,10 @@ function chooseMergeMode(externals: readonly ExternalRepo[]): MergeMode {
 }
 
 async function bringInputs({ config, directory }: TaskContext, job: RepoJob, mode: MergeMode): Promise<void> {
-  const from = join(config.kojid.topdir, job.place);
+  const from = below(config.kojid.topdir, job.place);
   const into = join(directory.absolute, 'in');
   if (job.groups) await copyFile(join(from, 'groups', 'comps.xml'), join(into, 'comps.xml'));
-  if (mode !== 'bare') await copyFile(join(from, job.arch, 'blocklist'), join(into, 'blocklist'));
+  if (mode !== 'bare') await copyFile(below(from, job.arch, 'blocklist'), join(into, 'blocklist'));
 }
 
 async function describeFailure({ directory }: TaskContext, code: number): Promise<string> {

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isAmong } from '../../config/accept-rules.ts';
+import { below } from '../../core/below.ts';
 import { isPythonTrue } from '../../core/python-truth.ts';
 import type { RepoOptions } from '../../hub/repos-api.ts';
 import type { TagInfo } from '../../hub/schema.ts';
@@ -50,7 +51,7 @@ export const newRepo = defineTask({
     const opts = await repoOptions(params, tag, context);
     const { repoId, eventId } = await hub.repos.repoInit(tag.id, { taskId: task.id, event, opts }, signal);
 
-    const directory = join(config.kojid.topdir, 'repos', tag.name, String(repoId));
+    const directory = below(config.kojid.topdir, 'repos', tag.name, String(repoId));
     const old = config.kojid.createrepo_update ? await findOldRepo(context, tag) : null;
     const children = new Map<string, number>();
     // While this task waits its host has nothing to do for it, and the scheduler takes up to a minute to find one.

@@ -1,3 +1,4 @@
+import { printable } from '../../core/printable.ts';
 import type { ChangelogEntry, EndedBuild } from '../../hub/notifications-api.ts';
 import { formatChangelogDate, formatTimeLong } from './format-time.ts';
 import type { Mail } from './mail.ts';
@@ -38,12 +39,12 @@ export function toBuildMail(report: BuildReport, surroundings: MailSurroundings)
   const { build, status, changelog, tasks } = report;
   const { from, to, webUrl, timeZone } = surroundings;
   const tag = report.destTag ?? 'None';
-  const canceled = report.canceler === null ? '' : `\r\nCanceled by: ${report.canceler}`;
+  const canceled = report.canceler === null ? '' : `\r\nCanceled by: ${printable(report.canceler)}`;
   const lines = [
-    `Package: ${build.nvr}`,
-    `Tag: ${tag}`,
+    printable(`Package: ${build.nvr}`),
+    printable(`Tag: ${tag}`),
     `Status: ${status}${canceled}`,
-    `Built by: ${build.ownerName}`,
+    printable(`Built by: ${build.ownerName}`),
     `ID: ${build.id}`,
     `Started: ${formatTimeLong(build.createdTs, timeZone)}`,
     `Finished: ${formatTimeLong(build.completedTs, timeZone)}`,
@@ -71,19 +72,21 @@ export function toBuildMail(report: BuildReport, surroundings: MailSurroundings)
 const states = ['failed', 'canceled', 'closed'] as const;
 
 function changelogEntry({ date, author, text }: ChangelogEntry): string {
-  return `* ${formatChangelogDate(date)} ${author}\r\n${text.replaceAll('\n', '\r\n')}\r\n\r\n`;
+  return `* ${formatChangelogDate(date)} ${printable(author)}\r\n${text.replaceAll('\n', '\r\n')}\r\n\r\n`;
 }
 
 function failureLines({ build, tasks }: BuildReport, failure: string): string {
   const hosts = tasks
     .filter(({ state, host }) => state === 'failed' && host !== null)
-    .map(({ host, arch }) => `${host} (${arch})`);
-  return `\r\n${build.nvr} (${build.id}) failed on ${hosts.join(', ')}:\r\n  ${failure}`;
+    .map(({ host, arch }) => printable(`${host} (${arch})`));
+  return `\r\n${printable(build.nvr)} (${build.id}) failed on ${hosts.join(', ')}:\r\n  ${failure}`;
 }
 
 function sourceLines(tasks: readonly TaskReport[]): string {
   const names = [...new Set(tasks.flatMap(({ srpms }) => srpms))].sort();
-  return names.length === 0 ? '' : `SRPMS:\r\n${names.map((name) => `  ${name}`).join('')}\r\n\r\n`;
+  return names.length === 0
+    ? ''
+    : `SRPMS:\r\n${names.map((name) => `  ${printable(name)}`).join('')}\r\n\r\n`;
 }
 
 function taskLines(
@@ -98,8 +101,8 @@ function taskLines(
     const urlOf = ({ name, volume }: TaskFile) =>
       `${webUrl}/getfile?taskID=${task.id}&name=${name}&volume=${volume}`;
     return [
-      `Task ${task.id}${task.host === null ? '' : ` on ${task.host}`}\r\n`,
-      `Task Type: ${task.label}\r\n`,
+      `Task ${task.id}${task.host === null ? '' : ` on ${printable(task.host)}`}\r\n`,
+      `Task Type: ${printable(task.label)}\r\n`,
       fileLines('logs', task.logs.map(urlOf)),
       fileLines(
         'rpms',
@@ -114,7 +117,7 @@ function taskLines(
 }
 
 function fileLines(kind: string, urls: readonly string[]): string {
-  return urls.length === 0 ? '' : `${kind}:\r\n${urls.map((url) => ` ${url}\r\n`).join('')}`;
+  return urls.length === 0 ? '' : `${kind}:\r\n${urls.map((url) => ` ${printable(url)}\r\n`).join('')}`;
 }
 
 /** Where a volume's files lie (`koji/__init__.py PathInfo.volumedir`). */

@@ -84,6 +84,21 @@ describe('tagNotification', () => {
   });
 });
 
+describe('what a mail says of others', () => {
+  it('stays on the line that it is on', async () => {
+    const { run, session, server } = await setUp('tagNotification');
+    const sneaky = 'x\r\nStatus: complete\r\n';
+    session.on('getTag', { ...tag, name: `f1${sneaky}` }).on('getUser', { ...user, name: `dev${sneaky}` });
+    session.on('getBuild', buildRow({ nvr: `hello-1-1${sneaky}`, package_name: `hello${sneaky}` }));
+
+    await run(tagNotification, ['dev@example.com'], false, 10, null, 90, 21, null, 'no');
+
+    const [mail] = server.mails;
+    expect(mail?.text.match(/^(X-Koji-)?Status: .*$/gm)).toEqual(['X-Koji-Status: failed', 'Status: failed']);
+    expect(mail?.text).toContain('User: devx\\x0d\\x0aStatus: complete\\x0d\\x0a\r\n');
+  });
+});
+
 describe('buildNotification', () => {
   it('fails with what is wrong when the build has a state that there is not', async () => {
     const { run } = await setUp('buildNotification');

@@ -54,6 +54,13 @@ describe('toMessage', () => {
     ]);
   });
 
+  it('writes what is no text in fields and body as escapes', () => {
+    const message = text({ subject: 'a\x9b2J\u202eb', body: 'a\x1b[2J\tb\r\n\u2028\rc\r\n' });
+
+    expect(fieldsOf(message)[1]).toBe('Subject: a\\x9b2J\\u202eb');
+    expect(bodyOf(message)).toBe('a\\x1b[2J\tb\r\n\\u2028\\x0dc\r\n');
+  });
+
   it('encodes what is not ASCII in fields, but no address', () => {
     const message = text({
       from: 'Bäume <koji@example.com>',

@@ -2,6 +2,8 @@ import addressparser from 'nodemailer/lib/addressparser';
 import { encodeWords } from 'nodemailer/lib/mime-funcs';
 import { encode as encodeQuotedPrintable, wrap } from 'nodemailer/lib/qp';
 
+import { printable, printableLines } from '../../core/printable.ts';
+
 /** A mail as kojid words it. */
 export interface Mail {
   /** A mailbox, with or without a name: `Koji <koji@example.com>`. */
@@ -10,6 +12,7 @@ export interface Mail {
   readonly subject: string;
   /** Further header fields, in order; a name may come twice. */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Of lines that are printable one by one, where texts of others could make up more. */
   readonly body: string;
 }
 
@@ -21,7 +24,7 @@ const longestLineBytes = 998;
  * is, and what a mail needs besides to be read rightly: date, id, character set.
  */
 export function toMessage(mail: Mail, stamp: { readonly date: Date; readonly id: string }): Buffer {
-  const body = Buffer.from(mail.body.replaceAll(/\r?\n/g, '\r\n'));
+  const body = Buffer.from(printableLines(mail.body.replaceAll('\r\n', '\n')).replaceAll('\n', '\r\n'));
   const { encoding, text } = encodeBody(body);
   const fields = [
     `From: ${mailbox(mail.from)}`,
@@ -72,5 +75,5 @@ function toField(mailboxes: readonly string[]): string {
 
 function oneLine(value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a header
-  return value.replaceAll(/[\x00-\x1f\x7f]+/g, ' ');
+  return printable(value.replaceAll(/[\x00-\x1f\x7f]+/g, ' '));
 }

@@ -1,3 +1,4 @@
+import { printable } from '../../core/printable.ts';
 import type { Mail } from './mail.ts';
 
 /** A build that was tagged, untagged or moved, or was to be. */
@@ -24,15 +25,15 @@ export function toTagMail(
     ...(intoTag === null ? [] : [`into ${intoTag}`]),
   ];
   const how = failure === null ? 'successfully' : 'unsuccessfully';
-  const subject = `${build.nvr} ${how} ${action} ${places.join(' ')} by ${userName}`;
+  const subject = printable(`${build.nvr} ${how} ${action} ${places.join(' ')} by ${userName}`);
   const lines = [
-    `Package: ${build.packageName}`,
-    `NVR: ${build.nvr}`,
-    `User: ${userName}`,
+    printable(`Package: ${build.packageName}`),
+    printable(`NVR: ${build.nvr}`),
+    printable(`User: ${userName}`),
     `Status: ${status}`,
     `Tag Operation: ${action}`,
-    ...(fromTag === null ? [] : [`From Tag: ${fromTag}`]),
-    ...(intoTag === null ? [] : [`Into Tag: ${intoTag}`]),
+    ...(fromTag === null ? [] : [printable(`From Tag: ${fromTag}`)]),
+    ...(intoTag === null ? [] : [printable(`Into Tag: ${intoTag}`)]),
     '',
     subject,
     ...(failure === null ? [] : ['Operation failed with the error:', `    ${failure}`]),

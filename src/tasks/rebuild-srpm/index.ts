@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { sourceNotInstallable } from '../../buildroot/scripts.ts';
+import { below } from '../../core/below.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
 import { checkSrpmName, onlyRebuiltSrpm, requireOneSpec } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
@@ -46,7 +46,7 @@ export const rebuildSrpm = defineTask({
     const results = await rebuild(context, buildroot, source.path);
 
     const name = onlyRebuiltSrpm('the buildroot', results.srpms);
-    const path = join(directory.absolute, 'results', name);
+    const path = below(directory.absolute, 'results', name);
     checkSrpmName(await readRpmHeader(path, signal), name);
     const [sent = null] = await outputs.send([path], signal);
     await buildroot.logPackageManager();

@@ -5,6 +5,7 @@ import { payloadhash, playRoot, type RootPlay } from '../../../test/support/fake
 import { failureOf } from '../../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
+import { outcomeOf } from '../../builder/outcome.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { rebuildSrpm } from './index.ts';
 
@@ -95,11 +96,20 @@ describe('rebuildSRPM', () => {
       { builds: [{ srpms: { 'a.src.rpm': '', 'b.src.rpm': '' } }] },
       'Multiple srpms found in',
     ],
+    [
+      'a package with a path for a release',
+      { builds: [{ srpms: { [made]: toSourceRpm({ release: '0/../x' }) } }] },
+      `${made}: bad main header: its release "0/../x" has a slash`,
+    ],
     ['another name', { builds: [{ srpms: { 'other-1-1.src.rpm': toSourceRpm() } }] }, 'srpm name mismatch: '],
   ])('fails when rpmbuild leaves %s', async (_what, play, message) => {
     const { run } = await setUp(play);
 
-    await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: expect.stringContaining(message) });
+    const failure = await failureOf(run());
+
+    expect(outcomeOf(failure)).toMatchObject({
+      ...{ kind: 'fail', code: 1005, bug: false, message: expect.stringContaining(message) },
+    });
   });
 
   it.each([

@@ -96,7 +96,7 @@ async function compare(
     (note) => out.write(`${printableLines(note)}\n`),
     signal,
   )) {
-    out.write(printableLines(formatComparison(comparison)));
+    out.write(formatComparison(comparison));
     comparisons.push(comparison);
   }
   return comparisons;

@@ -98,6 +98,20 @@ describe('TagRoot.addBuildRequires', () => {
     expect(logs.texts.root).toContain('rpmbuild -br wrote no list of build requirements; see build.log\n');
   });
 
+  it('fails with status 40 when package code leaves a package that has a path for a version', async () => {
+    const { withSource } = await openRootBench({
+      sources: [{ srpms: { 'a-1-1.src.rpm': toSourceRpm({ version: '../x' }) } }],
+    });
+    const root = await withSource();
+
+    expect(await failureOf(root.addRemadeRequires(never))).toMatchObject({
+      status: 40,
+      blame: 'package',
+      message:
+        'rpmbuild -bs made a package that cannot be read and exited with status 40; see root.log for more information: a-1-1.src.rpm: bad main header: its version "../x" has a slash',
+    });
+  });
+
   it('fails with status 30 when a requirement cannot be had', async () => {
     const { withSource } = await openRootBench({
       solve: (attempt) => (attempt === 1 ? ['bash'] : 1),

@@ -289,6 +289,33 @@ describe('compareTarget', () => {
     await expect(run()).rejects.toThrow(/hello-1.0-1.noarch.rpm of task 7 is no longer on the hub/);
   });
 
+  it.each([
+    [
+      'version',
+      toSourceRpm({ version: '../../x', builtFrom: 'a.src.rpm' }),
+      'its version "../../x" has a slash',
+    ],
+    ['source package', toSourceRpm({ builtFrom: '../x' }), 'its source package "../x" has a slash'],
+  ])('cannot compare a package that has a path for a %s', async (_what, bytes, message) => {
+    const { put, run } = await setUp();
+    await put('work/tasks/7/7/hello-1.0-1.noarch.rpm', bytes);
+
+    await expect(run()).rejects.toMatchObject({
+      code: 'cannot-compare',
+      message: `hello-1.0-1.noarch.rpm of task 7 cannot be read: bad main header: ${message}`,
+    });
+  });
+
+  it('asks for no file outside of the tree, whatever the hub answers', async () => {
+    const { session, run, put } = await setUp();
+    await put('../secret/hello-1.0-1.noarch.rpm', rpm);
+    session.on('getBuild', null).on('getTaskResult', {
+      ...{ rpms: ['../../secret/hello-1.0-1.noarch.rpm'], srpms: [], logs: [], brootid: 9 },
+    });
+
+    await expect(run()).rejects.toThrow('hello-1.0-1.noarch.rpm of task 7 is no longer on the hub');
+  });
+
   it('builds with the newest repo of the tag when it is told to', async () => {
     const { session, put, run } = await setUp();
     await put(`repos/f1-build/71/${here}/rpmlist.jsonl`, '');

@@ -33,6 +33,15 @@ describe('formatComparison', () => {
       '',
     ]);
   });
+
+  it('lets no name or note make up a line, or reach the terminal as it is', () => {
+    const sneaky = 'x\n  no difference\x1b[2J\u202e';
+    const shown = formatComparison({ ...comparison, source: sneaky, notes: [sneaky] }).split('\n');
+
+    expect(shown).toHaveLength(12);
+    expect(shown[0]).toContain('x\\x0a  no difference\\x1b[2J\\u202e for x86_64');
+    expect(shown[5]).toBe('  note: x\\x0a  no difference\\x1b[2J\\u202e');
+  });
 });
 
 describe('toReportJson', () => {

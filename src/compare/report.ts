@@ -1,3 +1,4 @@
+import { printable } from '../core/printable.ts';
 import type { Comparison, Finding } from './comparison.ts';
 import { whitelist } from './whitelist.ts';
 
@@ -6,7 +7,7 @@ export function unexcused(comparisons: readonly Comparison[]): readonly Finding[
   return comparisons.flatMap(({ findings }) => findings.filter(({ allowedBy }) => allowedBy === null));
 }
 
-/** A comparison for people: what was held against what, what differs, and what differs by nature. */
+/** A comparison for people: what was held against what, what differs, and what differs by nature. Each line is printable. */
 export function formatComparison(comparison: Comparison): string {
   const { taskId, arch, source, repo, theirs, ours, findings } = comparison;
   const open = findings.filter(({ allowedBy }) => allowedBy === null);
@@ -21,7 +22,7 @@ export function formatComparison(comparison: Comparison): string {
     ...formatExcused(findings),
     `  ${open.length === 0 ? 'no difference' : `${open.length} differences`} outside the whitelist`,
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(printable).join('\n')}\n`;
 }
 
 function formatFinding({ subject, what, of, ours, theirs }: Finding): readonly string[] {

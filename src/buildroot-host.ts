@@ -14,6 +14,8 @@ import { LateRemovals } from './container/late-removals.ts';
 import type { ContainerManager } from './container/manager.ts';
 import type { ResourceLimits } from './container/spec.ts';
 import type { Clock } from './core/clock.ts';
+import { readProxies, repoProxies } from './core/host-proxies.ts';
+import { readHostTrust, toBundle } from './core/host-trust.ts';
 import type { Logger } from './core/logger.ts';
 import { type Meter, noMeter } from './core/meter.ts';
 import { fullHostName } from './full-host-name.ts';
@@ -27,6 +29,8 @@ export interface BuildrootGround {
   /** The worker's own area; what was prepared before lies below it, and outlives the worker. */
   readonly workDir: string;
   readonly log: Logger;
+  /** Its proxies and trust store count; left out: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Counts what buildroots take; left out: nobody does. */
   readonly meter?: Meter;
 }
@@ -34,7 +38,7 @@ export interface BuildrootGround {
 /** What all buildroots of this host share, by its configuration. */
 export async function buildrootHost(
   config: Config,
-  { containers, clock, workerId, workDir, log, meter = noMeter }: BuildrootGround,
+  { containers, clock, workerId, workDir, log, env = process.env, meter = noMeter }: BuildrootGround,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant } = config;
   return {
@@ -43,6 +47,7 @@ export async function buildrootHost(
     meter,
     workerId,
     hostname: hostname(),
+    network: { caBundle: toBundle(await readHostTrust(env)), proxies: readProxies(env) },
     localTime: await readlink('/etc/localtime').catch(() => null),
     site: {
       vendor: kojid.vendor,
@@ -60,7 +65,7 @@ export async function buildrootHost(
       ...(adjutant.build_idle_timeout === 0 ? {} : { idleMs: adjutant.build_idle_timeout * 1000 }),
     },
     removals: new LateRemovals(log),
-    cache: openCache(config, { containers, workDir, clock, log }),
+    cache: openCache(config, { containers, workDir, clock, log, env }),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
   };
@@ -93,9 +98,15 @@ export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
 /** What was prepared before, below a worker's area. */
 export function openCache(
   { kojid }: Pick<Config, 'kojid'>,
-  { containers, workDir, clock, log }: Pick<BuildrootGround, 'containers' | 'workDir' | 'clock' | 'log'>,
+  {
+    containers,
+    workDir,
+    clock,
+    log,
+    env = process.env,
+  }: Pick<BuildrootGround, 'containers' | 'workDir' | 'clock' | 'log' | 'env'>,
 ): BuildrootCache {
-  const urls = new UrlReader(kojid.yum_proxy, clock);
+  const urls = new UrlReader(repoProxies(kojid.yum_proxy, readProxies(env)), clock);
   const place = (name: string) => join(workDir, 'cache', name);
   const snapshots = new SnapshotStore(containers, place('snapshots'), log);
   const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;

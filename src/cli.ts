@@ -3,6 +3,8 @@ import { runCacheCommand } from './cache-command.ts';
 import { runCompareCommand } from './compare-command.ts';
 import { checkConfig } from './config/check-config.ts';
 import { CommandLineError, parseDaemonArguments } from './config/command-line.ts';
+import { BuilderError } from './core/errors.ts';
+import { readHostTrust, trustAsHost } from './core/host-trust.ts';
 import { printableLines } from './core/printable.ts';
 import { runDevHubCommand } from './devhub-command.ts';
 import { runDoctorCommand } from './doctor-command.ts';
@@ -90,6 +92,21 @@ async function run(argv: readonly string[]): Promise<number> {
   return runDaemon(parseDaemonArguments(argv), process.env);
 }
 
+/** Commands that speak to no other host. */
+const withoutNetwork: readonly (string | undefined)[] = ['version', 'help', 'check-config'];
+
+/** What the host trusts holds for what this process does, too. */
+async function settleWithHost(command: string | undefined): Promise<void> {
+  // As mock's: containers with other users read what is written here, and results are for others, too.
+  process.umask(0o022);
+  if (withoutNetwork.includes(command)) return;
+  const trust = await readHostTrust(process.env);
+  trustAsHost(trust);
+  // doctor has a finding for each.
+  if (command !== 'doctor')
+    for (const problem of trust.problems) process.stderr.write(`koji-adjutant: trust store: ${problem}\n`);
+}
+
 /** The file lies beside src as well as beside dist. */
 async function version(): Promise<string> {
   const file: unknown = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
@@ -99,9 +116,14 @@ async function version(): Promise<string> {
 }
 
 try {
+  await settleWithHost(process.argv[2]);
   // Sockets of an engine or a hub that no longer matter must not keep the process.
   process.exit(await run(process.argv.slice(2)));
 } catch (error) {
+  if (error instanceof BuilderError && error.code === 'node-too-old') {
+    process.stderr.write(`koji-adjutant: ${error.message}\n`);
+    process.exit(78);
+  }
   if (!(error instanceof CommandLineError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`${printableLines(text)}\n`);

@@ -13,6 +13,7 @@ import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
+import { readProxies } from './core/host-proxies.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import { printableLines } from './core/printable.ts';
 import { AnonymousSession } from './hub/anonymous-session.ts';
@@ -113,6 +114,7 @@ async function openWorkshop(
   const transport = createTransport({
     ...{ server: kojid.server, secure: false, timeoutMs: answerMs },
     tls: await loadTls(hubTlsOf(config)),
+    proxies: readProxies(process.env),
   });
   const settings = { ...retries, clock, transport, log };
   const hub = new HubQuestions(new AnonymousSession(settings, readOnlyMethods), clock);
@@ -131,7 +133,7 @@ async function openWorkshop(
   return {
     ...{ hub, policy, log, host: area.host, id: area.id },
     openWork: () => area.openWork(),
-    files: new HubFiles(kojid.topurl, kojid.topdir),
+    files: new HubFiles(kojid.topurl, kojid.topdir, readProxies(process.env)),
     mockBootstrapImage: kojid.mock_bootstrap_image,
     networkEnabled: adjutant.network_enabled,
   };

@@ -7,6 +7,7 @@ import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
 import { systemClock } from './core/clock.ts';
+import { readHostTrust } from './core/host-trust.ts';
 import { createLogger } from './core/logger.ts';
 import { defaultImage, machineArch } from './default-image.ts';
 import { type Finding, fail, formatFinding, ok, warn } from './doctor/finding.ts';
@@ -79,6 +80,7 @@ async function examine(
         taskMethods: taskMethods(),
         image: defaultImage(adjutant.task_image_default),
         limits: await containerLimits(config),
+        trust: await readHostTrust(env),
         connectEngine: async (signal) => reachEngine(config, places, env, clock, log, signal),
         connectHub: async () => {
           const { transport, auth, expectedUser } = await hubConnection(config);

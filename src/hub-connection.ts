@@ -4,6 +4,7 @@ import { authOf, hubTlsOf, principalOf } from './config/auth.ts';
 import { keytabProblem } from './config/keytab.ts';
 import type { Config } from './config/schema.ts';
 import { BuilderError, describeError } from './core/errors.ts';
+import { readProxies } from './core/host-proxies.ts';
 import { fullHostName } from './full-host-name.ts';
 import type { HubAuth } from './hub/auth/auth.ts';
 import { createAuth } from './hub/auth/create-auth.ts';
@@ -26,18 +27,23 @@ const defaultTimeoutSeconds = 12 * 3600;
 
 /**
  * The way to the hub that the configuration describes; nothing is sent yet. Rejects with BuilderError
- * `tls-config` or `auth-config` when a certificate or keytab cannot be used or there is no way to log in.
+ * `tls-config`, `auth-config` or `proxy-config` when a certificate, keytab or proxy cannot be used or there is no way to log in.
  */
-export async function hubConnection(config: Config): Promise<HubConnection> {
+export async function hubConnection(
+  config: Config,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<HubConnection> {
   const { kojid } = config;
   const choice = authOf(config);
   const hubTls = hubTlsOf(config);
   const tls = await loadTls({ ...hubTls, ...(choice.kind === 'certificate' ? choice : {}) });
+  const proxies = readProxies(env);
   const bare = createTransport({
     server: kojid.server,
     // As kojid does: only passwords go where the address says http.
     secure: choice.kind !== 'password',
     tls,
+    proxies,
     timeoutMs: (kojid.timeout ?? defaultTimeoutSeconds) * 1000,
   });
   const session = {
@@ -50,7 +56,7 @@ export async function hubConnection(config: Config): Promise<HubConnection> {
   if (choice.kind === 'kerberos') {
     const principal = principalOf(choice, await fullHostName());
     await checkKeytab(choice.keytabPath, principal);
-    const transport = negotiateTransport(bare, { ...choice, ...hubTls, principal });
+    const transport = negotiateTransport(bare, { ...choice, ...hubTls, principal, proxies });
     // The hub maps principals to users as it likes.
     return { transport, auth: createAuth({ kind: 'kerberos', principal }), session, expectedUser: null };
   }

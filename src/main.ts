@@ -16,6 +16,7 @@ import type { Places } from './container/podman/resolve-mounts.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { withDeadline } from './core/deadline.ts';
 import { BuilderError, describeError } from './core/errors.ts';
+import { readProxies } from './core/host-proxies.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import { printableLines } from './core/printable.ts';
 import { ensureDefaultImage } from './default-image.ts';
@@ -99,6 +100,7 @@ export async function runDaemon(
 const configurationErrors = new Set([
   'auth-config',
   'tls-config',
+  'proxy-config',
   'login-failed',
   // Kerberos: no ticket could be had or was taken.
   'hub-login',
@@ -223,7 +225,7 @@ async function makeDaemon(
         (await apis.tags.buildConfig(tagId, { event: event ?? null, signal: by })).extra,
       clock,
     ),
-    files: new HubFiles(kojid.topurl, kojid.topdir),
+    files: new HubFiles(kojid.topurl, kojid.topdir, readProxies(process.env)),
     workDir: adjutant.state_dir,
     random: Math.random,
   };

@@ -16,6 +16,7 @@ import type { ContainerManager, ImageInfo } from './container/manager.ts';
 import { below } from './core/below.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
+import { readProxies, repoProxies } from './core/host-proxies.ts';
 import { createLogger } from './core/logger.ts';
 import { PrintableOutput, printableLines } from './core/printable.ts';
 import { defaultImage, ensureDefaultImage, machineArch } from './default-image.ts';
@@ -116,7 +117,12 @@ async function build(
     );
   const repos = await Promise.all(args.repo.map(toRepo));
   if (args.packages === undefined)
-    await checkGroup(args.group, repos, new UrlReader(config.kojid.yum_proxy, clock), signal);
+    await checkGroup(
+      args.group,
+      repos,
+      new UrlReader(repoProxies(config.kojid.yum_proxy, readProxies(env)), clock),
+      signal,
+    );
 
   const log = createLogger(args.verbose ? 'info' : 'silent', pino.destination(2));
   const directory = cacheDirectory(args.cacheDir, env);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported } from '../buildroot/errors.ts';
+import { ImageProgramFailed, StepNotBegun } from '../buildroot/step-blame.ts';
 import { ContainerError, type ContainerErrorCode } from '../container/errors.ts';
 import { BuilderError } from '../core/errors.ts';
 import { HubFault, HubProtocolError, HubTransportError, SessionLost } from '../hub/faults.ts';
@@ -42,6 +43,16 @@ const containerOutcomes: Readonly<Record<ContainerErrorCode, object>> = {
 };
 
 describe('outcomeOf', () => {
+  it('leaves a step that could not begin here to other hosts, and to this one later', () => {
+    const error = new StepNotBegun('rpmbuild', '/bin/bash: /adjutant/in/build-1.sh: Permission denied');
+    expect(outcomeOf(error)).toEqual({ kind: 'refuse', soft: true, message: error.message });
+  });
+
+  it('fails a task whose bootstrap image does not work', () => {
+    const error = new ImageProgramFailed('solve @build', 'image:1', 'was ended by signal 11 (SIGSEGV)');
+    expect(outcomeOf(error)).toEqual({ kind: 'fail', code: 1012, message: error.message, bug: false });
+  });
+
   it.each([
     ['a file', Object.assign(new Error('write'), { code: 'ENOSPC' })],
     [

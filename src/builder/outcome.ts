@@ -49,7 +49,8 @@ export function outcomeOf(error: unknown): Outcome {
       return { kind: 'free', message: error.message };
     if (error.code === 'buildroot-unsupported')
       return { kind: 'refuse', soft: false, message: error.message };
-    if (error.code === 'host-lacks') return { kind: 'refuse', soft: true, message: error.message };
+    if (['host-lacks', 'step-not-begun'].includes(error.code))
+      return { kind: 'refuse', soft: true, message: error.message };
     return fail(
       faultCodeOf(error) ?? (error.blame === 'package' ? faultCodes.build : faultCodes.generic),
       error.message,

@@ -10,6 +10,7 @@ import { containerName } from '../container/names.ts';
 import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Meter } from '../core/meter.ts';
+import type { HostNetwork } from './host-network.ts';
 import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from './mock-environment.ts';
 import type { PackageRepo } from './package-repos.ts';
 
@@ -21,6 +22,8 @@ export interface BuildrootHost {
   readonly site: SiteSettings;
   readonly workerId: string;
   readonly hostname: string;
+  /** For containers with the host's network. */
+  readonly network: HostNetwork;
   /** Target of the host's /etc/localtime, which mock passes on; null when there is none. */
   readonly localTime: string | null;
   readonly limits: ResourceLimits;
@@ -111,8 +114,10 @@ export function solveContainer(
     parent === null
       ? []
       : [{ kind: 'root', container: parent, path: '/', target: '/mnt/root', access: 'copy' }];
+  const container = bootstrapContainer(host, request, 'solve', attempt);
   return {
-    ...bootstrapContainer(host, request, 'solve', attempt),
+    ...container,
+    env: { ...container.env, ...host.network.proxies },
     command: ['/bin/bash', `/adjutant/in/solve-${attempt}.sh`],
     capabilities: solveCapabilities,
     network: 'host',
@@ -271,7 +276,8 @@ function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: st
 function packageContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
   return {
     ...identity(host, request, phase, attempt),
-    env: planEnvironment(request.extra),
+    // As mock does; where there is no network a proxy would only lead tests astray.
+    env: { ...(request.network === 'host' ? host.network.proxies : {}), ...planEnvironment(request.extra) },
     workdir: '/',
     user: { uid: buildUser.uid, gid: buildUser.gid },
     capabilities: [],

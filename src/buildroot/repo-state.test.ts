@@ -5,7 +5,7 @@ import { UrlReader } from '../cache/url-reader.ts';
 import { parseRepoState, readRepoState } from './repo-state.ts';
 
 const never = new AbortController().signal;
-const urls = new UrlReader(null, new ManualClock());
+const urls = new UrlReader({}, new ManualClock());
 
 interface Part {
   readonly type: string;

@@ -1,4 +1,3 @@
-import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
@@ -8,12 +7,14 @@ import type { Clock } from '../core/clock.ts';
 import { saysDiskFull } from '../core/disk-full.ts';
 import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
+import { copyReadable, writeReadable } from '../core/readable-files.ts';
 import type { EarlierPart, History, Phase } from '../journal/history.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { describeLimit } from './limits.ts';
 import { goneMeanwhile, type PhaseOptions, PhaseResult, runPhase } from './run-phase.ts';
 import { sourceNotInstallable } from './scripts.ts';
+import { blameHost, judgedStatus } from './step-blame.ts';
 
 /** The logs that the steps of a root write, besides those that mock's plugins would. */
 export interface RootLogs {
@@ -73,16 +74,12 @@ export class RootGround {
 
   /** Writes a file that phases read. One that is at work, since before a restart of the daemon, reads on in the old. */
   async write(below: string, content: string): Promise<void> {
-    const path = this.path(below);
-    await writeFile(`${path}.new`, content);
-    await rename(`${path}.new`, path);
+    await writeReadable(this.path(below), content);
   }
 
   /** Copies a file to where phases read it, in the same way. */
   async copy(from: string, below: string): Promise<void> {
-    const path = this.path(below);
-    await copyFile(from, `${path}.new`);
-    await rename(`${path}.new`, path);
+    await copyReadable(from, this.path(below));
   }
 
   /** Creates a container that is removed with the task at the latest, also when that ends while it is being made. */
@@ -177,7 +174,11 @@ export class RootGround {
     const said = Buffer.from(end).toString();
     if (code !== 0 && saysDiskFull(said))
       throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
-    if (code === 0 || ranInto === null) return { code, end: said };
+    if (code === 0) return { code, end: said };
+    if (ranInto === null) {
+      blameHost(title, code, said, this.request.image);
+      return { code, end: said };
+    }
     const limit = describeLimit(ranInto);
     await this.logs.root.write(`${missingNewline(end)}${title}: ${limit}\n`);
     throw new BuildrootStepFailed(`${title} (status ${code})`, notPrepared, { limit });
@@ -211,6 +212,7 @@ export class RootGround {
         return runPhase(running, tail, clock, signal, { ...before, timeoutMs, started });
       },
     });
+    blameHost(title, result.code, result.end.toString(), null);
     const failure = judge(title, result, verdict, rpmbuildTimeoutSeconds);
     if (failure === null) return result.code;
     const { step, limit } = failure;
@@ -293,7 +295,7 @@ const tookTooLong = 11;
 
 function judge(
   title: string,
-  { code, timedOut, ranInto }: PhaseResult,
+  { code: ended, timedOut, ranInto }: PhaseResult,
   { fine, failure }: Verdict,
   timeoutSeconds: number,
 ) {
@@ -301,6 +303,7 @@ function judge(
     return new BuildrootStepFailed(title, tookTooLong, {
       limit: `killed by rpmbuild_timeout after ${timeoutSeconds} s`,
     });
+  const code = judgedStatus(ended);
   const limit = ranInto === null ? {} : { limit: describeLimit(ranInto) };
   if (ranInto?.limit === 'idle') return new BuildrootStepFailed(title, tookTooLong, limit);
   const wasKilled = ranInto !== null && ['disk', 'log'].includes(ranInto.limit);

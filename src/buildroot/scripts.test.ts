@@ -272,7 +272,7 @@ describe('scripts that run rpmbuild', () => {
     ['-bs --nodeps', rebuildSourceScript('s.src.rpm')],
   ])('run rpmbuild %s after unpacking', (options, script) => {
     expect(script).toContain('/usr/bin/rpm -Uvh --nodeps /adjutant/in/s.src.rpm');
-    expect(script.trimEnd().split('\n').at(-2)).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
+    expect(script).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
     expect(script.match(/exit 40/g)).toHaveLength(2);
   });
 
@@ -283,7 +283,7 @@ describe('scripts that run rpmbuild', () => {
     ['-ba --noprep --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', null, 'prepared')],
   ])('run rpmbuild %s where it was unpacked before', (options, script) => {
     expect(script).not.toContain('rpm -U');
-    expect(script.trimEnd().split('\n').at(-2)).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
+    expect(script).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
     expect(script.match(/exit 40/g)).toHaveLength(1);
   });
 
@@ -323,7 +323,7 @@ describe('scripts that run rpmbuild', () => {
   it('stay as the first process, to reap what a build leaves behind, and end as rpmbuild did', () => {
     const lines = buildScript('s.src.rpm', 'noarch', 'linux32', 'empty').trimEnd().split('\n');
 
-    expect(lines.at(-1)).toBe('exit "$?"');
+    expect(lines.at(-1)).toBe('exit "$status"');
     expect(lines.filter((line) => /^exec (?!<)/.test(line))).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import { buildUser } from './mock-environment.ts';
+import { passStatusOn } from './step-blame.ts';
 
 /**
  * The scripts that are the main processes of a buildroot's containers. Each runs once; what it needs
@@ -288,7 +289,8 @@ function rpmbuild(
     // Shells count from here, as under mock.
     'unset SHLVL',
     `${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$@"`)} rpmbuild "$@" ~/build/SPECS/"$spec"`,
-    then === 'done' ? 'exit "$?"' : 'status=$?; [ "$status" -eq 0 ] || exit "$status"',
+    ...passStatusOn,
+    then === 'done' ? 'exit "$status"' : '[ "$status" -eq 0 ] || exit "$status"',
   ];
 }
 

@@ -1,3 +1,4 @@
+import { trustLines } from './host-network.ts';
 import { eligibleManagers, type PackageManagerName, type SolveGoal } from './package-manager.ts';
 import { personalityPrefix, quote, script } from './scripts.ts';
 
@@ -32,6 +33,7 @@ export function solveScript(
     ),
     `  exit ${noPackageManager}`,
     'fi',
+    ...trustLines,
     'mkdir -p /mnt/root /adjutant/solve/cache /adjutant/solve/logs',
     `${personalityPrefix(personality)}"$manager" "$@"`,
     'status=$?',

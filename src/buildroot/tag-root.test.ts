@@ -111,7 +111,40 @@ describe('TagRoot.prepare', () => {
     ).toEqual([build]);
   });
 
-  it.each([1, 137, 30])('fails with status 30 when the solver ends with %i', async (code) => {
+  it('gives the solver what the host trusts and its proxies, and a build without network neither', async () => {
+    const proxies = { http_proxy: 'http://proxy:3128', no_proxy: 'hub' };
+    const network = { caBundle: 'AUTHORITIES\n', proxies };
+    const { withSource, spec, directory } = await openRootBench(
+      { builds: [{ srpms: { 'a.src.rpm': '' } }] },
+      { network },
+    );
+    const root = await withSource();
+    await root.addBuildRequires(never).then((source) => root.build(source, never));
+
+    expect(spec('solve-1')?.env).toMatchObject(proxies);
+    expect(await readFile(join(directory, 'in/ca-bundle.crt'), 'utf8')).toBe('AUTHORITIES\n');
+    expect(await readFile(join(directory, 'in/solve-1.sh'), 'utf8')).toContain('SSL_CERT_FILE=/adjutant/in/');
+    for (const name of ['install-1', 'build-1']) expect(spec(name)?.env).not.toHaveProperty('http_proxy');
+  });
+
+  it('gives proxies to a build with network, below those of its tag', async () => {
+    const { withSource, spec } = await openRootBench(
+      { builds: [{ srpms: { 'a.src.rpm': '' } }] },
+      {
+        network: { proxies: { http_proxy: 'http://proxy:3128', https_proxy: 'http://proxy:3128' } },
+        request: { network: 'host', extra: { 'rpm.env.http_proxy': 'http://tag' } },
+      },
+    );
+    const root = await withSource();
+    await root.addBuildRequires(never).then((source) => root.build(source, never));
+
+    expect(spec('build-1')?.env).toMatchObject({
+      http_proxy: 'http://tag',
+      https_proxy: 'http://proxy:3128',
+    });
+  });
+
+  it.each([1, 3, 30])('fails with status 30 when the solver ends with %i', async (code) => {
     const { prepare, created, logs } = await openRootBench({ solve: () => code });
 
     expect(await failureOf(prepare())).toMatchObject({
@@ -121,6 +154,23 @@ describe('TagRoot.prepare', () => {
 
     expect(created()).not.toContain('install-1');
     expect(logs.steps.at(-1)).toBe('finish solve @build');
+  });
+
+  it('blames image and host when the solver crashes, and this host alone when its script cannot be read', async () => {
+    const crashed = await openRootBench({ solve: () => 139 });
+    expect(await failureOf(crashed.prepare())).toMatchObject({
+      code: 'image-program-failed',
+      message: expect.stringMatching(
+        /^solve @build was ended by signal 11 \(SIGSEGV\): .* image localhost\/image:1 /,
+      ),
+    });
+
+    const installOutput = () => '/bin/bash: /adjutant/in/install-1.sh: Permission denied\n';
+    const unread = await openRootBench({ install: () => 126, installOutput });
+    expect(await failureOf(unread.prepare())).toMatchObject({
+      code: 'step-not-begun',
+      message: expect.stringMatching(/^install @build could not begin on this host: .*Permission denied/),
+    });
   });
 
   it('fails with status 30 when the installation fails', async () => {
@@ -237,6 +287,25 @@ describe('TagRoot.build', () => {
     expect(script).not.toContain('-bs ');
     expect(logs.texts.root).not.toContain('status 97');
   });
+
+  it.each([126, 127])(
+    'takes %i of rpmbuild itself for a failure of the package, and not that of bash',
+    async (status) => {
+      const output = '/bin/bash: /adjutant/in/build-1.sh: Permission denied\n';
+      const own = await openRootBench({ builds: [{ code: status + 100, output }] });
+      const built = await own.withSource();
+      expect(await failureOf(built.build(await built.addBuildRequires(never), never))).toMatchObject({
+        status,
+      });
+
+      const host = await openRootBench({ builds: [{ code: status, output }] });
+      const root = await host.withSource();
+      expect(await failureOf(root.build(await root.addBuildRequires(never), never))).toMatchObject({
+        code: 'step-not-begun',
+        blame: 'builder',
+      });
+    },
+  );
 
   it('takes 97 of rpmbuild itself for a failure', async () => {
     const { withSource } = await openRootBench({

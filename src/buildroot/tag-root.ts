@@ -3,11 +3,13 @@ import { basename, dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Container } from '../container/manager.ts';
+import { makeReadable } from '../core/readable-files.ts';
 import type { History } from '../journal/history.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { type Collected, collectFiles } from './collect.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
+import { caBundleFile } from './host-network.ts';
 import type { InstalledPackage } from './installed-packages.ts';
 import { planMacros, renderMacros } from './mock-environment.ts';
 import { PackageCode, type RanCode } from './package-code.ts';
@@ -284,15 +286,16 @@ function firstWish({ group, packages: names }: RootRequest): Wish {
 
 /** The files that all phases find in `/adjutant/in`. */
 async function writeInputs(ground: RootGround): Promise<void> {
-  const { site } = ground.host;
+  const { site, network } = ground.host;
   const { repos, extra, targetArch } = ground.request;
   await mkdir(ground.path('solve'), { recursive: true });
   const managers = eligibleManagers(readSolverSettings(extra).packageManager);
   const files: Readonly<Record<string, string>> = {
     'dnf.conf': renderPackageManagerConfig(repos, site, extra),
     rpmmacros: renderMacros(planMacros(site, extra, targetArch)),
+    ...(network.caBundle === null ? {} : { [caBundleFile]: network.caBundle }),
     ...Object.assign({}, ...managers.map((manager) => manager.files)),
   };
-  for (const name of Object.keys(files)) await mkdir(dirname(ground.path(`in/${name}`)), { recursive: true });
+  for (const name of Object.keys(files)) await makeReadable(dirname(ground.path(`in/${name}`)));
   for (const [name, content] of Object.entries(files)) await ground.write(`in/${name}`, content);
 }

@@ -33,7 +33,7 @@ async function setUp(...served: readonly ServedFile[]) {
   const server = await openFileServer({ '/a.rpm': served });
   const place = (one: WantedPackage) => join(directory, packagePath(one.checksum));
   const clock = new FakeClock();
-  const cache = new PackageCache(directory, new UrlReader(null, new ManualClock()), clock);
+  const cache = new PackageCache(directory, new UrlReader({}, new ManualClock()), clock);
   return {
     ...{ directory, server, clock, cache },
     one: wanted([`${server.url}/a.rpm`]),

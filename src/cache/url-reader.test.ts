@@ -12,12 +12,13 @@ import {
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import type { Proxies } from '../core/host-proxies.ts';
 import { longestSilenceMs, UrlReader } from './url-reader.ts';
 
 const never = new AbortController().signal;
 
-async function read(url: string, from = 0, proxy: string | null = null) {
-  const opened = await new UrlReader(proxy, new ManualClock()).open(url, { from, signal: never });
+async function read(url: string, from = 0, proxies: Proxies = {}) {
+  const opened = await new UrlReader(proxies, new ManualClock()).open(url, { from, signal: never });
   return { from: opened.from, text: Buffer.concat(await allOf<Uint8Array>(opened.body)).toString() };
 }
 
@@ -93,7 +94,7 @@ describe('UrlReader', () => {
       '/slow': (response) => void response.writeHead(200).write('some'),
     });
     const before = new AbortController();
-    const reader = new UrlReader(null, new ManualClock());
+    const reader = new UrlReader({}, new ManualClock());
     const opening = reader.open(`${url}/silent`, { signal: before.signal });
     await waiting.promise;
     before.abort(new Error('cancelled'));
@@ -113,7 +114,7 @@ describe('UrlReader', () => {
       '/stops': (response) => void response.writeHead(200).write('some', () => begun.resolve()),
     });
     const clock = new ManualClock();
-    const reader = new UrlReader(null, clock);
+    const reader = new UrlReader({}, clock);
 
     const opening = failureOf(reader.open(`${url}/silent`, { signal: never }));
     await asked.promise;
@@ -152,7 +153,7 @@ describe('UrlReader', () => {
       response.end('0123');
     };
     const { url } = await openFileServer({ '/a': answer });
-    const reader = new UrlReader(null, new ManualClock());
+    const reader = new UrlReader({}, new ManualClock());
 
     for (let times = 0; times < 3; times += 1)
       await allOf((await reader.open(`${url}/a`, { signal: never })).body);
@@ -164,7 +165,7 @@ describe('UrlReader', () => {
     const { url, requests } = await openFileServer({
       '/a': ['0123', (response) => void response.destroy(), '4567'],
     });
-    const reader = new UrlReader(null, new ManualClock());
+    const reader = new UrlReader({}, new ManualClock());
     await allOf((await reader.open(`${url}/a`, { signal: never })).body);
 
     const { body } = await reader.open(`${url}/a`, { signal: never });
@@ -176,7 +177,7 @@ describe('UrlReader', () => {
   it('asks the proxy', async () => {
     const { url, requests } = await openFileServer({ 'http://hub.invalid/a': 'by proxy' });
 
-    expect(await read('http://hub.invalid/a', 0, url)).toMatchObject({ text: 'by proxy' });
+    expect(await read('http://hub.invalid/a', 0, { http_proxy: url })).toMatchObject({ text: 'by proxy' });
     expect(requests).toHaveLength(1);
   });
 

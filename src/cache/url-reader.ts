@@ -5,6 +5,7 @@ import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
+import { agentProxies, type Proxies } from '../core/host-proxies.ts';
 import { Silence } from './silence.ts';
 
 export interface OpenedUrl {
@@ -34,12 +35,9 @@ export class UrlReader {
   readonly #https: HttpsAgent;
   readonly #clock: Clock;
 
-  /** `proxy`: URL of a proxy for http and https, or null. */
-  constructor(proxy: string | null, clock: Clock) {
-    const options = {
-      keepAlive: true,
-      ...(proxy !== null && { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
-    };
+  /** Hosts that `proxies` does not name a proxy for are spoken to directly. */
+  constructor(proxies: Proxies, clock: Clock) {
+    const options = { keepAlive: true, proxyEnv: { ...agentProxies(proxies) } };
     this.#http = new HttpAgent(options);
     this.#https = new HttpsAgent(options);
     this.#clock = clock;

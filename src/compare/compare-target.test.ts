@@ -101,6 +101,7 @@ async function setUp(own: RootPlay = play) {
       return { absolute: join(workDir, work), work };
     },
     host: {
+      network: { caBundle: null, proxies: {} },
       meter: noMeter,
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
       ...{ limits: { pids: 100 }, labels: {}, cache, removals, codeLimits: {}, extraMounts: [] },

@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
+import { readProxies } from '../core/host-proxies.ts';
+import { HttpClient } from '../core/http-client.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HubAuth } from '../hub/auth/auth.ts';
 import { faultCodes, isFault, SessionLost } from '../hub/faults.ts';
@@ -148,11 +150,11 @@ async function askFor(url: string, signal: AbortSignal): Promise<TopUrlAnswer> {
       await access(fileURLToPath(url));
       return { status: 200 };
     }
-    const response = await fetch(`${url.replace(/\/+$/, '')}/repos/`, {
-      method: 'HEAD',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)]),
-    });
-    return { status: response.status };
+    const client = new HttpClient(readProxies(process.env));
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)]);
+    const answer = await client.ask(`${url.replace(/\/+$/, '')}/repos/`, 'HEAD', limit);
+    answer.destroy();
+    return { status: answer.statusCode ?? 0 };
   } catch (error) {
     signal.throwIfAborted();
     return { problem: describeError(error) };

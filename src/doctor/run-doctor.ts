@@ -2,9 +2,11 @@ import { formatAcceptRules, patternsWithoutMethod } from '../config/accept-rules
 import type { Config } from '../config/schema.ts';
 import type { ResourceLimits } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
+import type { HostTrust } from '../core/host-trust.ts';
 import { checkEngine, type EngineUnderTest } from './check-engine.ts';
 import { checkHub, checkTopUrls, type HubUnderTest } from './check-hub.ts';
 import { checkEngineHost, checkPlaces, isDirectory } from './check-machine.ts';
+import { judgeTrust } from './check-trust.ts';
 import { type Finding, fail } from './finding.ts';
 import { judgeAccept, judgeNode } from './machine.ts';
 
@@ -20,6 +22,7 @@ export interface DoctorParts {
   readonly image: string;
   /** What each container gets. */
   readonly limits: ResourceLimits;
+  readonly trust: HostTrust;
   connectEngine(signal: AbortSignal): Promise<EngineUnderTest>;
   connectHub(): Promise<HubUnderTest>;
 }
@@ -56,6 +59,7 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
     yield* checkEngine(engine, info, image, arch, limit);
     yield* checkEngineHost(info, user, minSpaceBytes);
   });
+  yield* judgeTrust(parts.trust);
   yield* group('hub', async function* (limit) {
     const hub = await parts.connectHub();
     yield* checkHub(hub, { arch, hasTopDir: await isDirectory(topdir) }, limit);

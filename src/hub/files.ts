@@ -1,9 +1,12 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { BuilderError, describeError } from '../core/errors.ts';
+import type { Proxies } from '../core/host-proxies.ts';
+import { HttpClient } from '../core/http-client.ts';
 
 /** A file of the hub's tree could not be had; `missing` when it is not there. */
 export class HubFileError extends BuilderError {
@@ -26,8 +29,11 @@ export class HubFileError extends BuilderError {
  */
 export class HubFiles {
   readonly #bases: readonly string[];
+  readonly #client: HttpClient;
 
-  constructor(topUrls: readonly string[], topDir: string) {
+  /** `proxies`: those of the host; left out: URLs are read directly. */
+  constructor(topUrls: readonly string[], topDir: string, proxies: Proxies = {}) {
+    this.#client = new HttpClient(proxies);
     const bases = topUrls.length > 0 ? topUrls : [pathToFileURL(topDir).href];
     this.#bases = bases.map((url) => url.replace(/\/+$/, ''));
   }
@@ -45,7 +51,9 @@ export class HubFiles {
     const failures: HubFileError[] = [];
     for (const url of this.urls(path)) {
       try {
-        return url.startsWith('file:') ? await openLocal(url, signal) : await openRemote(url, signal);
+        return url.startsWith('file:')
+          ? await openLocal(url, signal)
+          : await openRemote(this.#client, url, signal);
       } catch (error) {
         if (!(error instanceof HubFileError)) throw error;
         failures.push(error);
@@ -96,22 +104,19 @@ async function openLocal(url: string, signal: AbortSignal): Promise<Readable> {
   return whole(path, createReadStream(path), signal);
 }
 
-async function openRemote(url: string, signal: AbortSignal): Promise<Readable> {
-  let response: Response;
+async function openRemote(client: HttpClient, url: string, signal: AbortSignal): Promise<Readable> {
+  let answer: IncomingMessage;
   try {
-    response = await fetch(url, { signal });
+    answer = await client.ask(url, 'GET', signal);
   } catch (error) {
     signal.throwIfAborted();
     throw new HubFileError(`cannot read ${url}: ${describeError(error)}`, false, { cause: error });
   }
-  if (response.ok && response.body !== null) {
-    // The two declarations of the same web stream differ in members nobody uses here.
-    const body = response.body as import('node:stream/web').ReadableStream<Uint8Array>;
-    return whole(url, Readable.fromWeb(body), signal);
-  }
-  await response.body?.cancel();
-  if (response.status === 404) throw new HubFileError(`${url} is not there`, true);
-  throw new HubFileError(`${url} answers ${response.status} ${response.statusText}`, false);
+  const { statusCode: status = 0, statusMessage = '' } = answer;
+  if (status >= 200 && status < 300) return whole(url, answer, signal);
+  answer.destroy();
+  if (status === 404) throw new HubFileError(`${url} is not there`, true);
+  throw new HubFileError(`${url} answers ${status} ${statusMessage}`, false);
 }
 
 /** The stream, with errors that say what was being read. */

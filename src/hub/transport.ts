@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { agentProxies, type Proxies } from '../core/host-proxies.ts';
 import { HubTransportError, type TransportReason } from './faults.ts';
 import type { TlsMaterial } from './tls.ts';
 import { maxDocumentLength } from './xmlrpc/codec.ts';
@@ -10,6 +11,8 @@ export interface TransportOptions {
   /** Talk https even if `server` says http, as a login by certificate does (`ClientSession.ssl_login`). */
   readonly secure: boolean;
   readonly tls: TlsMaterial;
+  /** Left out: the hub is spoken to directly. */
+  readonly proxies?: Proxies;
   /** How long a connection may stay silent before a request is given up; kojid's `timeout`, 12 hours. */
   readonly timeoutMs: number;
   /** Longer answers are given up; the codec's limit when left out. */
@@ -60,9 +63,10 @@ export function createTransport(options: TransportOptions): HubTransport {
     ...(serverCaPem !== null && { ca: serverCaPem }),
     rejectUnauthorized: !skipVerify,
   };
+  const proxyEnv = { ...agentProxies(options.proxies ?? {}) };
   const agent = secure
-    ? new https.Agent({ keepAlive: true, ...tlsOptions })
-    : new http.Agent({ keepAlive: true });
+    ? new https.Agent({ keepAlive: true, proxyEnv, ...tlsOptions })
+    : new http.Agent({ keepAlive: true, proxyEnv });
 
   function post(request: HubRequest, signal?: AbortSignal): Promise<HubAnswer> {
     signal?.throwIfAborted();

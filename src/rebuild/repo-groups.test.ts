@@ -10,7 +10,7 @@ import { UrlReader } from '../cache/url-reader.ts';
 import { BadRepo, checkGroup, readGroups } from './repo-groups.ts';
 
 const never = new AbortController().signal;
-const urls = new UrlReader(null, new ManualClock());
+const urls = new UrlReader({}, new ManualClock());
 
 const comps = (...ids: readonly string[]) =>
   `<comps>${ids.map((id) => `<group><id>${id}</id><name>a name</name></group>`).join('')}<category><id>c</id></category></comps>`;

@@ -74,6 +74,7 @@ export class AttackBench implements AsyncDisposable {
     this.#server = server;
     const containers = this.manager(surroundings().socket);
     this.#host = {
+      network: { caBundle: null, proxies: {} },
       ...{ containers, clock: systemClock, site, workerId: `attack-${process.pid}`, hostname: 'localhost' },
       ...{ cache: emptyCache(containers, directory), removals: new LateRemovals(logger), localTime: null },
       ...{ limits: { pids: 1000 }, codeLimits: {}, labels: {}, extraMounts: [], meter: noMeter },

@@ -140,6 +140,7 @@ function openHost(directory: string): { readonly host: BuildrootHost; readonly m
       cache,
     },
     removals,
+    network: { caBundle: null, proxies: {} },
     ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
   };
   return { host, made };

@@ -71,6 +71,7 @@ export interface RootChanges {
   readonly request?: Partial<RootRequest>;
   readonly site?: Partial<SiteSettings>;
   readonly codeLimits?: BuildrootHost['codeLimits'];
+  readonly network?: Partial<BuildrootHost['network']>;
   readonly signal?: AbortSignal;
   readonly history?: History;
   /** `repomd.xml` of the repo; left out: the repo has none, and no answer of the solver is remembered. */
@@ -87,7 +88,7 @@ export function emptyCache(
   failedLifetimeMs = 0,
 ): BuildrootCache {
   const place = (name: string) => join(directory, 'cache', name);
-  const urls = new UrlReader(null, clock);
+  const urls = new UrlReader({}, clock);
   const log = createLogger('silent');
   const snapshots = new SnapshotStore(containers, place('snapshots'), log);
   return {
@@ -143,6 +144,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   const host: BuildrootHost = {
     ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
     meter: noMeter,
+    network: { caBundle: null, proxies: {}, ...changes.network },
     ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
     codeLimits: changes.codeLimits ?? {},
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],

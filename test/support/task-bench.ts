@@ -80,6 +80,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     history: noHistory,
     buildrootHost: {
       meter: noMeter,
+      network: { caBundle: 'AUTHORITIES\n', proxies: { http_proxy: 'http://proxy:3128' } },
       ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
       ...{
         limits: { pids: 100, memoryBytes: 1000 },

@@ -38,6 +38,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
       clock,
       workerId: 'builder',
       meter: noMeter,
+      network: { caBundle: null, proxies: {} },
       hostname: 'builder.example.com',
       localTime: null,
       site: {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { describeError } from '../../core/errors.ts';
+import type { Proxies } from '../../core/host-proxies.ts';
 import { HubTransportError } from '../faults.ts';
 import type { HubAnswer, HubRequest, HubTransport } from '../transport.ts';
 import { type CurlResult, judgeCurl, type KerberosNames } from './curl-verdict.ts';
@@ -15,13 +16,15 @@ export interface KerberosLogin extends KerberosNames {
   readonly caPath?: string;
   /** False for kojid's `no_ssl_verify`. */
   readonly verify: boolean;
+  /** Left out: the hub is spoken to directly. */
+  readonly proxies?: Proxies;
 }
 
 /** koji's `auth_timeout`: how long a login may take. */
 const loginTimeoutMs = 60_000;
 
 /** What of the daemon's environment says where Kerberos and certificates are on this host. */
-const passedOn = ['PATH', 'KRB5_CONFIG', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const;
+const passedOn = ['PATH', 'KRB5_CONFIG', 'CURL_CA_BUNDLE', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const;
 
 /**
  * The transport, with a Kerberos ticket shown at `/ssllogin`: this one request is made by curl, which every
@@ -67,7 +70,6 @@ export function curlConfig(
     ['show-error'],
     ['verbose'],
     ['http1.1'],
-    ['noproxy', '*'],
     ['user', ':'],
     ['user-agent', 'koji/1'],
     ['max-time', String(Math.ceil(timeoutMs / 1000))],
@@ -91,7 +93,7 @@ function quote(value: string): string {
 async function runCurl(
   config: string,
   home: string,
-  { keytabPath, ccachePath }: KerberosNames,
+  { keytabPath, ccachePath, proxies = {} }: KerberosLogin,
   signal?: AbortSignal,
 ): Promise<CurlResult> {
   const kept = passedOn.flatMap((name) =>
@@ -99,6 +101,7 @@ async function runCurl(
   );
   const env = {
     ...Object.fromEntries(kept),
+    ...proxies,
     // curl's messages are read.
     LC_ALL: 'C',
     HOME: home,

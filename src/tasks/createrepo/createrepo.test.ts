@@ -13,16 +13,17 @@ import { createrepo } from './index.ts';
 interface Play {
   readonly code?: number;
   readonly files?: readonly string[];
+  readonly output?: string;
 }
 
 async function setUp(
-  { code = 0, files = ['repomd.xml', 'abc-primary.xml.gz'] }: Play = {},
+  { code = 0, files = ['repomd.xml', 'abc-primary.xml.gz'], output = 'Directory walk started\n' }: Play = {},
   kojid: string[] = [],
 ) {
   const bench = await openTaskBench({
     ...{ method: 'createrepo', kojid },
     behave: (directory) => () => ({
-      output: 'Directory walk started\n',
+      output,
       async main() {
         await mkdir(join(directory, 'out/repodata'), { recursive: true });
         for (const name of files) await writeFile(join(directory, 'out/repodata', name), name);
@@ -177,6 +178,19 @@ describe('createrepo', () => {
     await tidyUp();
 
     expect([...session.uploads.keys()]).toEqual(['tasks/5/5/createrepo.log']);
+  });
+
+  it('is left to other hosts when its script cannot be read, and blames the image when that crashes', async () => {
+    const crashed = await setUp({ code: 139 });
+    await expect(crashed.run()).rejects.toMatchObject({ code: 'image-program-failed' });
+    await crashed.tidyUp();
+
+    const unread = await setUp({
+      code: 126,
+      output: '/bin/bash: /adjutant/in/createrepo.sh: Permission denied\n',
+    });
+    await expect(unread.run()).rejects.toMatchObject({ code: 'step-not-begun', blame: 'builder' });
+    await unread.tidyUp();
   });
 
   it.each([

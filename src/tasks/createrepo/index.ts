@@ -1,7 +1,8 @@
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { below } from '../../core/below.ts';
+import { makeReadable } from '../../core/readable-files.ts';
 import { repoStateName, repoStates } from '../../hub/schema.ts';
 import { defineTask } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
@@ -49,7 +50,7 @@ export const createrepo = defineTask({
       ensureRepoImage(context, repo),
     ]);
     const job = { place, arch, empty: list.size === 0, groups: comps?.isFile() === true, old };
-    await mkdir(join(directory.absolute, 'in'), { recursive: true });
+    await makeReadable(join(directory.absolute, 'in'));
     await makeLocalRepo(context, image, job);
 
     // After the local repo, as kojid asks for them.

@@ -54,7 +54,7 @@ describe('createrepo of a tag with external repos', () => {
     expect(containers.created[1]).toMatchObject({
       name: expect.stringMatching(/^koji-adjutant-[0-9a-f]{8}-5-mergerepos$/),
       capabilities: ['DAC_OVERRIDE'],
-      env: { TMPDIR: '/adjutant/merge/tmp' },
+      env: { TMPDIR: '/adjutant/merge/tmp', http_proxy: 'http://proxy:3128' },
     });
     expect(containers.created[1]?.mounts).toEqual([
       { kind: 'work', path: 'tasks/5/5/in', target: '/adjutant/in', readOnly: true },
@@ -63,6 +63,16 @@ describe('createrepo of a tag with external repos', () => {
     ]);
     expect(await text('in/blocklist')).toBe('unwanted\n');
     expect(await text('in/comps.xml')).toBe('<comps/>');
+    expect(containers.created[0]?.env).not.toHaveProperty('http_proxy');
+  });
+
+  it('trusts what the host trusts', async () => {
+    const { run, text } = await setUp([externalRow()]);
+
+    await run();
+
+    expect(await text('in/ca-bundle.crt')).toBe('AUTHORITIES\n');
+    expect(await text('in/mergerepos.sh')).toContain('SSL_CERT_FILE=/adjutant/in/ca-bundle.crt');
   });
 
   it('names the repo of the tag first, then those for the arch in the order of the hub', async () => {

@@ -1,8 +1,10 @@
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { externalUrl, outOfReach, reposForArch } from '../../buildroot/external-urls.ts';
+import { caBundleFile } from '../../buildroot/host-network.ts';
 import type { Mount } from '../../container/spec.ts';
 import { below } from '../../core/below.ts';
+import { copyReadable, writeReadable } from '../../core/readable-files.ts';
 import type { ExternalRepo, RepoInfo } from '../../hub/schema.ts';
 import type { TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault, TaskRefused } from '../errors.ts';
@@ -40,7 +42,7 @@ export async function mergeRepos(
   ];
   const repos = [`file://${local}/`, ...wanted.map((external) => externalUrl(external, job.arch))];
   const script = mergeScript({ mode, arch: job.arch, groups: job.groups, repos });
-  const env = { TMPDIR: '/adjutant/merge/tmp' };
+  const env = { TMPDIR: '/adjutant/merge/tmp', ...context.buildrootHost.network.proxies };
   const code = await runRepoStep(context, {
     name: 'mergerepos',
     image,
@@ -69,11 +71,17 @@ function chooseMergeMode(externals: readonly ExternalRepo[]): MergeMode {
   return mode === 'simple' || mode === 'bare' ? mode : 'koji';
 }
 
-async function bringInputs({ config, directory }: TaskContext, job: RepoJob, mode: MergeMode): Promise<void> {
+async function bringInputs(
+  { config, directory, buildrootHost }: TaskContext,
+  job: RepoJob,
+  mode: MergeMode,
+): Promise<void> {
   const from = below(config.kojid.topdir, job.place);
   const into = join(directory.absolute, 'in');
-  if (job.groups) await copyFile(join(from, 'groups', 'comps.xml'), join(into, 'comps.xml'));
-  if (mode !== 'bare') await copyFile(below(from, job.arch, 'blocklist'), join(into, 'blocklist'));
+  const { caBundle } = buildrootHost.network;
+  if (caBundle !== null) await writeReadable(join(into, caBundleFile), caBundle);
+  if (job.groups) await copyReadable(join(from, 'groups', 'comps.xml'), join(into, 'comps.xml'));
+  if (mode !== 'bare') await copyReadable(below(from, job.arch, 'blocklist'), join(into, 'blocklist'));
 }
 
 async function describeFailure({ directory }: TaskContext, code: number): Promise<string> {

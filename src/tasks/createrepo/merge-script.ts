@@ -1,3 +1,4 @@
+import { trustLines } from '../../buildroot/host-network.ts';
 import { quote } from '../../buildroot/scripts.ts';
 
 /** How packages of the hub and of external repos are put together; each has its own options of `mergerepo_c`. */
@@ -32,6 +33,7 @@ export function mergeScript({ mode, arch, groups, repos }: MergeOrder): string {
   return [
     '#!/bin/bash',
     'exec </dev/null 2>&1',
+    ...trustLines,
     'number=0 version=None',
     "if [[ $(mergerepo_c --version) =~ ^'Version: '([0-9]+)[.]([0-9]+)[.]([0-9]+) ]]; then",
     '  version="${BASH_REMATCH[1]}.${BASH_REMATCH[2]}.${BASH_REMATCH[3]}"',

@@ -1,9 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { goneMeanwhile, runPhase } from '../../buildroot/run-phase.ts';
+import { blameHost } from '../../buildroot/step-blame.ts';
 import { containerName } from '../../container/names.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
+import { writeReadable } from '../../core/readable-files.ts';
 import type { RepoInfo } from '../../hub/schema.ts';
 import type { TaskContext } from '../adapter.ts';
 
@@ -32,7 +33,7 @@ export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Pro
 export async function runRepoStep(context: TaskContext, step: RepoStep): Promise<number> {
   const { containers, logs, clock, signal, directory, cleanup, history } = context;
   if (!history.isBegun(step.name))
-    await writeFile(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
+    await writeReadable(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
   const name = `${step.name}.log`;
   const log = await logs.open(name);
   const spec = toContainerSpec(context, step);
@@ -46,11 +47,19 @@ export async function runRepoStep(context: TaskContext, step: RepoStep): Promise
     },
     async work({ container, isThere }, earlier) {
       if (earlier !== null && !isThere) throw goneMeanwhile(step.name);
-      const { code } = await runPhase(container, log, clock, signal, {
+      let said = '';
+      const heard = {
+        async write(bytes: Uint8Array | string) {
+          said = `${said}${Buffer.from(bytes).toString()}`.slice(-2000);
+          await log.write(bytes);
+        },
+      };
+      const { code } = await runPhase(container, heard, clock, signal, {
         ...(earlier !== null && { from: earlier.writtenBytes, end: earlier.tail }),
       });
       // It goes while the task goes on; the clean-up waits for that, and tries again what has failed.
       void container[Symbol.asyncDispose]().then(undefined, () => undefined);
+      blameHost(step.name, code, said, step.image);
       return code;
     },
   });

@@ -1,11 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { machine } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, dirname, resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { pino } from 'pino';
 import type { BuildrootHost } from './buildroot/containers.ts';
-import type { PackageRepo } from './buildroot/package-repos.ts';
 import { checkOpening, planOpening, withOpening } from './buildroot/site-opening.ts';
 import { UrlReader } from './cache/url-reader.ts';
 import { CommandLineError } from './config/command-line.ts';
@@ -28,6 +26,7 @@ import { localConfig } from './local-config.ts';
 import { type RebuildOrder, type Rebuilt, rebuild } from './rebuild/rebuild.ts';
 import { RebuildProgress } from './rebuild/rebuild-progress.ts';
 import { BadRepo, checkGroup } from './rebuild/repo-groups.ts';
+import { toRepo } from './rebuild/repo-option.ts';
 import { canonArch, machineArch as machineOf } from './rpm/arch.ts';
 import { readRpmHeader } from './rpm/header.ts';
 
@@ -115,7 +114,7 @@ async function build(
       2,
       'koji-adjutant rebuild: --network host: network_enabled forbids it on this host',
     );
-  const repos = await Promise.all(args.repo.map(toRepo));
+  const repos = await Promise.all(args.repo.map((text, index) => toRepo(text, index, args.arch)));
   if (args.packages === undefined)
     await checkGroup(
       args.group,
@@ -268,19 +267,6 @@ function describe(rebuilt: Rebuilt): string {
   ].join('\n');
 }
 
-async function toRepo(text: string, index: number): Promise<PackageRepo> {
-  // The name counts for what is remembered of a solution.
-  const id = index === 0 ? 'build' : `build-${index + 1}`;
-  if (/^(https?|file):\/\//.test(text)) return { id, urls: [text.replace(/\/+$/, '')] };
-  if (/^[a-z]+:\/\//.test(text))
-    throw new BadRepo(`--repo ${text}: an http, https or file URL, or a directory`);
-  const path = resolve(text);
-  const found = await stat(join(path, 'repodata/repomd.xml')).catch(() => null);
-  if (found === null)
-    throw new BadRepo(`--repo ${text}: there is no repodata/repomd.xml in ${path}; createrepo_c makes it`);
-  return { id, urls: [pathToFileURL(path).href] };
-}
-
 function toMacro(text: string): [string, string] {
   const at = text.indexOf('=');
   return [`rpm.macro.${text.slice(0, at)}`, text.slice(at + 1)];
@@ -327,6 +313,10 @@ function parse(argv: readonly string[]): RebuildArguments {
     if (wrong !== undefined) command.error(`error: --macro ${wrong}: must be NAME=VALUE`);
     if (packages !== undefined && (words(packages).length === 0 || /(^|[\s,])-/.test(packages)))
       command.error('error: --packages takes names of packages');
+    if (arch === 'noarch')
+      command.error(
+        `error: --arch noarch: a buildroot has the arch of its machine, here ${machine()}; packages that are noarch come from any`,
+      );
     if (machineOf(canonArch(arch)) !== machine())
       command.error(`error: --arch ${arch} cannot be built on this machine, which is ${machine()}`);
     return { ...options, source };

@@ -1,4 +1,5 @@
 import { SaxesParser } from 'saxes';
+import { joinUrl } from '../cache/repo-urls.ts';
 import type { UrlReader } from '../cache/url-reader.ts';
 import type { PackageRepo } from './package-repos.ts';
 
@@ -28,7 +29,7 @@ export async function readRepoState(
   for (const url of repoUrls) {
     try {
       const chunks: Buffer[] = [];
-      const { body } = await urls.open(`${url.replace(/\/$/, '')}/repodata/repomd.xml`, { signal });
+      const { body } = await urls.open(joinUrl(url, 'repodata/repomd.xml'), { signal });
       for await (const chunk of body) chunks.push(Buffer.from(chunk));
       const state = parseRepoState(Buffer.concat(chunks).toString('utf8'));
       if (state !== null) return state;

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { solvedPackage } from '../../test/support/fake-root.ts';
 import { failureOf, type HostBench, openHostBench, openRootBench } from '../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
@@ -421,6 +422,31 @@ describe('a package of a root', () => {
       `${url} could not be fetched: cannot read ${url}: there is no such file\n`,
     );
     expect(created()).not.toContain('install-1');
+  });
+
+  it('whose place cannot be followed fails the root with status 30, and says what the metadata names', async () => {
+    const { prepare, logs } = await openRootBench({ places: { bash: { base: 'Packages' } } });
+
+    const said = `the repo's metadata names "bash.rpm" below "Packages", which makes no http, https or file URL`;
+    expect(await failureOf(prepare())).toMatchObject({ status: 30, end: expect.stringContaining(said) });
+    expect(logs.texts.root).toContain(said);
+  });
+
+  it('is found where librepo finds it', async () => {
+    const { directory, prepare } = await openRootBench({
+      ...{ solve: () => ['bash', 'sed'], withdrawn: ['sed', 'bash'] },
+      places: {
+        bash: { location: '/other/../b a#s%2Bh.rpm' },
+        sed: { location: 'sed.rpm', base: `file://${join(tmpdir(), 'nowhere')}/..` },
+      },
+      installed: () => ['bash', 'sed'],
+    });
+    await writeFile(join(directory, 'repo/b a#s%2Bh.rpm'), 'bash');
+    const elsewhere = join(tmpdir(), 'sed.rpm');
+    onTestFinished(() => rm(elsewhere, { force: true }));
+    await writeFile(elsewhere, 'sed');
+
+    expect((await prepare()).installed.map(({ name }) => name)).toEqual(['bash', 'sed']);
   });
 
   it('that is another than the repo says fails the root with status 30, too', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { PackageUnavailable, packagePath } from '../cache/package-cache.ts';
+import { BadLocation, packageUrl } from '../cache/repo-urls.ts';
 import { Solution } from '../cache/solution-memo.ts';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
@@ -208,12 +209,13 @@ export class RootPackages {
   async #bringPackages({ packages }: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
     const { host, request, logs } = this.#ground;
     const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
-    const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
-      ...{ checksum, sizeBytes },
-      urls: (base === null ? urlsOf(repo) : [base]).map((url) => below(url, location)),
-    }));
     const startedMs = host.clock.uptime();
     try {
+      const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
+        checksum,
+        sizeBytes,
+        urls: (base === null ? urlsOf(repo) : [base]).map((url) => packageUrl(url, location)),
+      }));
       const { files, bytes } = await host.cache.packages.ensure(wanted, signal, (done, ofFiles) =>
         logs.told?.({ kind: 'fetching', title, files: done, ofFiles }),
       );
@@ -227,7 +229,7 @@ export class RootPackages {
         `${title}: ${packages.length} packages, ${files} of them fetched (${bytes} bytes), the others from the cache\n`,
       );
     } catch (error) {
-      if (!(error instanceof PackageUnavailable)) throw error;
+      if (!(error instanceof PackageUnavailable) && !(error instanceof BadLocation)) throw error;
       const reason = withoutLogins(describeError(error));
       await logs.root.write(`${reason}\n`);
       throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error, reason });
@@ -309,8 +311,4 @@ export function toInstallInputs({ packages, removals }: Solution): InstallInputs
     manifest: packages.map(({ checksum }) => `${cachedPackages}/${packagePath(checksum)}\n`).join(''),
     removals: removals.map((name) => `${name}\n`).join(''),
   };
-}
-
-function below(url: string, location: string): string {
-  return new URL(location.split('/').map(encodeURIComponent).join('/'), `${url.replace(/\/+$/, '')}/`).href;
 }

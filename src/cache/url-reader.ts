@@ -4,7 +4,7 @@ import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:h
 import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/clock.ts';
-import { BuilderError } from '../core/errors.ts';
+import { BuilderError, describeError } from '../core/errors.ts';
 import { agentProxies, type Proxies } from '../core/host-proxies.ts';
 import { Silence } from './silence.ts';
 
@@ -76,6 +76,7 @@ export class UrlReader {
   async #request(url: string, from: number, silence: Silence, signal: AbortSignal): Promise<IncomingMessage> {
     if (!/^https?:/.test(url))
       throw new UrlUnreachable(url, 'only file, http and https URLs can be read', false);
+    if (!URL.canParse(url)) throw new UrlUnreachable(url, 'this is no URL', false);
     const headers = from === 0 ? {} : { Range: `bytes=${from}-` };
     const either = AbortSignal.any([signal, silence.signal]);
     for (;;) {
@@ -126,9 +127,17 @@ async function* heeding(
 }
 
 async function openFile(url: string, from: number, signal: AbortSignal): Promise<OpenedUrl> {
-  const path = fileURLToPath(url);
+  const path = localPath(url);
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) throw new UrlUnreachable(url, 'there is no such file', false);
   const start = from < found.size ? from : 0;
   return { from: start, body: createReadStream(path, { start, signal }) };
+}
+
+function localPath(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new UrlUnreachable(url, `it names no file of this host (${describeError(error)})`, false, error);
+  }
 }

@@ -53,19 +53,19 @@ describe.skipIf(!hasOpenssl)(`the trust store of a host${reason}`, () => {
     });
   });
 
-  it.each([
-    [['SSL_CERT_FILE'], 'one'],
-    [['SSL_CERT_FILE', 'CURL_CA_BUNDLE'], 'two'],
-    [['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE'], 'three'],
-  ])('is the bundle that %j name', async (variables, counts) => {
-    const { path, authorities, read } = await openHost('one', 'two', 'three', 'four');
-    await writeFile(path('bundle'), authorities[3] ?? '');
-    const files = [path('one.crt'), path('two.crt'), path('three.crt')];
+  it.each(['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE'])(
+    'has what the bundle holds that %s names, too',
+    async (variable) => {
+      const { path, authorities, read } = await openHost('one', 'two');
+      await writeFile(path('bundle'), authorities[0] ?? '');
 
-    const { sources } = await read(Object.fromEntries(variables.map((name, index) => [name, files[index]])));
-
-    expect(sources).toEqual([path(`${counts}.crt`)]);
-  });
+      expect(await read({ [variable]: path('two.crt') })).toEqual({
+        certificates: authorities,
+        sources: [path('bundle'), path('two.crt')],
+        problems: [],
+      });
+    },
+  );
 
   it('has the directories of SSL_CERT_DIR beside the bundle', async () => {
     const { path, authorities, read } = await openHost('one', 'two');

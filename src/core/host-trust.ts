@@ -26,30 +26,27 @@ export const bundleFiles: readonly string[] = [
 /** Directories in which OpenSSL looks an authority up by the hash of its name. */
 const hashDirectories: readonly string[] = ['/etc/ssl/certs', '/etc/pki/tls/certs'];
 
-/** Variables that name another bundle, as kojid's requests library, curl and OpenSSL heed them, the first one before the others. */
+/** Variables that name a bundle, as kojid's requests library, curl and OpenSSL heed them. */
 const bundleVariables = ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'SSL_CERT_FILE'] as const;
 
 /**
- * Reads the host's trust store: the bundle and the directory that the environment names, else those of the distribution.
- * An entry that is damaged is left out and told; the others count. Never rejects: a host may have no store at all.
+ * Reads the host's trust store: the bundle of the distribution, and the bundles and directories that the environment names. Each
+ * of the programs that kojid uses heeds some of these and not others; here all of them count. An entry that is damaged is left
+ * out and told, the others count. Never rejects: a host may have no store at all.
  */
 export async function readHostTrust(
   env: NodeJS.ProcessEnv,
   places = { files: bundleFiles, directories: hashDirectories },
 ): Promise<HostTrust> {
   const reading = new Reading();
-  const variable = bundleVariables.find((name) => (env[name] ?? '') !== '');
-  const named = variable === undefined ? undefined : env[variable];
-  const directories = (env['SSL_CERT_DIR'] ?? '').split(':').filter((path) => path !== '');
-  if (named !== undefined) {
+  for (const file of places.files) await reading.file(file, null);
+  for (const path of places.directories) await reading.directory(path);
+  for (const variable of bundleVariables) {
+    const named = env[variable] ?? '';
     // The requests library takes a directory, too.
-    const isDirectory = await reading.directory(named);
-    if (!isDirectory) await reading.file(named, ` (${variable})`);
-  } else {
-    for (const file of places.files) await reading.file(file, null);
-    if (directories.length === 0) for (const path of places.directories) await reading.directory(path);
+    if (named !== '' && !(await reading.directory(named))) await reading.file(named, ` (${variable})`);
   }
-  for (const path of directories)
+  for (const path of (env['SSL_CERT_DIR'] ?? '').split(':').filter((each) => each !== ''))
     if (!(await reading.directory(path)))
       reading.problems.push(`cannot read the directory ${path} (SSL_CERT_DIR)`);
   if (reading.certificates.size === 0 && reading.problems.length === 0)
@@ -58,7 +55,7 @@ export async function readHostTrust(
     );
   return {
     certificates: [...reading.certificates.values()],
-    sources: reading.sources,
+    sources: [...new Set(reading.sources)],
     problems: reading.problems,
   };
 }
@@ -104,7 +101,8 @@ class Reading {
     const before = this.sources.length;
     for (const name of hashed) await this.file(join(path, name), null);
     // One name for all of them.
-    this.sources.splice(before, this.sources.length, ...(hashed.length === 0 ? [] : [path]));
+    const isNew = this.sources.length > before;
+    this.sources.splice(before, this.sources.length, ...(isNew ? [path] : []));
     return true;
   }
 

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 import { SaxesParser } from 'saxes';
 import type { PackageRepo } from '../buildroot/package-repos.ts';
+import { metadataUrl } from '../cache/repo-urls.ts';
 import type { UrlReader } from '../cache/url-reader.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 
@@ -49,17 +50,16 @@ export async function readGroups(
 ): Promise<readonly string[] | null> {
   const found = new Set<string>();
   for (const url of repos.flatMap(({ urls }) => urls)) {
-    const base = url.replace(/\/+$/, '');
-    const read = async (path: string): Promise<Buffer> =>
-      buffer((await urlReader.open(`${base}/${path}`, { signal })).body);
+    const read = async (part: Part): Promise<Buffer> =>
+      buffer((await urlReader.open(metadataUrl(part.base ?? url, part.href), { signal })).body);
     let comps: Buffer;
     try {
-      const places = groupFiles((await read('repodata/repomd.xml')).toString('utf8'));
+      const places = groupFiles((await read({ href: 'repodata/repomd.xml', base: null })).toString('utf8'));
       if (places.length === 0) continue;
-      const place = places.find((path) => decompressorOf(path) !== undefined);
+      const place = places.find(({ href }) => decompressorOf(href) !== undefined);
       if (place === undefined) return null;
       const packed = await read(place);
-      comps = await (decompressorOf(place) ?? (async (as) => as))(packed);
+      comps = await (decompressorOf(place.href) ?? (async (as) => as))(packed);
       for (const id of groupIds(comps.toString('utf8'))) found.add(id);
     } catch (error) {
       signal.throwIfAborted();
@@ -75,15 +75,22 @@ function decompressorOf(path: string) {
   return decompressors[path.slice(path.lastIndexOf('.'))];
 }
 
-/** Where, relative to the repo, `repomd.xml` says that groups lie. Throws for what is no XML. */
-function groupFiles(repomd: string): readonly string[] {
-  const places: string[] = [];
+/** Where a part of the metadata is, relative to a URL of its own or to the repo's. */
+interface Part {
+  readonly href: string;
+  readonly base: string | null;
+}
+
+/** Where `repomd.xml` says that groups lie. Throws for what is no XML. */
+function groupFiles(repomd: string): readonly Part[] {
+  const places: Part[] = [];
   let type = '';
   const parser = new SaxesParser();
   parser.on('opentag', ({ name, attributes }) => {
     if (name === 'data') type = attributes['type'] ?? '';
-    const place = attributes['href'];
-    if (name === 'location' && place !== undefined && /^group(_|$)/.test(type)) places.push(place);
+    const href = attributes['href'];
+    if (name === 'location' && href !== undefined && /^group(_|$)/.test(type))
+      places.push({ href, base: attributes['xml:base'] ?? null });
   });
   parser.write(repomd).close();
   return places;

@@ -30,46 +30,21 @@ export function targetArch(arch: string): string {
 
 const machines: Readonly<Record<string, string>> = {
   i386: 'x86_64',
+  amd64: 'x86_64',
   armhfp: 'aarch64',
   ppc: 'ppc64',
   s390: 's390x',
 };
 
-/** The arch of the machines on which roots of a canonical arch are made: 32-bit ones have no images of their own. */
-export function machineArch(arch: string): string {
-  return machines[arch] ?? arch;
-}
-
-const runsOnArch: Readonly<Record<string, string>> = {
-  athlon: 'i686',
-  geode: 'i686',
-  i686: 'i586',
-  i586: 'i486',
-  i486: 'i386',
-  x86_64: 'athlon',
-  amd64: 'x86_64',
-  ia32e: 'x86_64',
-  ppc64p7: 'ppc64',
-  ppc64pseries: 'ppc64',
-  ppc64iseries: 'ppc64',
-  ppc64: 'ppc',
-  s390x: 's390',
-  armv7l: 'armv6l',
-  armv6l: 'armv5tejl',
-  armv5tejl: 'armv5tel',
-  armv7hnl: 'armv7hl',
-  armv7hl: 'armv6hl',
-  sh4a: 'sh4',
-};
+/** Levels of a machine's instruction set, which rpm 4.19 and later take for arches: `x86_64_v2`. */
+const level = /^(x86_64)_v[1-9]$/;
 
 /**
- * Arches whose packages install on a machine of `arch`, best first, ending in noarch (`koji.arch.getArchList`;
- * sparc and alpha families are left out: no Koji of today has them, they count as lone arches).
+ * The arch of the machines on which roots of a canonical arch are made: 32-bit ones have no images of their own, and those of a
+ * level are made where the processor has it. Arches that are not known here are machines of their own, as koji takes any text.
  */
-export function compatibleArches(arch: string): readonly string[] {
-  const arches = [arch];
-  for (let next = runsOnArch[arch]; next !== undefined; next = runsOnArch[next]) arches.push(next);
-  return arch === 'noarch' ? arches : [...arches, 'noarch'];
+export function machineArch(arch: string): string {
+  return machines[arch] ?? level.exec(arch)?.[1] ?? arch;
 }
 
 /** Kernel personality for a build, the word `setarch` takes; 32-bit builds must see a 32-bit machine. */

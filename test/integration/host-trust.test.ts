@@ -15,6 +15,8 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const never = new AbortController().signal;
 const why = whyNoAuthority();
+/** Of the host of the test itself. */
+const nothing = { files: [], directories: [] };
 const damaged = '-----BEGIN CERTIFICATE-----\nMIIBnothing\n-----END CERTIFICATE-----\n';
 
 /** A server of a site, and the ways in which the daemon speaks to it. What is trusted is as before when the test ends. */
@@ -66,7 +68,7 @@ describe.skipIf(why !== null)(
       for (const speak of [() => hub(), topurl, repo]) await expect(speak()).rejects.toThrow(/certificate/);
       const file = await bundleOf(damaged, await readFile(certificate, 'utf8'));
 
-      trustAsHost(await readHostTrust({ SSL_CERT_FILE: file }));
+      trustAsHost(await readHostTrust({ SSL_CERT_FILE: file }, nothing));
 
       expect(await hub()).toContain('hello');
       expect(await topurl()).toBe('content');
@@ -80,14 +82,14 @@ describe.skipIf(why !== null)(
       expect(await hub(certificate)).toContain('hello');
       await expect(topurl()).rejects.toThrow(/certificate/);
 
-      trustAsHost(await readHostTrust({ SSL_CERT_FILE: certificate }));
+      trustAsHost(await readHostTrust({ SSL_CERT_FILE: certificate }, nothing));
       await expect(hub(other.certificate)).rejects.toThrow(/certificate/);
     });
 
     it('does not trust what Node.js brings along and the host does not', async () => {
       const { certificate } = await openSite();
 
-      trustAsHost(await readHostTrust({ SSL_CERT_FILE: certificate }));
+      trustAsHost(await readHostTrust({ SSL_CERT_FILE: certificate }, nothing));
 
       const extra = tls.getCACertificates('extra');
       expect(tls.getCACertificates('default')).toHaveLength(1 + extra.length);

@@ -31,6 +31,8 @@ export interface RootPlay {
   removals?(attempt: number): readonly string[];
   /** Names of packages that the repo lists and does not have. */
   readonly withdrawn?: readonly string[];
+  /** Where the repo's metadata says that packages lie, by their names. */
+  readonly places?: Readonly<Record<string, { readonly location?: string; readonly base?: string }>>;
   /** Exit code of the n-th install. */
   install?(attempt: number): number | Promise<number>;
   /** What the n-th install says. */
@@ -76,7 +78,7 @@ export function playRoot(
             const place = join(directory, 'repo');
             const base = repo === 'own' ? null : pathToFileURL(place).href;
             const solution: Solution = {
-              packages: wanted.map((name) => ({ ...solvedPackage(name), base })),
+              packages: wanted.map((name) => ({ ...solvedPackage(name), base, ...play.places?.[name] })),
               removals: [...removals(attempt)],
             };
             await mkdir(place, { recursive: true });

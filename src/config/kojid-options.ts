@@ -103,7 +103,7 @@ export const kojidOptions = {
   mockuser: option(text, 'kojibuilder', 'User that runs mock.', {
     ignored: 'builds run as mockbuild (uid 1000) inside their container',
   }),
-  yum_proxy: unset(text, 'Proxy for package downloads.'),
+  yum_proxy: unset(text, "Proxy for package downloads and dnf, in place of the environment's."),
   log_timestamps: option(
     boolean,
     'False',

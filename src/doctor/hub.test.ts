@@ -38,6 +38,7 @@ describe('judgeHost', () => {
 
   it('is content with an enabled host of this architecture', () => {
     expect(levels(judgeHost('b1', host, 'x86_64'))).toEqual(['ok', 'ok']);
+    expect(levels(judgeHost('b1', { ...host, arches: ['x86_64_v2'] }, 'x86_64'))).toEqual(['ok', 'ok']);
   });
 
   it('fails for a disabled host, and for a user that is none', () => {

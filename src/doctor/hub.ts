@@ -1,5 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import { isSupported, oldestHub } from '../hub/version-api.ts';
+import { canonArch, machineArch } from '../rpm/arch.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** Why the hub gave no answer; the errors of the hub client say themselves what to check. */
@@ -58,7 +59,7 @@ export function judgeHost(user: string, host: HostRow | null, hostArch: string):
     enabled
       ? ok('host', shown)
       : fail('host', `${shown}, disabled`, `it gets no task: run "koji enable-host ${name}"`),
-    arches.includes(hostArch)
+    arches.some((arch) => machineArch(canonArch(arch)) === hostArch)
       ? ok('arches', `${hostArch} is among the host's`)
       : warn(
           'arches',

@@ -22,7 +22,7 @@ export const trustLines: readonly string[] = [
   `if [ -s ${bundle} ]; then`,
   `  export SSL_CERT_FILE=${bundle} CURL_CA_BUNDLE=${bundle}`,
   `  for trusted in ${bundleFiles.join(' ')}; do`,
-  `    [ ! -d "\${trusted%/*}" ] || cat ${bundle} >"$trusted" || echo "$trusted cannot be written: the image's authorities count there"`,
+  `    mkdir -p "\${trusted%/*}" && cat ${bundle} >"$trusted" || echo "$trusted cannot be written: the image's authorities count there"`,
   '  done',
   'fi',
 ];

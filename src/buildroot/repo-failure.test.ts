@@ -23,6 +23,15 @@ it.each([
   );
 });
 
+it('sends those whose authority this host does not know to the trust store', () => {
+  const said =
+    " - Curl error (60): SSL peer certificate or SSH remote key was not OK for https://hub/repo/repodata/repomd.xml [SSL certificate problem: unable to get local issuer certificate]\nError: Failed to download metadata for repo 'build': Cannot download repomd.xml: All mirrors were tried\n";
+
+  expect(describeRepoFailure(said, repos)).toMatch(
+    / add the authority of that server's certificate to this host's trust store/,
+  );
+});
+
 it('leaves the login of a URL out', () => {
   const said = "Error: Failed to download metadata for repo 'build': x\n";
 

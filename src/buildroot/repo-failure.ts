@@ -5,6 +5,9 @@ import type { PackageRepo } from './package-repos.ts';
 const failed =
   /Failed to download metadata (?:for repo '([^']+)'|\([^\n]*\) for repository "([^"\n]+)"): ([^\n]*)/;
 
+/** As libcurl says that it does not trust a server. */
+const distrusted = /Curl error \(60\)|SSL certificate problem|SSL peer certificate/;
+
 /**
  * Which repo is to blame when dnf could not read its metadata, and what to do, from the end of what dnf has said; null when
  * it was something else.
@@ -15,5 +18,7 @@ export function describeRepoFailure(said: string, repos: readonly PackageRepo[])
   if (repo === undefined) return null;
   const reason = why.replace(/[\s(]+$/, '');
   const urls = withoutLogins(repo.urls.join(', '));
+  if (distrusted.test(said))
+    return `the metadata of ${urls} cannot be read (${reason}): add the authority of that server's certificate to this host's trust store and start again`;
   return `the metadata of ${urls} cannot be read (${reason}): have the repo made again (koji regen-repo for one of a tag), or mend what serves it`;
 }

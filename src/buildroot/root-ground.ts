@@ -73,8 +73,8 @@ export class RootGround {
   }
 
   /** Writes a file that phases read. One that is at work, since before a restart of the daemon, reads on in the old. */
-  async write(below: string, content: string): Promise<void> {
-    await writeReadable(this.path(below), content);
+  async write(below: string, content: string, mode?: number): Promise<void> {
+    await writeReadable(this.path(below), content, mode);
   }
 
   /** Copies a file to where phases read it, in the same way. */

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -124,6 +124,7 @@ describe('TagRoot.prepare', () => {
     expect(spec('solve-1')?.env).toMatchObject(proxies);
     expect(await readFile(join(directory, 'in/ca-bundle.crt'), 'utf8')).toBe('AUTHORITIES\n');
     expect(await readFile(join(directory, 'in/solve-1.sh'), 'utf8')).toContain('SSL_CERT_FILE=/adjutant/in/');
+    expect((await stat(join(directory, 'in/dnf.conf'))).mode & 0o777).toBe(0o600);
     for (const name of ['install-1', 'build-1']) expect(spec(name)?.env).not.toHaveProperty('http_proxy');
   });
 

@@ -297,5 +297,7 @@ async function writeInputs(ground: RootGround): Promise<void> {
     ...Object.assign({}, ...managers.map((manager) => manager.files)),
   };
   for (const name of Object.keys(files)) await makeReadable(dirname(ground.path(`in/${name}`)));
-  for (const [name, content] of Object.entries(files)) await ground.write(`in/${name}`, content);
+  // Only root in a solve phase reads it: URLs of repos and proxy may hold logins, and package code sees the directory.
+  const modes: Readonly<Record<string, number>> = { 'dnf.conf': 0o600 };
+  for (const [name, content] of Object.entries(files)) await ground.write(`in/${name}`, content, modes[name]);
 }

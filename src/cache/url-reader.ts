@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { agentProxies, type Proxies } from '../core/host-proxies.ts';
+import { explainDistrust } from '../core/host-trust.ts';
 import { Silence } from './silence.ts';
 
 export interface OpenedUrl {
@@ -20,7 +21,7 @@ export class UrlUnreachable extends BuilderError {
   readonly passing: boolean;
 
   constructor(url: string, why: string, passing: boolean, cause?: unknown) {
-    super('url-unreachable', 'external', `cannot read ${url}: ${why}`, { cause });
+    super('url-unreachable', 'external', `cannot read ${url}: ${explainDistrust(why)}`, { cause });
     this.passing = passing;
   }
 }

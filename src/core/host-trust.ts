@@ -49,10 +49,6 @@ export async function readHostTrust(
   for (const path of (env['SSL_CERT_DIR'] ?? '').split(':').filter((each) => each !== ''))
     if (!(await reading.directory(path)))
       reading.problems.push(`cannot read the directory ${path} (SSL_CERT_DIR)`);
-  if (reading.certificates.size === 0 && reading.problems.length === 0)
-    reading.problems.push(
-      `this host has no trust store (looked for ${places.files.join(', ')}): install its ca-certificates`,
-    );
   return {
     certificates: [...reading.certificates.values()],
     sources: [...new Set(reading.sources)],
@@ -146,4 +142,12 @@ export function trustAsHost({ certificates }: HostTrust): void {
 export function toBundle({ certificates }: Pick<HostTrust, 'certificates'>): string | null {
   const all = [...certificates, ...tls.getCACertificates('extra')];
   return all.length === 0 ? null : all.map((pem) => `${pem.trimEnd()}\n`).join('');
+}
+
+/** What was said of a certificate that is not trusted, with what to do here in place of Node.js' own advice. */
+export function explainDistrust(said: string): string {
+  return said.replace(
+    /; if the root CA is installed locally[^\n]*/,
+    ' (the trust store of this host knows no authority that vouches for it)',
+  );
 }

@@ -6,11 +6,12 @@ import { chmod, copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
  * package with mode 0600, is content here (mock copies content, too).
  */
 
-/** Writes the file anew under its name; who has the old one open reads on in that. */
-export async function writeReadable(path: string, content: string): Promise<void> {
+/** Writes the file anew under its name; who has the old one open reads on in that. `mode` where others may not read all of it. */
+export async function writeReadable(path: string, content: string, mode = 0o644): Promise<void> {
   const draft = `${path}.new`;
-  await writeFile(draft, content);
-  await chmod(draft, 0o644);
+  // Never more than that, not for a moment.
+  await writeFile(draft, content, { mode });
+  await chmod(draft, mode);
   await rename(draft, path);
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { readProxies } from '../core/host-proxies.ts';
+import { explainDistrust } from '../core/host-trust.ts';
 import { HttpClient } from '../core/http-client.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HubAuth } from '../hub/auth/auth.ts';
@@ -157,6 +158,6 @@ async function askFor(url: string, signal: AbortSignal): Promise<TopUrlAnswer> {
     return { status: answer.statusCode ?? 0 };
   } catch (error) {
     signal.throwIfAborted();
-    return { problem: describeError(error) };
+    return { problem: explainDistrust(describeError(error)) };
   }
 }

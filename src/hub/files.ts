@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { BuilderError, describeError } from '../core/errors.ts';
 import type { Proxies } from '../core/host-proxies.ts';
+import { explainDistrust } from '../core/host-trust.ts';
 import { HttpClient } from '../core/http-client.ts';
 
 /** A file of the hub's tree could not be had; `missing` when it is not there. */
@@ -110,7 +111,8 @@ async function openRemote(client: HttpClient, url: string, signal: AbortSignal):
     answer = await client.ask(url, 'GET', signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw new HubFileError(`cannot read ${url}: ${describeError(error)}`, false, { cause: error });
+    const why = explainDistrust(describeError(error));
+    throw new HubFileError(`cannot read ${url}: ${why}`, false, { cause: error });
   }
   const { statusCode: status = 0, statusMessage = '' } = answer;
   if (status >= 200 && status < 300) return whole(url, answer, signal);

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { agentProxies, type Proxies } from '../core/host-proxies.ts';
+import { explainDistrust } from '../core/host-trust.ts';
 import { HubTransportError, type TransportReason } from './faults.ts';
 import type { TlsMaterial } from './tls.ts';
 import { maxDocumentLength } from './xmlrpc/codec.ts';
@@ -202,7 +203,8 @@ function toTransportError(error: unknown, url: string): HubTransportError {
       : code === 'ETIMEDOUT'
         ? 'timeout'
         : 'dropped';
-  return new HubTransportError(reason, `${prefixes[reason]} ${url}: ${text}${advice[reason] ?? ''}`, {
+  const said = explainDistrust(text);
+  return new HubTransportError(reason, `${prefixes[reason]} ${url}: ${said}${advice[reason] ?? ''}`, {
     cause: error,
   });
 }
@@ -215,7 +217,7 @@ const prefixes: Readonly<Record<string, string>> = {
 };
 
 const advice: Readonly<Record<string, string>> = {
-  tls: ' (check options "serverca" and "cert", and whether the certificates are still valid)',
+  tls: ' (check options "serverca" and "cert", the trust store where serverca is not set, and whether the certificates are still valid)',
   unreachable: ' (check option "server", the network and the hub)',
 };
 

@@ -21,7 +21,7 @@ export class UrlUnreachable extends BuilderError {
   readonly passing: boolean;
 
   constructor(url: string, why: string, passing: boolean, cause?: unknown) {
-    super('url-unreachable', 'external', `cannot read ${url}: ${explainDistrust(why)}`, { cause });
+    super('url-unreachable', 'external', `cannot read ${url}: ${why}`, { cause });
     this.passing = passing;
   }
 }
@@ -93,7 +93,7 @@ export class UrlReader {
         if (request.reusedSocket && !either.aborted) continue;
         silence.over();
         signal.throwIfAborted();
-        const cause = silence.signal.aborted ? silence.signal.reason : error;
+        const cause = silence.signal.aborted ? silence.signal.reason : explainDistrust(error);
         throw new UrlUnreachable(url, cause instanceof Error ? cause.message : String(cause), true, cause);
       }
     }

@@ -144,10 +144,12 @@ export function toBundle({ certificates }: Pick<HostTrust, 'certificates'>): str
   return all.length === 0 ? null : all.map((pem) => `${pem.trimEnd()}\n`).join('');
 }
 
-/** What was said of a certificate that is not trusted, with what to do here in place of Node.js' own advice. */
-export function explainDistrust(said: string): string {
-  return said.replace(
-    /; if the root CA is installed locally[^\n]*/,
-    ' (the trust store of this host knows no authority that vouches for it)',
-  );
+/** The error, whose words on a certificate that is not trusted say what to do here in place of Node.js' own advice. */
+export function explainDistrust(error: unknown): unknown {
+  if (error instanceof Error)
+    error.message = error.message.replace(
+      /; if the root CA is installed locally[^\n]*/,
+      ' (the trust store of this host knows no authority that vouches for it)',
+    );
+  return error;
 }

@@ -158,6 +158,6 @@ async function askFor(url: string, signal: AbortSignal): Promise<TopUrlAnswer> {
     return { status: answer.statusCode ?? 0 };
   } catch (error) {
     signal.throwIfAborted();
-    return { problem: explainDistrust(describeError(error)) };
+    return { problem: describeError(explainDistrust(error)) };
   }
 }

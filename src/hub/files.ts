@@ -111,7 +111,7 @@ async function openRemote(client: HttpClient, url: string, signal: AbortSignal):
     answer = await client.ask(url, 'GET', signal);
   } catch (error) {
     signal.throwIfAborted();
-    const why = explainDistrust(describeError(error));
+    const why = describeError(explainDistrust(error));
     throw new HubFileError(`cannot read ${url}: ${why}`, false, { cause: error });
   }
   const { statusCode: status = 0, statusMessage = '' } = answer;

@@ -195,6 +195,7 @@ const unreachable = new Set([
 function toTransportError(error: unknown, url: string): HubTransportError {
   if (error instanceof HubTransportError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  explainDistrust(error);
   const text = error instanceof AggregateError ? error.errors.map(String).join(', ') : String(error);
   const reason: TransportReason = isCertificateProblem(code, text)
     ? 'tls'
@@ -203,8 +204,7 @@ function toTransportError(error: unknown, url: string): HubTransportError {
       : code === 'ETIMEDOUT'
         ? 'timeout'
         : 'dropped';
-  const said = explainDistrust(text);
-  return new HubTransportError(reason, `${prefixes[reason]} ${url}: ${said}${advice[reason] ?? ''}`, {
+  return new HubTransportError(reason, `${prefixes[reason]} ${url}: ${text}${advice[reason] ?? ''}`, {
     cause: error,
   });
 }

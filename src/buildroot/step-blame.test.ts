@@ -50,6 +50,12 @@ describe('whyNotBegun', () => {
   });
 });
 
+it('shows nothing of a container that could do more than be read', () => {
+  const said = `/bin/bash: /adjutant/in/a.sh: \x1b[2J${'x'.repeat(1000)}`;
+
+  expect(whyNotBegun('rpmbuild', 126, said)?.message).toMatch(/a\.sh: \\x1b\[2Jx{1,300} \(/);
+});
+
 describe('whyImageFailed', () => {
   it.each([
     [139, '', 'solve @build was ended by signal 11 (SIGSEGV): '],

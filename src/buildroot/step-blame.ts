@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { BuilderError } from '../core/errors.ts';
+import { printable } from '../core/printable.ts';
 
 /**
  * Who is to blame for the status of a step's container. bash ends with 126 or 127 when it cannot read the script itself,
@@ -55,7 +56,7 @@ const ofProcessor = /^[^\n]*\bCPU does not support\b[^\n]*/im;
 export function whyNotBegun(title: string, code: number, said: string): StepNotBegun | null {
   if (!notRun.includes(code)) return null;
   const line = ofScript.exec(said)?.[0] ?? ofProcessor.exec(said)?.[0];
-  return line === undefined ? null : new StepNotBegun(title, line);
+  return line === undefined ? null : new StepNotBegun(title, shown(line));
 }
 
 /** The error when a step of the bootstrap image did not end by itself or ran no program; null when its status is its own. */
@@ -68,8 +69,13 @@ export function whyImageFailed(
   if (code > 128 && code < 192)
     return new ImageProgramFailed(title, image, `was ended by ${signalName(code)}`);
   if (!notRun.includes(code)) return null;
-  const last = said.trimEnd().split('\n').at(-1) ?? '';
+  const last = shown(said.trimEnd().split('\n').at(-1) ?? '');
   return new ImageProgramFailed(title, image, `ended with status ${code}${last === '' ? '' : ` (${last})`}`);
+}
+
+/** A line of a container's output, for a message. */
+function shown(line: string): string {
+  return printable(line.slice(0, 300));
 }
 
 /**

@@ -156,7 +156,8 @@ recipe_of() { "${@:2}" image inspect --format '{{ index .Labels "io.koji.adjutan
 check_image() {
   podman_here run --rm --network none "$1" \
     bash -c 'dnf=$(command -v dnf || command -v dnf5) && "$dnf" --version && "$dnf" builddep --help &&
-      rpm --version && createrepo_c --version && mergerepo_c --version && useradd --help'
+      rpm --version && createrepo_c --version && mergerepo_c --version && useradd --help &&
+      { /usr/libexec/platform-python -c "import rpm" 2> /dev/null || python3 -c "import rpm"; }'
 }
 
 # bootstrap_image NAME WHAT [OPTION...] - makes it with these options of bootstrap-from-host.sh, unless that was done already

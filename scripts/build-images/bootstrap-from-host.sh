@@ -9,7 +9,7 @@
 #   bootstrap-from-host.sh --recipe [-5 SUITE]
 #     prints a digest of all that decides what the image contains, versions of packages aside
 #
-# The image holds what solve and install phases run: dnf with its core plug-ins, rpm, createrepo_c.
+# The image holds what solve and install phases run: dnf with its core plug-ins, rpm and its Python bindings, createrepo_c.
 # RPM hosts: `dnf --installroot`. Hosts with apt: apt chooses and verifies the packages, they are
 # unpacked, and the few things their scripts would do that matter here are done by hand; in a third
 # of debootstrap's time, and nothing needs to be mounted. Works as root and as an ordinary user.
@@ -19,12 +19,12 @@ export LC_ALL=C
 die() { printf 'bootstrap-from-host.sh: %s\n' "$*" >&2; exit 1; }
 
 deb_packages=(base-files base-passwd bash ca-certificates coreutils createrepo-c dash
-  findutils gawk grep gzip libc-bin passwd rpm sed tar util-linux)
+  findutils gawk grep gzip libc-bin passwd python3-rpm rpm sed tar util-linux)
 deb_dnf4=(dnf dnf-plugins-core)
 deb_dnf5=(dnf5 python3-libdnf5-python-plugins-loader)
 # Wanted by packages for things that do not happen in the image (dpkg's own work, dependency generators).
 deb_skipped='^(debconf|dpkg|gnupg-l10n|libperl|media-types|perl|pinentry|sensible-utils|ucf)'
-rpm_packages=(bash coreutils createrepo_c findutils gzip rpm shadow-utils system-release tar)
+rpm_packages=(bash coreutils createrepo_c findutils gzip python3-rpm rpm shadow-utils system-release tar)
 
 # shellcheck source=/dev/null
 . /etc/os-release

@@ -60,7 +60,7 @@ describe('TagRoot.addBuildRequires', () => {
 
   it('changes the root also when something only has to go', async () => {
     const { directory, withSource, created } = await openRootBench({
-      removals: (attempt) => (attempt === 2 ? ['bash-minimal-1-1.x86_64'] : []),
+      outbound: (attempt) => (attempt === 2 ? ['bash-minimal-1-1.x86_64'] : []),
       installed: (attempt) => (attempt === 1 ? ['bash', 'bash-minimal'] : ['bash']),
     });
     const root = await withSource(srpm('bash'));
@@ -69,7 +69,9 @@ describe('TagRoot.addBuildRequires', () => {
 
     expect(root.installed.map(({ name }) => name)).toEqual(['bash']);
     expect(created().slice(3)).toEqual(['disk-1', 'solve-2', 'root-2', 'install-2']);
-    expect(await readFile(join(directory, 'in/removals-2'), 'utf8')).toBe('bash-minimal-1-1.x86_64\n');
+    expect(JSON.parse(await readFile(join(directory, 'in/transaction-2.json'), 'utf8'))).toEqual([
+      { action: 'remove', name: 'bash-minimal-1-1.x86_64', header: '00' },
+    ]);
   });
 
   it('makes a package that generates requirements again before it asks for any', async () => {

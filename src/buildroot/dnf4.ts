@@ -1,4 +1,5 @@
 import type { PackageManager } from './package-manager.ts';
+import { describeOutbound } from './rpm-transaction.ts';
 import { quote } from './scripts.ts';
 
 /** Of the plug-in, and of its file without `.py`: dnf switches plug-ins on by that. */
@@ -6,8 +7,7 @@ const pluginName = 'adjutant';
 
 /**
  * The one plug-in of a solve phase. It brings dnf's own `builddep` along, which lies where that dnf was
- * told when it was built, and writes the solution: the packages to be installed, and the installed ones that it takes out of
- * the root, but for those that rpm takes out by itself (replaced by another version, or obsoleted).
+ * told when it was built, and writes the solution: each element of the transaction with its action, in dnf's order.
  */
 const plugin = `import importlib.util
 import json
@@ -16,6 +16,7 @@ import os
 import dnf
 import dnf.const
 import dnf.transaction
+from libdnf.transaction import TransactionItemAction_REASON_CHANGE
 
 spec = importlib.util.spec_from_file_location('builddep', os.path.join(dnf.const.PLUGINPATH, 'builddep.py'))
 # A name of its own: dnf holds the classes of plug-ins by weak references only.
@@ -23,8 +24,27 @@ builddep = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(builddep)
 
 
-def described(package):
+${describeOutbound}
+
+INBOUND = {
+    dnf.transaction.PKG_INSTALL: 'install',
+    dnf.transaction.PKG_UPGRADE: 'upgrade',
+    dnf.transaction.PKG_DOWNGRADE: 'downgrade',
+    dnf.transaction.PKG_REINSTALL: 'reinstall',
+    dnf.transaction.PKG_OBSOLETE: 'obsolete',
+}
+OUTBOUND = {
+    dnf.transaction.PKG_REMOVE,
+    dnf.transaction.PKG_UPGRADED,
+    dnf.transaction.PKG_DOWNGRADED,
+    dnf.transaction.PKG_REINSTALLED,
+    dnf.transaction.PKG_OBSOLETED,
+}
+
+
+def inbound(package, action):
     return {
+        'action': action,
         'name': str(package),
         'checksum': ':'.join(package.returnIdSum()),
         'sizeBytes': package.downloadsize,
@@ -38,12 +58,15 @@ class Solved(dnf.Plugin):
     name = '${pluginName}'
 
     def resolved(self):
-        transaction = self.base.transaction
-        removed = [item.pkg for item in transaction if item.action == dnf.transaction.PKG_REMOVE]
-        solution = {
-            'packages': [described(package) for package in sorted(transaction.install_set)],
-            'removals': ['{0.name}-{0.version}-{0.release}.{0.arch}'.format(package) for package in removed],
-        }
+        elements = []
+        for item in self.base.transaction:
+            if item.action in INBOUND:
+                elements.append(inbound(item.pkg, INBOUND[item.action]))
+            elif item.action in OUTBOUND:
+                elements.append(outbound(self.base.conf.installroot, item.pkg.idx))
+            elif item.action != TransactionItemAction_REASON_CHANGE:
+                raise ValueError('an unknown action: {}'.format(item.action))
+        solution = {'elements': elements}
         with open(os.environ['ADJUTANT_SOLUTION'], 'w') as answer:
             json.dump(solution, answer)
 `;

@@ -1,4 +1,5 @@
 import type { PackageManager } from './package-manager.ts';
+import { describeOutbound } from './rpm-transaction.ts';
 import { quote } from './scripts.ts';
 
 /** Of the plug-in, of its file without `.py`, and of its configuration. */
@@ -11,19 +12,28 @@ const place = 'dnf5-plugins';
 const loaders = '/usr/lib{64,}/{,*/}libdnf5/plugins/python_plugins_loader.so';
 
 /**
- * The one plug-in of a solve phase. It writes the solution: the packages to be installed, and the installed ones that it takes
- * out of the root, but for those that rpm takes out by itself (replaced by another version, or obsoleted).
+ * The one plug-in of a solve phase. It writes the solution: each element of the transaction with its action, in dnf's order.
  */
 const plugin = `import json
 import os
 
 import libdnf5
-from libdnf5.transaction import TransactionItemAction_REMOVE, transaction_item_action_is_inbound
+from libdnf5 import transaction as actions
+
+${describeOutbound}
+
+INBOUND = {
+    actions.TransactionItemAction_INSTALL: 'install',
+    actions.TransactionItemAction_UPGRADE: 'upgrade',
+    actions.TransactionItemAction_DOWNGRADE: 'downgrade',
+    actions.TransactionItemAction_REINSTALL: 'reinstall',
+}
 
 
-def described(package):
+def inbound(package, action):
     checksum = package.get_checksum()
     return {
+        'action': action,
         'name': package.get_nevra(),
         'checksum': checksum.get_type_str() + ':' + checksum.get_checksum(),
         'sizeBytes': package.get_download_size(),
@@ -53,15 +63,17 @@ class Plugin(libdnf5.plugin.IPlugin2_1):
         # Called also when there is no solution, with nothing in it.
         if transaction.get_problems() != libdnf5.base.GoalProblem_NO_PROBLEM:
             return
-        items = [(item.get_action(), item.get_package()) for item in transaction.get_transaction_packages()]
-        wanted = [package for action, package in items if transaction_item_action_is_inbound(action)]
-        removed = [package for action, package in items if action == TransactionItemAction_REMOVE]
-        solution = json.dumps({
-            'packages': sorted(map(described, wanted), key=lambda package: package['name']),
-            'removals': [
-                '{}-{}-{}.{}'.format(p.get_name(), p.get_version(), p.get_release(), p.get_arch()) for p in removed
-            ],
-        })
+        root = self.get_base().get_config().installroot
+        elements = []
+        for item in transaction.get_transaction_packages():
+            action, package = item.get_action(), item.get_package()
+            if action in INBOUND:
+                elements.append(inbound(package, INBOUND[action]))
+            elif actions.transaction_item_action_is_outbound(action):
+                elements.append(outbound(root, package.get_rpmdbid()))
+            elif action != actions.TransactionItemAction_REASON_CHANGE:
+                raise ValueError('an unknown action: {}'.format(action))
+        solution = json.dumps({'elements': elements})
         with open(os.environ['ADJUTANT_SOLUTION'], 'w') as answer:
             answer.write(solution)
 `;

@@ -5,7 +5,7 @@ import type { InstalledPackage } from './installed-packages.ts';
 import { buildUser } from './mock-environment.ts';
 
 /** Raised whenever roots are made in another way, so that none made before is taken for one of now. */
-const recipe = 1;
+const recipe = 2;
 
 /** A root that nobody changes any more, for package code to run on in a layer of its own. */
 export interface PreparedRoot {
@@ -26,9 +26,13 @@ export function rootKey(
   request: RootRequest,
   localTime: string | null,
 ): string {
-  const packages = solution.packages.map(({ name, checksum }) => [name, checksum]).sort();
+  const elements = solution.elements.map((element) =>
+    element.action === 'remove'
+      ? [element.action, element.name, element.header]
+      : [element.action, element.name, element.checksum],
+  );
   const made = [recipe, request.imageDigest, request.targetArch, request.personality, localTime, buildUser];
-  return digestOf(made, parent, packages, solution.removals.toSorted());
+  return digestOf(made, parent, elements);
 }
 
 /** Digest of a question to the solver: of all that its answer depends on. */

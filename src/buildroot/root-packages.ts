@@ -3,18 +3,19 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { PackageUnavailable, packagePath } from '../cache/package-cache.ts';
 import { BadLocation, packageUrl } from '../cache/repo-urls.ts';
-import { Solution } from '../cache/solution-memo.ts';
+import { inboundOf, Solution } from '../cache/solution-memo.ts';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
 import { withoutLogins } from '../core/without-logins.ts';
 import { cachedPackages, installContainer, rootContainer } from './containers.ts';
-import { BuildrootStepFailed } from './errors.ts';
+import { BuildrootStepFailed, UnusableImage } from './errors.ts';
 import { parseInstalled } from './installed-packages.ts';
 import { type PreparedRoot, rootKey } from './prepared-root.ts';
 import type { RootGround } from './root-ground.ts';
 import { MadeSoFar, RootSolver, type Wish } from './root-solver.ts';
+import { noRpmBindings, renderTransaction, transactionProgram } from './rpm-transaction.ts';
 import { damagedPackage, type InstallInputs, installScript } from './scripts.ts';
 
 const Solved = z.object({ solution: Solution, made: MadeSoFar });
@@ -61,8 +62,8 @@ export class RootPackages {
       return { solution: answer, made: { ...this.#made } };
     });
     Object.assign(this.#made, solved.made);
-    if (parent === null && solution.packages.length === 0) throw await this.#nothingFor(wish);
-    if (parent !== null && solution.packages.length === 0 && solution.removals.length === 0) return parent;
+    if (parent === null && inboundOf(solution).length === 0) throw await this.#nothingFor(wish);
+    if (parent !== null && solution.elements.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
     this.#ground.hold(snapshots.hold(key));
@@ -149,7 +150,7 @@ export class RootPackages {
     signal: AbortSignal,
   ): Promise<{ readonly base: Container; readonly listing: string }> {
     const { packages } = this.#ground.host.cache;
-    using _ = packages.hold(solution.packages.map(({ checksum }) => checksum));
+    using _ = packages.hold(inboundOf(solution).map(({ checksum }) => checksum));
     const bringing = this.#bringPackages(solution, wish, signal);
     // Whichever fails, the container is the clean-up's before the task ends.
     const [base] = await Promise.allSettled([this.#baseFor(key, parent, signal), bringing]);
@@ -206,7 +207,8 @@ export class RootPackages {
     return made;
   }
 
-  async #bringPackages({ packages }: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
+  async #bringPackages(solution: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
+    const packages = inboundOf(solution);
     const { host, request, logs } = this.#ground;
     const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
     const startedMs = host.clock.uptime();
@@ -247,8 +249,14 @@ export class RootPackages {
     for (let chance = 1; ; chance += 1) {
       const { code, listing } = await this.#runInstall(into, fresh, solution, wish, signal);
       if (code === 0) return listing;
+      if (code === noRpmBindings)
+        throw new UnusableImage(
+          this.#ground.request.image,
+          'no Python with the bindings of rpm',
+          'these (python3-rpm)',
+        );
       const { packages } = this.#ground.host.cache;
-      const checksums = solution.packages.map(({ checksum }) => checksum);
+      const checksums = inboundOf(solution).map(({ checksum }) => checksum);
       const missing = await packages.missing(checksums);
       // Nobody's fault but of whoever removed them: the next try fetches them again.
       if (missing > 0)
@@ -283,8 +291,8 @@ export class RootPackages {
     });
     const files = {
       [`install-${attempt}.sh`]: script,
-      [`manifest-${attempt}`]: inputs.manifest,
-      [`removals-${attempt}`]: inputs.removals,
+      'transaction.py': transactionProgram,
+      [`transaction-${attempt}.json`]: inputs.transaction,
       ...Object.fromEntries(
         Object.entries(inputs.digests).map(([command, list]) => [`${command}-${attempt}`, list]),
       ),
@@ -299,16 +307,12 @@ export class RootPackages {
 }
 
 /** What the install phase reads about a solution. */
-export function toInstallInputs({ packages, removals }: Solution): InstallInputs {
+export function toInstallInputs(solution: Solution): InstallInputs {
   const digests: Record<string, string> = {};
-  for (const { checksum } of packages) {
+  for (const { checksum } of inboundOf(solution)) {
     const [kind = '', hex = ''] = checksum.split(':');
     const command = `${kind}sum`;
     digests[command] = `${digests[command] ?? ''}${hex}  ${cachedPackages}/${packagePath(checksum)}\n`;
   }
-  return {
-    digests,
-    manifest: packages.map(({ checksum }) => `${cachedPackages}/${packagePath(checksum)}\n`).join(''),
-    removals: removals.map((name) => `${name}\n`).join(''),
-  };
+  return { digests, transaction: renderTransaction(solution) };
 }

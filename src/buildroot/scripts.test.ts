@@ -16,7 +16,7 @@ import {
 } from './scripts.ts';
 
 const hostile = ['x', 'a b', "it's", '$(reboot)', '`id`', '"', '\\', '-rf', '*', 'a\nb', '!!', '~', '#', ''];
-const inputs = { digests: { sha256sum: 'd  /p\n' }, manifest: '/p\n', removals: 'old-1-1.noarch\n' };
+const inputs = { digests: { sha256sum: 'd  /p\n' }, transaction: '{}' };
 const install = { attempt: 1, inputs, fresh: true, personality: null, machineId: 'abc', localTime: null };
 const bash = spawnSync('bash', ['--version'], { encoding: 'utf8' });
 const noBash = bash.status === 0 ? '' : ' (skipped: there is no bash)';
@@ -31,7 +31,7 @@ function wordsOf(line: string): readonly string[] {
 describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   const scripts: Record<string, string> = {
     'checked build': checkedBuildScript('source.src.rpm', 'noarch', null),
-    'install of nothing': installScript({ ...install, inputs: { digests: {}, manifest: '', removals: '' } }),
+    'install without packages': installScript({ ...install, inputs: { ...inputs, digests: {} } }),
     'first install': installScript({ ...install, localTime: '../usr/share/zoneinfo/Asia/Tokyo' }),
     'later install': installScript({ ...install, fresh: false, personality: 'linux32' }),
     source: sourceScript('source.src.rpm', 'x86_64', null, 'empty'),
@@ -98,7 +98,7 @@ describe('installScript', () => {
 
   it('makes the files that mock puts there before those of packages', () => {
     const lines = installScript({ ...install, machineId: '0123' }).split('\n');
-    const packages = lines.findIndex((line) => line.includes(' -Uv --oldpackage '));
+    const packages = lines.findIndex((line) => line.includes('/adjutant/in/transaction.py'));
     const before = lines.slice(0, packages).join('\n');
 
     expect(before).toContain('echo 0123 >"$root/etc/machine-id"');
@@ -108,59 +108,55 @@ describe('installScript', () => {
     expect(before).not.toContain('mockbuild');
   });
 
-  /** Runs an install with a function for rpm, and what the script finds in `/adjutant/in`. */
-  async function runInstall(script: string, rpm: string, files: Readonly<Record<string, string>>) {
+  /** Runs an install with a function for each program, and what the script finds in `/adjutant/in`. */
+  async function runInstall(
+    digests: Readonly<Record<string, string>>,
+    functions: Readonly<Record<string, string>>,
+    files: Readonly<Record<string, string>> = {},
+  ) {
     const place = await mkdtemp(join(tmpdir(), 'scripts-'));
     onTestFinished(() => rm(place, { recursive: true }));
     await mkdir(join(place, 'out'));
     await mkdir(join(place, 'in'));
     for (const [name, content] of Object.entries(files))
       await writeFile(join(place, 'in', name), content.replaceAll('/adjutant/', `${place}/`));
-    const moved = script.replaceAll('/adjutant/', `${place}/`);
-    const run = spawnSync('bash', ['-c', `${rpm}\n${moved}`], { encoding: 'utf8' });
+    const script = installScript({ ...install, fresh: false, inputs: { ...inputs, digests } });
+    const moved = script.replaceAll('/adjutant/', `${place}/`).replaceAll('/usr/libexec/', '');
+    const programs = Object.entries(functions).map(([name, body]) => `${name}() { ${body}; }\n`);
+    const env = { PATH: '/usr/bin:/bin' };
+    const run = spawnSync('bash', ['-c', `${programs.join('')}${moved}`], { env, encoding: 'utf8' });
     return { status: run.status, stdout: run.stdout.replaceAll(place, '/adjutant') };
   }
-  const shown = `printf '<%s>' "$@"; echo`;
-  const only = (more: Partial<typeof inputs>) =>
-    installScript({
-      ...{ ...install, fresh: false },
-      inputs: { digests: {}, manifest: '', removals: '', ...more },
-    });
+  const shown = (name: string) => `printf '<%s>' ${name} "$@"; echo`;
+  const carriedOut = '<-I></adjutant/in/transaction.py></mnt/root></adjutant/in/transaction-1.json>\n';
 
-  it.skipIf(noBash !== '')(`leaves alone what is mounted for scriptlets, and devices${noBash}`, async () => {
-    const listed = ['-rw-r--r-- /usr/x', 'crw-rw-rw- /dev/a', 'brw------- /lib/b', 'crw-rw-rw- /%(reboot)'];
-    const rpm = `rpm() { if [ "$1" = -qp ]; then printf '%s\\n' ${listed.map(quote).join(' ')}; else ${shown}; fi; }`;
+  it.skipIf(noBash !== '').each([
+    ['where EL 8 has it', { 'platform-python': shown('platform') }, `<platform>${carriedOut}`, 0],
+    [
+      'where the first has no bindings',
+      { 'platform-python': 'return 96', python3: shown('python3') },
+      `<python3>${carriedOut}`,
+      0,
+    ],
+    ['and fails with it', { python3: 'echo no; return 7' }, 'no\n', 1],
+    [
+      'unless there is none',
+      { python3: 'return 96' },
+      'this image has no Python with the bindings of rpm (python3-rpm)\n',
+      96,
+    ],
+  ] as const)(
+    `carries out the transaction with rpm's Python, %s${noBash}`,
+    async (_what, programs, said, code) => {
+      // What is listed goes into a file.
+      const { status, stdout } = await runInstall({}, { ...programs, rpm: ':' });
 
-    const { stdout } = await runInstall(only({ manifest: '/adjutant/cache/a.rpm\n' }), rpm, {});
-
-    expect(stdout).toBe(
-      'left out, a device: /dev/a\nleft out, a device: /lib/b\n' +
-        '<--root></mnt/root><--define><__transaction_unshare %{nil}><--define><_netsharedpath /proc:/sys:/dev/a:/lib/b>' +
-        '<-Uv><--oldpackage><--replacepkgs><--nosignature></adjutant/in/manifest-1>\n',
-    );
-  });
-
-  it.skipIf(noBash !== '')(
-    `removes what the solver wants removed before it adds anything${noBash}`,
-    async () => {
-      const removals = 'curl-minimal-1-1.x86_64\nx (y)-1-1.noarch\n';
-
-      const { stdout } = await runInstall(
-        only({ manifest: '/adjutant/cache/curl.rpm\n', removals }),
-        `rpm() { [ "$1" = -qp ] || { ${shown}; }; }`,
-        { 'removals-1': removals },
-      );
-
-      const [removal, addition] = stdout.split('\n');
-      expect(removal).toBe(
-        '<--root></mnt/root><--define><__transaction_unshare %{nil}><-ev><--nodeps><--><curl-minimal-1-1.x86_64><x (y)-1-1.noarch>',
-      );
-      expect(addition).toContain('<-Uv>');
+      expect({ status, stdout }).toEqual({ status: code, stdout: said });
     },
   );
 
   it.skipIf(noBash !== '').each([
-    ['are as they should be', 'content', 0, /^<--root>.*<-Uv>/],
+    ['are as they should be', 'content', 0, /^<python3>/],
     ['are damaged', 'CONTENT', 41, /^\/adjutant\/in\/a\.rpm: FAILED\n$/],
     ['are gone', null, 41, /^sha256sum: .*\n\/adjutant\/in\/a\.rpm: FAILED open or read\n$/],
   ])(
@@ -170,8 +166,8 @@ describe('installScript', () => {
       const digests = { sha256sum: `${hex}  /adjutant/in/a.rpm\n` };
 
       const { status, stdout } = await runInstall(
-        only({ digests, manifest: '/adjutant/in/a.rpm\n' }),
-        `rpm() { [ "$1" = -qp ] || { ${shown}; }; }`,
+        digests,
+        { python3: shown('python3'), rpm: shown('rpm') },
         { 'sha256sum-1': digests.sha256sum, ...(found === null ? {} : { 'a.rpm': found }) },
       );
 
@@ -179,12 +175,6 @@ describe('installScript', () => {
       expect(status).toBe(code);
     },
   );
-
-  it('calls rpm neither for removals nor for packages where there are none', () => {
-    expect(only({})).not.toMatch(/rpm .* -(ev|Uv) /);
-    expect(only({ removals: 'a-1-1.noarch\n' })).not.toContain(' -Uv ');
-    expect(only({ manifest: '/p\n' })).not.toContain(' -ev ');
-  });
 
   it('links the time zone of the host, if it has one', () => {
     expect(installScript({ ...install, localTime: '/usr/share/zoneinfo/UTC' })).toContain(

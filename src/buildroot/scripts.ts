@@ -1,4 +1,5 @@
 import { buildUser } from './mock-environment.ts';
+import { noRpmBindings, pythons } from './rpm-transaction.ts';
 import { passStatusOn } from './step-blame.ts';
 
 /**
@@ -25,17 +26,15 @@ export type HomeState = 'empty' | 'unpacked' | 'prepared';
 export interface InstallInputs {
   /** Digests of the packages as `sha256sum --check` wants them, by the command that checks them. */
   readonly digests: Readonly<Record<string, string>>;
-  /** Paths of the packages, one in a line. */
-  readonly manifest: string;
-  /** Names of installed packages to be taken out, one in a line. */
-  readonly removals: string;
+  /** What is to be done, for `transactionProgram`. */
+  readonly transaction: string;
 }
 
 /**
- * Install phase, in the bootstrap image without network: takes out of the root at `/mnt/root` what the solver
- * wants removed, puts the packages of the manifest into it in one transaction and lists what the root now holds in
- * `/adjutant/out/installed`. Ends with `damagedPackage`, before the root is touched, when a package of the cache is
- * not what its name says.
+ * Install phase, in the bootstrap image without network: changes the root at `/mnt/root` by one transaction of rpm, carried
+ * out by the `transactionProgram` in `/adjutant/in/transaction.py`, and lists what the root then holds in
+ * `/adjutant/out/installed`. Ends with `damagedPackage`, before the root is touched, when a package of the cache is not what
+ * its name says, and with `noRpmBindings` where the image cannot run the program.
  */
 export function installScript(settings: {
   /** Ends the names of its input files in `/adjutant/in`. */
@@ -57,35 +56,22 @@ export function installScript(settings: {
       (command) => `${command} --check --quiet --strict ${input(command)} || exit ${damagedPackage}`,
     ),
     ...(fresh ? skeleton(settings) : []),
-    ...(inputs.removals === ''
-      ? []
-      : [
-          `mapfile -t removals <${input('removals')}`,
-          // First: rpm has no command for both in one transaction, and new packages may conflict with these.
-          `${setarch}rpm --root "$root" ${sharedNamespaces} -ev --nodeps -- "\${removals[@]}" || exit 1`,
-        ]),
-    ...(inputs.manifest === ''
-      ? []
-      : [
-          // Not made: nobody here may make a device, and the whole transaction would fail.
-          `devices=$(rpm -qp --nosignature --nodigest --qf ${quote(modesFormat)} ${input('manifest')} | sed -nE 's:^[bc]\\S+ (/[A-Za-z0-9/_.+-]+)$:\\1:p')`,
-          '[ -z "$devices" ] || printf "left out, a device: %s\\n" $devices',
-          'untouched=$(printf ":%s" /proc /sys $devices)',
-          `${setarch}rpm --root "$root" ${sharedNamespaces} --define "_netsharedpath \${untouched#:}" -Uv --oldpackage --replacepkgs --nosignature ${input('manifest')} || exit 1`,
-        ]),
+    `status=${noRpmBindings}`,
+    `for python in ${pythons.join(' ')}; do`,
+    '  command -v "$python" >/dev/null || continue',
+    `  ${setarch}"$python" -I /adjutant/in/transaction.py "$root" /adjutant/in/transaction-${attempt}.json`,
+    '  status=$?',
+    `  [ "$status" -eq ${noRpmBindings} ] || break`,
+    'done',
+    'case $status in',
+    '  0) ;;',
+    `  ${noRpmBindings}) echo "this image has no Python with the bindings of rpm (python3-rpm)"; exit "$status" ;;`,
+    '  *) exit 1 ;;',
+    'esac',
     ...(fresh ? finish : []),
     `rpm --root "$root" -qa --qf ${quote(installedFormat)} >/adjutant/out/installed || exit 1`,
   ]);
 }
-
-/**
- * rpm 4.20 and later may give each scriptlet namespaces of its own, which nobody here may make. The container is without
- * network anyhow.
- */
-const sharedNamespaces = "--define '__transaction_unshare %{nil}'";
-
-/** A line for each file of a package: its mode as `ls -l` shows it, and its path. */
-const modesFormat = '[%{FILEMODES:perms} %{FILENAMES}\\n]';
 
 /** One line of a listing of installed packages: tab separated, read by `installed-packages.ts`. SIZE ends at 4 GiB. */
 export const installedFormat =

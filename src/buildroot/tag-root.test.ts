@@ -7,6 +7,7 @@ import { failureOf, openHostBench, openRootBench } from '../../test/support/root
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { packagePath } from '../cache/package-cache.ts';
 import { BuildrootStepFailed, BuildrootUnsupported, UnusableImage } from './errors.ts';
+import { noRpmBindings } from './rpm-transaction.ts';
 import { noPackageManager } from './solve-script.ts';
 
 const never = new AbortController().signal;
@@ -53,8 +54,8 @@ describe('TagRoot.prepare', () => {
     await prepare();
 
     const path = (name: string) => packagePath(solvedPackage(name).checksum);
-    expect(await readFile(join(directory, 'in/manifest-1'), 'utf8')).toBe(
-      `/adjutant/cache/${path('bash')}\n/adjutant/cache/${path('sed')}\n`,
+    expect(JSON.parse(await readFile(join(directory, 'in/transaction-1.json'), 'utf8'))).toEqual(
+      ['bash', 'sed'].map((name) => ({ action: 'install', name, path: `/adjutant/cache/${path(name)}` })),
     );
     const [sum = ''] = (await readFile(join(directory, 'in/sha256sum-1'), 'utf8')).split('\n');
     expect(sum).toBe(`${solvedPackage('bash').checksum.slice(7)}  /adjutant/cache/${path('bash')}`);
@@ -181,6 +182,15 @@ describe('TagRoot.prepare', () => {
 
     expect(error).toBeInstanceOf(BuildrootStepFailed);
     expect(error).toMatchObject({ status: 30, step: 'install @build (status 1)' });
+  });
+
+  it('names the package that an image lacks for the installation', async () => {
+    const { prepare } = await openRootBench({ install: () => noRpmBindings });
+
+    const error = await failureOf(prepare());
+
+    expect(error).toBeInstanceOf(UnusableImage);
+    expect(error).toMatchObject({ message: expect.stringContaining('(python3-rpm)') });
   });
 
   it('says that the image is to blame when it has no package manager', async () => {

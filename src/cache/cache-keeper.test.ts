@@ -146,7 +146,7 @@ describe('SolutionMemo.trim', () => {
   it('leaves the answers that were used last, and drafts of new ones', async () => {
     const { cache, directory } = await setUp();
     for (const [index, key] of keys.entries()) {
-      await cache.solutions.keep(key, { packages: [], removals: [] });
+      await cache.solutions.keep(key, { elements: [] });
       await utimes(join(directory, `cache/solutions/${key}.json`), index + 1, index + 1);
     }
     await writeFile(join(directory, 'cache/solutions/d.json.1.new'), '');

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { solvedPackage } from '../../test/support/fake-root.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { digestOf, SolutionMemo } from './solution-memo.ts';
+import { digestOf, inboundOf, type Solution, SolutionMemo } from './solution-memo.ts';
 
-const solution = { packages: [solvedPackage('bash')], removals: ['sed-1-1.x86_64'] };
+const solution: Solution = {
+  elements: [solvedPackage('bash'), { action: 'remove', name: 'sed-1-1.x86_64', header: '0123' }],
+};
 
 describe('SolutionMemo', () => {
   it('gives what was kept for a question, also after a restart', async () => {
@@ -29,9 +31,19 @@ describe('SolutionMemo', () => {
 
   it('does not take an answer of another shape for one', async () => {
     const directory = await temporaryDirectory();
-    await writeFile(join(directory, 'k.json'), '{"packages": ["bash"], "removals": []}');
+    const { action: _, ...former } = solvedPackage('bash');
+    const others = [{ packages: [former], removals: [] }, { elements: [former] }, { elements: ['bash'] }];
+    for (const other of others) {
+      await writeFile(join(directory, 'k.json'), JSON.stringify(other));
 
-    expect(await new SolutionMemo(directory).find('k')).toBeNull();
+      expect(await new SolutionMemo(directory).find('k')).toBeNull();
+    }
+  });
+});
+
+describe('inboundOf', () => {
+  it('leaves out what leaves the root', () => {
+    expect(inboundOf(solution)).toEqual([solvedPackage('bash')]);
   });
 });
 

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
 
-/** A package that a solver has chosen. */
-const SolvedPackage = z.object({
+/** A package that a solver has chosen to come into the root. */
+const InboundPackage = z.object({
+  /** What it is to what the root holds: dnf's word. Of an install-only package other versions stay beside it. */
+  action: z.enum(['install', 'upgrade', 'downgrade', 'reinstall', 'obsolete']),
   /** Name, epoch where there is one, version, release and arch: `bash-5.2-1.x86_64`. */
   name: z.string(),
   /** `sha256:0123...`, of the file. */
@@ -18,15 +20,27 @@ const SolvedPackage = z.object({
   /** URL that `location` is relative to where that is not the repo's own. */
   base: z.string().nullable(),
 });
+export type InboundPackage = z.infer<typeof InboundPackage>;
 
-/** What has to happen to a root so that it holds what was asked for. */
+/** An installed package that leaves the root: replaced by another version, obsoleted, or in the way. */
+const OutboundPackage = z.object({
+  action: z.literal('remove'),
+  name: z.string(),
+  /** Digest of its header, which tells it from every other package in rpm's database. */
+  header: z.string(),
+});
+
+/** What has to happen to a root, as one transaction, so that it holds what was asked for. */
 export const Solution = z.object({
-  /** To be installed. */
-  packages: z.array(SolvedPackage),
-  /** Installed ones that are in the way: `NAME-VERSION-RELEASE.ARCH`. */
-  removals: z.array(z.string()),
+  /** In the order in which the solver would hand them to rpm: that decides where dependencies do not. */
+  elements: z.array(z.discriminatedUnion('action', [InboundPackage, OutboundPackage])),
 });
 export type Solution = z.infer<typeof Solution>;
+
+/** The packages that a solution brings. */
+export function inboundOf({ elements }: Solution): readonly InboundPackage[] {
+  return elements.filter((element) => element.action !== 'remove');
+}
 
 /**
  * Answers of the solver by everything they depend on, so that a question that was asked before needs no solver. The

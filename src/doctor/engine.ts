@@ -1,4 +1,5 @@
 import { describeEligible, packageManagers } from '../buildroot/package-manager.ts';
+import { pythons } from '../buildroot/rpm-transaction.ts';
 import { quote } from '../buildroot/scripts.ts';
 import type { BackendInfo, ImageInfo } from '../container/manager.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
@@ -139,6 +140,11 @@ const anyManager = packageManagers.map(({ find }) => `{ ${find}; }`).join(' || '
 /** For a root of kind `tag` and for repos. */
 export const imageTools: readonly ImageTool[] = [
   ...['bash', 'rpm', 'createrepo_c'].map((name) => ({ name, check: `command -v ${name}`, packages: name })),
+  {
+    name: "rpm's Python bindings",
+    check: pythons.map((python) => `${python} -c 'import rpm'`).join(' || '),
+    packages: 'python3-rpm',
+  },
   {
     name: describeEligible(null),
     check: `bash -c ${quote(anyManager)}`,

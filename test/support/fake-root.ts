@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Solution } from '../../src/cache/solution-memo.ts';
+import type { InboundPackage, Solution } from '../../src/cache/solution-memo.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import type { ContainerSpec, LimitHit } from '../../src/container/spec.ts';
 
@@ -27,8 +27,8 @@ export interface RootPlay {
   solve?(attempt: number): readonly string[] | number;
   /** A limit that each solve runs into. */
   readonly solveRanInto?: LimitHit;
-  /** Names of the packages that the n-th solution wants removed. Left out: none. */
-  removals?(attempt: number): readonly string[];
+  /** Names of the packages that the n-th solution takes out. Left out: none. */
+  outbound?(attempt: number): readonly string[];
   /** Names of packages that the repo lists and does not have. */
   readonly withdrawn?: readonly string[];
   /** Where the repo's metadata says that packages lie, by their names. */
@@ -62,7 +62,7 @@ export function playRoot(
   repo: 'own' | 'based' = 'based',
 ): (spec: ContainerSpec) => FakeBehaviour {
   const { solve = (attempt) => (attempt === 1 ? ['bash'] : []), install = () => 0 } = play;
-  const { installed = () => ['bash'], removals = () => [] } = play;
+  const { installed = () => ['bash'], outbound = () => [] } = play;
   const sources = [...(play.sources ?? [{}])];
   const builds = [...(play.builds ?? [{}])];
   const disk: Record<string, Uint8Array> = {};
@@ -78,8 +78,10 @@ export function playRoot(
             const place = join(directory, 'repo');
             const base = repo === 'own' ? null : pathToFileURL(place).href;
             const solution: Solution = {
-              packages: wanted.map((name) => ({ ...solvedPackage(name), base, ...play.places?.[name] })),
-              removals: [...removals(attempt)],
+              elements: [
+                ...wanted.map((name) => ({ ...solvedPackage(name), base, ...play.places?.[name] })),
+                ...outbound(attempt).map((name) => ({ action: 'remove' as const, name, header: '00' })),
+              ],
             };
             await mkdir(place, { recursive: true });
             for (const name of wanted.filter((one) => !(play.withdrawn ?? []).includes(one)))
@@ -122,10 +124,10 @@ export function playRoot(
 }
 
 /** A package whose file holds its name. */
-export function solvedPackage(name: string): Solution['packages'][number] {
+export function solvedPackage(name: string): InboundPackage {
   const hex = createHash('sha256').update(name).digest('hex');
   const place = { repo: 'build', location: `${name}.rpm`, base: null };
-  return { name, checksum: `sha256:${hex}`, sizeBytes: name.length, ...place };
+  return { action: 'install', name, checksum: `sha256:${hex}`, sizeBytes: name.length, ...place };
 }
 
 function run({ code = 0, output, runMs, ranInto }: PackageRun): FakeBehaviour {

@@ -219,7 +219,7 @@ describe('TagRoot.addRemadeRequires', () => {
     const scripts = await Promise.all(
       steps.map((name) => readFile(join(directory, `in/${name}.sh`), 'utf8')),
     );
-    expect(scripts.map((script) => /exec \/usr\/bin\/rpmbuild (.*?) --target/.exec(script)?.[1])).toEqual([
+    expect(scripts.map((script) => /exec "\$0" (.*?) --target/.exec(script)?.[1])).toEqual([
       ...['-bs', '-br', '-br --noprep', '-br --noprep', '-ba --noprep'],
     ]);
     expect(created().filter((name) => name.startsWith('disk'))).toEqual(['disk-1']);
@@ -247,7 +247,7 @@ describe('TagRoot.addRemadeRequires', () => {
     await root.build(ready, never);
 
     expect(created()).toContain('disk-2');
-    expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('rpm -Uvh --nodeps');
+    expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('"$rpm" -Uvh --nodeps');
   });
 
   it('ends the generated rounds when the list brings nothing new', async () => {

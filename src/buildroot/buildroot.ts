@@ -118,7 +118,7 @@ export class Buildroot {
       ...{ group: question.group, arch: question.arch, packageArch: question.packageArch },
       ...{ repos: [hubRepo(context.files.urls(place))], extra: config.extra, directory },
     });
-    await logs.write('mock_config.log', describeRoot(request, host.site, repo, image.because, opening.lines));
+    await logs.write('mock_config.log', describeRoot(request, host, repo, image.because, opening.lines));
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
     for (const line of opening.lines) await steps.root.write(`opened by the site file: ${line}\n`);

@@ -13,6 +13,7 @@ import type { Meter } from '../core/meter.ts';
 import type { HostNetwork } from './host-network.ts';
 import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from './mock-environment.ts';
 import type { PackageRepo } from './package-repos.ts';
+import { parallelism } from './parallelism.ts';
 
 /** What all buildroots of one worker share. */
 export interface BuildrootHost {
@@ -272,12 +273,23 @@ function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: st
   } as const satisfies Partial<ContainerSpec>;
 }
 
+/** How many processes the limits of package code hold; null where they hold all that the host has processors for. */
+export function processesOf({
+  limits,
+  codeLimits,
+}: Pick<BuildrootHost, 'limits' | 'codeLimits'>): number | null {
+  return parallelism({ ...limits, ...codeLimits });
+}
+
 /** A container that runs package code: the build user, no capability, no network but what the tag's policy asks for. */
 function packageContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
   return {
     ...identity(host, request, phase, attempt),
     // As mock does; where there is no network a proxy would only lead tests astray.
-    env: { ...(request.network === 'host' ? host.network.proxies : {}), ...planEnvironment(request.extra) },
+    env: {
+      ...(request.network === 'host' ? host.network.proxies : {}),
+      ...planEnvironment(request.extra, processesOf(host)),
+    },
     workdir: '/',
     user: { uid: buildUser.uid, gid: buildUser.gid },
     capabilities: [],

@@ -38,6 +38,12 @@ interface Told {
   readonly reason?: string;
 }
 
+/** The reason why no package can be built in a root: what it has not, and what to do. */
+export function rootLacks(program: 'bash' | 'rpm' | 'rpmbuild'): string {
+  const packages = program === 'bash' ? '' : ' (rpm-build)';
+  return `the root has no ${program}: the tag's build group must bring it${packages}`;
+}
+
 /** A buildroot cannot be had; Koji's fault 1012. */
 export class BuildrootUnavailable extends BuilderError {
   readonly faultCode = 1012;

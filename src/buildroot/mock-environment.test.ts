@@ -116,6 +116,23 @@ describe('planMacros', () => {
   });
 });
 
+describe('what a build is told of its limits', () => {
+  const told = (extra: TagExtra, processes: number | null) => ({
+    macro: planMacros(site, extra, 'x86_64', processes).get('%_smp_ncpus_max'),
+    variable: planEnvironment(extra, processes)['RPM_BUILD_NCPUS'],
+  });
+
+  it('is how many processes they hold', () => {
+    expect(told({}, 3)).toEqual({ macro: '3', variable: '3' });
+    expect(told({}, null)).toEqual({ macro: undefined, variable: undefined });
+  });
+
+  it('is what the tag says, where it does', () => {
+    expect(told({ 'rpm.macro._smp_ncpus_max': 8 }, 3)).toEqual({ macro: '8', variable: undefined });
+    expect(told({ 'rpm.env.RPM_BUILD_NCPUS': '7' }, 3)).toEqual({ macro: '3', variable: '7' });
+  });
+});
+
 describe('planEnvironment', () => {
   it('is what mock gives the build user', () => {
     expect(planEnvironment({})).toEqual({

@@ -40,12 +40,13 @@ export class BadTagSetting extends BuilderError {
 /**
  * The macros of `~/.rpmmacros`, in the order mock would end up with: site, then tag (`rpm.macro.*`),
  * then those that a tag cannot change. Throws `BadTagSetting` for a name or value that would reach
- * beyond its own line.
+ * beyond its own line. `processes`: what the limits of the build hold, null where they hold all that rpm would start.
  */
 export function planMacros(
   site: SiteSettings,
   extra: TagExtra,
   targetArch: string,
+  processes: number | null = null,
 ): ReadonlyMap<string, string> {
   const macros = new Map<string, string>([
     ['%_rpmfilename', '%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm'],
@@ -56,6 +57,7 @@ export function planMacros(
     // How much longer a test may take than on the real machine.
     ['%_platform_multiplier', isPythonTrue(extra['mock.forcearch']) ? '10' : '1'],
   ]);
+  if (processes !== null) macros.set('%_smp_ncpus_max', String(processes));
   for (const [name, value] of settingsBelow(extra, 'rpm.macro.')) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*(\([^)\n]*\))?$/.test(name)) {
       throw new BadTagSetting(`tag extra rpm.macro.${name}: not a macro name`);
@@ -81,8 +83,14 @@ export function planMacros(
   return macros;
 }
 
-/** Environment of the build user: mock's, with the tag's `rpm.env.*` on top. */
-export function planEnvironment(extra: TagExtra): Readonly<Record<string, string>> {
+/**
+ * Environment of the build user: mock's, with the tag's `rpm.env.*` on top. `processes` as in `planMacros`: older rpm looks here
+ * alone, and newer rpm takes it for more than the macro, so that it is not there when the tag has set that.
+ */
+export function planEnvironment(
+  extra: TagExtra,
+  processes: number | null = null,
+): Readonly<Record<string, string>> {
   const environment: Record<string, string> = {
     TERM: 'vt100',
     SHELL: '/bin/bash',
@@ -93,6 +101,8 @@ export function planEnvironment(extra: TagExtra): Readonly<Record<string, string
     PS1: '<mock-chroot> \\s-\\v\\$ ',
     LANG: 'C.UTF-8',
   };
+  if (processes !== null && !('rpm.macro._smp_ncpus_max' in extra))
+    environment['RPM_BUILD_NCPUS'] = String(processes);
   for (const [name, value] of settingsBelow(extra, 'rpm.env.')) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
       throw new BadTagSetting(`tag extra rpm.env.${name}: not the name of an environment variable`);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ContainerError } from '../container/errors.ts';
+import { ContainerError, lacksCommand } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
@@ -10,10 +10,10 @@ import type { LogSink } from '../core/log-sink.ts';
 import { copyReadable, writeReadable } from '../core/readable-files.ts';
 import type { EarlierPart, History, Phase } from '../journal/history.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
-import { BuildrootStepFailed } from './errors.ts';
+import { BuildrootStepFailed, rootLacks } from './errors.ts';
 import { describeLimit } from './limits.ts';
 import { goneMeanwhile, type PhaseOptions, PhaseResult, runPhase } from './run-phase.ts';
-import { sourceNotInstallable } from './scripts.ts';
+import { lackingPrograms, sourceNotInstallable } from './scripts.ts';
 import { blameHost, judgedStatus } from './step-blame.ts';
 
 /** The logs that the steps of a root write, besides those that mock's plugins would. */
@@ -209,7 +209,13 @@ export class RootGround {
         const started = () => {
           for (const ended of this.#ended.splice(0)) this.letGo(ended);
         };
-        return runPhase(running, tail, clock, signal, { ...before, timeoutMs, started });
+        try {
+          return await runPhase(running, tail, clock, signal, { ...before, timeoutMs, started });
+        } catch (error) {
+          if (!lacksCommand(error)) throw error;
+          await this.logs.root.write(`${title}: ${rootLacks('bash')}\n`);
+          throw new BuildrootStepFailed(title, notPrepared, { reason: rootLacks('bash'), cause: error });
+        }
       },
     });
     blameHost(title, result.code, result.end.toString(), null);
@@ -306,6 +312,11 @@ function judge(
   const code = judgedStatus(ended);
   const limit = ranInto === null ? {} : { limit: describeLimit(ranInto) };
   if (ranInto?.limit === 'idle') return new BuildrootStepFailed(title, tookTooLong, limit);
+  const program = lackingPrograms[code];
+  if (program !== undefined)
+    return new BuildrootStepFailed(title, notPrepared, {
+      reason: rootLacks(program),
+    });
   const wasKilled = ranInto !== null && ['disk', 'log'].includes(ranInto.limit);
   if (fine.includes(code) && !wasKilled) return null;
   const status = code === sourceNotInstallable ? code : (failure ?? toMockStatus(wasKilled ? killed : code));

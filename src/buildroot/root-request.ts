@@ -1,8 +1,8 @@
 import type { ImageChoice } from '../policy/resolver.ts';
 import { personalityOf, targetArch } from '../rpm/arch.ts';
-import type { RootRequest } from './containers.ts';
+import { type BuildrootHost, processesOf, type RootRequest } from './containers.ts';
 import { renderMockConfig } from './mock-config.ts';
-import { planEnvironment, planMacros, type SiteSettings } from './mock-environment.ts';
+import { planEnvironment, planMacros } from './mock-environment.ts';
 import { renderPackageManagerConfig } from './package-manager-config.ts';
 import { readSolverSettings } from './tag-settings.ts';
 
@@ -35,12 +35,14 @@ export function toRootRequest(question: RootQuestion): RootRequest {
 /** The root in mock's terms: the text of `mock_config.log`. `because`: why it has this image; `opened`: what the site file opens. */
 export function describeRoot(
   request: RootRequest,
-  site: SiteSettings,
+  host: Pick<BuildrootHost, 'site' | 'limits' | 'codeLimits'>,
   repo: { readonly id: number; readonly tagName: string },
   because: string,
   opened: readonly string[] = [],
 ): string {
   const { buildrootId, targetArch: arch, image, network, repos, extra } = request;
+  const { site } = host;
+  const processes = processesOf(host);
   return renderMockConfig({
     ...{ name: `${repo.tagName}-${buildrootId}-${repo.id}`, buildrootId, repoId: repo.id },
     ...{ tagName: repo.tagName, targetArch: arch, image, imageReason: because, site, opened },
@@ -48,8 +50,8 @@ export function describeRoot(
     hasNetwork: network !== 'none',
     packageManager: readSolverSettings(extra).packageManager,
     packageManagerConfig: renderPackageManagerConfig(repos, site, extra),
-    macros: planMacros(site, extra, arch),
-    environment: planEnvironment(extra),
+    macros: planMacros(site, extra, arch, processes),
+    environment: planEnvironment(extra, processes),
   });
 }
 

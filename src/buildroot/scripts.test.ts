@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -79,9 +79,10 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   it.each(['a b.spec', "it's.spec", '$(touch x).spec', '-x.spec'])('hand rpmbuild the spec %j', (spec) => {
     const script = buildScript('s.src.rpm', 'noarch', null, 'empty');
     const [line = ''] = /\/bin\/bash --login .*/.exec(script) ?? [];
-    const shown = line.replace('--login', '').replace('exec /usr/bin/rpmbuild', 'printf "%s\\0" rpmbuild');
+    const shown = line.replace('--login', '').replace('exec "$0"', 'printf "%s\\0" "$0"');
 
-    const { stdout } = spawnSync('bash', ['-c', shown], { env: { spec, HOME: '/home' }, encoding: 'utf8' });
+    const env = { spec, HOME: '/home', rpmbuild: 'rpmbuild' };
+    const { stdout } = spawnSync('bash', ['-c', shown], { env, encoding: 'utf8' });
 
     expect(stdout.split('\0').slice(0, -1)).toEqual([
       ...['rpmbuild', '-bb', '--target', 'noarch', '--nodeps', `/home/build/SPECS/${spec}`],
@@ -188,10 +189,13 @@ describe('installScript', () => {
 function rpmbuildArguments(script: string, help: string): string {
   const end = script.slice(script.lastIndexOf('\nfi\n') + '\nfi\n'.length);
   const shown = end
-    .replaceAll('/usr/bin/rpmbuild --help', help)
-    .replace(/exec \/usr\/bin\/rpmbuild .*? "\$@"/, 'echo "$@"')
+    .replaceAll('"$rpmbuild" --help', help)
+    .replace(/exec "\$0" .*? "\$@"/, 'echo "$@"')
     .replace('--login ', '');
-  const run = spawnSync('bash', ['-c', shown], { env: { spec: 'a.spec', HOME: '/home' }, encoding: 'utf8' });
+  const run = spawnSync('bash', ['-c', shown], {
+    env: { spec: 'a.spec', HOME: '/home', rpmbuild: 'rpmbuild' },
+    encoding: 'utf8',
+  });
   return run.stdout.trimEnd();
 }
 
@@ -215,7 +219,8 @@ describe('checkedBuildScript', () => {
     for (const [name, content] of Object.entries(files))
       await writeFile(join(place, name), content, { mode: 0o755 });
     const script = checkedBuildScript('s.src.rpm', 'noarch', null)
-      .replaceAll('/usr/bin/', `${place}/`)
+      .replaceAll('PATH=/bin:', `PATH=${place}:/bin:`)
+      .replaceAll('PATH=/usr/bin:', `PATH=${place}:/usr/bin:`)
       .replaceAll('/adjutant/in/', `${place}/in/`);
     const env = { HOME: place, PATH: '/usr/bin:/bin' };
     const { status, stdout } = spawnSync('bash', ['-c', script], { env, encoding: 'utf8' });
@@ -261,8 +266,8 @@ describe('scripts that run rpmbuild', () => {
     ['-bb --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', null, 'empty')],
     ['-bs --nodeps', rebuildSourceScript('s.src.rpm')],
   ])('run rpmbuild %s after unpacking', (options, script) => {
-    expect(script).toContain('/usr/bin/rpm -Uvh --nodeps /adjutant/in/s.src.rpm');
-    expect(script).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
+    expect(script).toContain('"$rpm" -Uvh --nodeps /adjutant/in/s.src.rpm');
+    expect(script).toContain(`exec "$0" ${options} "$@"`);
     expect(script.match(/exit 40/g)).toHaveLength(2);
   });
 
@@ -273,7 +278,7 @@ describe('scripts that run rpmbuild', () => {
     ['-ba --noprep --target x86_64 --nodeps', buildScript('s.src.rpm', 'x86_64', null, 'prepared')],
   ])('run rpmbuild %s where it was unpacked before', (options, script) => {
     expect(script).not.toContain('rpm -U');
-    expect(script).toContain(`exec /usr/bin/rpmbuild ${options} "$@"`);
+    expect(script).toContain(`exec "$0" ${options} "$@"`);
     expect(script.match(/exit 40/g)).toHaveLength(1);
   });
 
@@ -308,6 +313,66 @@ describe('scripts that run rpmbuild', () => {
     ])
       expect(rpmbuildArguments(script, help)).toBe(`${option}/home/build/SPECS/a.spec`);
     expect(rpmbuildArguments(rebuildSourceScript('s.src.rpm'), help)).toBe('/home/build/SPECS/a.spec');
+  });
+
+  /** Runs a script where PATH leads to `bin` alone, in which there are these programs. */
+  async function runWith(script: string, programs: readonly string[]) {
+    const place = await mkdtemp(join(tmpdir(), 'scripts-'));
+    onTestFinished(() => rm(place, { recursive: true }));
+    for (const directory of ['bin', 'usr/bin', 'in'])
+      await mkdir(join(place, directory), { recursive: true });
+    await writeFile(join(place, 'in/rpmmacros'), '%a b\n');
+    for (const name of programs)
+      await writeFile(join(place, name), `#!/bin/bash\necho "$0 $*"\n`, { mode: 0o755 });
+    for (const name of ['mkdir', 'rm']) await symlink(`/bin/${name}`, join(place, 'bin', name));
+    const moved = script
+      .replaceAll(
+        /PATH=(\S+):\$PATH /g,
+        (_all, path: string) =>
+          `PATH=${path.replace(/\/(usr|bin)/g, `${place}/$1`).replaceAll(`${place}/usr${place}/bin`, `${place}/usr/bin`)} `,
+      )
+      .replaceAll('/adjutant/in/', `${place}/in/`);
+    const env = { HOME: place, PATH: join(place, 'bin') };
+    const { status, stdout } = spawnSync('/bin/bash', ['-c', moved], { env, encoding: 'utf8' });
+    return {
+      status,
+      stdout: stdout.replaceAll(place, ''),
+      macros: await readFile(join(place, '.rpmmacros'), 'utf8').catch(() => null),
+    };
+  }
+  const every = {
+    'the source script': sourceScript('s.spec', 'noarch', null, 'empty'),
+    'the script for generated requirements': generateRequiresScript('s.spec', 'noarch', null, 'unpacked'),
+    'the build script': buildScript('s.spec', 'noarch', null, 'empty'),
+    'the checked build script': checkedBuildScript('s.spec', 'noarch', null),
+    'the script of a rebuild': rebuildSourceScript('s.spec'),
+  };
+
+  it.skipIf(noBash !== '').each(Object.entries(every))(
+    `tell a root without rpm or rpmbuild from a bad package: %s${noBash}`,
+    async (_what, script) => {
+      expect(await runWith(script, ['usr/bin/rpmbuild'])).toEqual({
+        ...{ status: 94, stdout: 'the root has no rpm\n', macros: null },
+      });
+      expect(await runWith(script, ['bin/rpm'])).toEqual({
+        ...{ status: 95, stdout: 'the root has no rpmbuild\n', macros: null },
+      });
+    },
+  );
+
+  it.skipIf(noBash !== '').each([
+    [['bin/rpm', 'usr/bin/rpm', 'usr/bin/rpmbuild'], '/usr/bin/rpmbuild'],
+    [['bin/rpm', 'bin/rpmbuild'], '/bin/rpmbuild'],
+    [['usr/bin/rpm', 'bin/rpmbuild', 'usr/bin/rpmbuild'], '/usr/bin/rpmbuild'],
+  ])(`find %j wherever the root has them${noBash}`, async (programs, found) => {
+    // This rpm says its arguments: the name of the source package comes last, and is taken for that of a spec.
+    const { status, stdout, macros } = await runWith(
+      buildScript('s.spec', 'noarch', null, 'empty'),
+      programs,
+    );
+
+    expect(stdout).toMatch(new RegExp(`^${found} -bb --target noarch --nodeps /build/SPECS/`, 'm'));
+    expect({ status, macros }).toEqual({ status: 0, macros: '%a b\n' });
   });
 
   it('stay as the first process, to reap what a build leaves behind, and end as rpmbuild did', () => {

@@ -10,6 +10,8 @@ import { passStatusOn } from './step-blame.ts';
 
 /** `rpm` could not unpack the source package; mock's exit status for it is the same. */
 export const sourceNotInstallable = 40;
+/** The root has no such program, by the script's status: its packages do not bring it. */
+export const lackingPrograms: Readonly<Record<number, 'rpm' | 'rpmbuild'>> = { 94: 'rpm', 95: 'rpmbuild' };
 /** A package in the cache is not what its name says. */
 export const damagedPackage = 41;
 /** The package, made again in its root, does not ask for what was installed for it. */
@@ -88,6 +90,7 @@ export function sourceScript(
   state: HomeState,
 ): string {
   return script([
+    ...findPrograms,
     ...(state === 'empty' ? unpack(source) : []),
     ...findSpec(source),
     ...asMock,
@@ -106,6 +109,7 @@ export function generateRequiresScript(
   state: HomeState,
 ): string {
   return script([
+    ...findPrograms,
     ...findSpec(source),
     ...forgetRequires,
     ...asMock,
@@ -128,6 +132,7 @@ export function buildScript(
 ): string {
   const mode = state === 'prepared' ? '-ba --noprep' : '-bb';
   return script([
+    ...findPrograms,
     ...(state === 'empty' ? unpack(source) : []),
     ...findSpec(source),
     ...forgetRequires,
@@ -144,6 +149,7 @@ export function buildScript(
 export function checkedBuildScript(source: string, targetArch: string, personality: string | null): string {
   const target = `--target ${quote(targetArch)} --nodeps`;
   return script([
+    ...findPrograms,
     ...unpack(source),
     ...findSpec(source),
     ...asMock,
@@ -152,7 +158,7 @@ export function checkedBuildScript(source: string, targetArch: string, personali
     'requirements=$(while IFS= read -r line; do',
     '  case $line in "rpmlib(DynamicBuildRequires)"*) ;; "rpmlib("*) continue ;; esac',
     '  printf "%s\\n" "$line"',
-    `done < <(/usr/bin/rpm -qp --nosignature --nodigest --qf ${quote(requirementsFormat)} ~/build/SRPMS/*src.rpm 2>/dev/null))`,
+    `done < <("$rpm" -qp --nosignature --nodigest --qf ${quote(requirementsFormat)} ~/build/SRPMS/*src.rpm 2>/dev/null))`,
     `if [ "$requirements" != "$(</adjutant/in/${requirementsFile})" ]; then`,
     '  echo "In this root the package has other build requirements than before; they are looked for again."',
     `  exit ${otherRequirements}`,
@@ -169,7 +175,7 @@ const requirementsFormat = '[%{REQUIRENAME} %{REQUIREFLAGS} %{REQUIREVERSION}\\n
 
 /** What a rebuildSRPM task runs: `rpmbuild -bs`, without a target of its own. */
 export function rebuildSourceScript(source: string): string {
-  return script([...unpack(source), ...unpackedSpec, ...rpmbuild('-bs --nodeps', null)]);
+  return script([...findPrograms, ...unpack(source), ...unpackedSpec, ...rpmbuild('-bs --nodeps', null)]);
 }
 
 /** mock's, for builds without network; it is there before a package's own, which then becomes `hosts.rpmnew`. */
@@ -218,11 +224,17 @@ const finish = [
   `chown -R ${buildUser.uid}:${buildUser.gid} "$home" || exit 1`,
 ];
 
+/** Where mock looks for them first (`rpm_command`, `rpmbuild_command`): not all distributions have them in /usr/bin. */
+const findPrograms = Object.entries(lackingPrograms).map(
+  ([status, name]) =>
+    `${name}=$(PATH=${name === 'rpm' ? '/bin:/usr/bin' : '/usr/bin:/bin'}:$PATH type -P ${name}) || { echo "the root has no ${name}"; exit ${status}; }`,
+);
+
 function unpack(source: string): readonly string[] {
   return [
     'mkdir -p ~/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals}',
-    'cat /adjutant/in/rpmmacros >~/.rpmmacros',
-    `if ! said=$(/usr/bin/rpm -Uvh --nodeps ${quote(`/adjutant/in/${source}`)} 2>&1); then`,
+    'printf "%s\\n" "$(</adjutant/in/rpmmacros)" >~/.rpmmacros',
+    `if ! said=$("$rpm" -Uvh --nodeps ${quote(`/adjutant/in/${source}`)} 2>&1); then`,
     '  printf "Source RPM is not installable:\\n%s\\n" "$said"',
     `  exit ${sourceNotInstallable}`,
     'fi',
@@ -244,7 +256,9 @@ const unpackedSpec = [
 /** As mock finds it: the first name that ends so, which may be that of a source. */
 function findSpec(source: string): readonly string[] {
   return [
-    `spec=$(/usr/bin/rpm -qpl ${quote(`/adjutant/in/${source}`)} 2>/dev/null | grep -m1 '\\.spec$')`,
+    'while IFS= read -r spec; do',
+    '  case $spec in *.spec) break ;; esac',
+    `done < <("$rpm" -qpl ${quote(`/adjutant/in/${source}`)} 2>/dev/null)`,
     'if [ -z "$spec" ]; then',
     '  echo "No specfile found in the source package"',
     `  exit ${sourceNotInstallable}`,
@@ -259,7 +273,7 @@ const forgetRequires = ['rm -f ~/build/SRPMS/*.buildreqs.nosrc.rpm'];
  * Without %clean, which a root that is thrown away does not need, wherever rpmbuild knows how (mock's
  * `_rpmbuild_noclean_option`): a %clean that fails must not fail the build. koji's own `rpmbuild -bs` has it not.
  */
-const asMock = ['case $(/usr/bin/rpmbuild --help) in *--noclean*) set -- --noclean ;; esac'];
+const asMock = ['case $("$rpmbuild" --help) in *--noclean*) set -- --noclean ;; esac'];
 
 /**
  * As a login shell with the name of the spec as its argument: spec names may hold anything. The script stays
@@ -274,7 +288,7 @@ function rpmbuild(
   return [
     // Shells count from here, as under mock.
     'unset SHLVL',
-    `${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec /usr/bin/rpmbuild ${options} "$@"`)} rpmbuild "$@" ~/build/SPECS/"$spec"`,
+    `${personalityPrefix(personality)}/bin/bash --login -c ${quote(`exec "$0" ${options} "$@"`)} "$rpmbuild" "$@" ~/build/SPECS/"$spec"`,
     ...passStatusOn,
     then === 'done' ? 'exit "$status"' : '[ "$status" -eq 0 ] || exit "$status"',
   ];

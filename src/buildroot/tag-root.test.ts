@@ -184,6 +184,37 @@ describe('TagRoot.prepare', () => {
     expect(error).toMatchObject({ status: 30, step: 'install @build (status 1)' });
   });
 
+  it.each([
+    [94, 'rpm'],
+    [95, 'rpmbuild'],
+  ])('says that the tag is to blame for a root in which a build ends with %i', async (code, program) => {
+    const { withSource, logs } = await openRootBench({
+      builds: [{ code, output: `the root has no ${program}\n` }],
+    });
+    const root = await withSource();
+
+    expect(await failureOf(root.rebuildSource(never))).toMatchObject({
+      status: 30,
+      message: expect.stringContaining(
+        `the root has no ${program}: the tag's build group must bring it (rpm-build)`,
+      ),
+    });
+    expect(logs.texts.root).toContain(`the root has no ${program}\n`);
+  });
+
+  it('says that the tag is to blame for a root without bash', async () => {
+    const said = 'exec: "/bin/bash": OCI runtime attempted to invoke a command that was not found';
+    const { withSource, logs } = await openRootBench({ builds: [{ startFail: said }] });
+    const root = await withSource();
+
+    const reason = "the root has no bash: the tag's build group must bring it";
+    expect(await failureOf(root.rebuildSource(never))).toMatchObject({
+      status: 30,
+      message: expect.stringContaining(reason),
+    });
+    expect(logs.texts.root).toContain(`rpmbuild -bs: ${reason}\n`);
+  });
+
   it('names the package that an image lacks for the installation', async () => {
     const { prepare } = await openRootBench({ install: () => noRpmBindings });
 
@@ -525,7 +556,7 @@ describe('TagRoot.build', () => {
     await root.build(await root.addBuildRequires(never), never);
 
     const script = await readFile(join(directory, 'in/build-1.sh'), 'utf8');
-    expect(script.match(/rpmbuild -b[sb] --target noarch /g)).toHaveLength(2);
+    expect(script.match(/exec "\$0" -b[sb] --target noarch /g)).toHaveLength(2);
     expect(await readFile(join(directory, 'in/rpmmacros'), 'utf8')).toContain('%_host_cpu x86_64\n');
   });
 
@@ -557,7 +588,7 @@ describe('TagRoot.rebuildSource', () => {
 
     expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.td1.src.rpm'] });
     expect(started()).toEqual(['solve-1', 'install-1', 'build-1']);
-    expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('rpmbuild -bs --nodeps');
+    expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('exec "$0" -bs --nodeps');
     expect(await readFile(join(directory, 'results/hello-1.0-1.td1.src.rpm'), 'utf8')).toBe('made');
   });
 

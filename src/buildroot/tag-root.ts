@@ -7,7 +7,7 @@ import { makeReadable } from '../core/readable-files.ts';
 import type { History } from '../journal/history.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { type Collected, collectFiles } from './collect.ts';
-import type { BuildrootHost, RootRequest } from './containers.ts';
+import { type BuildrootHost, processesOf, type RootRequest } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { caBundleFile } from './host-network.ts';
 import type { InstalledPackage } from './installed-packages.ts';
@@ -292,7 +292,7 @@ async function writeInputs(ground: RootGround): Promise<void> {
   const managers = eligibleManagers(readSolverSettings(extra).packageManager);
   const files: Readonly<Record<string, string>> = {
     'dnf.conf': renderPackageManagerConfig(repos, site, extra),
-    rpmmacros: renderMacros(planMacros(site, extra, targetArch)),
+    rpmmacros: renderMacros(planMacros(site, extra, targetArch, processesOf(ground.host))),
     ...(network.caBundle === null ? {} : { [caBundleFile]: network.caBundle }),
     ...Object.assign({}, ...managers.map((manager) => manager.files)),
   };

@@ -139,7 +139,7 @@ export async function buildAgain(
   const startedMs = clock.uptime();
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
-  await logs.write('mock_config.log', describeRoot(request, host.site, ground.repo, image.because));
+  await logs.write('mock_config.log', describeRoot(request, host, ground.repo, image.because));
   const where = {
     place: repoPlace,
     repo: ground.repo,

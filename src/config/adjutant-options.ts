@@ -97,11 +97,11 @@ export const adjutantOptions = {
   build_pids: option(integer(leastLimits.pids), '16384', 'Most processes and threads in a container.'),
   build_memory: unset(
     sizeOfAtLeast(leastLimits.memoryBytes / 2 ** 20),
-    'Most memory of a container, swap included. Not set: no limit.',
+    'Most memory of a container, swap included. rpm starts no more processes (`%_smp_ncpus_max`) than one for each 512M of it. Not set: no limit.',
   ),
   build_cpus: unset(
     positiveDecimal(leastLimits.cpus),
-    'Processors of a container; more than the host has are no limit. Not set: all.',
+    'Processors of a container; more than the host has are no limit. rpm starts no more processes (`%_smp_ncpus_max`), a fraction counts as one. `nproc` still counts those of the host. Not set: all.',
   ),
   build_disk: unset(
     size,

@@ -31,3 +31,12 @@ export class ContainerError extends BuilderError {
     super(code, blameOf[code], message, options);
   }
 }
+
+/** Whether a container did not start because its root has no such command, in the words of Podman for every runtime. */
+export function lacksCommand(error: unknown): boolean {
+  return (
+    error instanceof ContainerError &&
+    error.code === 'start-failed' &&
+    /attempted to invoke a command that was not found/i.test(error.message)
+  );
+}

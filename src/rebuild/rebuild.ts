@@ -85,7 +85,7 @@ export async function rebuild(
   cleanup.defer(() => logs.finish(signal));
   await logs.write(
     'mock_config.log',
-    describeRoot(request, host.site, { id: 0, tagName: 'rebuild' }, image.because, opened),
+    describeRoot(request, host, { id: 0, tagName: 'rebuild' }, image.because, opened),
   );
   try {
     const build = await buildLocally(host, { source, root: request }, logs, log, cleanup, signal, watcher);

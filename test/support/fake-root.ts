@@ -19,6 +19,8 @@ export interface PackageRun {
   readonly gone?: readonly ('RPMS' | 'SRPMS')[];
   readonly runMs?: number;
   readonly ranInto?: LimitHit;
+  /** It does not start, with this text. */
+  readonly startFail?: string;
 }
 
 /** What the containers of one buildroot do. */
@@ -130,12 +132,13 @@ export function solvedPackage(name: string): InboundPackage {
   return { action: 'install', name, checksum: `sha256:${hex}`, sizeBytes: name.length, ...place };
 }
 
-function run({ code = 0, output, runMs, ranInto }: PackageRun): FakeBehaviour {
+function run({ code = 0, output, runMs, ranInto, startFail }: PackageRun): FakeBehaviour {
   return {
     exitCode: code,
     ...(output !== undefined && { output }),
     ...(runMs !== undefined && { runMs }),
     ...(ranInto !== undefined && { ranInto }),
+    ...(startFail !== undefined && { startFail }),
   };
 }
 

@@ -7,7 +7,14 @@ import type { UrlReader } from '../cache/url-reader.ts';
 import type { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import { containerName } from '../container/names.ts';
-import type { Capability, ContainerId, ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
+import type {
+  Capability,
+  ContainerId,
+  ContainerSpec,
+  EmptyDirectory,
+  Mount,
+  ResourceLimits,
+} from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Meter } from '../core/meter.ts';
 import type { HostNetwork } from './host-network.ts';
@@ -163,6 +170,14 @@ export function installContainer(
   };
 }
 
+/** What an install phase mounts the kernel's file systems on: crun makes no such directory, where runc does. */
+const kernelPlaces: readonly EmptyDirectory[] = ['/proc', '/sys'].map((path) => ({
+  path,
+  uid: 0,
+  gid: 0,
+  mode: 0o555,
+}));
+
 /** Never starts: packages are put into its root, on a snapshot or on nothing. */
 export function rootContainer(
   host: BuildrootHost,
@@ -172,7 +187,8 @@ export function rootContainer(
 ): ContainerSpec {
   return {
     ...packageContainer(host, request, 'root', attempt),
-    root: snapshot === null ? { kind: 'empty', directories: [] } : { kind: 'image', image: snapshot },
+    root:
+      snapshot === null ? { kind: 'empty', directories: kernelPlaces } : { kind: 'image', image: snapshot },
     command: ['/never-run'],
     mounts: [],
   };

@@ -97,7 +97,14 @@ describe('TagRoot.prepare', () => {
     expect(install?.mounts).toContainEqual({
       ...{ kind: 'root', container: rootId, path: '/', target: '/mnt/root', access: 'write' },
     });
-    expect(made).toMatchObject({ root: { kind: 'empty', directories: [] }, network: 'none', mounts: [] });
+    expect(made).toMatchObject({
+      root: {
+        kind: 'empty',
+        directories: ['/proc', '/sys'].map((path) => ({ path, uid: 0, gid: 0, mode: 0o555 })),
+      },
+      network: 'none',
+      mounts: [],
+    });
     const code = { network: 'none', capabilities: [], user: { uid: 1000, gid: 135 } };
     expect(build).toMatchObject({
       ...code,
@@ -144,6 +151,18 @@ describe('TagRoot.prepare', () => {
       http_proxy: 'http://tag',
       https_proxy: 'http://proxy:3128',
     });
+  });
+
+  it("makes the root with a directory for each of the kernel's file systems that an installation mounts", async () => {
+    const { prepare, spec } = await openRootBench({});
+
+    await prepare();
+
+    const { root } = spec('root-1') ?? {};
+    const directories = root?.kind === 'empty' ? root.directories.map(({ path }) => path) : [];
+    const kernel = (spec('install-1')?.mounts ?? []).filter(({ kind }) => kind === 'kernel');
+    expect(kernel).toHaveLength(2);
+    for (const { target } of kernel) expect(directories).toContain(target.replace(/^\/mnt\/root/, ''));
   });
 
   it.each([1, 3, 30])('fails with status 30 when the solver ends with %i', async (code) => {

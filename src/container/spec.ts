@@ -47,7 +47,8 @@ export type Mount =
   | { readonly kind: 'koji'; readonly path: string; readonly target: string }
   /**
    * The kernel's view of this container for a root that is worked on from outside: read-only, and with
-   * the same places hidden as in the container's own.
+   * the same places hidden as in the container's own. In a root that is lent to it the target has to be a directory
+   * already, and no link: crun makes none (`libcrun/linux.c prepare_sysfs_or_proc_mount`).
    */
   | { readonly kind: 'kernel'; readonly fileSystem: 'proc' | 'sysfs'; readonly target: string }
   /** An empty memory file system. */

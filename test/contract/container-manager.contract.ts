@@ -3,7 +3,7 @@ import { extract } from 'tar-stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Container, ContainerManager } from '../../src/container/manager.ts';
 import { reapStrays } from '../../src/container/reaper.ts';
-import type { ContainerSpec, ResourceLimits } from '../../src/container/spec.ts';
+import type { ContainerSpec, Mount, ResourceLimits } from '../../src/container/spec.ts';
 import { createLogger } from '../../src/core/logger.ts';
 
 /** What a main process does, in words that every back end's set-up can put into a spec. */
@@ -375,6 +375,31 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       await expect(overlay).rejects.toMatchObject({ code: 'bad-spec' });
       const unknown = create({}, { root: { kind: 'overlay', base: 'f00d'.repeat(16) } });
       await expect(unknown).rejects.toMatchObject({ code: 'no-such-container' });
+    });
+
+    it('mounts a view of the kernel only on a directory that the lent root has', async () => {
+      const directories = [{ path: '/proc', uid: 0, gid: 0, mode: 0o555 }];
+      const empty = { root: { kind: 'empty', directories }, command: ['/never-run'] } as const;
+      const image = 'localhost/koji-adjutant-contract:3';
+      const base = await create({}, empty);
+      await manager.commit(base.id, image, {}, never);
+      await manager.ensureImage(image, 'never', never);
+      const onImage = await create({}, { ...empty, root: { kind: 'image', image } });
+      const mounts = (container: string, fileSystem: 'proc' | 'sysfs', target: string): readonly Mount[] => [
+        { kind: 'root', container, path: '/', target: '/mnt/root', access: 'write' },
+        { kind: 'kernel', fileSystem, target },
+      ];
+
+      for (const { id } of [base, onImage]) {
+        const refused = create({}, { mounts: mounts(id, 'sysfs', '/mnt/root/sys') });
+        await expect(refused).rejects.toMatchObject({ code: 'bad-spec' });
+        const user = await create({}, { mounts: mounts(id, 'proc', '/mnt/root/proc') });
+        await user.start(never);
+        expect(await user.wait(never)).toMatchObject({ code: 0 });
+        await user[Symbol.asyncDispose]();
+      }
+      await onImage[Symbol.asyncDispose]();
+      expect(await manager.removeImage(image)).toBe(true);
     });
 
     it('makes an image of the root of a container at rest, and containers of that image', async () => {

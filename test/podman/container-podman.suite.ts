@@ -326,6 +326,20 @@ export function describePodman(name: string): void {
         expect(output).toMatch(/^\/r\/proc\/self\n\/r\/sys\/kernel\n.*Read-only file system\n$/);
       });
 
+      it('mounts no view of the kernel on a link of a lent root', async () => {
+        const base = await create(podman.shell(''));
+        const lent: Mount = { kind: 'root', container: base.id, path: '/', target: '/r', access: 'write' };
+        await run('busybox mkdir /r/elsewhere; busybox ln -s elsewhere /r/proc', { mounts: [lent] });
+        const kernel: Mount = { kind: 'kernel', fileSystem: 'proc', target: '/r/proc' };
+
+        const created = create(podman.shell('', { mounts: [lent, kernel] }));
+
+        await expect(created).rejects.toMatchObject({
+          code: 'bad-spec',
+          message: expect.stringContaining('/proc'),
+        });
+      });
+
       it('mounts parts of the work area, read-only where asked', async () => {
         await mkdir(join(podman.dir, 'work/task/in'), { recursive: true });
         await mkdir(join(podman.dir, 'work/task/out'), { recursive: true });

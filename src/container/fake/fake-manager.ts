@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { checkSpec } from '../check-spec.ts';
 import { ContainerError, type ContainerErrorCode } from '../errors.ts';
@@ -10,9 +11,11 @@ import type {
   ImageInfo,
   StoredImage,
 } from '../manager.ts';
-import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
+import type { ContainerId, ContainerSpec, Mount, PullPolicy } from '../spec.ts';
 import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
 import { FakeContainer } from './fake-container.ts';
+
+type RootMount = Extract<Mount, { kind: 'root' }>;
 
 export interface FakeManagerOptions {
   readonly clock: Clock;
@@ -38,6 +41,8 @@ export class FakeManager implements ContainerManager {
   readonly #containers = new Map<ContainerId, FakeContainer>();
   readonly #ensured = new Set<string>();
   readonly #committed = new Map<string, StoredImage>();
+  /** Directories of images that were committed from an empty root. */
+  readonly #directories = new Map<string, readonly string[]>();
 
   constructor(options: FakeManagerOptions) {
     this.#options = options;
@@ -90,6 +95,7 @@ export class FakeManager implements ContainerManager {
       throw new ContainerError('image-missing', complaint);
     }
     for (const base of basesOf(spec)) this.#refuseUnlessIdle(spec, base);
+    for (const mount of spec.mounts) if (mount.kind === 'root') this.#refuseMissingPlaces(spec, mount);
     const { clock, behave = behaviourOf } = this.#options;
     const id = `fake-${this.created.length + 1}`;
     const container = new FakeContainer({
@@ -157,6 +163,9 @@ export class FakeManager implements ContainerManager {
     const createdMs = this.#options.clock.now();
     const id = createHash('sha256').update(`${container} ${number}`).digest('hex');
     this.#committed.set(image, { id, names: [image], labels, sizeBytes: 1000, createdMs });
+    const directories = this.#directoriesOf(container);
+    if (directories === null) this.#directories.delete(image);
+    else this.#directories.set(image, directories);
   }
 
   async images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
@@ -181,6 +190,22 @@ export class FakeManager implements ContainerManager {
     return found === undefined ? undefined : { id: found.id, digest: `sha256:${found.id}`, arch: 'x86_64' };
   }
 
+  #refuseMissingPlaces(spec: ContainerSpec, root: RootMount): void {
+    const directories = this.#directoriesOf(root.container);
+    for (const path of kernelPlacesIn(root, spec)) {
+      if (directories === null || directories.includes(path)) continue;
+      const text = `container ${spec.name} mounts on ${path} of ${root.container}, which has no such directory`;
+      throw new ContainerError('bad-spec', text);
+    }
+  }
+
+  /** Null where nothing is known of them. */
+  #directoriesOf(id: ContainerId): readonly string[] | null {
+    const root = this.#containers.get(id)?.spec.root;
+    if (root?.kind === 'empty') return root.directories.map(({ path }) => path);
+    return root?.kind === 'image' ? (this.#directories.get(root.image) ?? null) : null;
+  }
+
   #refuseUnlessIdle(spec: ContainerSpec, base: ContainerId): void {
     const state = this.#containers.get(base)?.summary.state;
     if (state === undefined) throw new ContainerError('no-such-container', `there is no container ${base}`);
@@ -188,6 +213,15 @@ export class FakeManager implements ContainerManager {
       throw new ContainerError('bad-spec', `container ${spec.name} uses the root of ${base}, which runs`);
     }
   }
+}
+
+/** Where the kernel's file systems are mounted in a lent root, as paths in there. */
+function kernelPlacesIn(root: RootMount, spec: ContainerSpec): readonly string[] {
+  return spec.mounts.flatMap(({ kind, target }) =>
+    kind === 'kernel' && target.startsWith(posix.join(root.target, '/'))
+      ? [posix.join(root.path, target.slice(root.target.length))]
+      : [],
+  );
 }
 
 function basesOf(spec: ContainerSpec): readonly ContainerId[] {

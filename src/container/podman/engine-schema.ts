@@ -88,5 +88,6 @@ export const RemovedImage = z.looseObject({ cause: z.string().optional(), messag
 /** One line of a pull's progress. */
 export const PullLine = z.object({ error: z.string().optional() });
 
-/** Header `X-Docker-Container-Path-Stat`, in base64; `linkTarget` is the path itself where it is no link. */
-export const PathStat = z.object({ linkTarget: z.string() });
+/** Header `X-Docker-Container-Path-Stat`, in base64; `linkTarget` is the path itself where it is no link, `mode` is Go's. */
+export const PathStat = z.object({ linkTarget: z.string(), mode: z.number().int() });
+export type PathStat = z.infer<typeof PathStat>;

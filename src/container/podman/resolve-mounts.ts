@@ -38,6 +38,8 @@ export async function resolveMounts(
   const resolving = spec.mounts.map(async (mount) => {
     if (mount.kind !== 'root') return resolveMount(mount, places);
     const root = held.use(await roots.acquire(mount.container, signal));
+    for (const path of kernelPlacesIn(mount, spec))
+      await roots.requireDirectory(mount.container, path, signal);
     const source = join(root.path, await roots.resolve(mount.container, mount.path, signal));
     return mount.access === 'copy'
       ? { source, destination: mount.target }
@@ -51,6 +53,15 @@ export async function resolveMounts(
     overlayVolumes: resolved.filter((mount) => !('type' in mount)),
     masked: spec.mounts.flatMap(maskedBelow),
   };
+}
+
+/** Where the kernel's file systems are mounted in a lent root, as paths in there. */
+function kernelPlacesIn(root: Extract<Mount, { kind: 'root' }>, spec: ContainerSpec): readonly string[] {
+  return spec.mounts.flatMap(({ kind, target }) =>
+    kind === 'kernel' && target.startsWith(join(root.target, '/'))
+      ? [join(root.path, target.slice(root.target.length))]
+      : [],
+  );
 }
 
 /** What podman hides of a container's own /proc and /sys. */

@@ -20,6 +20,9 @@ interface Mounting {
 
 const longestChainOfLinks = 40;
 
+/** The bit of Go's `fs.ModeDir`. */
+const goDirectory = 2 ** 31;
+
 /** Root file systems of containers that are not running, mounted as long as somebody uses them. */
 export class RootMounts {
   readonly #engine: Engine;
@@ -103,7 +106,27 @@ export class RootMounts {
     }
   }
 
+  /** Rejects with `bad-spec` unless there is a directory at `path` of a mounted root, and no link on the way to it. */
+  async requireDirectory(container: ContainerId, path: string, signal: AbortSignal): Promise<void> {
+    const mountPoint = await this.mountPoint(container);
+    const found = mountPoint === null ? null : await this.#statMounted(mountPoint, path, container);
+    if (found === null ? await this.#isDirectory(container, path, signal) : found.stats.isDirectory()) return;
+    throw new ContainerError(
+      'bad-spec',
+      `${path} in the root of container ${container} has to be a directory, for the kernel's file system to be mounted on`,
+    );
+  }
+
+  async #isDirectory(container: ContainerId, path: string, signal: AbortSignal): Promise<boolean> {
+    const { linkTarget, mode } = await this.#stat(container, path, signal);
+    return posix.resolve('/', linkTarget) === path && Math.floor(mode / goDirectory) % 2 === 1;
+  }
+
   async #target(container: ContainerId, path: string, signal: AbortSignal): Promise<string> {
+    return posix.resolve('/', (await this.#stat(container, path, signal)).linkTarget);
+  }
+
+  async #stat(container: ContainerId, path: string, signal: AbortSignal): Promise<PathStat> {
     const headers = await this.#engine.head({
       what: `look for ${path} in the root of container ${container}`,
       method: 'HEAD',
@@ -116,7 +139,7 @@ export class RootMounts {
     });
     const header = headers['x-docker-container-path-stat'];
     const json = Buffer.from(typeof header === 'string' ? header : '', 'base64').toString('utf8');
-    return posix.resolve('/', PathStat.parse(JSON.parse(json)).linkTarget);
+    return PathStat.parse(JSON.parse(json));
   }
 
   async #refuseRunning(container: ContainerId, signal: AbortSignal): Promise<void> {

@@ -1,13 +1,15 @@
 #!/bin/bash
 # setup.sh - prepares a machine and this checkout; may be run again at any time and then does what is missing.
 #
-#   setup.sh [--quiet] [--with-demo-tools] [--with-test-tools] [--with-test-user] [--with-dnf5-image]
+#   setup.sh [--quiet] [--with-demo-tools] [--with-test-tools] [--with-test-user] [--with-dnf4-image] [--with-dnf5-image]
 #     --quiet            print nothing but errors
 #     --with-demo-tools  also what the demo needs: rpmbuild, createrepo_c, gawk, a static busybox
 #     --with-test-tools  these and, where there is apt-get and root, what the tests of Kerberos need (they are skipped
 #                        without): curl, a KDC, Apache with mod_auth_gssapi; programs only, no service is set up
 #     --with-test-user   (root only) an ordinary user `kojiadj` with subordinate ids, with the bootstrap image in
 #                        its own storage, for tests of rootless Podman
+#     --with-dnf4-image  (Debian only) also a bootstrap image with the dnf 4 and rpm of Debian 13, for tests:
+#                        localhost/koji-adjutant-bootstrap:dnf4-<arch>
 #     --with-dnf5-image  (Debian only) also a bootstrap image with dnf 5, for tests: localhost/koji-adjutant-bootstrap:dnf5-<arch>,
 #                        of packages from the first release of Debian that has dnf 5
 #
@@ -17,23 +19,24 @@
 # packages and images lies in this checkout and in the state directory (scripts/environment.sh); nothing
 # is written into /etc or the user's own configuration, the test user's account aside.
 set -euo pipefail
-quiet=0 demo_tools=0 test_tools=0 test_user=0 dnf5_image=0
+quiet=0 demo_tools=0 test_tools=0 test_user=0 dnf4_image=0 dnf5_image=0
 for option; do
   case $option in
     --quiet) quiet=1 ;;
     --with-demo-tools) demo_tools=1 ;;
     --with-test-tools) demo_tools=1 test_tools=1 ;;
     --with-test-user) test_user=1 ;;
+    --with-dnf4-image) dnf4_image=1 ;;
     --with-dnf5-image) dnf5_image=1 ;;
-    *) sed -n '2,18s/^# \?//p' "$0"; exit 2 ;;
+    *) sed -n '2,20s/^# \?//p' "$0"; exit 2 ;;
   esac
 done
 # shellcheck source=scripts/environment.sh
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
-readonly test_user_name=kojiadj dnf5_image_name=${image%:*}:dnf5-$arch
+readonly test_user_name=kojiadj dnf4_image_name=${image%:*}:dnf4-$arch dnf5_image_name=${image%:*}:dnf5-$arch
 is_root() { [ "$(id -u)" = 0 ]; }
-[ $dnf5_image = 0 ] || have apt-get || die "--with-dnf5-image: it is made of Debian packages, and there is no apt-get here"
+[ $dnf4_image$dnf5_image = 00 ] || have apt-get || die "--with-dnf4-image, --with-dnf5-image: made of Debian packages, and there is no apt-get here"
 [ $test_user = 0 ] || is_root || die "--with-test-user: only root can make a user"
 
 # Two set-ups at once would step on each other's feet. The lock is passed on to nobody (9>&-).
@@ -138,7 +141,7 @@ build() {
 podman_here() {
   local vars
   mapfile -t vars < "$state/engine/env"
-  env "${vars[@]}" podman "$@" 9>&-
+  "${not_remote[@]}" "${vars[@]}" podman "$@" 9>&-
 }
 
 engine() {
@@ -181,6 +184,23 @@ bootstrap_image() {
   [ -z "$former" ] || podman_here rmi "$former" > /dev/null 2>&1 || say "the former image $former is still in use"
 }
 
+# check_solve IMAGE - asks the package manager of an image for a group of packages, as builds will; once for an image and build
+check_solve() {
+  local place=$state/cache/solve-trial-${1##*:} seen
+  seen=$(podman_here image inspect --format '{{ .Id }}' "$1")-$(cat dist/.setup-stamp)
+  is_done "$place/stamp" "$seen" && return 0
+  rm -rf "$place"
+  mkdir -p "$place/solve"
+  PATH=$root/node_modules/.bin:$PATH run_logged solve-trial-files node scripts/build-images/solve-trial.mjs "$place" 9>&-
+  run_logged "solve-trial-${1##*:}" solve_trial "$1" "$place" 9>&-
+  echo "$seen" > "$place/stamp"
+}
+
+solve_trial() {
+  podman_here run --rm --network none --volume "$2/in:/adjutant/in:ro,z" --volume "$2/repo:/adjutant/repo:ro,z" \
+    --volume "$2/solve:/adjutant/solve:z" "$1" bash /adjutant/in/solve.sh && grep -q '"trial-1-1.noarch"' "$2/solve/solution.json"
+}
+
 # -------------------------------------------------------------------- test user
 # The first range of 65536 ids after all that are given away.
 free_ids() { cat /etc/sub[ug]id 2> /dev/null | awk -F: '$2 + $3 > top { top = $2 + $3 } END { print top > 100000 ? top : 100000 }'; }
@@ -196,7 +216,7 @@ test_user() {
     usermod --add-subuids "$first-$((first + 65535))" --add-subgids "$first-$((first + 65535))" "$name"
   fi
   "${option[@]}" start 9>&-
-  local podman_there=(podman --url "unix://$("${option[@]}" socket)")
+  local podman_there=("${not_remote[@]}" podman --url "unix://$("${option[@]}" socket)")
   [ "$(recipe_of "$image" "${podman_there[@]}")" = "$(recipe_of "$image" podman_here)" ] ||
     { say "bootstrap image for $name"
       run_logged test-user-image copy_image "${podman_there[@]}"; }
@@ -212,7 +232,11 @@ trap wait EXIT
 checkout=$!
 engine
 bootstrap_image "$image" "bootstrap image: packages of this host's distribution"
+[ $dnf4_image = 0 ] || bootstrap_image "$dnf4_image_name" "bootstrap image with packages of Debian trixie" -4 trixie
 [ $dnf5_image = 0 ] || bootstrap_image "$dnf5_image_name" "bootstrap image with dnf 5: packages of Debian forky" -5 forky
 [ $test_user = 0 ] || test_user
 wait $checkout || die "the checkout could not be built"
+check_solve "$image"
+[ $dnf4_image = 0 ] || check_solve "$dnf4_image_name"
+[ $dnf5_image = 0 ] || check_solve "$dnf5_image_name"
 say "ready; state in $state"

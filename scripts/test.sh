@@ -11,6 +11,7 @@
 #   KOJI_ADJUTANT_TEST_ENGINE_CONF      containers.conf for this host; engine/env beside it says how to pass it
 #   KOJI_ADJUTANT_TEST_ENGINE_SOCKET    socket of a running Podman service of this user
 #   KOJI_ADJUTANT_TEST_IMAGE            bootstrap image, present in that engine
+#   KOJI_ADJUTANT_TEST_DNF4_IMAGE       another one, with dnf 4 and rpm of Debian 13; unset where it cannot be made
 #   KOJI_ADJUTANT_TEST_DNF5_IMAGE       another one, with dnf 5; unset where it cannot be made
 #   KOJI_ADJUTANT_TEST_DISTRO           the test distribution: repo/ and srpms/; unset where it cannot be made
 #   KOJI_ADJUTANT_TEST_USER             (root only) an ordinary user with subordinate ids ...
@@ -54,6 +55,8 @@ if have apt-get; then
   # From a release that the mirror of this host, not being Debian's or of another day, may lack.
   if scripts/setup.sh --with-dnf5-image; then export KOJI_ADJUTANT_TEST_DNF5_IMAGE=${image%:*}:dnf5-$arch
   else say "no image with dnf 5: its tests are skipped"; fi
+  if scripts/setup.sh --with-dnf4-image; then export KOJI_ADJUTANT_TEST_DNF4_IMAGE=${image%:*}:dnf4-$arch
+  else say "no image of Debian 13: its tests are skipped"; fi
   KOJI_ADJUTANT_TEST_DISTRO=$(scripts/ensure-test-distribution.sh)
   export KOJI_ADJUTANT_TEST_DISTRO
 fi

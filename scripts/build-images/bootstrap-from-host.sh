@@ -1,12 +1,13 @@
 #!/bin/bash
 # bootstrap-from-host.sh - the bootstrap image out of the distribution of this host, without a registry.
 #
-#   bootstrap-from-host.sh [-c CACHE] [-5 SUITE] TARFILE
+#   bootstrap-from-host.sh [-c CACHE] [-4 SUITE | -5 SUITE] TARFILE
 #     TARFILE  the root file system, for `podman import`
 #     -c       directory where downloaded packages are kept for the next time
-#     -5       (Debian only) dnf 5 in place of dnf 4, with all packages from this suite of Debian: `forky`. For tests:
-#              how old the mirror's copy of the suite is, is not looked at
-#   bootstrap-from-host.sh --recipe [-5 SUITE]
+#     -4       (Debian only) all packages from this suite of Debian: `trixie`. For tests: how old the mirror's copy of
+#              the suite is, is not looked at
+#     -5       the same with dnf 5 in place of dnf 4: `forky`
+#   bootstrap-from-host.sh --recipe [-4 SUITE | -5 SUITE]
 #     prints a digest of all that decides what the image contains, versions of packages aside
 #
 # The image holds what solve and install phases run: dnf with its core plug-ins, rpm and its Python bindings, createrepo_c.
@@ -29,16 +30,16 @@ rpm_packages=(bash coreutils createrepo_c findutils gzip python3-rpm rpm shadow-
 # shellcheck source=/dev/null
 . /etc/os-release
 
-# as_root COMMAND... - an ordinary user is root in a user namespace of its own
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else podman unshare "$@"; fi; }
+# as_root COMMAND... - an ordinary user is root in a user namespace of its own. A remote podman has none to give.
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else env -u CONTAINER_HOST -u CONTAINER_CONNECTION podman unshare "$@"; fi; }
 
 # -------------------------------------------------------------- hosts with apt
 # Lets apt see $suite alone, from where the host has its own packages from, signed by Debian's own keys.
 use_suite() {
   local mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sed -n 1p)
-  [ -n "$mirror" ] || die "-5: this host has no packages of Debian"
-  [ -e $keyring ] || die "-5: there is no $keyring; install debian-archive-keyring"
+  [ -n "$mirror" ] || die "$suite: this host has no packages of Debian"
+  [ -e $keyring ] || die "$suite: there is no $keyring; install debian-archive-keyring"
   mkdir -p "$scratch"/apt/{lists/partial,sources,preferences}
   echo "deb [signed-by=$keyring] $mirror $suite main" > "$scratch/apt/sources.list"
   apt+=(-o Dir::State::lists="$scratch/apt/lists" -o Dir::Etc::sourcelist="$scratch/apt/sources.list"
@@ -56,12 +57,8 @@ from_apt() {
   apt=(apt-get -q -y -o Dir::State::status="$scratch/status" -o Dir::Cache::archives="$cache"
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 -o APT::Sandbox::User=
     -o APT::Install-Recommends=0)
-  if [ -n "$suite" ]; then
-    deb_packages+=("${deb_dnf5[@]}")
-    use_suite
-  else
-    deb_packages+=("${deb_dnf4[@]}")
-  fi
+  if [ "$manager" = dnf5 ]; then deb_packages+=("${deb_dnf5[@]}"); else deb_packages+=("${deb_dnf4[@]}"); fi
+  [ -z "$suite" ] || use_suite
   # Asked with an empty cache, it prints the file of every package.
   "${apt[@]}" -o Dir::Cache::archives="$scratch/none" --print-uris install "${deb_packages[@]}" |
     awk -F"'" -v skipped="$deb_skipped" '/^\x27/ { split($3, f, " "); if (f[1] !~ skipped) print f[1] }' > "$scratch/files"
@@ -118,11 +115,12 @@ if [ "${1:-}" = --recipe ]; then
   { cat "${BASH_SOURCE[0]}"; echo "${ID:-} ${VERSION_ID:-} ${VERSION_CODENAME:-} $(uname -m) ${*:2}"; } | sha256sum | cut -c 1-16
   exit 0
 fi
-cache='' suite=''
-while getopts c:5: option; do
+cache='' suite='' manager=dnf4
+while getopts c:4:5: option; do
   case $option in
     c) mkdir -p "$OPTARG"; cache=$(realpath "$OPTARG") ;;
-    5) suite=$OPTARG ;;
+    4) suite=$OPTARG ;;
+    5) suite=$OPTARG manager=dnf5 ;;
     *) exit 2 ;;
   esac
 done

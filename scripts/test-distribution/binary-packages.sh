@@ -120,7 +120,8 @@ Requires: rpm
 Macros for package builds.
 %install
 mkdir -p %{buildroot}/usr/lib/rpm/macros.d
-# @ stands for the percent sign: rpm would take the lines for its own
+# @ stands for the percent sign: rpm would take the lines for its own. From 4.20 on, which has builddir, rpm makes the
+# debug packages by itself.
 tr @ '\045' > %{buildroot}/usr/lib/rpm/macros.d/macros.testdistro <<'Y'
 @dist .td1
 @_vendor testdistro
@@ -131,7 +132,7 @@ tr @ '\045' > %{buildroot}/usr/lib/rpm/macros.d/macros.testdistro <<'Y'
 @_enable_debug_packages 1
 @_missing_build_ids_terminate_build 0
 @__find_debuginfo /usr/bin/find-debuginfo
-@install @{?_enable_debug_packages:@{?buildsubdir:@{debug_package}}}\
+@install @{!?builddir:@{?_enable_debug_packages:@{?buildsubdir:@{debug_package}}}}\
 @@install\
 @{nil}
 Y

@@ -14,6 +14,7 @@ import json
 import os
 
 import dnf
+import dnf.comps
 import dnf.const
 import dnf.transaction
 from libdnf.transaction import TransactionItemAction_REASON_CHANGE
@@ -22,6 +23,28 @@ spec = importlib.util.spec_from_file_location('builddep', os.path.join(dnf.const
 # A name of its own: dnf holds the classes of plug-ins by weak references only.
 builddep = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(builddep)
+
+
+# libcomps before 0.1.22 crashes when an iterator of one of its lists is asked for its own iterator, as Python from
+# 3.13.1 on does for a comprehension, but not for map and filter: without this no group can be looked up.
+class Comps:
+    def categories_iter(self):
+        return map(self._build_category, self._i.categories)
+
+    def environments_iter(self):
+        return map(self._build_environment, self._i.environments)
+
+    def groups_iter(self):
+        return map(self._build_group, self._i.groups)
+
+
+def packages_of_type(self, type_):
+    return list(filter(lambda package: package.type == type_, self.packages))
+
+
+for name in ('categories_iter', 'environments_iter', 'groups_iter'):
+    setattr(dnf.comps.Comps, name, getattr(Comps, name))
+dnf.comps.Group._packages_of_type = packages_of_type
 
 
 ${describeOutbound}

@@ -47,7 +47,7 @@ as_owner() {
 engine_run() {
   local vars=()
   [ ! -f "$engine/env" ] || mapfile -t vars < "$engine/env"
-  as_owner env "${vars[@]}" "$@"
+  as_owner "${not_remote[@]}" "${vars[@]}" "$@"
 }
 
 # ---------------------------------------------------------------- configuration
@@ -103,7 +103,7 @@ wants_overlay() {
 # rootless Podman 4 fails with "runroot must be set".
 storage_conf() {
   local places
-  places=$(as_owner env "$1" podman --storage-driver overlay info \
+  places=$(as_owner "${not_remote[@]}" "$1" podman --storage-driver overlay info \
     --format $'runroot = "{{.Store.RunRoot}}"\ngraphroot = "{{.Store.GraphRoot}}"')
   printf '# Written by scripts/engine.sh for this host.\n[storage]\ndriver = "overlay"\n%s\n' "$places"
 }
@@ -116,7 +116,7 @@ put() {
 
 configure() {
   local nofile nproc version storage='' name=CONTAINERS_CONF
-  version=$(podman --version) || die "podman does not run: run scripts/setup.sh"
+  version=$("${not_remote[@]}" podman --version) || die "podman does not run: run scripts/setup.sh"
   nofile=$(least_of "$(ulimit -Hn)" 16384) nproc=$(least_of "$(ulimit -Hu)" 20000)
   as_owner mkdir -p "$engine"
   containers_conf | put "$engine/containers.conf"

@@ -19,6 +19,9 @@ if [ -z "$state" ] && [ "$(id -u)" != 0 ] && [ -n "${XDG_STATE_HOME:-}" ]; then 
 mkdir -p "$state/log"
 state=$(cd "$state" && pwd)
 
+# Before commands that are for the podman of this host: with one of these set it would talk to another.
+readonly not_remote=(env -u CONTAINER_HOST -u CONTAINER_CONNECTION)
+
 arch=$(uname -m)
 image=localhost/koji-adjutant-bootstrap:$arch
 

@@ -20,5 +20,5 @@ shift
 [ -f "$state/engine/env" ] || die "the engine is not configured: run scripts/setup.sh"
 mapfile -t vars < "$state/engine/env"
 say "build ${image%:*}:$name-$arch"
-env "${vars[@]}" podman build --network host --pull=newer --file "images/Containerfile.$name" \
+"${not_remote[@]}" "${vars[@]}" podman build --network host --pull=newer --file "images/Containerfile.$name" \
   --tag "${image%:*}:$name-$arch" "$@" images

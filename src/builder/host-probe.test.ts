@@ -11,6 +11,11 @@ import { HostProbe } from './host-probe.ts';
 
 const engine = new FakeManager({ clock: new FakeClock(), images: {} });
 
+const answering = {
+  ping: (by: AbortSignal) => engine.ping(by),
+  probe: (by: AbortSignal) => engine.probe(by),
+};
+
 async function directory(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'adjutant-'));
   onTestFinished(() => rm(path, { recursive: true, force: true }));
@@ -23,10 +28,10 @@ describe('HostProbe', () => {
   it('looks at the disk of the work directory and of the images', async () => {
     const [work, images] = [await directory(), await directory()];
     const probe = new HostProbe(
-      { probe: async (by) => ({ ...(await engine.probe(by)), storagePath: images }) },
+      { ...answering, probe: async (by) => ({ ...(await engine.probe(by)), storagePath: images }) },
       work,
       5,
-      new FakeClock(),
+      new ManualClock(),
     );
 
     const looked = await probe.look(signal);
@@ -41,12 +46,13 @@ describe('HostProbe', () => {
   it('says that the engine does not answer, and looks at the rest', async () => {
     const work = await directory();
     const failing = {
-      probe: async () => {
+      ...answering,
+      ping: async () => {
         throw new ContainerError('runtime-down', 'connect ENOENT /run/podman.sock');
       },
     };
 
-    const looked = await new HostProbe(failing, work, 5, new FakeClock()).look(signal);
+    const looked = await new HostProbe(failing, work, 5, new ManualClock()).look(signal);
 
     expect(looked.engineProblem).toBe(
       'the container engine does not answer: connect ENOENT /run/podman.sock',
@@ -54,47 +60,118 @@ describe('HostProbe', () => {
     expect([...looked.freeBytes.keys()]).toEqual([work]);
   });
 
-  it('lets a good answer of the engine count for 15 s, and asks again after a bad one', async () => {
+  it('asks the engine each time whether it is there, and seldom where its storage is', async () => {
     const clock = new ManualClock();
-    let asked = 0;
+    const calls: string[] = [];
     let down = false;
     const containers = {
-      async probe(by: AbortSignal) {
-        asked += 1;
+      async ping() {
+        calls.push('ping');
         if (down) throw new ContainerError('runtime-down', 'gone');
+      },
+      async probe(by: AbortSignal) {
+        calls.push('probe');
         return engine.probe(by);
       },
     };
     const probe = new HostProbe(containers, await directory(), 5, clock);
-    const problem = async () => (await probe.look(signal)).engineProblem;
+    const look = async () => {
+      const { engineProblem } = await probe.look(signal);
+      return [engineProblem, ...calls.splice(0)];
+    };
 
-    await probe.look(signal);
-    down = true;
-    await clock.advance(14_999);
-    expect([await problem(), asked]).toEqual([null, 1]);
+    expect(await look()).toEqual([null, 'ping', 'probe']);
+    await clock.advance(899_999);
+    expect(await look()).toEqual([null, 'ping']);
     await clock.advance(1);
-    expect([await problem(), asked]).toEqual([expect.stringContaining('gone'), 2]);
+    expect(await look()).toEqual([null, 'ping', 'probe']);
+    expect(await look()).toEqual([null, 'ping']);
+    down = true;
+    expect(await look()).toEqual(['the container engine does not answer: gone', 'ping']);
     down = false;
-    expect([await problem(), asked]).toEqual([null, 3]);
+    expect(await look()).toEqual([null, 'ping', 'probe']);
+  });
+
+  it('waits ten seconds for an engine that is too busy to say where its storage is, and asks it once', async () => {
+    const clock = new ManualClock();
+    const images = await directory();
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    let asked = 0;
+    const containers = {
+      ...answering,
+      async probe(by: AbortSignal) {
+        asked += 1;
+        await answered;
+        return { ...(await engine.probe(by)), storagePath: images };
+      },
+    };
+    const work = await directory();
+    const probe = new HostProbe(containers, work, 5, clock);
+
+    for (let look = 0; look < 2; look += 1) {
+      const looking = probe.look(signal);
+      await clock.asleep(10_000);
+      await clock.advance(10_000);
+      const { engineProblem, freeBytes } = await looking;
+      expect(engineProblem).toBe(
+        'the container engine does not say where its storage is: not yet, it is busy',
+      );
+      expect([...freeBytes.keys()]).toEqual([work]);
+    }
+    answer();
+    const { engineProblem, freeBytes } = await probe.look(signal);
+
+    expect(engineProblem).toBeNull();
+    expect([...freeBytes.keys()]).toEqual([work, images]);
+    expect(asked).toBe(1);
+  });
+
+  it('looks on while it asks again, whatever comes of that', async () => {
+    const clock = new ManualClock();
+    const images = await directory();
+    let asked = 0;
+    const containers = {
+      ...answering,
+      async probe(by: AbortSignal) {
+        asked += 1;
+        if (asked > 1) throw new ContainerError('runtime-down', 'too busy');
+        return { ...(await engine.probe(by)), storagePath: images };
+      },
+    };
+    const probe = new HostProbe(containers, await directory(), 5, clock);
+    await probe.look(signal);
+    await clock.advance(900_000);
+
+    const { engineProblem, freeBytes } = await probe.look(signal);
+
+    expect(engineProblem).toBeNull();
+    expect([...freeBytes.keys()]).toContain(images);
+    expect(asked).toBe(2);
   });
 
   it('gives up when it is aborted', async () => {
     const abort = new AbortController();
     const hanging = {
-      probe: (by: AbortSignal) =>
-        new Promise<BackendInfo>((_resolve, reject) => {
+      ping: (by: AbortSignal) =>
+        new Promise<void>((_resolve, reject) => {
           by.addEventListener('abort', () => reject(by.reason as Error));
         }),
+      probe: () => new Promise<BackendInfo>(() => undefined),
     };
-    const looking = new HostProbe(hanging, await directory(), 5, new FakeClock()).look(abort.signal);
+    const work = await directory();
+    const pinging = new HostProbe(hanging, work, 5, new ManualClock()).look(abort.signal);
+    const asking = new HostProbe({ ...hanging, ping: answering.ping }, work, 5, new ManualClock()).look(
+      abort.signal,
+    );
 
     abort.abort(new Error('stop'));
 
-    await expect(looking).rejects.toThrow('stop');
+    await expect(pinging).rejects.toThrow('stop');
+    await expect(asking).rejects.toThrow('stop');
   });
 
   it('rejects when the work directory is gone', async () => {
-    const probe = new HostProbe(engine, '/nonexistent/work', 5, new FakeClock());
+    const probe = new HostProbe(engine, '/nonexistent/work', 5, new ManualClock());
 
     await expect(probe.look(signal)).rejects.toThrow('ENOENT');
   });

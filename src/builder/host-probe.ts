@@ -1,10 +1,11 @@
 import { access, constants, open, rm, statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
-import type { BackendInfo, ContainerManager } from '../container/manager.ts';
+import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
+import { untilAborted, withDeadline } from '../core/deadline.ts';
 import { isReadOnlyDisk } from '../core/disk-full.ts';
-import { describeError } from '../core/errors.ts';
+import { BuilderError, describeError } from '../core/errors.ts';
 import type { HostState } from './admission.ts';
 
 type Looked = Pick<
@@ -12,26 +13,28 @@ type Looked = Pick<
   'freeBytes' | 'minSpaceBytes' | 'readOnly' | 'loadAverage' | 'processors' | 'engineProblem'
 >;
 
-/** How long the engine may take to say that it is there. */
+/** How long the engine may take to say that it is there, and how long a look waits for what it says about itself. */
 const engineTimeoutMs = 10_000;
 
-/** How long an answer of the engine counts: to give it, podman starts programs, for a third of a second. */
-const engineAnswerCountsMs = 15_000;
+/** How long that may take: podman starts programs for it, on a busy host for many seconds. */
+const storageTimeoutMs = 120_000;
+
+/** After this time the engine is asked again where its storage is. */
+const storageCountsMs = 15 * 60_000;
+
+type Asked = Pick<ContainerManager, 'ping' | 'probe'>;
 
 /** Looks at the machine: disk, load, and whether the container engine answers. */
 export class HostProbe {
-  readonly #containers: Pick<ContainerManager, 'probe'>;
+  readonly #containers: Asked;
   readonly #workDir: string;
   readonly #minSpaceBytes: number;
   readonly #clock: Clock;
-  #answer: { readonly atMs: number; readonly info: BackendInfo } | null = null;
+  /** Where the engine has its storage, as it has said last. */
+  #storage: { readonly atMs: number; readonly path: string | null } | null = null;
+  #asking: Promise<void> | null = null;
 
-  constructor(
-    containers: Pick<ContainerManager, 'probe'>,
-    workDir: string,
-    minSpaceBytes: number,
-    clock: Clock,
-  ) {
+  constructor(containers: Asked, workDir: string, minSpaceBytes: number, clock: Clock) {
     this.#containers = containers;
     this.#clock = clock;
     this.#workDir = workDir;
@@ -40,14 +43,8 @@ export class HostProbe {
 
   async look(signal: AbortSignal): Promise<Looked> {
     const places = [this.#workDir];
-    let engineProblem: string | null = null;
-    try {
-      const { storagePath } = await this.#askEngine(signal);
-      if (storagePath !== null) places.push(storagePath);
-    } catch (error) {
-      signal.throwIfAborted();
-      engineProblem = `the container engine does not answer: ${describeError(error)}`;
-    }
+    const engineProblem = await this.#problemOfEngine(signal);
+    if (this.#storage !== null && this.#storage.path !== null) places.push(this.#storage.path);
     const freeBytes = new Map<string, number>();
     const readOnly: string[] = [];
     for (const place of places) {
@@ -67,15 +64,43 @@ export class HostProbe {
     };
   }
 
-  async #askEngine(signal: AbortSignal): Promise<BackendInfo> {
-    const atMs = this.#clock.uptime();
-    if (this.#answer === null || atMs - this.#answer.atMs >= engineAnswerCountsMs) {
-      // No answer does not count: the engine is asked again the next time.
-      this.#answer = null;
-      const by = AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]);
-      this.#answer = { atMs, info: await this.#containers.probe(by) };
+  async #problemOfEngine(signal: AbortSignal): Promise<string | null> {
+    try {
+      await this.#containers.ping(AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]));
+    } catch (error) {
+      signal.throwIfAborted();
+      // It may come back as another one.
+      this.#storage = null;
+      return `the container engine does not answer: ${describeError(error)}`;
     }
-    return this.#answer.info;
+    const atMs = this.#clock.uptime();
+    if (this.#storage !== null) {
+      if (atMs - this.#storage.atMs >= storageCountsMs) this.#ask().catch(() => undefined);
+      return null;
+    }
+    try {
+      await withDeadline(this.#clock, engineTimeoutMs, 'its answer', (late) =>
+        untilAborted(this.#ask(), AbortSignal.any([signal, late])),
+      );
+      return null;
+    } catch (error) {
+      signal.throwIfAborted();
+      const isLate = error instanceof BuilderError && error.code === 'timeout';
+      const why = isLate ? 'not yet, it is busy' : describeError(error);
+      return `the container engine does not say where its storage is: ${why}`;
+    }
+  }
+
+  /** Asks the engine about its storage, unless it was asked and has not answered yet: looks come and go meanwhile. */
+  #ask(): Promise<void> {
+    const asked = async () => {
+      const { storagePath } = await this.#containers.probe(AbortSignal.timeout(storageTimeoutMs));
+      this.#storage = { atMs: this.#clock.uptime(), path: storagePath };
+    };
+    this.#asking ??= asked().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
   }
 }
 

@@ -9,6 +9,9 @@ import { classifyError } from './classify-error.ts';
 /** Podman 4 and 5 both serve this version of its own API. */
 export const libpod = '/v4.0.0/libpod';
 
+/** How long the engine may take for what needs its storage, which it locks while it copies an image, a commit among others. */
+export const lockedStoreMs = 10 * 60_000;
+
 export interface EngineOptions {
   readonly socketPath: string;
   readonly clock: Clock;

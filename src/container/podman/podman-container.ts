@@ -7,7 +7,7 @@ import type { Container } from '../manager.ts';
 import type { ContainerId, ExitStatus, ResourceLimits } from '../spec.ts';
 import { attach } from './attach.ts';
 import { inspectContainer, settledState } from './container-state.ts';
-import { type Engine, libpod } from './engine.ts';
+import { type Engine, libpod, lockedStoreMs } from './engine.ts';
 import type { KillLedger } from './kill-ledger.ts';
 import { LimitWatch } from './limit-watch.ts';
 import { followLog } from './log-file.ts';
@@ -280,6 +280,7 @@ export async function removeContainer(engine: Engine, id: ContainerId, clock: Cl
     query: { force: 'true', v: 'true', timeout: '0' },
     ok: [200, 204, 404],
     repeatable: true,
+    timeoutMs: lockedStoreMs,
   });
   await endOrphan(id, clock);
 }

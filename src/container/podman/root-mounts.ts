@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { ContainerId } from '../spec.ts';
 import { settledState } from './container-state.ts';
-import { type Engine, libpod } from './engine.ts';
+import { type Engine, libpod, lockedStoreMs } from './engine.ts';
 import { PathStat } from './engine-schema.ts';
 import { type MountedFile, statMounted } from './mounted-root.ts';
 
@@ -159,6 +159,7 @@ export class RootMounts {
       method: 'POST',
       path: `${libpod}/containers/${container}/mount`,
       ok: [200],
+      timeoutMs: lockedStoreMs,
     });
     return answer.trim().replace(/^"(.*)"$/, '$1');
   }
@@ -170,6 +171,8 @@ export class RootMounts {
         method: 'POST',
         path: `${libpod}/containers/${container}/unmount`,
         ok: [200, 204],
+        // Not asked a second time: each takes away one of the engine's count of users.
+        timeoutMs: lockedStoreMs,
       });
     } catch (error) {
       // Gone with its container: nothing left to unmount.

@@ -11,6 +11,7 @@ export const Info = z.object({
       rootless: z.boolean(),
       seccompEnabled: z.boolean(),
       seccompProfilePath: z.string().nullish(),
+      selinuxEnabled: z.boolean().nullish(),
     }),
     ociRuntime: z.object({ name: z.string() }).nullish(),
     /** Since podman 4.6. */
@@ -24,6 +25,8 @@ export const Info = z.object({
   }),
   version: z.object({ Version: z.string() }),
 });
+
+export type EngineSecurity = z.infer<typeof Info>['host']['security'];
 
 export const Created = z.object({ Id: z.string().min(1) });
 

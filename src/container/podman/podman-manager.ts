@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { SharedCall } from '../../core/shared-call.ts';
 import { checkSpec } from '../check-spec.ts';
 import { ContainerError } from '../errors.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
@@ -26,7 +25,9 @@ import { KillLedger } from './kill-ledger.ts';
 import { PodmanContainer, removeContainer } from './podman-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
 import { RootMounts } from './root-mounts.ts';
-import { type EngineSeccomp, prepareSeccomp, type SeccompChoice } from './seccomp.ts';
+import type { SeccompChoice } from './seccomp.ts';
+import { HostSecurity } from './security.ts';
+import { SelinuxLevels } from './selinux-levels.ts';
 import { type CreateContext, toCreateOptions, type Ulimits } from './to-create-options.ts';
 
 export interface PodmanManagerOptions {
@@ -55,8 +56,6 @@ const stateOf: Readonly<Record<string, ContainerSummary['state']>> = {
   exited: 'exited',
 };
 
-const noProfile: SeccompChoice = { kind: 'own', because: 'no profile was asked for' };
-
 /** Containers in podman, rootful or rootless, over the unix socket of its service. */
 export class PodmanManager implements ContainerManager {
   readonly backend = 'podman';
@@ -65,21 +64,21 @@ export class PodmanManager implements ContainerManager {
   readonly #images: ImageStore;
   readonly #roots: RootMounts;
   readonly #kills = new KillLedger();
-  readonly #choosing = new SharedCall((signal) => this.#chooseSeccomp(signal));
-  /** As the engine has said it last. */
-  #security: EngineSeccomp | undefined;
-  #seccomp: SeccompChoice | undefined;
+  readonly #levels: SelinuxLevels;
+  readonly #security: HostSecurity;
 
   constructor(options: PodmanManagerOptions) {
     this.#options = options;
     this.#engine = new Engine(options);
     this.#images = new ImageStore(this.#engine, options.clock, options.pullMs);
     this.#roots = new RootMounts(this.#engine, options.clock);
+    this.#levels = new SelinuxLevels(this.#engine);
+    this.#security = new HostSecurity(this.#engine, options.seccompPath, options.logger);
   }
 
   async probe(signal: AbortSignal): Promise<BackendInfo> {
     const { host, store, version } = await askInfo(this.#engine, signal);
-    this.#security = host.security;
+    this.#security.learn(host.security);
     const { rootless } = host.security;
     const controllers = host.cgroupControllers ?? [];
     const limitsEnforced =
@@ -102,12 +101,9 @@ export class PodmanManager implements ContainerManager {
     };
   }
 
-  /**
-   * What containers are filtered with. The engine takes a quarter of a second to tell, and many under load: it is
-   * asked when the first container is made, unless it was asked about itself before.
-   */
+  /** What containers are filtered with. */
   async seccomp(signal: AbortSignal): Promise<SeccompChoice> {
-    return this.#seccomp ?? this.#choosing.join(signal);
+    return this.#security.seccomp(signal);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
@@ -128,13 +124,21 @@ export class PodmanManager implements ContainerManager {
     const seccomp = await this.seccomp(signal);
     const root = await this.#root(spec, held, signal);
     const mounts = await resolveMounts(spec, places, this.#roots, held, signal);
-    const id = await this.#create(spec, {
+    const context = {
       root,
       ...mounts,
       logPath,
       defaultUlimits: ulimits,
       ...(seccomp.kind === 'extended' ? { seccompProfile: seccomp.path } : {}),
-    });
+    };
+    const id = (await this.#security.hasSelinux(signal))
+      ? await this.#levels.withLevel(
+          spec,
+          (selinuxLevel) => this.#create(spec, { ...context, selinuxLevel }),
+          (made) => this.remove(made),
+          signal,
+        )
+      : await this.#create(spec, context);
     const container = new PodmanContainer({
       ...{
         engine: this.#engine,
@@ -160,20 +164,6 @@ export class PodmanManager implements ContainerManager {
       throw error;
     }
     return container;
-  }
-
-  async #chooseSeccomp(signal: AbortSignal): Promise<SeccompChoice> {
-    const { seccompPath, logger } = this.#options;
-    if (seccompPath === undefined) return noProfile;
-    const security = this.#security ?? (await askInfo(this.#engine, signal)).host.security;
-    const choice = await prepareSeccomp(security, seccompPath);
-    if (choice.kind === 'own') {
-      logger.warn(
-        `containers keep the engine's own seccomp filter, under which "setarch -R" fails in builds: ${choice.because}`,
-      );
-    }
-    this.#seccomp = choice;
-    return choice;
   }
 
   async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {

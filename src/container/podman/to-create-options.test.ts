@@ -202,4 +202,14 @@ describe('toCreateOptions', () => {
       seccomp_profile_path: '/etc/seccomp.json',
     });
   });
+
+  it('names the level of SELinux and keeps it as a label, where there is one', () => {
+    const labelled = toCreateOptions(spec, { ...context, selinuxLevel: 's0:c1,c2' });
+
+    expect(labelled.selinux_opts).toEqual(['level:s0:c1,c2']);
+    expect(labelled.labels['io.koji.adjutant.selinux_level']).toBe('s0:c1,c2');
+    const plain = toCreateOptions(spec, context);
+    expect(plain).not.toHaveProperty('selinux_opts');
+    expect(plain.labels).not.toHaveProperty('io.koji.adjutant.selinux_level');
+  });
 });

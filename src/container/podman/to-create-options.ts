@@ -1,5 +1,6 @@
 import { toLabels } from '../labels.ts';
 import type { ContainerSpec, ResourceLimits } from '../spec.ts';
+import { levelLabel } from './selinux-levels.ts';
 
 declare global {
   interface JSON {
@@ -20,6 +21,8 @@ export interface CreateContext {
   readonly logPath: string;
   /** Path of a seccomp profile on the engine's host; left out: podman's own. */
   readonly seccompProfile?: string;
+  /** Level of SELinux (`s0:c1,c2`); left out: the engine chooses one, where it labels at all. */
+  readonly selinuxLevel?: string;
   /** For ulimits that the spec does not name. Must hold nofile and nproc: giving podman one drops the others of its own configuration. */
   readonly defaultUlimits: Ulimits;
 }
@@ -60,6 +63,7 @@ export interface CreateOptions {
   readonly cap_add: readonly string[];
   readonly no_new_privileges: true;
   readonly seccomp_profile_path?: string;
+  readonly selinux_opts?: readonly string[];
   readonly netns: { readonly nsmode: 'none' | 'host' };
   readonly pidns: { readonly nsmode: 'private' };
   readonly ipcns: { readonly nsmode: 'private' };
@@ -97,6 +101,7 @@ const cpuPeriodUs = 100_000;
 /** The create request for a spec that `checkSpec` has passed. Pure. */
 export function toCreateOptions(spec: ContainerSpec, context: CreateContext): CreateOptions {
   const { shmBytes } = spec.limits;
+  const { selinuxLevel } = context;
   const seccomp = spec.seccompProfile ?? context.seccompProfile;
   return {
     name: spec.name,
@@ -112,11 +117,16 @@ export function toCreateOptions(spec: ContainerSpec, context: CreateContext): Cr
     work_dir: spec.workdir,
     user: `${spec.user.uid}:${spec.user.gid}`,
     hostname: spec.hostname,
-    labels: { ...spec.labels, ...toLabels(spec.owner) },
+    labels: {
+      ...spec.labels,
+      ...toLabels(spec.owner),
+      ...(selinuxLevel === undefined ? {} : { [levelLabel]: selinuxLevel }),
+    },
     cap_drop: ['ALL'],
     cap_add: [...spec.capabilities],
     no_new_privileges: true,
     ...(seccomp === undefined ? {} : { seccomp_profile_path: seccomp }),
+    ...(selinuxLevel === undefined ? {} : { selinux_opts: [`level:${selinuxLevel}`] }),
     netns: { nsmode: spec.network },
     pidns: { nsmode: 'private' },
     ipcns: { nsmode: 'private' },

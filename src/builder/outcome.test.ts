@@ -39,6 +39,7 @@ const containerOutcomes: Readonly<Record<ContainerErrorCode, object>> = {
   'engine-failed': { kind: 'fail', code: 1012 },
   'image-unreachable': { kind: 'refuse', soft: true },
   'runtime-down': { kind: 'free' },
+  'end-unseen': { kind: 'free' },
   'no-such-container': { kind: 'free' },
 };
 

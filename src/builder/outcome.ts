@@ -1,4 +1,4 @@
-import { BuildrootStepFailed } from '../buildroot/errors.ts';
+import { BuildrootStepFailed, StepTimedOut } from '../buildroot/errors.ts';
 import { ContainerError } from '../container/errors.ts';
 import { isDiskFull, isReadOnlyDisk } from '../core/disk-full.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
@@ -43,6 +43,9 @@ export function outcomeOf(error: unknown): Outcome {
   if (error instanceof HubFileError && !error.missing) return { kind: 'free', message: error.message };
   if (error instanceof BuildrootStepFailed) return fail(faultCodes.buildroot, error.message);
   if (error instanceof ContainerError) return containerOutcome(error);
+  // It was tried twice here.
+  if (error instanceof StepTimedOut && error.elsewhere)
+    return { kind: 'refuse', soft: true, message: error.message };
   if (error instanceof BuilderError) {
     // Whoever takes it next starts from the beginning.
     if (['history-diverged', 'log-damaged'].includes(error.code))
@@ -80,6 +83,7 @@ function containerOutcome(error: ContainerError): Outcome {
       return { kind: 'refuse', soft: true, message: error.message };
     case 'runtime-down':
     case 'no-such-container':
+    case 'end-unseen':
       return { kind: 'free', message: error.message };
     case 'bad-spec':
     case 'start-failed':

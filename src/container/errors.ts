@@ -9,6 +9,8 @@ export type ContainerErrorCode =
   | 'start-failed'
   | 'no-such-path'
   | 'no-such-container'
+  /** A container has ended, or its monitor has, and the engine does not notice: how it ended nobody can tell. */
+  | 'end-unseen'
   | 'engine-failed';
 
 const blameOf: Record<ContainerErrorCode, Blame> = {
@@ -20,6 +22,7 @@ const blameOf: Record<ContainerErrorCode, Blame> = {
   'start-failed': 'builder',
   'no-such-path': 'package',
   'no-such-container': 'builder',
+  'end-unseen': 'builder',
   'engine-failed': 'builder',
 };
 

@@ -15,6 +15,7 @@ function container(dispose: () => Promise<void>): Container {
       runAttached: never,
       keepRoot: never,
       stop: never,
+      describe: never,
     },
     output: () => {
       throw new Error('not called');

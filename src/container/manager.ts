@@ -116,8 +116,14 @@ export interface Container extends AsyncDisposable {
    */
   keepRoot(): Promise<void>;
 
-  /** Asks the main process to end, kills it after `graceMs`; fine when it has ended already. */
+  /**
+   * Asks the main process to end, kills it after `graceMs`; fine when it has ended already. Rejects with `end-unseen` when it
+   * does not end although it was killed.
+   */
   stop(graceMs: number): Promise<void>;
+
+  /** What is known of it at this moment, in a line for people: its state, its processes and what they wait for. Never rejects. */
+  describe(): Promise<string>;
 }
 
 export interface BackendInfo {

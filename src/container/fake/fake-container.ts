@@ -149,6 +149,10 @@ export class FakeContainer implements Container {
     this.#killed.abort();
   }
 
+  async describe(): Promise<string> {
+    return this.#state;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#parts.record(`remove ${this.name}`);
     if (this.#state === 'removed') return;

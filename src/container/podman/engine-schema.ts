@@ -38,6 +38,8 @@ export const ContainerState = z.object({
   FinishedAt: z.string(),
   /** Of the main process, as the engine's host counts; 0 when it does not run. */
   Pid: z.number().int().nullish(),
+  /** Of the monitor, which notes the end of the main process; 0 when there is none. */
+  ConmonPid: z.number().int().nullish(),
   /** Below the mount of each cgroup hierarchy; empty where there are no limits. */
   CgroupPath: z.string().nullish(),
 });

@@ -3,6 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import Docker from 'dockerode';
 import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
+import { noWaits, type TaskWaits } from '../../core/waits.ts';
 import { ContainerError, type ContainerErrorCode } from '../errors.ts';
 import { classifyError } from './classify-error.ts';
 
@@ -19,6 +20,8 @@ export interface EngineOptions {
   readonly timeoutMs: number;
   /** How long a request that may be repeated is repeated while the engine is away. */
   readonly reconnectMs: number;
+  /** Where it is put down which request has no answer yet; left out: nowhere. */
+  readonly waits?: TaskWaits;
 }
 
 export interface EngineRequest {
@@ -43,6 +46,8 @@ export interface EngineRequest {
 
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
+/** Of an answer that is being read. Much longer than whoever reads takes for a piece of it. */
+const longestSilenceMs = 600_000;
 
 /**
  * Requests to a podman service on a unix socket, through dockerode. Safe for concurrent use. An error
@@ -77,9 +82,8 @@ export class Engine {
 
   /** Sends a request and reads the whole answer; empty for most that change something. */
   async text(request: EngineRequest): Promise<string> {
-    return this.#repeating(request, (signal) =>
-      this.#attempt(request, signal, async (answer) => (await buffer(answer)).toString('utf8')),
-    );
+    const read = async (answer: IncomingMessage) => (await buffer(answer)).toString('utf8');
+    return this.#repeating(request, (signal) => this.#attempt(request, signal, read));
   }
 
   /** Sends a request of which only the head of the answer matters. */
@@ -92,11 +96,18 @@ export class Engine {
     );
   }
 
-  /** Sends a request and hands over the answer's body; the caller reads it to its end or destroys it. */
+  /**
+   * Sends a request and hands over the answer's body; the caller reads it to its end or destroys it. It ends with an error
+   * when nothing comes for too long.
+   */
   async stream(request: EngineRequest): Promise<IncomingMessage> {
     request.signal?.throwIfAborted();
     try {
-      return await this.#dial(request, request.signal);
+      return await this.#attempt(request, request.signal, async (answer) => {
+        const text = `cannot ${request.what}: the engine has sent nothing for ${longestSilenceMs / 1000} s`;
+        answer.setTimeout(longestSilenceMs, () => answer.destroy(new ContainerError('runtime-down', text)));
+        return answer;
+      });
     } catch (error) {
       request.signal?.throwIfAborted();
       throw classifyError(error, request.what, request.notFound);
@@ -104,6 +115,14 @@ export class Engine {
   }
 
   async #repeating<T>(
+    request: EngineRequest,
+    attempt: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> {
+    const { waits = noWaits } = this.#options;
+    return waits.during(`the engine to ${request.what}`, () => this.#whileAway(request, attempt));
+  }
+
+  async #whileAway<T>(
     request: EngineRequest,
     attempt: (signal: AbortSignal | undefined) => Promise<T>,
   ): Promise<T> {

@@ -24,7 +24,7 @@ export async function endOrphan(id: ContainerId, clock: Clock): Promise<void> {
   for (const since = clock.uptime(); clock.uptime() - since < endsWithinMs; await clock.sleep(pollMs))
     if ((await findMonitor(id)) === null) break;
   // Its cgroup, and what the runtime has noted. It knows nothing any more when the monitor has seen to that.
-  await run(monitor.runtime, ['delete', '--force', id]).catch(() => undefined);
+  await run(monitor.runtime, ['delete', '--force', id], { timeout: endsWithinMs }).catch(() => undefined);
 }
 
 interface Monitor {

@@ -1,25 +1,34 @@
 import { rm } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
+import { withDeadline } from '../../core/deadline.ts';
+import { BuilderError, describeError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
 import { SharedCall } from '../../core/shared-call.ts';
+import { describeDuration } from '../../core/waits.ts';
 import { ContainerError } from '../errors.ts';
 import type { Container } from '../manager.ts';
 import type { ContainerId, ExitStatus, ResourceLimits } from '../spec.ts';
 import { attach } from './attach.ts';
 import { inspectContainer, settledState } from './container-state.ts';
-import { type Engine, libpod, lockedStoreMs } from './engine.ts';
+import { type Engine, libpod } from './engine.ts';
+import type { ContainerState } from './engine-schema.ts';
+import { describeProcesses } from './host-processes.ts';
 import type { KillLedger } from './kill-ledger.ts';
 import { LimitWatch } from './limit-watch.ts';
 import { followLog } from './log-file.ts';
 import { packMounted } from './mounted-root.ts';
-import { endOrphan } from './orphan.ts';
+import { removeContainer } from './remove-container.ts';
 import type { RootMounts } from './root-mounts.ts';
 import { startHint } from './start-hint.ts';
+import { givenUpMs, UnseenEnds, unseenMs } from './unseen-end.ts';
 
 export interface PodmanContainerParts {
   readonly engine: Engine;
   readonly socketPath: string;
   readonly clock: Clock;
+  /** For what is wrong with it, with the task it belongs to. */
+  readonly log: Logger;
   readonly roots: RootMounts;
   readonly id: ContainerId;
   readonly name: string;
@@ -44,6 +53,10 @@ const endedStatuses: readonly string[] = ['stopped', 'exited'];
 
 /** The code of a main process that was ended by SIGKILL, which only the host can do, or by one of its own that was. */
 const killedCode = 137;
+/** How long a container may take to end after a kill, which leaves out processes that wait for a disk. */
+const endMs = 60_000;
+/** How long the last looks at its limits may take. */
+const lastLooksMs = 30_000;
 /** How long a container may take to go after a kill that is the beginning of its removal. */
 const removalMs = 3000;
 
@@ -67,6 +80,9 @@ export class PodmanContainer implements Container {
   readonly #watch: LimitWatch;
   readonly #over = new AbortController();
   #watching: Promise<void> = Promise.resolve();
+  /** What the engine has said last, and when. */
+  #seen: { readonly state: ContainerState; readonly atMs: number } | undefined;
+  readonly #unseenEnds: UnseenEnds;
   #unwatched: { readonly error: unknown } | undefined;
 
   constructor(parts: PodmanContainerParts) {
@@ -75,6 +91,7 @@ export class PodmanContainer implements Container {
     this.#parts = parts;
     this.#started = parts.wasStarted ? 'before' : 'no';
     this.#watch = new LimitWatch({ ...parts, kill: () => this.#kill('SIGKILL') });
+    this.#unseenEnds = new UnseenEnds(parts.clock);
     this.#end = new SharedCall((signal) => this.#awaitEnd(signal));
   }
 
@@ -181,7 +198,13 @@ export class PodmanContainer implements Container {
       grace.catch(unheard);
       if ((await Promise.race([end, grace])) !== 'over') return;
       await this.#kill('SIGKILL');
-      await end;
+      const late = clock.sleep(endMs, enough.signal).then(() => 'late' as const);
+      late.catch(unheard);
+      if ((await Promise.race([end, late])) === 'late')
+        throw new ContainerError(
+          'end-unseen',
+          `container ${this.name} has not ended ${endMs / 1000} s after it was killed: ${await this.describe()}`,
+        );
     } finally {
       enough.abort();
     }
@@ -219,24 +242,66 @@ export class PodmanContainer implements Container {
   async #awaitEnd(signal: AbortSignal): Promise<ExitStatus> {
     const { engine, clock } = this.#parts;
     const since = clock.uptime();
-    for (;;) {
+    for (let isReported = false; ; ) {
       const { State: state } = await inspectContainer(engine, clock, this.id, signal);
-      if (endedStatuses.includes(state.Status)) {
-        const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
-        this.#over.abort();
-        await this.#watching;
-        const ranInto = await this.#watch.hit(state.ExitCode, state.OOMKilled);
-        if (state.ExitCode === killedCode && ranInto === undefined && !this.#killed)
-          await this.#staysThere(signal);
-        const status = { code: state.ExitCode, oomKilled: state.OOMKilled, ranMs };
-        this.#status = ranInto === undefined ? status : { ...status, ranInto };
-        return this.#status;
-      }
+      this.#seen = { state, atMs: clock.uptime() };
+      if (endedStatuses.includes(state.Status)) return this.#ended(state, signal);
       // Without its limits it must not go on, and whoever waits for it removes it.
       if (this.#unwatched !== undefined) throw this.#unwatched.error;
+      const unseen = await this.#unseenEnds.look(state);
+      if (unseen !== null && unseen.ms >= unseenMs) {
+        const message = `container ${this.name}: ${unseen.what} for ${describeDuration(unseen.ms)}, and podman calls it ${state.Status}`;
+        if (unseen.ms >= givenUpMs) throw await this.#givenUp(message);
+        if (!isReported) this.#parts.log.error({ seen: await this.describe() }, message);
+        isReported = true;
+      }
       const pauseMs = Math.round((clock.uptime() - since) / 100);
       await clock.sleep(Math.min(Math.max(pauseMs, shortestLookMs), longestLookMs), signal);
     }
+  }
+
+  async #ended(state: ContainerState, signal: AbortSignal): Promise<ExitStatus> {
+    const { clock, log } = this.#parts;
+    // Podman 5.1 and later: its monitor was killed, and nobody knows how it ended.
+    if (state.ExitCode < 0)
+      throw await this.#givenUp(
+        `container ${this.name} has ended, and podman cannot tell how: its monitor is gone`,
+      );
+    const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
+    this.#over.abort();
+    const looking = async () => {
+      await this.#watching;
+      return this.#watch.hit(state.ExitCode, state.OOMKilled);
+    };
+    const ranInto = await withDeadline(clock, lastLooksMs, 'the last look at its limits', looking).catch(
+      (error: unknown) => {
+        if (!(error instanceof BuilderError) || error.code !== 'timeout') throw error;
+        log.error(`container ${this.name} has ended, and ${error.message}: not waited for any longer`);
+        return undefined;
+      },
+    );
+    if (state.ExitCode === killedCode && ranInto === undefined && !this.#killed)
+      await this.#staysThere(signal);
+    const status = { code: state.ExitCode, oomKilled: state.OOMKilled, ranMs };
+    this.#status = ranInto === undefined ? status : { ...status, ranInto };
+    return this.#status;
+  }
+
+  /** Kills what may be left, since nothing is known of its output or its end any more. */
+  async #givenUp(message: string): Promise<ContainerError> {
+    const seen = await this.describe();
+    this.#parts.log.error({ seen }, `${message}: given up`);
+    await this.#kill('SIGKILL').catch((error: unknown) =>
+      this.#parts.log.warn(`container ${this.name} cannot be killed: ${describeError(error)}`),
+    );
+    return new ContainerError('end-unseen', message);
+  }
+
+  async describe(): Promise<string> {
+    if (this.#seen === undefined) return this.#started === 'no' ? 'not started' : 'not looked at yet';
+    const { state, atMs } = this.#seen;
+    const said = `${state.Status} by podman's word ${describeDuration(this.#parts.clock.uptime() - atMs)} ago`;
+    return endedStatuses.includes(state.Status) ? said : `${said}; ${await describeProcesses(state)}`;
   }
 
   /** Rejects with `no-such-container` when somebody else removes it: its end then says nothing of what ran in it. */
@@ -269,20 +334,6 @@ export class PodmanContainer implements Container {
   #request<Method extends 'GET' | 'POST'>(verb: string, method: Method, path: string) {
     return { what: `${verb} container ${this.name}`, method, path: `${libpod}/containers/${this.id}${path}` };
   }
-}
-
-/** Kills and removes a container, with every process in it; fine when there is none. */
-export async function removeContainer(engine: Engine, id: ContainerId, clock: Clock): Promise<void> {
-  await engine.text({
-    what: `remove container ${id}`,
-    method: 'DELETE',
-    path: `${libpod}/containers/${id}`,
-    query: { force: 'true', v: 'true', timeout: '0' },
-    ok: [200, 204, 404],
-    repeatable: true,
-    timeoutMs: lockedStoreMs,
-  });
-  await endOrphan(id, clock);
 }
 
 /** For promises that are also awaited elsewhere, or cut short on purpose once their outcome does not matter. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { TaskWaits } from '../../core/waits.ts';
 import { checkSpec } from '../check-spec.ts';
 import { ContainerError } from '../errors.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
@@ -22,7 +23,8 @@ import { askInfo } from './engine-info.ts';
 import { Created, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
 import { KillLedger } from './kill-ledger.ts';
-import { PodmanContainer, removeContainer } from './podman-container.ts';
+import { PodmanContainer } from './podman-container.ts';
+import { removeContainer } from './remove-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
 import { RootMounts } from './root-mounts.ts';
 import type { SeccompChoice } from './seccomp.ts';
@@ -36,6 +38,8 @@ export interface PodmanManagerOptions {
   readonly places: Places;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where it is put down which request has no answer yet. */
+  readonly waits?: TaskWaits;
   /** How long an engine service that went away is waited for before a call rejects with `runtime-down`. */
   readonly reconnectMs: number;
   /** How long the engine may take for one request; pulls and copies excepted. */
@@ -151,7 +155,7 @@ export class PodmanManager implements ContainerManager {
         held: held.move(),
         wasStarted: false,
       },
-      ...partsOf(spec),
+      ...this.#partsOf(spec),
     });
     try {
       signal.throwIfAborted();
@@ -191,7 +195,7 @@ export class PodmanManager implements ContainerManager {
       },
       // What its maker had mounted stays so until the containers are removed, and for what is at hand, too.
       held: new AsyncDisposableStack(),
-      ...partsOf(spec),
+      ...this.#partsOf(spec),
     });
     if (!wasStarted && hasRootAtHand(spec)) container.hold(await this.#roots.acquire(found.Id, signal));
     return container;
@@ -207,6 +211,17 @@ export class PodmanManager implements ContainerManager {
       if (error instanceof ContainerError && error.code === 'no-such-container') return null;
       throw error;
     }
+  }
+
+  /** What a container needs to know of its spec. */
+  #partsOf(spec: ContainerSpec) {
+    const { name, limits, owner } = spec;
+    const lentBy = spec.mounts.flatMap((mount) =>
+      mount.kind === 'root' && mount.access === 'write' ? [mount.container] : [],
+    );
+    const root = spec.root.kind === 'overlay' ? 'goes' : hasRootAtHand(spec) ? 'at hand' : 'stays';
+    const log = this.#options.logger.child({ taskId: owner.taskId });
+    return { name, limits, lentBy, root, log } as const;
   }
 
   async list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]> {
@@ -324,15 +339,6 @@ export class PodmanManager implements ContainerManager {
 
 function hasRootAtHand({ results, root }: ContainerSpec): boolean {
   return results === true && root.kind !== 'overlay';
-}
-
-/** What a container needs to know of its spec. */
-function partsOf(spec: ContainerSpec) {
-  const lentBy = spec.mounts.flatMap((mount) =>
-    mount.kind === 'root' && mount.access === 'write' ? [mount.container] : [],
-  );
-  const root = spec.root.kind === 'overlay' ? 'goes' : hasRootAtHand(spec) ? 'at hand' : 'stays';
-  return { name: spec.name, limits: spec.limits, lentBy, root } as const;
 }
 
 /** The path if it is on this host and may be looked at. */

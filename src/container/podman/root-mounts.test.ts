@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { Engine } from './engine.ts';
-import { removeContainer } from './podman-container.ts';
+import { removeContainer } from './remove-container.ts';
 import { RootMounts } from './root-mounts.ts';
 
 const never = new AbortController().signal;

@@ -58,7 +58,13 @@ export async function stopService(options: ServiceOptions): Promise<void> {
   let pids = await serviceProcesses(socketPath);
   for (const pid of pids) kill(pid, 'SIGTERM');
   for (const since = clock.uptime(); pids.length > 0; pids = await serviceProcesses(socketPath)) {
-    if (clock.uptime() - since >= timeoutMs) for (const pid of pids) kill(pid, 'SIGKILL');
+    const waitedMs = clock.uptime() - since;
+    if (waitedMs >= 2 * timeoutMs)
+      throw new ContainerError(
+        'runtime-down',
+        `the podman service (process ${pids.join(', ')}) does not end`,
+      );
+    if (waitedMs >= timeoutMs) for (const pid of pids) kill(pid, 'SIGKILL');
     await clock.sleep(pollMs);
   }
   await rm(socketPath, { force: true });

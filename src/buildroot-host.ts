@@ -18,6 +18,7 @@ import { readProxies, repoProxies } from './core/host-proxies.ts';
 import { readHostTrust, toBundle } from './core/host-trust.ts';
 import type { Logger } from './core/logger.ts';
 import { type Meter, noMeter } from './core/meter.ts';
+import type { Waits } from './core/waits.ts';
 import { fullHostName } from './full-host-name.ts';
 import { configuredUlimits, readHostLimits } from './host-limits.ts';
 
@@ -33,18 +34,22 @@ export interface BuildrootGround {
   readonly env?: NodeJS.ProcessEnv;
   /** Counts what buildroots take; left out: nobody does. */
   readonly meter?: Meter;
+  /** Where it is put down what is waited for. */
+  readonly waits: Waits;
 }
 
 /** What all buildroots of this host share, by its configuration. */
 export async function buildrootHost(
   config: Config,
-  { containers, clock, workerId, workDir, log, env = process.env, meter = noMeter }: BuildrootGround,
+  { containers, clock, workerId, workDir, log, waits, env = process.env, meter = noMeter }: BuildrootGround,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant } = config;
   return {
     containers,
     clock,
     meter,
+    log,
+    waits,
     workerId,
     hostname: hostname(),
     network: { caBundle: toBundle(await readHostTrust(env)), proxies: readProxies(env) },
@@ -59,6 +64,11 @@ export async function buildrootHost(
       rpmbuildTimeoutSeconds: kojid.rpmbuild_timeout,
     },
     limits: await containerLimits(config),
+    stepLimits: {
+      solveSeconds: adjutant.solve_timeout,
+      installSeconds: adjutant.install_timeout,
+      createrepoSeconds: adjutant.createrepo_timeout,
+    },
     codeLimits: {
       ...(adjutant.build_disk === null ? {} : { diskBytes: adjutant.build_disk }),
       ...(adjutant.build_log_limit === null ? {} : { logBytes: adjutant.build_log_limit }),

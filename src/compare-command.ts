@@ -23,6 +23,7 @@ import { createTransport } from './hub/transport.ts';
 import { cacheDirectory, type LocalArea, openLocalArea } from './local-area.ts';
 import { localConfig } from './local-config.ts';
 import { PolicyResolver } from './policy/resolver.ts';
+import { tellWaitsOnSignal } from './tell-waits.ts';
 
 /** No differences outside the whitelist; differences; there was no way to compare. */
 const exitCode = { equal: 0, different: 1, notCompared: 2 } as const;
@@ -83,6 +84,7 @@ async function compare(
   const log = createLogger(args.verbose ? 'info' : 'silent', pino.destination(2));
   const directory = cacheDirectory(args.cacheDir, env);
   await using area = await openLocalArea({ name: 'compare', directory, config, env, log }, signal);
+  using _telling = tellWaitsOnSignal(area.host.waits, 'compare');
   const shop = await openWorkshop(args, config, area, log);
   const { output } = args;
   const target = {

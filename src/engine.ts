@@ -11,6 +11,7 @@ import { ensureService } from './container/podman/service.ts';
 import { findSocket } from './container/podman/socket.ts';
 import type { Clock } from './core/clock.ts';
 import type { Logger } from './core/logger.ts';
+import { noWaits, type TaskWaits } from './core/waits.ts';
 import { readHostLimits, ulimitsOf } from './host-limits.ts';
 
 /** How long an engine service that is being restarted is waited for. */
@@ -41,6 +42,7 @@ export async function reachEngine(
   clock: Clock,
   log: Logger,
   signal: AbortSignal,
+  waits: TaskWaits = noWaits,
 ): Promise<Engine> {
   const reached = await engineSocket(adjutant.podman_socket, env, clock, log, signal);
   const connection = {
@@ -54,6 +56,7 @@ export async function reachEngine(
     ...connection,
     places,
     logger: log,
+    waits,
     ulimits: ulimitsOf(await readHostLimits()),
     seccompPath: join(places.workDir, 'seccomp.json'),
   });

@@ -11,6 +11,7 @@ import { type AreaUser, AreaUsers } from './core/area-users.ts';
 import { systemClock } from './core/clock.ts';
 import { BuilderError, describeError } from './core/errors.ts';
 import type { Logger } from './core/logger.ts';
+import { Waits } from './core/waits.ts';
 import { reachEngine } from './engine.ts';
 
 const clock = systemClock;
@@ -67,9 +68,10 @@ export async function openLocalArea(
   await using undo = new AsyncDisposableStack();
   undo.defer(() => users.leave(me));
   const places = { workDir: directory, topDir: config.kojid.topdir, logDir: join(directory, 'containers') };
-  const { containers } = await reachEngine(config, places, env, clock, log, signal);
+  const waits = new Waits(clock);
+  const { containers } = await reachEngine(config, places, env, clock, log, signal, waits.of(null));
   const { workerId } = me;
-  const host = await buildrootHost(config, { containers, clock, workerId, workDir: directory, log });
+  const host = await buildrootHost(config, { containers, clock, workerId, workDir: directory, log, waits });
   const { dead, living } = await users.others();
   for (const user of dead) await clearAfter(user, users, containers, directory, log, signal);
   // What another process is just making would look like something left over.

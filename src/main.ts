@@ -19,6 +19,7 @@ import { BuilderError, describeError } from './core/errors.ts';
 import { readProxies } from './core/host-proxies.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import { printableLines } from './core/printable.ts';
+import { Waits } from './core/waits.ts';
 import { ensureDefaultImage } from './default-image.ts';
 import { reachEngine } from './engine.ts';
 import { hubApis } from './hub/apis.ts';
@@ -73,6 +74,13 @@ export async function runDaemon(
   process.on('SIGUSR1', () => {
     drain = true;
     daemon?.drain();
+  });
+  process.on('SIGUSR2', () => {
+    if (daemon === null) log.info('the daemon is starting: no task runs yet');
+    else
+      daemon
+        .tellWaits()
+        .catch((error: unknown) => log.error({ err: error }, 'cannot tell what is waited for'));
   });
   // A bug of ours in one task must not cost the others their work.
   process.on('unhandledRejection', (error) =>
@@ -140,7 +148,8 @@ async function assemble(
     await checkDisk(places.workDir);
     cleanup.use(await ReleaseGuard.start(places.workDir, config.adjutant.handover_limit));
   }
-  const { containers } = await reachEngine(config, places, env, clock, log, signal);
+  const waits = new Waits(clock);
+  const { containers } = await reachEngine(config, places, env, clock, log, signal, waits.of(null));
   // Before the first task is.
   await ensureDefaultImage(config, containers, signal);
 
@@ -148,7 +157,12 @@ async function assemble(
   const { session, sessions } = await login(args, config, clock, metrics, log, signal);
   try {
     await takeLock(session, args.forceLock, signal);
-    return await makeDaemon(args, config, { session, sessions, containers, metrics, log, cleanup }, signal);
+    return await makeDaemon(
+      args,
+      config,
+      { session, sessions, containers, waits, metrics, log, cleanup },
+      signal,
+    );
   } catch (error) {
     // The lock would outlive this process and keep the next one out.
     await withDeadline(clock, logoutMs, 'logging out', () => session.logout()).catch((problem: unknown) =>
@@ -194,13 +208,14 @@ async function makeDaemon(
     readonly session: HubSession;
     readonly sessions: SessionFiles;
     readonly containers: ContainerManager;
+    readonly waits: Waits;
     readonly metrics: Metrics;
     readonly log: Logger;
     readonly cleanup: AsyncDisposableStack;
   },
   signal: AbortSignal,
 ): Promise<Daemon> {
-  const { session, sessions, containers, metrics, log, cleanup } = parts;
+  const { session, sessions, containers, waits, metrics, log, cleanup } = parts;
   const clock = systemClock;
   const { kojid, adjutant } = config;
   const apis = hubApis(session, clock);
@@ -210,7 +225,7 @@ async function makeDaemon(
     clock,
     containers,
     buildrootHost: await buildrootHost(config, {
-      ...{ containers, clock, workDir: adjutant.state_dir, log, meter: metrics },
+      ...{ containers, clock, workDir: adjutant.state_dir, log, waits, meter: metrics },
       workerId: workerIdOf(host.name, adjutant.state_dir),
     }),
     policy: new PolicyResolver(

@@ -29,6 +29,7 @@ import { BadRepo, checkGroup } from './rebuild/repo-groups.ts';
 import { toRepo } from './rebuild/repo-option.ts';
 import { canonArch, machineArch as machineOf } from './rpm/arch.ts';
 import { readRpmHeader } from './rpm/header.ts';
+import { tellWaitsOnSignal } from './tell-waits.ts';
 
 /** `unusable`: this host cannot build, whatever the package. */
 const exitCode = { built: 0, failed: 1, usage: 2, unusable: 78, stopped: 130 } as const;
@@ -132,6 +133,7 @@ async function build(
       { name: 'rebuild', directory, config, env, log, keepFailed: args.shell },
       signal,
     );
+    using _telling = tellWaitsOnSignal(area.host.waits, 'rebuild');
     const { digest } = await ensureImage(args, config, area.host.containers, signal);
     const order: RebuildOrder = {
       ...{ source, repos, group: args.group, arch: args.arch, imageDigest: digest },

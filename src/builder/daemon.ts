@@ -172,6 +172,13 @@ export class Daemon {
     }
   }
 
+  /** Logs what each task waits for, and since when. */
+  async tellWaits(): Promise<void> {
+    const lines = await this.#supervisor.describeWaits();
+    for (const line of lines) this.#parts.log.info(line);
+    if (lines.length === 0) this.#parts.log.info('no task runs here, and nothing is waited for');
+  }
+
   /** Takes no new task, waits for those that run, and ends with the code that asks for a restart. */
   drain(): void {
     if (this.#how !== null) return;

@@ -1,5 +1,6 @@
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { describeDuration, describeWaits } from '../core/waits.ts';
 import { showValue } from '../hub/call-log.ts';
 import { SessionLost } from '../hub/faults.ts';
 import type { OpenTask } from '../hub/schema.ts';
@@ -14,6 +15,8 @@ import { WakeUps } from './wake-ups.ts';
 
 interface Running {
   readonly parentId: number | null;
+  readonly method: string;
+  readonly startedMs: number;
   readonly abort: AbortController;
   readonly wake: WakeUps;
   readonly done: Promise<TaskEnd>;
@@ -65,6 +68,22 @@ export class Supervisor {
     return this.#running.has(taskId);
   }
 
+  /** What each task waits for, in a line each, and what is waited for on nobody's behalf: for who asks. */
+  async describeWaits(): Promise<readonly string[]> {
+    const { clock, buildrootHost } = this.#environment;
+    const now = clock.uptime();
+    const lines = [...this.#running].map(async ([taskId, { method, startedMs, abort }]) => {
+      const stopping = abort.signal.aborted ? ', told to stop' : '';
+      const head = `task ${taskId} ${method}, here for ${describeDuration(now - startedMs)}${stopping}`;
+      return describeWaits(head, await buildrootHost.waits.list(taskId));
+    });
+    const others = await buildrootHost.waits.list(null);
+    return [
+      ...(await Promise.all(lines)),
+      ...(others.length === 0 ? [] : [describeWaits('no task', others)]),
+    ];
+  }
+
   /** The error with which the session was lost, when a task noticed it. */
   get lost(): SessionLost | null {
     return this.#lost;
@@ -111,7 +130,14 @@ export class Supervisor {
       (end) => this.#ended(task, end, startedMs),
       (error: unknown) => this.#broken(task, error, startedMs),
     );
-    this.#running.set(task.id, { parentId: task.parentId, abort, wake, done });
+    this.#running.set(task.id, {
+      parentId: task.parentId,
+      method: task.method,
+      startedMs,
+      abort,
+      wake,
+      done,
+    });
     this.#events.emit('task:started', { taskId: task.id, method: task.method });
     const { id: sessionId } = own.session.info;
     log.info({ arch: task.arch, sessionId }, own.history.resumed ? 'task goes on' : 'task started');

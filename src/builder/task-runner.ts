@@ -15,6 +15,7 @@ import type { HubFiles } from '../hub/files.ts';
 import { HostApi } from '../hub/host-api.ts';
 import { RememberedSession } from '../hub/remembered-session.ts';
 import type { HubSession } from '../hub/session.ts';
+import { WatchedSession } from '../hub/watched-session.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { noHistory } from '../journal/history.ts';
 import type { TaskHistory } from '../journal/task-history.ts';
@@ -83,8 +84,9 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
   const { task, history, log } = run;
   const work = taskDirectory(task.id);
   const directory = { absolute: join(environment.workDir, work), work };
-  const session = new RememberedSession(run.session, history);
-  const going = { ...run, session, forgetful: run.session };
+  const forgetful = new WatchedSession(run.session, environment.buildrootHost.waits.of(task.id));
+  const session = new RememberedSession(forgetful, history);
+  const going = { ...run, session, forgetful };
   let ended: Ended;
   try {
     if (!history.resumed) await rm(directory.absolute, { recursive: true, force: true });
@@ -184,6 +186,7 @@ async function callAdapter(
 ): Promise<RpcValue> {
   const { task, adapter, params, signal, wake, log, seed } = run;
   const { directory, uploads, logs, cleanup } = parts;
+  const waits = environment.buildrootHost.waits.of(task.id);
   if ('error' in params) throw params.error;
   const startsAnew = adapter.startsAnew === true;
   const hub = hubApis(startsAnew ? run.forgetful : run.session, environment.clock);
@@ -193,7 +196,8 @@ async function callAdapter(
     random: seeded(seed),
     history: startsAnew ? noHistory : run.history,
     outputs: uploads,
-    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork, log),
+    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork, log, waits),
+    waits,
   };
   const result = await adapter.run(params.value, context);
   log.debug({ result: showValue(result) }, 'task result');

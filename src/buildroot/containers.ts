@@ -16,7 +16,9 @@ import type {
   ResourceLimits,
 } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/logger.ts';
 import type { Meter } from '../core/meter.ts';
+import type { Waits } from '../core/waits.ts';
 import type { HostNetwork } from './host-network.ts';
 import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from './mock-environment.ts';
 import type { PackageRepo } from './package-repos.ts';
@@ -27,6 +29,9 @@ export interface BuildrootHost {
   readonly containers: ContainerManager;
   readonly clock: Clock;
   readonly meter: Meter;
+  /** For what is wrong with this host; what a build is about is in the logs of its task. */
+  readonly log: Logger;
+  readonly waits: Waits;
   readonly site: SiteSettings;
   readonly workerId: string;
   readonly hostname: string;
@@ -35,6 +40,7 @@ export interface BuildrootHost {
   /** Target of the host's /etc/localtime, which mock passes on; null when there is none. */
   readonly localTime: string | null;
   readonly limits: ResourceLimits;
+  readonly stepLimits: StepLimits;
   /** Further limits of containers that run package code. */
   readonly codeLimits: Partial<ResourceLimits>;
   readonly labels: Readonly<Record<string, string>>;
@@ -44,6 +50,13 @@ export interface BuildrootHost {
   readonly extraMounts: readonly Mount[];
   /** What else the operator opens to them. */
   readonly opened?: Pick<ContainerSpec, 'devices' | 'seccompProfile'>;
+}
+
+/** How long steps may take that run no code of the package that is built, in seconds; 0: as long as they like. */
+export interface StepLimits {
+  readonly solveSeconds: number;
+  readonly installSeconds: number;
+  readonly createrepoSeconds: number;
 }
 
 /** What was prepared before and may be used again. */

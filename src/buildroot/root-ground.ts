@@ -10,8 +10,9 @@ import type { LogSink } from '../core/log-sink.ts';
 import { copyReadable, writeReadable } from '../core/readable-files.ts';
 import type { EarlierPart, History, Phase } from '../journal/history.ts';
 import type { BuildrootHost, RootRequest } from './containers.ts';
-import { BuildrootStepFailed, rootLacks } from './errors.ts';
+import { BuildrootStepFailed, isStuck, rootLacks, StepTimedOut } from './errors.ts';
 import { describeLimit } from './limits.ts';
+import { Tail } from './log-tail.ts';
 import { goneMeanwhile, type PhaseOptions, PhaseResult, runPhase } from './run-phase.ts';
 import { lackingPrograms, sourceNotInstallable } from './scripts.ts';
 import { blameHost, judgedStatus } from './step-blame.ts';
@@ -160,17 +161,24 @@ export class RootGround {
     spec: ContainerSpec,
     signal: AbortSignal,
   ): Promise<{ readonly code: number; readonly end: string }> {
-    const tail = new Tail(this.logs.root, this.host.clock);
-    const { code, end, ranInto } = await this.#timed(title, tail, {
+    const { clock, stepLimits } = this.host;
+    const tail = new Tail(this.logs.root, clock);
+    const limit =
+      phaseOf(title) === 'solve'
+        ? ({ option: 'solve_timeout', seconds: stepLimits.solveSeconds } as const)
+        : ({ option: 'install_timeout', seconds: stepLimits.installSeconds } as const);
+    const { code, end, ranInto, timedOut } = await this.#timed(title, tail, {
       log: 'root.log',
       make: () => this.create(spec, signal),
       work: async (container, earlier) => {
         const before = this.#goesOn(title, container, earlier);
-        const result = await runPhase(container, tail, this.host.clock, signal, before);
+        const timeoutMs = leftMs(limit.seconds, earlier, clock);
+        // Also one that is stuck: it is not needed any more.
         this.#ended.push(container);
-        return result;
+        return runPhase(container, tail, clock, signal, { ...before, timeoutMs, ...this.#watched(title) });
       },
     });
+    if (timedOut) throw new StepTimedOut(title, limit);
     const said = Buffer.from(end).toString();
     if (code !== 0 && saysDiskFull(said))
       throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
@@ -179,9 +187,27 @@ export class RootGround {
       blameHost(title, code, said, this.request.image);
       return { code, end: said };
     }
-    const limit = describeLimit(ranInto);
-    await this.logs.root.write(`${missingNewline(end)}${title}: ${limit}\n`);
-    throw new BuildrootStepFailed(`${title} (status ${code})`, notPrepared, { limit });
+    const why = describeLimit(ranInto);
+    await this.logs.root.write(`${missingNewline(end)}${title}: ${why}\n`);
+    throw new BuildrootStepFailed(`${title} (status ${code})`, notPrepared, { limit: why });
+  }
+
+  /** Tries once more what has come to no end, with containers of its own, since nothing is known of how it went. */
+  async twice<T>(title: string, attempt: (isAgain: boolean) => Promise<T>): Promise<T> {
+    try {
+      return await attempt(false);
+    } catch (error) {
+      if (!isStuck(error)) throw error;
+      this.host.log.warn({ taskId: this.request.taskId }, `${error.message}: tried once more`);
+      await this.logs.root.write(`${title} is tried once more: ${error.message}\n`);
+      return attempt(true);
+    }
+  }
+
+  /** What `runPhase` needs for people who ask. */
+  #watched(title: string): Pick<PhaseOptions, 'title' | 'waits' | 'log'> {
+    const { taskId } = this.request;
+    return { title, waits: this.host.waits.of(taskId), log: this.host.log.child({ taskId }) };
   }
 
   /**
@@ -203,14 +229,13 @@ export class RootGround {
       make: async () => container,
       work: async (running, earlier) => {
         const before = this.#goesOn(title, running, earlier);
-        const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;
-        const timeoutMs =
-          rpmbuildTimeoutSeconds === 0 ? null : Math.max(0, rpmbuildTimeoutSeconds * 1000 - usedMs);
+        const timeoutMs = leftMs(rpmbuildTimeoutSeconds, earlier, clock);
         const started = () => {
           for (const ended of this.#ended.splice(0)) this.letGo(ended);
         };
+        const options = { ...before, timeoutMs, started, ...this.#watched(title) };
         try {
-          return await runPhase(running, tail, clock, signal, { ...before, timeoutMs, started });
+          return await runPhase(running, tail, clock, signal, options);
         } catch (error) {
           if (!lacksCommand(error)) throw error;
           await this.logs.root.write(`${title}: ${rootLacks('bash')}\n`);
@@ -273,6 +298,13 @@ export class RootGround {
   }
 }
 
+/** What is left of a step's time, which goes on while the daemon is away; null where it has no limit. */
+function leftMs(limitSeconds: number, earlier: EarlierPart | null, clock: Clock): number | null {
+  if (limitSeconds === 0) return null;
+  const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;
+  return Math.max(0, limitSeconds * 1000 - usedMs);
+}
+
 /** With the end of what it wrote. */
 const EndedPhase = PhaseResult.extend({ endBase64: z.string() });
 type EndedPhase = z.infer<typeof EndedPhase>;
@@ -329,37 +361,4 @@ const killed = 137;
 /** Python, and so mock, ends with the negative number of the signal that ended its child, in eight bits. */
 function toMockStatus(code: number): number {
   return code > 128 ? 384 - code : code;
-}
-
-const tailBytes = 4096;
-
-/** Keeps the end of what passes through, for the one case in which another log has to show it, too. */
-class Tail implements LogSink {
-  readonly #to: LogSink;
-  readonly #clock: Clock;
-  #kept = Buffer.alloc(0);
-  /** When the first of it came; null before that. */
-  firstMs: number | null = null;
-
-  constructor(to: LogSink, clock: Clock) {
-    this.#to = to;
-    this.#clock = clock;
-  }
-
-  async write(bytes: Uint8Array | string): Promise<void> {
-    this.firstMs ??= this.#clock.uptime();
-    await this.#to.write(bytes);
-    // Only the end is copied: a build may write hundreds of megabytes.
-    const end = typeof bytes === 'string' ? Buffer.from(bytes) : bytes.subarray(-tailBytes);
-    this.#kept = Buffer.concat([this.#kept, end]).subarray(-tailBytes);
-  }
-
-  /** What was written by an earlier life. */
-  begin(end: Uint8Array): void {
-    this.#kept = Buffer.from(end).subarray(-tailBytes);
-  }
-
-  text(): Uint8Array {
-    return this.#kept;
-  }
 }

@@ -8,6 +8,7 @@ import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
+import type { TaskWaits } from '../core/waits.ts';
 import { withoutLogins } from '../core/without-logins.ts';
 import { cachedPackages, installContainer, rootContainer } from './containers.ts';
 import { BuildrootStepFailed, UnusableImage } from './errors.ts';
@@ -42,10 +43,12 @@ export class RootPackages {
   readonly #ground: RootGround;
   readonly #solver: RootSolver;
   readonly #containers = new Map<string, Promise<ContainerId>>();
+  readonly #waits: TaskWaits;
   readonly #made: MadeSoFar = { solves: 0, roots: 0, installs: 0 };
 
   constructor(ground: RootGround) {
     this.#ground = ground;
+    this.#waits = ground.host.waits.of(ground.request.taskId);
     this.#solver = new RootSolver(ground, this.#made);
   }
 
@@ -99,7 +102,7 @@ export class RootPackages {
     wish: Wish,
     signal: AbortSignal,
   ): Promise<{ readonly image: string | null; readonly base: Container | null; readonly listing: string }> {
-    const { host, logs, history } = this.#ground;
+    const { host, request, logs, history } = this.#ground;
     const { snapshots } = host.cache;
     const making = `make ${wish.title}`;
     for (;;) {
@@ -127,17 +130,26 @@ export class RootPackages {
         Object.assign(this.#made, made.made);
         return { image: null, base, listing: made.listing };
       };
+      const over = Promise.withResolvers<void>();
       const made = isMaker
         ? await make()
-        : await snapshots.alone(
-            key,
-            make,
-            () =>
-              logs.root.write(
-                `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
-              ),
-            signal,
-          );
+        : await snapshots
+            .alone(
+              key,
+              make,
+              async (other) => {
+                void this.#waits.during(
+                  `the same root (${wish.title}), made by ${other}`,
+                  () => over.promise,
+                );
+                await logs.root.write(
+                  `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
+                );
+              },
+              signal,
+              `task ${request.taskId}`,
+            )
+            .finally(over.resolve);
       if (made !== null) return made;
     }
   }
@@ -152,12 +164,14 @@ export class RootPackages {
     const { packages } = this.#ground.host.cache;
     using _ = packages.hold(inboundOf(solution).map(({ checksum }) => checksum));
     const bringing = this.#bringPackages(solution, wish, signal);
-    // Whichever fails, the container is the clean-up's before the task ends.
-    const [base] = await Promise.allSettled([this.#baseFor(key, parent, signal), bringing]);
-    if (base.status === 'rejected') throw base.reason;
-    await bringing;
-    const listing = await this.#install(base.value, parent === null, solution, wish, signal);
-    return { base: base.value, listing };
+    return await this.#ground.twice(`install ${wish.title}`, async () => {
+      // Whichever fails, the container is the clean-up's before the task ends.
+      const [base] = await Promise.allSettled([this.#baseFor(key, parent, signal), bringing]);
+      if (base.status === 'rejected') throw base.reason;
+      await bringing;
+      const listing = await this.#install(base.value, parent === null, solution, wish, signal);
+      return { base: base.value, listing };
+    });
   }
 
   #keep(root: { key: string; parent: string | null; listing: string }, base: Container, wish: Wish): void {
@@ -186,7 +200,9 @@ export class RootPackages {
   async #imageOf({ key, layer }: PreparedRoot, signal: AbortSignal): Promise<string> {
     if (layer.kind === 'snapshot') return layer.image;
     const { snapshots } = this.#ground.host.cache;
-    await snapshots.settled(key, signal);
+    await this.#waits.during(`the commit of snapshot ${key.slice(0, 12)}`, () =>
+      snapshots.settled(key, signal),
+    );
     const found = await snapshots.find(key, signal);
     if (found !== null) return found.image;
     throw new BuildrootStepFailed('keeping the prepared root, to which packages have to be added,', 30);
@@ -212,14 +228,20 @@ export class RootPackages {
     const { host, request, logs } = this.#ground;
     const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
     const startedMs = host.clock.uptime();
+    let progress = '';
+    const note = (done: number, ofFiles: number) => {
+      progress = ` (${done} of ${ofFiles})`;
+      logs.told?.({ kind: 'fetching', title, files: done, ofFiles });
+    };
     try {
       const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
         checksum,
         sizeBytes,
         urls: (base === null ? urlsOf(repo) : [base]).map((url) => packageUrl(url, location)),
       }));
-      const { files, bytes } = await host.cache.packages.ensure(wanted, signal, (done, ofFiles) =>
-        logs.told?.({ kind: 'fetching', title, files: done, ofFiles }),
+      const { files, bytes } = await this.#waits.during(
+        () => `packages of ${title} to be fetched${progress}`,
+        () => host.cache.packages.ensure(wanted, signal, note),
       );
       const tookMs = host.clock.uptime() - startedMs;
       host.meter.count('koji_adjutant_package_hits_total', {}, packages.length - files);

@@ -56,7 +56,10 @@ export class RootSolver {
       await logs.root.write(`${wish.title}: the solver's answer for these packages is known\n`);
       return known;
     }
-    const solution = await this.#run(wish, parent === null ? null : await parent.root(), signal);
+    const root = parent === null ? null : await parent.root();
+    const solution = await this.#ground.twice(`solve ${wish.title}`, (isAgain) =>
+      this.#run(wish, root, isAgain, signal),
+    );
     if (key !== null) await host.cache.solutions.keep(key, solution);
     return solution;
   }
@@ -80,7 +83,12 @@ export class RootSolver {
     return questionKey({ repoState, parent, goal: [wish.goal.kind, wish.text], settings }, request);
   }
 
-  async #run(wish: Wish, parent: ContainerId | null, signal: AbortSignal): Promise<Solution> {
+  async #run(
+    wish: Wish,
+    parent: ContainerId | null,
+    isAgain: boolean,
+    signal: AbortSignal,
+  ): Promise<Solution> {
     this.#made.solves += 1;
     const attempt = this.#made.solves;
     const { host, request } = this.#ground;
@@ -92,7 +100,9 @@ export class RootSolver {
     // One that an earlier life has begun is at work there, or has left its answer.
     const isBegun = this.#ground.history.isBegun(title);
     if (!isBegun) await rm(answer, { force: true });
-    const metadata = attempt === 1 && !isBegun ? await this.#bringMetadata(signal) : 'there';
+    // One that was killed may have left half of it.
+    if (isAgain && !isBegun) await rm(this.#ground.path('solve/cache'), { recursive: true, force: true });
+    const metadata = (attempt === 1 || isAgain) && !isBegun ? await this.#bringMetadata(signal) : 'there';
     const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
     const { code, end } = await this.#ground.runBootstrap(title, spec, signal);
     if (code === noPackageManager) throw lacksPackageManager(request.image, packageManager);

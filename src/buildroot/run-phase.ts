@@ -4,6 +4,9 @@ import type { Container } from '../container/manager.ts';
 import type { LimitHit } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
+import type { Logger } from '../core/logger.ts';
+import { noWaits, type TaskWaits } from '../core/waits.ts';
+import { drainOutput } from './drain-output.ts';
 
 const Hit = z.object({
   limit: z.enum(['memory', 'pids', 'disk', 'log', 'idle']),
@@ -39,6 +42,11 @@ export interface PhaseOptions {
   readonly end?: Uint8Array;
   /** Called when the container runs. */
   readonly started?: () => void;
+  /** For people who ask: what it is called, and where it is put down that it is waited for. */
+  readonly title?: string;
+  readonly waits?: TaskWaits;
+  /** Hears of a phase that does not go as it should: before it is killed for its time, and when its output does not end. */
+  readonly log?: Logger;
 }
 
 /**
@@ -51,20 +59,38 @@ export async function runPhase(
   log: LogSink,
   clock: Clock,
   signal: AbortSignal,
-  { timeoutMs = null, from = 0, end, started }: PhaseOptions = {},
+  options: PhaseOptions = {},
 ): Promise<PhaseResult> {
-  await container.start(signal);
+  const { timeoutMs = null, started, title = 'a step', waits = noWaits, log: problems } = options;
+  await waits.during(`the start of container ${container.name} (${title})`, () => container.start(signal));
   started?.();
   const ended = new AbortController();
-  const drain = async () => {
-    for await (const bytes of container.output(signal, from, end)) await log.write(bytes);
-  };
-  const running = Promise.all([container.wait(signal), drain()]).finally(() => ended.abort());
+  const status = container.wait(signal);
+  const reading = drainOutput(
+    container,
+    log,
+    status,
+    clock,
+    AbortSignal.any([signal, ended.signal]),
+    options,
+  );
+  const running = Promise.all([status, reading]).finally(() => ended.abort());
   const killing =
     timeoutMs === null
       ? false
-      : killAfter(timeoutMs, container, clock, AbortSignal.any([signal, ended.signal]));
-  const [[{ code, ranMs = null, ranInto = null }], timedOut] = await Promise.all([running, killing]);
+      : killAfter(timeoutMs, container, clock, AbortSignal.any([signal, ended.signal]), async () =>
+          problems?.warn(
+            { seen: await container.describe() },
+            `${title} has not ended within ${timeoutMs / 1000} s and is killed`,
+          ),
+        );
+  const both = () => Promise.all([running, killing]);
+  const details = () => container.describe();
+  const [[{ code, ranMs = null, ranInto = null }], timedOut] = await waits.during(
+    `the end of container ${container.name} (${title})`,
+    both,
+    { details },
+  );
   return { code, timedOut, ranInto, ranMs };
 }
 
@@ -74,6 +100,7 @@ async function killAfter(
   container: Container,
   clock: Clock,
   signal: AbortSignal,
+  late: () => Promise<void>,
 ): Promise<boolean> {
   try {
     await clock.sleep(timeoutMs, signal);
@@ -81,6 +108,7 @@ async function killAfter(
     if (!signal.aborted) throw error;
     return false;
   }
+  await late();
   await container.stop(0);
   return true;
 }

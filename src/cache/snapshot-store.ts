@@ -50,7 +50,7 @@ export class SnapshotStore {
   readonly #directory: string;
   readonly #area: string;
   readonly #log: Logger;
-  readonly #makers = new Map<string, Promise<unknown>>();
+  readonly #makers = new Map<string, { readonly name: string; readonly done: Promise<unknown> }>();
   readonly #commits = new Map<string, { begin(): void; readonly done: Promise<void> }>();
   /** How many hold a snapshot, by its key. */
   readonly #held = new Map<string, number>();
@@ -85,29 +85,30 @@ export class SnapshotStore {
 
   /**
    * One maker at a time for a key: runs `make` when nobody else does, else waits until the other has made it and it is
-   * kept, after a word to `waiting`. Null for those who waited: they look again, and make it themselves if the other
+   * kept, after a word to `waiting`, with the other's name. Null for those who waited: they look again, and make it themselves if the other
    * has failed.
    */
   async alone<T>(
     key: string,
     make: () => Promise<T>,
-    waiting: () => Promise<void>,
+    waiting: (other: string) => Promise<void>,
     signal: AbortSignal,
+    name = 'another task',
   ): Promise<T | null> {
     const other = this.#makers.get(key);
     if (other !== undefined || this.#commits.has(key)) {
-      await waiting();
+      await waiting(other?.name ?? 'a task that has ended');
       // Its failure is its own; whoever comes next finds nothing and tries.
       if (other !== undefined)
         await untilAborted(
-          other.catch(() => undefined),
+          other.done.catch(() => undefined),
           signal,
         );
       await this.settled(key, signal);
       return null;
     }
     const mine = make();
-    this.#makers.set(key, mine);
+    this.#makers.set(key, { name, done: mine });
     try {
       return await mine;
     } finally {

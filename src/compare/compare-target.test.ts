@@ -5,13 +5,14 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { payloadhash, playRoot, type RootPlay } from '../../test/support/fake-root.ts';
 import { buildRow, repoRow, tagRow, taskRow } from '../../test/support/hub-rows.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
-import { emptyCache, site } from '../../test/support/root-bench.ts';
+import { emptyCache, noStepLimits, site } from '../../test/support/root-bench.ts';
 import { ScriptedSession } from '../../test/support/scripted-session.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { LateRemovals } from '../container/late-removals.ts';
 import { noMeter } from '../core/meter.ts';
+import { Waits } from '../core/waits.ts';
 import { HubFiles } from '../hub/files.ts';
 import { repoStates, taskStates } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -104,6 +105,7 @@ async function setUp(own: RootPlay = play) {
       network: { caBundle: null, proxies: {} },
       meter: noMeter,
       ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
+      ...{ log: silentLog, waits: new Waits(clock), stepLimits: noStepLimits },
       ...{ limits: { pids: 100 }, labels: {}, cache, removals, codeLimits: {}, extraMounts: [] },
     },
   };

@@ -117,6 +117,21 @@ export const adjutantOptions = {
     '0',
     'Longest time for which a build may write no output; it is killed then. 0: no limit, as under kojid.',
   ),
+  solve_timeout: option(
+    seconds(0),
+    '900',
+    'Longest time for one run of the package manager that finds out what a buildroot needs. It is killed then and tried once more; after that the task goes to another host. 0: no limit.',
+  ),
+  install_timeout: option(
+    seconds(0),
+    '3600',
+    'Longest time for the installation of packages into a buildroot. It is killed then and tried once more in a fresh one; after that the task fails, at the blame of the builder. 0: no limit.',
+  ),
+  createrepo_timeout: option(
+    seconds(0),
+    '14400',
+    'Longest time for one run of createrepo_c or mergerepo_c. It is killed then and tried once more; after that the task goes to another host. 0: no limit.',
+  ),
   shm_size: unset(size, "Size of /dev/shm. Not set: half of the host's memory, as under mock."),
   shutdown: option(
     choice('handover', 'drain', 'free'),

@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
+import type { TaskWaits } from '../core/waits.ts';
 import type { HubApis } from '../hub/apis.ts';
 import type { HubFiles } from '../hub/files.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
@@ -47,6 +48,8 @@ export interface TaskContext {
   readonly subtasks: Subtasks;
   /** What the task has done, in earlier lives of the daemon, too. */
   readonly history: History;
+  /** Where it is put down what the task waits for; what goes through the other members puts it down itself. */
+  readonly waits: TaskWaits;
   /** Unwound when the task ends, however it ends, before the hub hears of it. */
   readonly cleanup: AsyncDisposableStack;
   /** Numbers from 0 up to 1, for choices among equals; the same after a restart of the daemon. */

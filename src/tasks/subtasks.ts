@@ -1,4 +1,5 @@
 import type { Logger } from '../core/logger.ts';
+import { noWaits, type TaskWaits } from '../core/waits.ts';
 import { HubFault } from '../hub/faults.ts';
 import type { SubtasksApi } from '../hub/subtasks-api.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -39,6 +40,7 @@ export class Subtasks {
   readonly #signal: AbortSignal;
   readonly #started: () => void;
   readonly #log: Logger;
+  readonly #waits: TaskWaits;
 
   /** `started` is told of every child that was made: the hub gives it to a host when one asks for work. */
   constructor(
@@ -48,6 +50,7 @@ export class Subtasks {
     signal: AbortSignal,
     started: () => void,
     log: Logger,
+    waits: TaskWaits = noWaits,
   ) {
     this.#parent = parent;
     this.#hub = hub;
@@ -55,6 +58,7 @@ export class Subtasks {
     this.#signal = signal;
     this.#started = started;
     this.#log = log;
+    this.#waits = waits;
   }
 
   /** Creates a child task and resolves with its id. */
@@ -99,7 +103,11 @@ export class Subtasks {
           }
           if (failAny) await this.#checkFinished(state.finished, checked);
         }
-        await woken;
+        const others = state.unfinished.join(', ');
+        await this.#waits.during(
+          `child task${state.unfinished.length > 1 ? 's' : ''} ${others}`,
+          () => woken,
+        );
       }
     } finally {
       over.abort();

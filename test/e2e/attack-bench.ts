@@ -12,10 +12,11 @@ import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { Waits } from '../../src/core/waits.ts';
 import { machineArch } from '../../src/default-image.ts';
 import { noHistory } from '../../src/journal/history.ts';
 import { testUlimits } from '../podman/container-harness.ts';
-import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
+import { emptyCache, noStepLimits, site, TextLogs } from '../support/root-bench.ts';
 import { makeSrpm, surroundings } from './surroundings.ts';
 import { type CreateBody, UnsealingProxy } from './unsealing-proxy.ts';
 
@@ -75,6 +76,7 @@ export class AttackBench implements AsyncDisposable {
     const containers = this.manager(surroundings().socket);
     this.#host = {
       network: { caBundle: null, proxies: {} },
+      ...{ log: logger, waits: new Waits(systemClock), stepLimits: noStepLimits },
       ...{ containers, clock: systemClock, site, workerId: `attack-${process.pid}`, hostname: 'localhost' },
       ...{ cache: emptyCache(containers, directory), removals: new LateRemovals(logger), localTime: null },
       ...{ limits: { pids: 1000 }, codeLimits: {}, labels: {}, extraMounts: [], meter: noMeter },

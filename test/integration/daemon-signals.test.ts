@@ -110,6 +110,28 @@ describe('a daemon that runs a task', () => {
     expect(await lockIsFree(hub)).toBe(true);
   });
 
+  it('says at SIGUSR2 what each waits for, and goes on', async () => {
+    const { hub, client } = await startHub();
+    const daemon = await SpawnedDaemon.start(hub.url, ['sleeptime = 1']);
+    await daemon.line('ready');
+    await client.call('makeTask', ['sleep', [sleepSeconds]]);
+    await daemon.line('task started');
+
+    daemon.kill('SIGUSR2');
+
+    expect(await daemon.line('task 1 sleep, here for')).toMatchObject({
+      msg: expect.stringMatching(/^task 1 sleep, here for \S+ s: waits for 3600 s to pass since \S+ s/),
+    });
+    await client.call('makeTask', ['waittest', [1, sleepSeconds]]);
+    const told = () => {
+      daemon.kill('SIGUSR2');
+      return daemon.lines.map(({ msg }) => msg);
+    };
+    await expect
+      .poll(told)
+      .toContainEqual(expect.stringMatching(/^task 2 waittest, .* waits .*for child task/));
+  });
+
   it('notices within one poll that it was cancelled, and goes on', async () => {
     const { hub, client } = await startHub();
     const daemon = await SpawnedDaemon.start(hub.url, ['sleeptime = 1']);

@@ -148,6 +148,27 @@ export function describePodman(name: string): void {
         expect(output).toBe('0\nunlimited\n');
       });
 
+      it('ends its output when a process left behind holds that open', async () => {
+        const output = await run('(busybox sleep 1000) & echo hello');
+
+        expect(output).toBe('hello\n');
+      });
+
+      it('describes what runs in it', async () => {
+        const container = await create(podman.shell('busybox sleep 1000; exit 1'));
+        await container.start(never);
+        const leave = new AbortController();
+        const waiting = container.wait(leave.signal).catch(() => undefined);
+
+        await expect
+          .poll(() => container.describe())
+          .toMatch(
+            /^running by podman's word \S+ s ago; process \d+ S.* \/bin\/sh -c .*; process \d+ S.* busybox sleep 1000; monitored by process \d+ S.*conmon/,
+          );
+        leave.abort();
+        await waiting;
+      });
+
       it('kills what the main process left behind', async () => {
         const output = await run(
           `busybox setsid sh -c 'trap "" TERM HUP; while :; do busybox sleep 0.05; done' & echo "$!"`,
@@ -294,6 +315,20 @@ export function describePodman(name: string): void {
         for (const outcome of await outcomes)
           expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'no-such-container' } });
       });
+
+      it('that kill its monitor end it within a bounded time, and nobody can tell how it went', async () => {
+        const container = await create(podman.shell('echo hello; while :; do busybox sleep 1; done'));
+        await container.start(never);
+        const ended = container.wait(never);
+        const failing = expect(ended).rejects.toMatchObject({ code: 'end-unseen', blame: 'builder' });
+        const [monitor] = await monitorsOf(container);
+        process.kill(Number(monitor), 'SIGKILL');
+
+        await failing;
+        expect(await container.describe()).toMatch(/podman's word/);
+        await container[Symbol.asyncDispose]();
+        expect(await processesWith(container.id)).toEqual([]);
+      }, 120_000);
 
       it('that kill it do not', async () => {
         const killed = await running();
@@ -691,12 +726,17 @@ function cgroupsOf({ id }: Container): readonly string[] {
   return ['memory/', ''].map((at) => `/sys/fs/cgroup/${at}libpod_parent/libpod-${id}`).filter(existsSync);
 }
 
-async function processesWith(text: string): Promise<readonly string[]> {
+/** The process that podman has for the end of a container. */
+function monitorsOf({ id }: Container): Promise<readonly string[]> {
+  return processesWith(`\0--exit-dir\0`, `-c\0${id}\0`);
+}
+
+async function processesWith(...texts: readonly string[]): Promise<readonly string[]> {
   const found: string[] = [];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     // A process may end between the listing and the reading.
     const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (commandLine.includes(text)) found.push(pid);
+    if (texts.every((text) => commandLine.includes(text))) found.push(pid);
   }
   return found;
 }

@@ -14,9 +14,10 @@ import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { Waits } from '../../src/core/waits.ts';
 import { machineArch } from '../../src/default-image.ts';
 import { noHistory } from '../../src/journal/history.ts';
-import { emptyCache, site, TextLogs } from '../support/root-bench.ts';
+import { emptyCache, noStepLimits, site, TextLogs } from '../support/root-bench.ts';
 import { testUlimits } from './container-harness.ts';
 
 /** Runs a program to its end. */
@@ -97,6 +98,9 @@ export function openHost(directory: string): {
     },
     removals,
     network: { caBundle: null, proxies: {} },
+    log: createLogger('silent'),
+    waits: new Waits(systemClock),
+    stepLimits: noStepLimits,
     ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
   };
   return { host, made };

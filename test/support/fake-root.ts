@@ -31,6 +31,9 @@ export interface RootPlay {
   readonly solveRanInto?: LimitHit;
   /** Names of the packages that the n-th solution takes out. Left out: none. */
   outbound?(attempt: number): readonly string[];
+  /** The n-th solve, or install, does not end of itself. */
+  solveHangs?(attempt: number): boolean;
+  installHangs?(attempt: number): boolean;
   /** Names of packages that the repo lists and does not have. */
   readonly withdrawn?: readonly string[];
   /** Where the repo's metadata says that packages lie, by their names. */
@@ -73,6 +76,7 @@ export function playRoot(
       case 'solve':
         return {
           output: `solve ${attempt}\n`,
+          ...(play.solveHangs?.(attempt) === true && { runMs: Number.POSITIVE_INFINITY }),
           ...(play.solveRanInto !== undefined && { ranInto: play.solveRanInto }),
           async main() {
             const wanted = solve(attempt);
@@ -95,6 +99,7 @@ export function playRoot(
       case 'install':
         return {
           output: play.installOutput?.(attempt) ?? `install ${attempt}\n`,
+          ...(play.installHangs?.(attempt) === true && { runMs: Number.POSITIVE_INFINITY }),
           async main() {
             writeFileSync(
               join(directory, `out-${attempt}`, 'installed'),

@@ -23,9 +23,11 @@ import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { Waits } from '../../src/core/waits.ts';
 import { type History, noHistory } from '../../src/journal/history.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
 import { ManualClock } from './manual-clock.ts';
+import { silentLog } from './silent-log.ts';
 import { toSourceRpm } from './source-rpm.ts';
 
 const never = new AbortController().signal;
@@ -40,6 +42,12 @@ export const site: SiteSettings = {
   buildHost: 'host',
   proxy: null,
   rpmbuildTimeoutSeconds: 3600,
+};
+
+export const noStepLimits: BuildrootHost['stepLimits'] = {
+  solveSeconds: 0,
+  installSeconds: 0,
+  createrepoSeconds: 0,
 };
 
 /** The logs of a root as texts. */
@@ -72,6 +80,8 @@ export interface RootChanges {
   readonly site?: Partial<SiteSettings>;
   readonly codeLimits?: BuildrootHost['codeLimits'];
   readonly network?: Partial<BuildrootHost['network']>;
+  readonly stepLimits?: BuildrootHost['stepLimits'];
+  readonly log?: BuildrootHost['log'];
   readonly signal?: AbortSignal;
   readonly history?: History;
   /** `repomd.xml` of the repo; left out: the repo has none, and no answer of the solver is remembered. */
@@ -122,7 +132,7 @@ export async function openHostBench(failedLifetimeMs = 0) {
     containers.assertClean();
     await rm(directory, { recursive: true, force: true });
   });
-  return { directory, clock, plays, containers, cache, removals };
+  return { directory, clock, plays, containers, cache, removals, waits: new Waits(clock) };
 }
 
 export type HostBench = Awaited<ReturnType<typeof openHostBench>>;
@@ -145,6 +155,9 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
     ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
     meter: noMeter,
     network: { caBundle: null, proxies: {}, ...changes.network },
+    log: changes.log ?? silentLog,
+    waits: bench.waits,
+    stepLimits: changes.stepLimits ?? noStepLimits,
     ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
     codeLimits: changes.codeLimits ?? {},
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { BuildrootHost } from '../../src/buildroot/containers.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
@@ -9,6 +10,7 @@ import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { Waits } from '../../src/core/waits.ts';
 import { hubApis } from '../../src/hub/apis.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
@@ -22,7 +24,7 @@ import { TaskUploads } from '../../src/upload/task-uploads.ts';
 import { hostRow, repoRow, tagRow, taskRow } from './hub-rows.ts';
 import { ManualClock } from './manual-clock.ts';
 import { memoryFiles } from './memory-files.ts';
-import { emptyCache, site } from './root-bench.ts';
+import { emptyCache, noStepLimits, site } from './root-bench.ts';
 import { ScriptedSession } from './scripted-session.ts';
 import { keptLog, silentLog } from './silent-log.ts';
 
@@ -36,6 +38,7 @@ export interface BenchOptions {
   /** Rules of the operator's site file. */
   readonly site?: readonly object[];
   readonly clock?: Clock;
+  readonly stepLimits?: BuildrootHost['stepLimits'];
   /** How containers behave, given the task's directory. */
   readonly behave?: (directory: string) => (spec: ContainerSpec) => FakeBehaviour;
 }
@@ -67,6 +70,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const { log, lines } = keptLog();
   const cleanup = new AsyncDisposableStack();
   const abort = new AbortController();
+  const waits = new Waits(clock);
   const hub = hubApis(session, clock);
   const outputs = new TaskUploads(session, clock, 5);
   const logs = new TaskLogs(join(directory, 'logs'), (path, name) => outputs.openLog(path, name), clock, log);
@@ -78,9 +82,13 @@ export async function openTaskBench(options: BenchOptions = {}) {
     files: new HubFiles([], topDir),
     directory: { absolute: directory, work: 'tasks/5/5' },
     history: noHistory,
+    waits: waits.of(5),
     buildrootHost: {
       meter: noMeter,
       network: { caBundle: 'AUTHORITIES\n', proxies: { http_proxy: 'http://proxy:3128' } },
+      log,
+      waits,
+      stepLimits: options.stepLimits ?? noStepLimits,
       ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
       ...{
         limits: { pids: 100, memoryBytes: 1000 },

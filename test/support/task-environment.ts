@@ -8,10 +8,11 @@ import type { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { Waits } from '../../src/core/waits.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
 import { memoryFiles } from './memory-files.ts';
-import { emptyCache } from './root-bench.ts';
+import { emptyCache, noStepLimits } from './root-bench.ts';
 import { silentLog } from './silent-log.ts';
 
 /** What tasks share, around a work directory that goes when the test ends. */
@@ -39,6 +40,9 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
       workerId: 'builder',
       meter: noMeter,
       network: { caBundle: null, proxies: {} },
+      log: silentLog,
+      waits: new Waits(clock),
+      stepLimits: noStepLimits,
       hostname: 'builder.example.com',
       localTime: null,
       site: {

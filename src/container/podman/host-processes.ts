@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { printable } from '../../core/printable.ts';
 import type { ContainerState } from './engine-schema.ts';
 
 /** A process of a container as the host sees it. */
@@ -69,17 +70,13 @@ async function describeOne(pid: number): Promise<string> {
   const found = await findProcess(pid);
   if (found === null) return `process ${pid}, which is gone`;
   const place = (await textOf(`/proc/${pid}/wchan`)).trim();
-  const command = printable((await textOf(`/proc/${pid}/cmdline`)).replaceAll('\0', ' ').trim());
+  const words = (await textOf(`/proc/${pid}/cmdline`)).replaceAll('\0', ' ').trim();
+  // Words of a package.
+  const command = printable(words.length > longestCommand ? `${words.slice(0, longestCommand)}...` : words);
   const where = place === '' || place === '0' ? '' : ` in ${place}`;
   return `process ${pid} ${found.state}${where}${command === '' ? '' : ` ${command}`}`;
 }
 
 async function textOf(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
-}
-
-/** A command is the package's own words: nothing in it may move a terminal's cursor. */
-function printable(text: string): string {
-  const short = text.length > longestCommand ? `${text.slice(0, longestCommand)}...` : text;
-  return short.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 }

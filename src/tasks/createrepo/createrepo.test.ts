@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { repoRow } from '../../../test/support/hub-rows.ts';
+import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { failureOf } from '../../../test/support/root-bench.ts';
 import { hubFault } from '../../../test/support/scripted-session.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
@@ -12,19 +15,33 @@ import { createrepo } from './index.ts';
 
 interface Play {
   readonly code?: number;
+  /** The first container, or each, does not end of itself. */
+  readonly hangs?: 'once' | 'always';
   readonly files?: readonly string[];
   readonly output?: string;
 }
 
 async function setUp(
-  { code = 0, files = ['repomd.xml', 'abc-primary.xml.gz'], output = 'Directory walk started\n' }: Play = {},
+  {
+    code = 0,
+    files = ['repomd.xml', 'abc-primary.xml.gz'],
+    output = 'Directory walk started\n',
+    hangs,
+  }: Play = {},
   kojid: string[] = [],
+  clock = new ManualClock(),
 ) {
   const bench = await openTaskBench({
-    ...{ method: 'createrepo', kojid },
-    behave: (directory) => () => ({
+    ...{ method: 'createrepo', kojid, clock },
+    stepLimits: { solveSeconds: 0, installSeconds: 0, createrepoSeconds: 600 },
+    behave: (directory) => (spec) => ({
       output,
-      async main() {
+      async main({ signal }) {
+        if (hangs === 'always' || (hangs === 'once' && spec.owner.attempt === 1)) {
+          await writeFile(join(directory, 'out/half'), '');
+          await once(signal, 'abort');
+          return 137;
+        }
         await mkdir(join(directory, 'out/repodata'), { recursive: true });
         for (const name of files) await writeFile(join(directory, 'out/repodata', name), name);
         return code;
@@ -65,6 +82,39 @@ describe('createrepo', () => {
         ],
       },
     ]);
+  });
+
+  it('is killed when its time is over, and tried once more in an empty directory', async () => {
+    const clock = new ManualClock();
+    const { run, containers, lines, directory } = await setUp({ hangs: 'once' }, [], clock);
+    const running = run();
+    await clock.asleep(600_000);
+    await clock.advance(600_000);
+
+    expect(await running).toEqual(['tasks/5/5', ['abc-primary.xml.gz', 'repomd.xml']]);
+
+    expect(containers.created.map(({ owner }) => owner.attempt)).toEqual([1, 2]);
+    expect(existsSync(join(directory, 'out/half'))).toBe(false);
+    expect(lines.map(({ msg }) => msg)).toEqual(
+      expect.arrayContaining([
+        'createrepo has not ended within 600 s and is killed',
+        expect.stringMatching(
+          /^createrepo did not end within 600 s \(createrepo_timeout\).*: tried once more$/,
+        ),
+      ]),
+    );
+  });
+
+  it('goes to another host when it does not end on its second try either', async () => {
+    const clock = new ManualClock();
+    const { run } = await setUp({ hangs: 'always' }, [], clock);
+    const failing = failureOf(run());
+    for (let tries = 0; tries < 2; tries += 1) {
+      await clock.asleep(600_000);
+      await clock.advance(600_000);
+    }
+
+    expect(await failing).toMatchObject({ code: 'step-timed-out', elsewhere: true });
   });
 
   it('sends the metadata while its container goes, and tries again in the end when that fails', async () => {

@@ -45,6 +45,7 @@ export async function makeLocalRepo(context: TaskContext, image: string, job: Re
     image,
     script: createrepoScript(job, config.kojid.createrepo_skip_stat),
     network: 'none',
+    fills: ['out'],
     mounts: [
       { kind: 'work', path: `${directory.work}/out`, target: '/adjutant/out', readOnly: false },
       { kind: 'koji', path: '.', target: '/koji' },

@@ -50,6 +50,7 @@ export async function mergeRepos(
     network: 'host',
     mounts,
     env,
+    fills: ['merge/repo', 'merge/tmp'],
   });
   if (code !== 0) throw new TaskFault(faultCode.generic, 'external', await describeFailure(context, code));
   return join(directory.absolute, 'merge', 'repo', 'repodata');

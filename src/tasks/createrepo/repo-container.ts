@@ -1,10 +1,12 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isStuck, StepTimedOut } from '../../buildroot/errors.ts';
 import { goneMeanwhile, runPhase } from '../../buildroot/run-phase.ts';
 import { blameHost } from '../../buildroot/step-blame.ts';
 import { containerName } from '../../container/names.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
-import { writeReadable } from '../../core/readable-files.ts';
+import { makeReadable, writeReadable } from '../../core/readable-files.ts';
 import type { RepoInfo } from '../../hub/schema.ts';
 import type { TaskContext } from '../adapter.ts';
 
@@ -17,6 +19,8 @@ export interface RepoStep {
   readonly network: ContainerSpec['network'];
   readonly mounts: readonly Mount[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Directories that it fills, relative to the task's own: a second try finds them empty. */
+  readonly fills: readonly string[];
 }
 
 /** Makes sure of the image that the policy of the repo's tag names, and gives its name. */
@@ -29,16 +33,36 @@ export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Pro
   return image;
 }
 
-/** Runs a step; its output is the log `<name>.log`. Gives the exit code. The task's directory has an `in`. */
+/**
+ * Runs a step; its output is the log `<name>.log`. Gives the exit code. The task's directory has an `in`. A step that comes
+ * to no end is tried once more; then this rejects with `StepTimedOut`, or `end-unseen`.
+ */
 export async function runRepoStep(context: TaskContext, step: RepoStep): Promise<number> {
-  const { containers, logs, clock, signal, directory, cleanup, history } = context;
+  try {
+    return await runOnce(context, step, 1);
+  } catch (error) {
+    if (!isStuck(error)) throw error;
+    context.log.warn(`${error.message}: tried once more`);
+    for (const name of step.fills) {
+      const path = join(context.directory.absolute, name);
+      await rm(path, { recursive: true, force: true });
+      await makeReadable(path);
+    }
+    return runOnce(context, step, 2);
+  }
+}
+
+async function runOnce(context: TaskContext, step: RepoStep, attempt: number): Promise<number> {
+  const { containers, logs, clock, signal, directory, cleanup, history, buildrootHost, waits } = context;
+  const { createrepoSeconds: seconds } = buildrootHost.stepLimits;
   if (!history.isBegun(step.name))
     await writeReadable(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
   const name = `${step.name}.log`;
   const log = await logs.open(name);
-  const spec = toContainerSpec(context, step);
-  return history.phase(step.name, {
-    result: z.int(),
+  const spec = toContainerSpec(context, step, attempt);
+  const code = await history.phase(step.name, {
+    // Null: its time ran out.
+    result: z.int().nullable(),
     log: name,
     make: async () => {
       const there = history.resumed ? await containers.adopt(spec, signal) : null;
@@ -54,20 +78,33 @@ export async function runRepoStep(context: TaskContext, step: RepoStep): Promise
           await log.write(bytes);
         },
       };
-      const { code } = await runPhase(container, heard, clock, signal, {
+      const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;
+      const ended = await runPhase(container, heard, clock, signal, {
         ...(earlier !== null && { from: earlier.writtenBytes, end: earlier.tail }),
+        timeoutMs: seconds === 0 ? null : Math.max(0, seconds * 1000 - usedMs),
+        title: step.name,
+        waits,
+        log: context.log,
       });
       // It goes while the task goes on; the clean-up waits for that, and tries again what has failed.
       void container[Symbol.asyncDispose]().then(undefined, () => undefined);
-      blameHost(step.name, code, said, step.image);
-      return code;
+      if (ended.timedOut) return null;
+      blameHost(step.name, ended.code, said, step.image);
+      return ended.code;
     },
   });
+  if (code === null) throw new StepTimedOut(step.name, { option: 'createrepo_timeout', seconds });
+  return code;
 }
 
-function toContainerSpec({ task, directory, buildrootHost }: TaskContext, step: RepoStep): ContainerSpec {
+function toContainerSpec(
+  { task, directory, buildrootHost }: TaskContext,
+  step: RepoStep,
+  attempt: number,
+): ContainerSpec {
+  const again = attempt === 1 ? [] : [attempt];
   return {
-    name: containerName(buildrootHost.workerId, task.id, step.name),
+    name: containerName(buildrootHost.workerId, task.id, step.name, ...again),
     root: { kind: 'image', image: step.image },
     command: ['/bin/bash', `/adjutant/in/${step.name}.sh`],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8', ...step.env },
@@ -81,7 +118,7 @@ function toContainerSpec({ task, directory, buildrootHost }: TaskContext, step: 
       ...step.mounts,
     ],
     limits: buildrootHost.limits,
-    owner: { workerId: buildrootHost.workerId, taskId: task.id, phase: step.name, attempt: 1 },
+    owner: { workerId: buildrootHost.workerId, taskId: task.id, phase: step.name, attempt },
     labels: buildrootHost.labels,
   };
 }

@@ -11,9 +11,11 @@ export const sleep = defineTask({
   weight: 0.25,
   signature: { names: ['n'], schema: z.object({ n: z.number().min(0) }) },
 
-  async run({ n: seconds }, { clock, signal, history }) {
+  async run({ n: seconds }, { clock, signal, history, waits }) {
     const endMs = await history.once('wakes at', z.number(), async () => clock.uptime() + seconds * 1000);
-    await clock.sleep(Math.max(0, endMs - clock.uptime()), signal);
+    await waits.during(`${seconds} s to pass`, () =>
+      clock.sleep(Math.max(0, endMs - clock.uptime()), signal),
+    );
     return null;
   },
 });

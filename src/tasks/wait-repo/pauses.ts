@@ -17,7 +17,7 @@ export class Pauses {
   }
 
   /** Sleeps, a little longer each time; throws when the whole wait has taken too long. */
-  async next({ clock, signal }: TaskContext, what: () => string): Promise<void> {
+  async next({ clock, signal, waits }: TaskContext, what: () => string): Promise<void> {
     const waitedMs = clock.uptime() - this.#startedMs;
     if (waitedMs > timeoutMs) {
       const minutes = Math.floor(waitedMs / 60_000);
@@ -28,7 +28,7 @@ export class Pauses {
         `Unsuccessfully waited ${minutes}:${seconds} for ${what()}`,
       );
     }
-    await clock.sleep(this.#pauseMs, signal);
+    await waits.during(what, () => clock.sleep(this.#pauseMs, signal), { sinceMs: this.#startedMs });
     this.#pauseMs = Math.min(lastPauseMs, this.#pauseMs * 1.5);
   }
 }

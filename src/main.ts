@@ -42,6 +42,7 @@ import { StatusServer } from './monitoring/status-server.ts';
 import { PolicyResolver } from './policy/resolver.ts';
 import { ReleaseGuard } from './release-guard.ts';
 import { taskMethods } from './tasks/registry.ts';
+import { RepoNews } from './tasks/repo-news.ts';
 import { checkDisk, makePlaces } from './worker-area.ts';
 
 /** Runs the daemon until it ends; resolves with its exit code. Everything real is made here. */
@@ -241,6 +242,7 @@ async function makeDaemon(
       clock,
     ),
     files: new HubFiles(kojid.topurl, kojid.topdir, readProxies(process.env)),
+    repoNews: new RepoNews(),
     workDir: adjutant.state_dir,
     random: Math.random,
   };

@@ -11,11 +11,13 @@ import type { TaskJournal } from '../journal/task-journal.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { CancelReason } from '../tasks/errors.ts';
 import { taskRegistry } from '../tasks/registry.ts';
+import { whyMethodRefused } from './accept.ts';
 import type { TaskHead } from './begun-task.ts';
 import type { BuilderEvents } from './events.ts';
 import { findResumableTasks, goOnWith, type KeptSessions } from './go-on.ts';
 import type { HostProbe } from './host-probe.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { OwnChildren } from './own-children.ts';
 import { Pace } from './pace.ts';
 import { PollLoop } from './poll-loop.ts';
 import { SpaceMaker } from './space-maker.ts';
@@ -92,7 +94,7 @@ export class Daemon {
 
   constructor(parts: DaemonParts) {
     const { session, environment, events, log, probe, settings } = parts;
-    const { host, tags, repos, version } = hubApis(session, environment.clock);
+    const { host, tags, repos, version, queue } = hubApis(session, environment.clock);
     const registry = taskRegistry({
       stopAfter: (taskId) => this.#after(taskId, () => this.stop()),
       restartAfter: async (taskId) => {
@@ -110,10 +112,25 @@ export class Daemon {
     this.#parts = parts;
     this.#registry = registry;
     this.#pace = new Pace(environment.clock, settings.sleepMs);
+    const children = new OwnChildren({
+      mode: adjutant.assign_children,
+      queue,
+      host,
+      version,
+      maxJobs: settings.maxJobs,
+      weightOf: (method) =>
+        whyMethodRefused(accept, method) === null ? (registry.get(method)?.weight ?? null) : null,
+      events,
+      log,
+    });
     const taskLog = parts.debugTask ? log.child({}, { level: 'debug' }) : log;
     this.#supervisor = new Supervisor(
       ...([environment, session, parts.journal, events, taskLog] as const),
       () => this.#pace.expectWork(),
+      (child) => {
+        children.made(child);
+        this.#pace.expectWork();
+      },
       (taskId, soft) => source.refused(taskId, soft),
     );
     this.#housekeeping = new Housekeeping({
@@ -123,6 +140,7 @@ export class Daemon {
     this.#loop = new PollLoop({
       host,
       source,
+      children,
       tags,
       registry,
       supervisor: this.#supervisor,

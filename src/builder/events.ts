@@ -16,6 +16,8 @@ export interface BuilderEventMap {
   'task:ended': [
     { readonly taskId: number; readonly method: string; readonly end: TaskEnd; readonly durationMs: number },
   ];
+  /** A child of a task of this host was opened here at once, or is left to the scheduler of the hub. */
+  'child:placed': [{ readonly taskId: number; readonly method: string; readonly here: boolean }];
   'task:refused': [{ readonly taskId: number; readonly method: string; readonly message: string }];
   /** No new tasks from now on. */
   'daemon:stopping': [{ readonly how: 'handover' | 'drain' | 'free' }];

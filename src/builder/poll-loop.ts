@@ -3,13 +3,14 @@ import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { faultCodes, HubProtocolError, HubTransportError, isFault, SessionLost } from '../hub/faults.ts';
 import type { HostApi } from '../hub/host-api.ts';
-import { type HeldTask, type HostInfo, type OpenTask, type TaskInfo, taskStates } from '../hub/schema.ts';
+import { type HeldTask, type OpenTask, type TaskInfo, taskStates } from '../hub/schema.ts';
 import type { TagsApi } from '../hub/tags-api.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import { whyNotReady } from './admission.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './host-probe.ts';
 import { outcomeOf } from './outcome.ts';
+import type { HeldHere, OwnChildren } from './own-children.ts';
 import type { OfferedTask } from './own-choice.ts';
 import type { Pace } from './pace.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -29,6 +30,7 @@ const checkInEveryMs = 15_000;
 export class PollLoop {
   readonly #host: HostApi;
   readonly #source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
+  readonly #children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left'>;
   readonly #tags: TagsApi;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
   readonly #supervisor: Supervisor;
@@ -48,6 +50,7 @@ export class PollLoop {
   constructor(parts: {
     readonly host: HostApi;
     readonly source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
+    readonly children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left'>;
     readonly tags: TagsApi;
     readonly registry: ReadonlyMap<string, TaskAdapter>;
     readonly supervisor: Supervisor;
@@ -65,6 +68,7 @@ export class PollLoop {
   }) {
     this.#host = parts.host;
     this.#source = parts.source;
+    this.#children = parts.children;
     this.#tags = parts.tags;
     this.#registry = parts.registry;
     this.#supervisor = parts.supervisor;
@@ -117,9 +121,10 @@ export class PollLoop {
     const running = new Set(this.#supervisor.taskIds);
     const held = await this.#host.heldTasks(signal);
     await this.#followHub(held, running, signal);
-    const why = await this.#checkIn(held, signal);
+    const { why, here } = await this.#checkIn(held, signal);
     let took = false;
-    if (this.#ready) took = await this.#takeOne(signal);
+    if (why === null) took = (await this.#takeChild(here, signal)) || (await this.#takeOne(signal));
+    else this.#children.notNow(`this host takes no tasks: ${why}`);
     this.#events.emit('poll:done', { ready: this.#ready, why, tasks: this.#supervisor.taskIds.length });
     return took;
   }
@@ -151,15 +156,19 @@ export class PollLoop {
   }
 
   /** Tells the hub how we are, when it is due or has changed. */
-  async #checkIn(held: readonly HeldTask[], signal: AbortSignal): Promise<string | null> {
+  async #checkIn(
+    held: readonly HeldTask[],
+    signal: AbortSignal,
+  ): Promise<{ readonly why: string | null; readonly here: HeldHere }> {
     const mine = held.filter(({ id }) => this.#supervisor.has(id));
     const load = mine.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
     const host = await this.#host.host(signal);
+    const tasks = this.#supervisor.taskIds.length;
     const why = whyNotReady({
       enabled: host.enabled,
       capacity: host.capacity,
       taskLoad: load,
-      tasks: this.#supervisor.taskIds.length,
+      tasks,
       maxJobs: this.#maxJobs,
       draining: this.#draining,
       ...(await this.#probe.look(signal)),
@@ -174,35 +183,40 @@ export class PollLoop {
       this.#told = news;
       this.#checkedInMs = now;
     }
-    return why;
+    return { why, here: { host, load, tasks } };
   }
 
-  /** Takes the first task that can be run here; true when one was started. */
-  async #takeOne(signal: AbortSignal): Promise<boolean> {
-    let host: HostInfo | null = null;
-    for (const offered of await this.#source.offers(signal)) {
-      if (this.#supervisor.has(offered.id)) continue;
-      const adapter = this.#registry.get(offered.method);
-      if (adapter === undefined) {
-        await this.#refuse(offered, 'no handler for method', signal);
-        continue;
-      }
-      const unwanted = await this.#whyUnwanted(offered, signal);
-      if (unwanted !== null) {
-        await this.#refuse(offered, unwanted, signal);
-        continue;
-      }
-      if (adapter.checkHost !== undefined) {
-        host ??= await this.#host.host(signal);
-        const why = await this.#whyNotHere(offered, adapter, host, signal);
-        if (why !== null) {
-          await this.#refuse(offered, why, signal);
-          continue;
-        }
-      }
-      if (await this.#take(offered, adapter, signal)) return true;
+  /** Opens the first child of a task of this host that it may open by itself; true when one was started. */
+  async #takeChild(here: HeldHere, signal: AbortSignal): Promise<boolean> {
+    for (const child of await this.#children.offers(here, signal)) {
+      const suited = await this.#suits(child, signal);
+      if (typeof suited === 'string') this.#children.left(child.id, suited);
+      else if (await this.#take(child, suited, signal)) {
+        this.#children.taken(child.id);
+        return true;
+      } else this.#children.left(child.id, 'it could not be opened');
     }
     return false;
+  }
+
+  /** Takes the first task that can be run here, of those the hub has for this host; true when one was started. */
+  async #takeOne(signal: AbortSignal): Promise<boolean> {
+    for (const offered of await this.#source.offers(signal)) {
+      if (this.#supervisor.has(offered.id)) continue;
+      const suited = await this.#suits(offered, signal);
+      if (typeof suited === 'string') await this.#refuse(offered, suited, signal);
+      else if (await this.#take(offered, suited, signal)) return true;
+    }
+    return false;
+  }
+
+  /** The adapter that runs the task, or why this host does not take it. */
+  async #suits(offered: OfferedTask, signal: AbortSignal): Promise<TaskAdapter | string> {
+    const adapter = this.#registry.get(offered.method);
+    if (adapter === undefined) return 'no handler for method';
+    const unwanted = await this.#whyUnwanted(offered, signal);
+    if (unwanted !== null) return unwanted;
+    return (await this.#whyNotHere(offered, adapter, signal)) ?? adapter;
   }
 
   /** A task of which it cannot be told is not taken: the operator's rules let in what fits, not what might. */
@@ -216,17 +230,14 @@ export class PollLoop {
   }
 
   /** Parameters that cannot be read do not keep a task away: it is opened and failed with that. */
-  async #whyNotHere(
-    offered: OfferedTask,
-    adapter: TaskAdapter,
-    host: HostInfo,
-    signal: AbortSignal,
-  ): Promise<string | null> {
+  async #whyNotHere(offered: OfferedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<string | null> {
+    if (adapter.checkHost === undefined) return null;
+    const { arches } = await this.#host.host(signal);
     const info = await this.#host.taskInfo(offered.id, { request: true, signal });
     const params = decodeRequest(adapter, offered.method, info?.request ?? []);
     if ('error' in params) return null;
     try {
-      return (await adapter.checkHost?.(params.value, { arches: host.arches }, this.#tags, signal)) ?? null;
+      return await adapter.checkHost(params.value, { arches }, this.#tags, signal);
     } catch (error) {
       if (isAboutTheHub(error) || signal.aborted) throw error;
       // A tag that does not exist is the task's own failure, with its own message.

@@ -64,6 +64,7 @@ async function setUp() {
     events,
     log,
     () => expected.push('work'),
+    ({ id }) => expected.push(`child ${id}`),
   );
   const take = async (adapter: TaskAdapter, parent: number | null = null) => {
     const id = hub.addTask('held', [], { parent });

@@ -7,6 +7,7 @@ import type { OpenTask } from '../hub/schema.ts';
 import type { HubSession } from '../hub/session.ts';
 import type { BegunTask, TaskJournal } from '../journal/task-journal.ts';
 import { type CancelReason, TaskCancelled } from '../tasks/errors.ts';
+import type { MadeChild } from '../tasks/subtasks.ts';
 import { newSeed, type TaskHead } from './begun-task.ts';
 import type { BuilderEvents, TaskEnd } from './events.ts';
 import type { TakenTask } from './taken-task.ts';
@@ -33,13 +34,15 @@ export class Supervisor {
   readonly #events: BuilderEvents;
   readonly #log: Logger;
   readonly #expectWork: () => void;
+  readonly #childMade: (child: MadeChild) => void;
   readonly #refused: (taskId: number, soft: boolean) => void;
   readonly #running = new Map<number, Running>();
   /** The main session is gone: nothing can be told to the hub any more. */
   #lost: SessionLost | null = null;
 
   /**
-   * `expectWork` is called when the hub is likely to have work: a task has ended here, or has made a child.
+   * `expectWork` is called when the hub is likely to have work: a task has ended here. `childMade` is told of the
+   * children that tasks make, which this host may be the one to open.
    * `refused` is called before the hub is told that this host does not do a task it has opened.
    */
   constructor(
@@ -49,6 +52,7 @@ export class Supervisor {
     events: BuilderEvents,
     log: Logger,
     expectWork: () => void,
+    childMade: (child: MadeChild) => void,
     refused: (taskId: number, soft: boolean) => void = () => undefined,
   ) {
     this.#environment = environment;
@@ -57,6 +61,7 @@ export class Supervisor {
     this.#events = events;
     this.#log = log;
     this.#expectWork = expectWork;
+    this.#childMade = childMade;
     this.#refused = refused;
   }
 
@@ -121,7 +126,7 @@ export class Supervisor {
       {
         ...{ task, adapter, params, signal: abort.signal, wake, log, ...own },
         forget: () => this.#journal.remove(task.id),
-        expectWork: this.#expectWork,
+        childMade: this.#childMade,
         refused: (soft) => this.#refused(task.id, soft),
       },
       this.#environment,

@@ -12,6 +12,7 @@ import { HubFault, HubTransportError, SessionLost } from '../hub/faults.ts';
 import { decodeResponse, type RpcValue } from '../hub/xmlrpc/codec.ts';
 import type { TaskAdapter, TaskContext } from '../tasks/adapter.ts';
 import { TaskCancelled, TaskFault, TaskRefused } from '../tasks/errors.ts';
+import type { MadeChild } from '../tasks/subtasks.ts';
 import { runTask, type TaskRun, taskDirectory } from './task-runner.ts';
 import { WakeUps } from './wake-ups.ts';
 
@@ -28,7 +29,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     signature: { names: [], schema: z.unknown() },
     run,
   };
-  const children: string[] = [];
+  const children: MadeChild[] = [];
   const journal = openTaskJournal(environment.workDir);
   const history = await journal.begin(id, taskHead(id));
   const taskRun: TaskRun = {
@@ -39,7 +40,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     signal: abort.signal,
     wake: new WakeUps(),
     ...{ log, history, seed: 1, forget: () => journal.remove(id) },
-    expectWork: () => children.push('child'),
+    childMade: (child) => children.push(child),
     refused: () => undefined,
     ...more,
   };
@@ -329,14 +330,14 @@ describe('runTask', () => {
   });
 
   it('expects work when the task has made a child', async () => {
-    const { children, start } = await setUp(async (_params: unknown, { subtasks }: TaskContext) => {
+    const { children, start, task } = await setUp(async (_params: unknown, { subtasks }: TaskContext) => {
       await subtasks.start({ method: 'sleep', args: [1] });
       return null;
     });
 
     await start();
 
-    expect(children).toEqual(['child']);
+    expect(children).toMatchObject([{ method: 'sleep', parentId: task.id, assigned: false }]);
   });
 });
 

@@ -23,7 +23,8 @@ import { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
 import type { RunningTask, TaskAdapter, TaskContext } from '../tasks/adapter.ts';
 import { TaskCancelled } from '../tasks/errors.ts';
-import { Subtasks, type WakeUp } from '../tasks/subtasks.ts';
+import type { RepoNews } from '../tasks/repo-news.ts';
+import { type MadeChild, Subtasks, type WakeUp } from '../tasks/subtasks.ts';
 import { TaskUploads } from '../upload/task-uploads.ts';
 import { seeded } from './begun-task.ts';
 import type { TaskEnd } from './events.ts';
@@ -40,6 +41,7 @@ export interface TaskEnvironment {
   readonly buildrootHost: BuildrootHost;
   readonly policy: PolicyResolver;
   readonly files: HubFiles;
+  readonly repoNews: RepoNews;
   /** The worker's own area, below which each task has a directory. */
   readonly workDir: string;
   random(): number;
@@ -61,8 +63,8 @@ export interface TaskRun {
   readonly seed: number;
   /** Called at the very end: nobody goes on with the task any more. */
   forget(): Promise<void>;
-  /** Called when the task has made a child, which the hub gives to a host only when one asks for work. */
-  expectWork(): void;
+  /** Called when the task has made a child. */
+  childMade(child: MadeChild): void;
   /** Called before the hub is told that this host does not do the task. */
   refused(soft: boolean): void;
 }
@@ -196,7 +198,7 @@ async function callAdapter(
     random: seeded(seed),
     history: startsAnew ? noHistory : run.history,
     outputs: uploads,
-    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.expectWork, log, waits),
+    subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.childMade, log, waits),
     waits,
   };
   const result = await adapter.run(params.value, context);

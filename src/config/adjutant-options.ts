@@ -53,6 +53,11 @@ export const adjutantOptions = {
     '',
     'What the host takes of the tasks it is given: `methods`, `tags` (build tags) and `scratch` must all fit; everything else is refused for good. Empty: everything.',
   ),
+  assign_children: option(
+    choice('auto', 'yes', 'no'),
+    'auto',
+    "Whether this host opens the children of its own tasks (rebuildSRPM, buildArch, tagBuild, createrepo ...) at once instead of waiting for the next run of the hub's scheduler. auto: where it has room and nothing that it could run comes before them in the hub's queue; yes: where it has room; no: never. Only for hubs from 1.34 on: before, every host chooses its tasks.",
+  ),
   task_image_default: option(
     text,
     `localhost/koji-adjutant-bootstrap:${ARCH_PLACEHOLDER}`,

@@ -71,6 +71,7 @@ describe('loadConfig', () => {
       failed_buildroot_budget: null,
       state_dir: '/var/tmp/koji/adjutant',
       accept: { methods: null, tags: null, scratch: null },
+      assign_children: 'auto',
       task_image_default: 'localhost/koji-adjutant-bootstrap:<arch>',
       image_pull_policy: 'if-not-present',
       policy_enabled: true,

@@ -10,6 +10,7 @@ import { BadRequest, generic, Refusal } from './faults.ts';
 import { hostMethods } from './hosts.ts';
 import type { Hub } from './hub.ts';
 import { policyMethods } from './policy.ts';
+import { queueMethods } from './queue.ts';
 import { repoRequestMethods } from './repo-requests.ts';
 import { reportMethods } from './reports.ts';
 import { repoMethods } from './repos.ts';
@@ -24,6 +25,7 @@ const methods: MethodTable = {
   ...hostMethods,
   ...taskMethods,
   ...subtaskMethods,
+  ...queueMethods,
   ...buildrootMethods,
   ...repoMethods,
   ...repoRequestMethods,

@@ -3,6 +3,7 @@ import { BuildrootsApi } from './buildroots-api.ts';
 import { BuildsApi } from './builds-api.ts';
 import { HostApi } from './host-api.ts';
 import { NotificationsApi } from './notifications-api.ts';
+import { QueueApi } from './queue-api.ts';
 import { ReposApi } from './repos-api.ts';
 import type { HubSession } from './session.ts';
 import { SubtasksApi } from './subtasks-api.ts';
@@ -13,6 +14,7 @@ import { VersionApi } from './version-api.ts';
 /** The hub's methods, by subject, through one session. */
 export interface HubApis {
   readonly host: HostApi;
+  readonly queue: QueueApi;
   readonly subtasks: SubtasksApi;
   readonly buildroots: BuildrootsApi;
   readonly tags: TagsApi;
@@ -26,6 +28,7 @@ export interface HubApis {
 export function hubApis(session: HubSession, clock: Clock): HubApis {
   return {
     host: new HostApi(session),
+    queue: new QueueApi(session),
     subtasks: new SubtasksApi(session),
     buildroots: new BuildrootsApi(session),
     tags: new TagsApi(session),

@@ -137,6 +137,10 @@ export const TaskInfo = taskRow
   .transform((row) => ({ ...toTask(row), request: row.request ?? null }));
 export type TaskInfo = z.infer<typeof TaskInfo>;
 
+/** A task as `listTasks` tells it. */
+export const QueuedTask = taskRow.transform(toTask);
+export type QueuedTask = z.infer<typeof QueuedTask>;
+
 /** A task as `host.openTask` hands it over: the parameters come as the stored `methodCall` document. */
 export const OpenTask = taskRow
   .extend({ request: z.string() })

@@ -15,6 +15,11 @@ export function builderMetrics(): Metrics {
   declare('ready', 'gauge', 'Whether this host takes tasks: 1 or 0.', true);
   declare('tasks_running', 'gauge', 'Tasks that run here.', true);
   declare('tasks_total', 'counter', 'Tasks that have ended here, by method and end.');
+  declare(
+    'children_total',
+    'counter',
+    'Children that tasks of this host have made, by method and by who placed them: here (opened at once) or hub.',
+  );
   declare('task_seconds', 'histogram', 'How long tasks ran here, by method.');
   declare('polls_total', 'counter', 'Rounds with the hub, by result.');
   declare('hub_requests_total', 'counter', 'Requests to the hub, by kind (call, upload) and result.');
@@ -45,6 +50,9 @@ export function countEvents(metrics: Metrics, events: BuilderEvents): void {
   });
   events.on('task:refused', ({ method }) =>
     metrics.count(`${prefix}_tasks_total`, { method, end: 'refused' }),
+  );
+  events.on('child:placed', ({ method, here }) =>
+    metrics.count(`${prefix}_children_total`, { method, placed: here ? 'here' : 'hub' }),
   );
   events.on('poll:done', ({ ready }) => {
     metrics.set(`${prefix}_ready`, {}, ready ? 1 : 0);

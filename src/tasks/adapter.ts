@@ -13,6 +13,7 @@ import type { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
 import type { TaskUploads } from '../upload/task-uploads.ts';
 import type { TaskSignature } from './params.ts';
+import type { RepoNews } from './repo-news.ts';
 import type { Subtasks } from './subtasks.ts';
 
 /** A task as the hub gave it to us. */
@@ -46,6 +47,8 @@ export interface TaskContext {
   /** Sends finished files to the task's directory on the hub. */
   readonly outputs: TaskUploads;
   readonly subtasks: Subtasks;
+  /** Of repos that tasks of this host have made. */
+  readonly repoNews: RepoNews;
   /** What the task has done, in earlier lives of the daemon, too. */
   readonly history: History;
   /** Where it is put down what the task waits for; what goes through the other members puts it down itself. */

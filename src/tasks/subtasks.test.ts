@@ -3,11 +3,11 @@ import { settle } from '../../test/support/manual-clock.ts';
 import { hubFault, ScriptedSession } from '../../test/support/scripted-session.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { SubtasksApi } from '../hub/subtasks-api.ts';
-import { Subtasks } from './subtasks.ts';
+import { type MadeChild, Subtasks } from './subtasks.ts';
 
 let session: ScriptedSession;
 let abort: AbortController;
-let started: number;
+let made: MadeChild[];
 let wake: FakeWake;
 let subtasks: Subtasks;
 
@@ -41,11 +41,15 @@ beforeEach(() => {
   );
   abort = new AbortController();
   wake = new FakeWake();
-  started = 0;
-  const begun = () => {
-    started += 1;
-  };
-  subtasks = new Subtasks(5, new SubtasksApi(session), wake, abort.signal, begun, silentLog);
+  made = [];
+  subtasks = new Subtasks(
+    5,
+    new SubtasksApi(session),
+    wake,
+    abort.signal,
+    (child) => made.push(child),
+    silentLog,
+  );
 });
 
 describe('Subtasks.start', () => {
@@ -58,7 +62,15 @@ describe('Subtasks.start', () => {
     expect(session.of('host.subtask')[0]?.keywords).toEqual({
       ...{ method: 'buildArch', arglist: ['x', 1], parent: 5, label: 'noarch', arch: 'noarch' },
     });
-    expect(started).toBe(1);
+    expect(made).toEqual([{ id: 101, method: 'buildArch', parentId: 5, assigned: false }]);
+  });
+
+  it('tells of a child that was given to a host', async () => {
+    session.on('host.subtask', 101);
+
+    await subtasks.start({ method: 'restart', args: [], assign: 3 });
+
+    expect(made).toMatchObject([{ id: 101, assigned: true }]);
   });
 
   it('leaves out what the hub is to choose', async () => {

@@ -10,6 +10,15 @@ export interface WakeUp {
   next(signal: AbortSignal): Promise<void>;
 }
 
+/** A child as its parent has made it. */
+export interface MadeChild {
+  readonly id: number;
+  readonly method: string;
+  readonly parentId: number;
+  /** It was given to a host: no other may open it. */
+  readonly assigned: boolean;
+}
+
 export interface SubtaskRequest {
   readonly method: string;
   readonly args: readonly RpcValue[];
@@ -38,17 +47,17 @@ export class Subtasks {
   readonly #hub: SubtasksApi;
   readonly #wake: WakeUp;
   readonly #signal: AbortSignal;
-  readonly #started: () => void;
+  readonly #made: (child: MadeChild) => void;
   readonly #log: Logger;
   readonly #waits: TaskWaits;
 
-  /** `started` is told of every child that was made: the hub gives it to a host when one asks for work. */
+  /** `made` is told of every child: it waits on the hub for a host, and this one may be it. */
   constructor(
     parent: number,
     hub: SubtasksApi,
     wake: WakeUp,
     signal: AbortSignal,
-    started: () => void,
+    made: (child: MadeChild) => void,
     log: Logger,
     waits: TaskWaits = noWaits,
   ) {
@@ -56,7 +65,7 @@ export class Subtasks {
     this.#hub = hub;
     this.#wake = wake;
     this.#signal = signal;
-    this.#started = started;
+    this.#made = made;
     this.#log = log;
     this.#waits = waits;
   }
@@ -75,7 +84,8 @@ export class Subtasks {
       this.#signal,
     );
     this.#log.debug({ child: id, childMethod: request.method, label: request.label }, 'child task made');
-    this.#started();
+    const { method, assign } = request;
+    this.#made({ id, method, parentId: this.#parent, assigned: assign !== undefined });
     return id;
   }
 

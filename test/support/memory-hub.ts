@@ -27,6 +27,9 @@ export interface MemoryTask {
   readonly method: string;
   readonly request: readonly RpcValue[];
   readonly parent: number | null;
+  readonly arch: string;
+  readonly channel: number;
+  readonly priority: number;
   state: keyof typeof taskStates;
   host: number | null;
   weight: number;
@@ -57,6 +60,12 @@ export class MemoryHub {
   enabled = true;
   capacity = 4;
   arches = 'x86_64 noarch';
+  /** The channels that our host is in. */
+  channels: readonly number[] = [1];
+  /** Where the channel policy puts children. */
+  childChannel = 1;
+  /** Tasks that our host has refused. */
+  readonly refused: number[] = [];
   /** Set: every call ends in this. */
   lost: SessionLost | null = null;
   readonly #troubles = new Map<string, Trouble[]>();
@@ -74,7 +83,16 @@ export class MemoryHub {
     this.#lastTask += 1;
     const id = more.id ?? this.#lastTask;
     const state = 'assigned';
-    const unset = { parent: null, weight: 1, waiting: false, alert: false, result: null };
+    const unset = {
+      parent: null,
+      arch: 'noarch',
+      channel: 1,
+      priority: 20,
+      weight: 1,
+      waiting: false,
+      alert: false,
+      result: null,
+    };
     this.tasks.set(id, { id, method, request, state, host: ourHost, ...unset, ...more });
     return id;
   }
@@ -201,11 +219,25 @@ export class MemoryHub {
         ? null
         : { ...toRow(task), ...(request === true && { request: task.request }) };
     },
-    'host.subtask': (_params, { method, arglist, parent }) =>
+    'host.subtask': (_params, { method, arglist, parent, arch, assign }) =>
       this.addTask(String(method), arglist as readonly RpcValue[], {
         parent: numberOf(parent),
-        state: 'free',
+        state: assign === undefined ? 'free' : 'assigned',
+        host: assign === undefined ? null : numberOf(assign),
+        arch: typeof arch === 'string' ? arch : 'noarch',
+        channel: this.childChannel,
+        priority: 19,
       }),
+    listChannels: () => this.channels.map((id) => ({ id })),
+    listTasks: ([options]) => {
+      const wanted = options as { state: number[]; channel_id: number[]; arch: string[] };
+      return [...this.tasks.values()]
+        .filter(({ state }) => wanted.state.includes(taskStates[state]))
+        .filter(({ channel, arch }) => wanted.channel_id.includes(channel) && wanted.arch.includes(arch))
+        .toSorted((a, b) => a.priority - b.priority || a.id - b.id)
+        .map((task) => toRow(task));
+    },
+    'scheduler.getTaskRefusals': () => this.refused.map((id) => ({ task_id: id })),
     'host.taskSetWait': ([id]) => {
       this.#held(id).waiting = true;
       return null;
@@ -326,13 +358,13 @@ function toRow(task: MemoryTask) {
     id: task.id,
     state: taskStates[task.state],
     method: task.method,
-    arch: 'noarch',
+    arch: task.arch,
     host_id: task.host,
     owner: 1,
     parent: task.parent,
     label: null,
-    channel_id: 1,
-    priority: 20,
+    channel_id: task.channel,
+    priority: task.priority,
     weight: task.weight,
     create_ts: 1_700_000_000,
     start_ts: task.state === 'free' ? null : 1_700_000_001,

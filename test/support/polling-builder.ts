@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { BuilderEvents } from '../../src/builder/events.ts';
+import { OwnChildren } from '../../src/builder/own-children.ts';
 import { Pace } from '../../src/builder/pace.ts';
 import { PollLoop } from '../../src/builder/poll-loop.ts';
 import { Supervisor } from '../../src/builder/supervisor.ts';
@@ -39,24 +40,37 @@ const picky: TaskAdapter<string> = {
 };
 
 /** A poll loop with all it drives, a hub in memory and a clock that the test moves; it ends with the test. */
-export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '' } = {}) {
+export async function setUpPollLoop({
+  sleepMs = 15_000,
+  maxJobs = 10,
+  accept = '',
+  assignChildren = 'auto' as 'auto' | 'yes' | 'no',
+} = {}) {
   const hub = new MemoryHub();
   const clock = new ManualClock();
   const environment = await makeTaskEnvironment(clock, new FakeManager({ clock, images: {} }));
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
   const session = hub.session();
-  const { host, tags, repos, version } = hubApis(session, clock);
+  const { host, tags, repos, version, queue } = hubApis(session, clock);
   const source = new TaskSource({ host, version, clock, availDelayMs: 300_000 });
   const pace = new Pace(clock, sleepMs);
-  const supervisor = new Supervisor(
-    ...([environment, session, openTaskJournal(environment.workDir), events, log] as const),
-    () => pace.expectWork(),
-    (taskId, soft) => source.refused(taskId, soft),
-  );
   const registry = new Map(taskRegistry(noControl));
   // The registry's own types forget the parameters in the same way.
   registry.set('picky', picky as TaskAdapter);
+  const weightOf = (method: string) => registry.get(method)?.weight ?? null;
+  const children = new OwnChildren({
+    ...{ mode: assignChildren, queue, host, version, maxJobs, weightOf, events, log },
+  });
+  const supervisor = new Supervisor(
+    ...([environment, session, openTaskJournal(environment.workDir), events, log] as const),
+    () => pace.expectWork(),
+    (child) => {
+      children.made(child);
+      pace.expectWork();
+    },
+    (taskId, soft) => source.refused(taskId, soft),
+  );
   const space = {
     freeBytes: new Map<string, number>(),
     minSpaceBytes: 1,
@@ -68,7 +82,21 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
   const probe = { look: async () => space };
   const rules = acceptRules.schema.parse(accept);
   const loop = new PollLoop({
-    ...{ host, source, tags, registry, supervisor, probe, events, maxJobs, pace, clock, log, single: false },
+    ...{
+      host,
+      source,
+      children,
+      tags,
+      registry,
+      supervisor,
+      probe,
+      events,
+      maxJobs,
+      pace,
+      clock,
+      log,
+      single: false,
+    },
     whyNotAccepted: (task, signal) => whyNotAccepted(task, rules, { registry, host, tags, repos }, signal),
   });
   const abort = new AbortController();
@@ -99,6 +127,7 @@ export async function setUpPollLoop({ sleepMs = 15_000, maxJobs = 10, accept = '
     clock,
     supervisor,
     loop,
+    events,
     pace,
     space,
     rounds,

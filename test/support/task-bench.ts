@@ -19,6 +19,7 @@ import { TaskLogs } from '../../src/logs/task-logs.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
 import type { TaskAdapter, TaskContext } from '../../src/tasks/adapter.ts';
 import { decodeParams } from '../../src/tasks/params.ts';
+import { RepoNews } from '../../src/tasks/repo-news.ts';
 import { Subtasks } from '../../src/tasks/subtasks.ts';
 import { TaskUploads } from '../../src/upload/task-uploads.ts';
 import { hostRow, repoRow, tagRow, taskRow } from './hub-rows.ts';
@@ -83,6 +84,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     directory: { absolute: directory, work: 'tasks/5/5' },
     history: noHistory,
     waits: waits.of(5),
+    repoNews: new RepoNews(),
     buildrootHost: {
       meter: noMeter,
       network: { caBundle: 'AUTHORITIES\n', proxies: { http_proxy: 'http://proxy:3128' } },

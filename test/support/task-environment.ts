@@ -11,6 +11,7 @@ import { noMeter } from '../../src/core/meter.ts';
 import { Waits } from '../../src/core/waits.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
+import { RepoNews } from '../../src/tasks/repo-news.ts';
 import { memoryFiles } from './memory-files.ts';
 import { emptyCache, noStepLimits } from './root-bench.ts';
 import { silentLog } from './silent-log.ts';
@@ -63,6 +64,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
     },
     policy: new PolicyResolver(policySettings, async () => ({}), clock),
     files: new HubFiles(config.kojid.topurl, config.kojid.topdir),
+    repoNews: new RepoNews(),
     workDir,
     random: () => 0,
   };

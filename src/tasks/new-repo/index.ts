@@ -1,7 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isAmong } from '../../config/accept-rules.ts';
 import { below } from '../../core/below.ts';
 import { isPythonTrue } from '../../core/python-truth.ts';
 import type { RepoOptions } from '../../hub/repos-api.ts';
@@ -26,9 +25,6 @@ const NewRepoParams = z.object({
   opts: optional(Settings),
 });
 
-/** What a createrepo task counts for in its host's load (`builder/kojid CreaterepoTask`). */
-const createrepoWeight = 1.5;
-
 const CreaterepoResult = z.tuple([z.string(), z.array(z.string())]);
 
 /**
@@ -43,7 +39,7 @@ export const newRepo = defineTask({
   purpose: ({ tag }) => ({ buildTag: [{ tag }] }),
 
   async run(params, context) {
-    const { hub, task, signal, subtasks, config } = context;
+    const { hub, task, signal, subtasks, config, repoNews } = context;
     const event = params.event;
     const tag = await hub.tags.tag(params.tag, { strict: true, event, signal });
     if (tag === null) throw new TaskFault(faultCode.generic, 'request', `No such tag: ${params.tag}`);
@@ -54,18 +50,14 @@ export const newRepo = defineTask({
     const directory = below(config.kojid.topdir, 'repos', tag.name, String(repoId));
     const old = config.kojid.createrepo_update ? await findOldRepo(context, tag) : null;
     const children = new Map<string, number>();
-    // While this task waits its host has nothing to do for it, and the scheduler takes up to a minute to find one.
-    let own = await hostWithRoom(context);
     for (const arch of await archesOf(directory)) {
       const id = await subtasks.start({
         method: 'createrepo',
         args: [repoId, arch, old],
         label: arch,
         arch: 'noarch',
-        ...(own !== null && { assign: own }),
       });
       children.set(arch, id);
-      own = null;
     }
     const made = new Map<string, { readonly uploadPath: string; readonly files: readonly string[] }>();
     if (children.size > 0) {
@@ -76,18 +68,10 @@ export const newRepo = defineTask({
       }
     }
     await hub.repos.repoDone(repoId, made, {}, signal);
+    repoNews.made();
     return [repoId, eventId];
   },
 });
-
-/** This host's id, if it would take a createrepo task now; null also where hosts choose tasks themselves. */
-async function hostWithRoom({ hub, config, signal }: TaskContext): Promise<number | null> {
-  const { methods } = config.adjutant.accept;
-  if (methods !== null && !isAmong('createrepo', methods)) return null;
-  if (!(await hub.version.assignsTasks(signal))) return null;
-  const { id, taskLoad, capacity, enabled } = await hub.host.host(signal);
-  return enabled && taskLoad + createrepoWeight <= capacity ? id : null;
-}
 
 async function repoOptions(
   { src, debuginfo, separate_src: separateSrc, opts }: z.infer<typeof NewRepoParams>,

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { hostRow, repoRow, tagRow } from '../../../test/support/hub-rows.ts';
+import { repoRow, tagRow } from '../../../test/support/hub-rows.ts';
 import { failureOf } from '../../../test/support/root-bench.ts';
 import { hubFault } from '../../../test/support/scripted-session.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
@@ -39,11 +39,9 @@ describe('newRepo', () => {
       keywords: { opts: null, task_id: 5 },
     });
     expect(session.of('host.repoInit')[0]?.keywords).not.toHaveProperty('event');
-    const own = { assign: 3 };
     expect(children()).toEqual(
-      [['i386', own] as const, ['x86_64', {}] as const].map(([arch, assign]) => ({
+      ['i386', 'x86_64'].map((arch) => ({
         ...{ method: 'createrepo', arglist: [75, arch, null], label: arch, arch: 'noarch', parent: 5 },
-        ...assign,
       })),
     );
     expect(session.of('host.repoDone')[0]).toMatchObject({
@@ -51,19 +49,18 @@ describe('newRepo', () => {
     });
   });
 
-  it.each<[string, Record<string, RpcValue>, string, Record<string, string>]>([
-    ['that is full', { task_load: 3, capacity: 4 }, '1.35.3', {}],
-    ['that was disabled', { enabled: false }, '1.35.3', {}],
-    ['that takes no createrepo', {}, '1.35.3', { KOJI_ADJUTANT_ACCEPT: 'methods=newRepo' }],
-    ['of a hub that assigns nothing', {}, '1.33.2', {}],
-  ])('leaves every arch to other hosts on one %s', async (_what, host, version, env) => {
-    const { session, run, children } = await setUp([], env);
-    session.hubVersion = version;
-    session.on('host.getHost', hostRow(host)).on('getKojiVersion', version);
+  it('tells those who wait for a repo here, once the hub has it', async () => {
+    const { session, run, context } = await setUp();
+    const before: number[] = [];
+    session.on('host.repoDone', () => {
+      before.push(context.repoNews.count);
+      return null;
+    });
 
     await run('f1-build');
 
-    expect(children().map(({ assign }) => assign)).toEqual([undefined, undefined]);
+    expect(before).toEqual([0]);
+    expect(context.repoNews.count).toBe(1);
   });
 
   it('is of the event it was asked for', async () => {

@@ -25,14 +25,14 @@ export const waitRepo = defineTask({
   purpose: ({ tag }) => ({ buildTag: [{ tag }] }),
 
   async run(params, context) {
-    const { hub, signal, clock, log } = context;
+    const { hub, signal, log } = context;
     if (!(await hub.version.hasRepoRequests(signal))) return lookForRepo(params, context);
     const { tag: tagName, newer_than: newerThan, nvrs, min_event: minEventParam } = params;
     const tag = await hub.tags.buildConfig(tagName, { signal });
     const builds = nvrs ?? [];
     for (const nvr of builds) parseNvr(nvr);
     let minEvent = await earliestEvent(context, tag.id, newerThan, minEventParam);
-    const pauses = new Pauses(clock.uptime());
+    const pauses = new Pauses(context);
     let request: number | null = null;
     for (;;) {
       if (builds.length > 0 && request === null) {

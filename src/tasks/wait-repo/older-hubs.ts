@@ -24,7 +24,7 @@ export async function lookForRepo(wanted: LookedForRepo, context: TaskContext): 
   const builds = wanted.nvrs ?? [];
   for (const nvr of builds) parseNvr(nvr);
   const newerThan = earliestTime(wanted, clock.now() / 1000);
-  const pauses = new Pauses(clock.uptime());
+  const pauses = new Pauses(context);
   for (;;) {
     const repo = await hub.repos.getRepo(tag.id, { signal });
     const fresh = repo !== null && (newerThan === null || (repo.creationTs ?? 0) > newerThan);

@@ -1,5 +1,6 @@
 import type { TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
+import type { RepoNews } from '../repo-news.ts';
 
 /** How long a repo may take before the task fails (`koji/tasks.py WaitrepoTask`). */
 const timeoutMs = 120 * 60_000;
@@ -10,13 +11,21 @@ const lastPauseMs = 60_000;
 /** The pauses of one waiting task. */
 export class Pauses {
   readonly #startedMs: number;
+  readonly #news: RepoNews;
+  #seen: number;
   #pauseMs = firstPauseMs;
 
-  constructor(startedMs: number) {
-    this.#startedMs = startedMs;
+  /** Made before the first look at the hub. */
+  constructor({ clock, repoNews }: Pick<TaskContext, 'clock' | 'repoNews'>) {
+    this.#startedMs = clock.uptime();
+    this.#news = repoNews;
+    this.#seen = repoNews.count;
   }
 
-  /** Sleeps, a little longer each time; throws when the whole wait has taken too long. */
+  /**
+   * Sleeps, a little longer each time, or until this host has made a repo; throws when the whole wait has taken too
+   * long.
+   */
   async next({ clock, signal, waits }: TaskContext, what: () => string): Promise<void> {
     const waitedMs = clock.uptime() - this.#startedMs;
     if (waitedMs > timeoutMs) {
@@ -28,7 +37,17 @@ export class Pauses {
         `Unsuccessfully waited ${minutes}:${seconds} for ${what()}`,
       );
     }
-    await waits.during(what, () => clock.sleep(this.#pauseMs, signal), { sinceMs: this.#startedMs });
+    const over = new AbortController();
+    const sleepOrNews = async () => {
+      const sleep = clock.sleep(this.#pauseMs, AbortSignal.any([signal, over.signal]));
+      await Promise.race([sleep, this.#news.beyond(this.#seen)]);
+    };
+    try {
+      await waits.during(what, sleepOrNews, { sinceMs: this.#startedMs });
+    } finally {
+      over.abort();
+    }
+    this.#seen = this.#news.count;
     this.#pauseMs = Math.min(lastPauseMs, this.#pauseMs * 1.5);
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { repoRow, tagRow } from '../../../test/support/hub-rows.ts';
+import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { waitRepo } from './index.ts';
@@ -52,6 +53,32 @@ describe('waitrepo', () => {
 
     expect(clock.slept.slice(0, 3)).toEqual([2000, 3000, 4500]);
     expect(clock.slept.slice(-3)).toEqual([60_000, 60_000, 60_000]);
+  });
+
+  it('notices at once a repo that this host has made', async () => {
+    const clock = new ManualClock();
+    const { session, run, context } = await openTaskBench({ method: 'waitrepo', clock });
+    session.on('getBuildConfig', tagRow()).on('repo.request', pending());
+    session.on('repo.checkRequest', ready({ id: 71 }));
+    const waiting = run(waitRepo, 'f1-build');
+    await clock.asleep(2000);
+
+    context.repoNews.made();
+
+    expect(await waiting).toMatchObject({ id: 71 });
+    expect(session.of('repo.checkRequest')).toHaveLength(1);
+  });
+
+  it('notices a repo that this host makes while the hub is asked', async () => {
+    const clock = new ManualClock();
+    const bench = await openTaskBench({ method: 'waitrepo', clock });
+    bench.session.on('getBuildConfig', tagRow()).on('repo.request', () => {
+      bench.context.repoNews.made();
+      return pending();
+    });
+    bench.session.on('repo.checkRequest', ready({ id: 71 }));
+
+    expect(await bench.run(waitRepo, 'f1-build')).toMatchObject({ id: 71 });
   });
 
   it.each([

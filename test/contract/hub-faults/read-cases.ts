@@ -70,6 +70,24 @@ export const readCases: readonly CallCase[] = [
     const hosts = await apis.host.enabledHosts({ channel: null, arches: 'x86_64' });
     return hosts.map(({ id }) => id).toSorted((a, b) => a - b);
   }),
+  read('listChannels', async ({ fixture }) => {
+    const host = await fixture.hostIdOf(fixture.builder);
+    return (apis) => apis.queue.channelsOf(host);
+  }),
+  read('listTasks', async ({ fixture }) => {
+    const host = await fixture.hostIdOf(fixture.builder);
+    await fixture.newTask();
+    return async (apis) => {
+      const channels = await apis.queue.channelsOf(host);
+      return apis.queue.waiting({ channels, arches: ['noarch'] });
+    };
+  }),
+  read('scheduler.getTaskRefusals', async ({ fixture }) => {
+    const host = await fixture.hostIdOf(fixture.builder);
+    const task = await fixture.newTask({ assign: host });
+    await fixture.builder.call('host.refuseTask', [task], { soft: false, msg: 'no' });
+    return async (apis) => (await apis.queue.refusedBy(host)).has(task);
+  }),
   read('getTaskChildren', async (bench) => {
     const parent = await bench.fixture.openTask();
     await bench.fixture.subtask(parent, { label: 'x' });

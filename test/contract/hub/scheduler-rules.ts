@@ -1,12 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { taskState } from '../../../src/devhub/rows.ts';
-import { buildTag, expectFault, since, type UseFixture, until } from './fixture.ts';
+import type { RpcValue } from '../../../src/hub/xmlrpc/codec.ts';
+import { buildTag, channel, expectFault, since, type UseFixture, until } from './fixture.ts';
 
 const Tasks = z.array(z.looseObject({ id: z.int() }));
 
 /** Which host is given which task (`kojihub/scheduler.py`), or may choose which. */
 export function describeSchedulerRules(use: UseFixture): void {
+  const ready = (client = use().builder, data = { maxjobs: 20 }) =>
+    client.call('host.updateHost', [0, true], { data });
+
   describe('scheduler', () => {
     beforeEach(async () => {
       if (!use().isAtLeast(1, 34)) return;
@@ -18,9 +22,6 @@ export function describeSchedulerRules(use: UseFixture): void {
       }
       await use().cancelMine();
     });
-
-    const ready = (client = use().builder, data = { maxjobs: 20 }) =>
-      client.call('host.updateHost', [0, true], { data });
 
     it(
       'gives a FREE task to a host that is ready',
@@ -152,6 +153,114 @@ export function describeSchedulerRules(use: UseFixture): void {
         await expect
           .poll(() => use().builder.call('host.getTasks'), { timeout: 10_000 })
           .toMatchObject([{ id: task }]);
+      }),
+    );
+  });
+
+  describe('queue', () => {
+    const Rows = z.array(z.looseObject({ id: z.int(), state: z.int(), channel_id: z.int().nullable() }));
+    const channelsOf = async (hostID: number) =>
+      z
+        .array(z.looseObject({ id: z.int(), name: z.string() }))
+        .parse(await use().builder.call('listChannels', [], { hostID, enabled: true }));
+    const waiting = async (more: Record<string, RpcValue> = {}, limit = 100) => {
+      const channels = await channelsOf(await use().hostIdOf(use().builder));
+      const wanted = { state: [0, 4], channel_id: channels.map(({ id }) => id), arch: ['noarch', 'i386'] };
+      const order = { order: 'priority,create_time,id', limit };
+      return Rows.parse(await use().builder.call('listTasks', [{ ...wanted, ...more }, order]));
+    };
+
+    beforeEach(() => use().cancelMine());
+
+    it('tells the channels of a host', async () => {
+      const names = await channelsOf(await use().hostIdOf(use().builder));
+
+      expect(names.map(({ name }) => name)).toEqual([channel]);
+    });
+
+    it('tells nothing of a host that does not exist', async () => {
+      expect(await channelsOf(999_999_999)).toEqual([]);
+    });
+
+    it('lists what is FREE or ASSIGNED in the order of the scheduler', async () => {
+      const host = await use().hostIdOf(use().other);
+      const later = await use().newTask({ priority: 30 });
+      const sooner = await use().newTask({ priority: 5, arch: 'i386' });
+      const next = await use().newTask({ priority: 5 });
+      const assigned = await use().newTask({ priority: 7, assign: host });
+      await use().newTask({ arch: 's390x' });
+      await use().openTask();
+
+      expect(await waiting()).toMatchObject([
+        { id: sooner, state: taskState.FREE, arch: 'i386', priority: 5 },
+        { id: next, state: taskState.FREE },
+        { id: assigned, state: taskState.ASSIGNED, host_id: host },
+        { id: later, state: taskState.FREE, host_id: null },
+      ]);
+      expect(await waiting({}, 2)).toMatchObject([{ id: sooner }, { id: next }]);
+      expect(await waiting({ channel_id: [999_999_999] })).toEqual([]);
+    });
+
+    it('has a child that was just made, in the channel of its parent and more urgent', async () => {
+      const parent = await use().openTask();
+      const other = await use().newTask();
+      const child = await use().subtask(parent, { label: 'x' });
+      use().adopt([child]);
+
+      const [first, second] = await waiting();
+
+      expect(first).toMatchObject({ id: child, priority: 19, parent, weight: 1, label: 'x' });
+      expect(second).toMatchObject({ id: other, priority: 20 });
+    });
+
+    it(
+      'tells which tasks a host has refused',
+      since(use, [1, 34], async () => {
+        const host = await use().hostIdOf(use().builder);
+        const refused = await use().newTask({ assign: host });
+        await use().newTask();
+        await use().builder.call('host.refuseTask', [refused], { soft: false, msg: 'no' });
+
+        const rows = z
+          .array(z.object({ task_id: z.int() }))
+          .parse(
+            await use().builder.call('scheduler.getTaskRefusals', [[['host_id', '=', host]], ['task_id']]),
+          );
+
+        expect(rows).toContainEqual({ task_id: refused });
+      }),
+    );
+
+    it(
+      'lets a host open a FREE child that the scheduler would have given away, once',
+      since(use, [1, 34], async () => {
+        const parent = await use().openTask();
+        const child = await use().subtask(parent, { label: 'x' });
+        use().adopt([child]);
+        await ready(use().other);
+
+        expect(await use().builder.call('host.openTask', [child])).toMatchObject({ id: child });
+
+        await use().hub.runScheduler();
+        const host = await use().hostIdOf(use().builder);
+        expect(await use().user.call('getTaskInfo', [child])).toMatchObject({
+          ...{ state: taskState.OPEN, host_id: host },
+        });
+        expect(await use().other.call('host.openTask', [child])).toBeNull();
+      }),
+    );
+
+    it(
+      'does not take back what a host was assigned as it was made: freeTasks leaves it alone',
+      since(use, [1, 34], async () => {
+        const parent = await use().openTask();
+        const host = await use().hostIdOf(use().builder);
+        const child = await use().subtask(parent, { label: 'x', assign: host });
+        use().adopt([child]);
+
+        await use().builder.call('host.freeTasks', [[child]]);
+
+        expect(await use().stateOf(child)).toBe(taskState.ASSIGNED);
       }),
     );
   });

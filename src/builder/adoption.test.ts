@@ -71,6 +71,30 @@ describe('the next start', () => {
     expect(await second.journal.reopen()).toEqual([]);
   });
 
+  it('opens the child that a task has made and that was not open yet', async () => {
+    const first = await setUpDaemon({ shutdown: 'handover' });
+    const parent = first.hub.addTask('subtask', [0]);
+    first.hub.once('listTasks', 'hang');
+    const code = first.run();
+    await first.hub.called('listTasks');
+    first.daemon.stop();
+    expect(await code).toBe(0);
+    const child = [...first.hub.tasks.values()].find((task) => task.parent === parent);
+    expect(child?.state).toBe('free');
+
+    const second = await setUpDaemon({ after: first });
+    const started = new Promise<void>((resolve) => {
+      second.events.on('task:started', ({ taskId }) => {
+        if (taskId === child?.id) resolve();
+      });
+    });
+    void second.run();
+    await started;
+
+    expect(child).toMatchObject({ state: 'open', host: 7 });
+    expect(first.hub.paramsOf('host.subtask')).toHaveLength(1);
+  });
+
   it('gives nothing back when it is stopped before it has gone on', async () => {
     const { first, id } = await killedWhileAsleep();
     const second = await setUpDaemon({ after: first, shutdown: 'handover' });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type MemoryHub, otherHost } from '../../test/support/memory-hub.ts';
 import { setUpPollLoop as setUp, sleepTask } from '../../test/support/polling-builder.ts';
+import { HubFault } from '../hub/faults.ts';
 
 /** A parent that waits for one child, which sleeps for 15 s. */
 const parentTask = (hub: MemoryHub) => hub.addTask('subtask', [0]);
@@ -205,6 +206,49 @@ describe('the children of own tasks', () => {
 
     expect(bench.hub.task(child).state).toBe('free');
     expect(placements(bench)).toEqual([[left, expect.stringContaining('it is a sleep task')]]);
+  });
+
+  it.each(['listChannels', 'listTasks'])('are left to a hub that does not answer to %s', async (method) => {
+    const bench = await setUp();
+    bench.hub.always(method, new HubFault(1000, `Invalid method: ${method}`));
+    bench.hub.once('host.subtask', () => void sleepTask(bench.hub));
+
+    const { child } = await withChild(bench);
+    await bench.nextRound();
+
+    expect(bench.hub.task(child).state).toBe('free');
+    expect(placements(bench)).toEqual([[left, expect.stringContaining(`Invalid method: ${method}`)]]);
+    // The tasks that the hub has assigned are taken all the same.
+    expect(bench.supervisor.taskIds).toHaveLength(2);
+  });
+
+  it('are counted once when the hub has assigned one to this host', async () => {
+    const bench = await setUp();
+    const placed: unknown[] = [];
+    bench.events.on('child:placed', (event) => placed.push(event));
+    bench.hub.once('listChannels', () => {
+      for (const task of bench.hub.tasks.values())
+        if (task.parent !== null) Object.assign(task, { state: 'assigned', host: 7 });
+    });
+
+    const { child } = await withChild(bench);
+
+    expect(bench.hub.task(child).state).toBe('open');
+    expect(placed).toEqual([{ taskId: child, method: 'sleep', here: false }]);
+  });
+
+  it('are no news when a restart tells of them again', async () => {
+    const bench = await setUp();
+    const { parent, child } = await withChild(bench);
+    const before = placements(bench);
+
+    bench.children.made({ id: child, method: 'sleep', parentId: parent, assigned: false });
+    await bench.nextRound();
+    bench.newCalls();
+    await bench.nextRound();
+
+    expect(placements(bench)).toEqual(before);
+    expect(bench.newCalls()).not.toContain('listTasks');
   });
 
   it('come before tasks that the hub has assigned, which follow at once', async () => {

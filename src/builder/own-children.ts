@@ -58,7 +58,7 @@ export class OwnChildren {
     const channels = await queue.channelsOf(held.host.id, signal);
     const arches = [...held.host.arches, 'noarch'];
     const tasks = await queue.waiting({ channels, arches }, signal);
-    await this.#dropMissing(tasks, channels, arches, signal);
+    await this.#dropMissing(tasks, held.host.id, channels, arches, signal);
     const ground = await this.#groundOf(held, tasks, mode, signal);
     return tasks.filter((task) => {
       const waiting = this.#waiting.get(task.id);
@@ -90,6 +90,11 @@ export class OwnChildren {
     this.#settle(waiting, false);
   }
 
+  /** All that wait are left to the hub for good. */
+  giveUp(why: string): void {
+    for (const id of [...this.#waiting.keys()]) this.left(id, why);
+  }
+
   async #groundOf(
     { host, load, tasks: running }: HeldHere,
     queue: readonly QueuedTask[],
@@ -117,6 +122,7 @@ export class OwnChildren {
   /** What is not in the queue of this host is open, has ended, or lies where this host may not take it. */
   async #dropMissing(
     queue: readonly QueuedTask[],
+    hostId: number,
     channels: readonly number[],
     arches: readonly string[],
     signal: AbortSignal,
@@ -126,6 +132,8 @@ export class OwnChildren {
     for (const [id, waiting] of this.#waiting) {
       if (free.has(id)) continue;
       const info = await this.#parts.host.taskInfo(id, { signal });
+      // Of children that were open here before a restart their parents tell again.
+      if (info?.hostId === hostId && info.state !== taskStates.assigned) this.#waiting.delete(id);
       const why = whyNotOurs(info, channels, arches);
       if (why !== null) this.left(id, why);
       else if (hidden) this.#tell(waiting, `${queueLimit} tasks come before it in the hub's queue`);

@@ -133,7 +133,7 @@ describe('PollLoop: what the hub says about our tasks', () => {
   });
 
   it('wakes a task with an alert', async () => {
-    const { start, nextRound, hub, ended, tasksEnded } = await setUp();
+    const { start, nextRound, hub, ended, tasksEnded } = await setUp({ assignChildren: 'no' });
     const parent = hub.addTask('subtask', [0]);
     await start();
     await hub.called('host.taskWait');

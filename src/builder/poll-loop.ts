@@ -30,7 +30,7 @@ const checkInEveryMs = 15_000;
 export class PollLoop {
   readonly #host: HostApi;
   readonly #source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
-  readonly #children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left'>;
+  readonly #children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
   readonly #tags: TagsApi;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
   readonly #supervisor: Supervisor;
@@ -50,7 +50,7 @@ export class PollLoop {
   constructor(parts: {
     readonly host: HostApi;
     readonly source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
-    readonly children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left'>;
+    readonly children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
     readonly tags: TagsApi;
     readonly registry: ReadonlyMap<string, TaskAdapter>;
     readonly supervisor: Supervisor;
@@ -188,7 +188,7 @@ export class PollLoop {
 
   /** Opens the first child of a task of this host that it may open by itself; true when one was started. */
   async #takeChild(here: HeldHere, signal: AbortSignal): Promise<boolean> {
-    for (const child of await this.#children.offers(here, signal)) {
+    for (const child of await this.#ownChildren(here, signal)) {
       const suited = await this.#suits(child, signal);
       if (typeof suited === 'string') this.#children.left(child.id, suited);
       else if (await this.#take(child, suited, signal)) {
@@ -205,9 +205,23 @@ export class PollLoop {
       if (this.#supervisor.has(offered.id)) continue;
       const suited = await this.#suits(offered, signal);
       if (typeof suited === 'string') await this.#refuse(offered, suited, signal);
-      else if (await this.#take(offered, suited, signal)) return true;
+      else if (await this.#take(offered, suited, signal)) {
+        this.#children.left(offered.id, 'it has assigned it to this host');
+        return true;
+      }
     }
     return false;
+  }
+
+  /** A hub that does not tell what waits there places all children itself: the round goes on. */
+  async #ownChildren(here: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
+    try {
+      return await this.#children.offers(here, signal);
+    } catch (error) {
+      if (isAboutTheHub(error) || signal.aborted) throw error;
+      this.#children.giveUp(`what waits on the hub cannot be told: ${describeError(error)}`);
+      return [];
+    }
   }
 
   /** The adapter that runs the task, or why this host does not take it. */

@@ -127,6 +127,7 @@ export async function setUpPollLoop({
     clock,
     supervisor,
     loop,
+    children,
     events,
     pace,
     space,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { runCacheCommand } from './cache-command.ts';
 import { runCompareCommand } from './compare-command.ts';
 import { checkConfig } from './config/check-config.ts';
-import { CommandLineError, parseDaemonArguments } from './config/command-line.ts';
+import { CommandLineError, parseDaemonArguments, parseDoctorArguments } from './config/command-line.ts';
 import { BuilderError } from './core/errors.ts';
 import { readHostTrust, trustAsHost } from './core/host-trust.ts';
 import { printableLines } from './core/printable.ts';
@@ -20,7 +20,7 @@ A Koji builder that runs every task in Podman containers.
 
 Commands:
   check-config   print what is wrong with the configuration, or what differs from the defaults
-  doctor         look at this host, its container engine and its hub, and say what to do
+  doctor         look at this host, its container engine and its hub, build a small package, and say what to do
   cache          show or trim what is kept for later builds: buildroots and packages
   compare        build again what another builder has built, and show what differs
   release        give back to the hub what a stopped daemon has left to its next start
@@ -31,6 +31,7 @@ Commands:
   help           print this; koji-adjutant --help lists the daemon's options
 
 check-config and doctor take the daemon's options: koji-adjutant doctor -c /etc/kojid/kojid.conf
+doctor --quick looks only, and builds nothing.
 
 Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong, 75 the daemon has drained and is to be
 started again, 78 the configuration has to be changed.
@@ -48,14 +49,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
       return checkConfig(parseDaemonArguments(argv, { name, description }), process.env, process.stdout);
     },
   ],
-  [
-    'doctor',
-    (argv) => {
-      const name = 'koji-adjutant doctor';
-      const description = 'Looks at this host, its container engine and its hub, and says what to do';
-      return runDoctorCommand(parseDaemonArguments(argv, { name, description }), process.env, process.stdout);
-    },
-  ],
+  ['doctor', (argv) => runDoctorCommand(parseDoctorArguments(argv), process.env, process.stdout)],
   ['cache', (argv) => runCacheCommand(argv, process.env, process.stdout)],
   ['compare', (argv) => runCompareCommand(argv, process.env, process.stdout)],
   ['release', (argv) => runReleaseCommand(argv, process.env)],

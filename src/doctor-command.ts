@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { containerLimits } from './buildroot-host.ts';
-import type { DaemonArguments } from './config/command-line.ts';
+import type { parseDoctorArguments } from './config/command-line.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
@@ -10,36 +10,37 @@ import { systemClock } from './core/clock.ts';
 import { readHostTrust } from './core/host-trust.ts';
 import { createLogger } from './core/logger.ts';
 import { defaultImage, machineArch } from './default-image.ts';
-import { type Finding, fail, formatFinding, ok, warn } from './doctor/finding.ts';
+import { closingWords, type Finding, fail, formatFinding, ok, warn } from './doctor/finding.ts';
 import { runDoctor } from './doctor/run-doctor.ts';
 import { reachEngine } from './engine.ts';
 import { hubConnection } from './hub-connection.ts';
 import { taskMethods } from './tasks/registry.ts';
+import { openTrialArea } from './trial-area.ts';
+
+type DoctorArguments = ReturnType<typeof parseDoctorArguments>;
 
 /**
  * `koji-adjutant doctor`: prints a line for each thing the daemon needs. Resolves with the exit code: 0, or 1
  * when something is a FAIL. May be run while the daemon runs.
  */
 export async function runDoctorCommand(
-  args: DaemonArguments,
+  args: DoctorArguments,
   env: NodeJS.ProcessEnv,
   out: { write(text: string): unknown },
 ): Promise<number> {
-  let failures = 0;
+  const found: Finding[] = [];
   const print = (finding: Finding): void => {
-    if (finding.level === 'FAIL') failures += 1;
+    found.push(finding);
     out.write(`${formatFinding(finding)}\n`);
   };
   const config = load(args, env, print);
-  if (config !== null) await examine(config, env, print);
-  out.write(
-    failures === 0 ? 'This host can build.\n' : `${failures} of these have to be mended; see FAIL above.\n`,
-  );
-  return failures === 0 ? 0 : 1;
+  if (config !== null) await examine(config, args.quick, env, print);
+  out.write(`${closingWords(found, args.quick)}\n`);
+  return found.some(({ level }) => level === 'FAIL') ? 1 : 0;
 }
 
 function load(
-  args: DaemonArguments,
+  args: DoctorArguments,
   env: NodeJS.ProcessEnv,
   print: (finding: Finding) => void,
 ): Config | null {
@@ -58,6 +59,7 @@ function load(
 
 async function examine(
   config: Config,
+  quick: boolean,
   env: NodeJS.ProcessEnv,
   print: (finding: Finding) => void,
 ): Promise<void> {
@@ -82,6 +84,9 @@ async function examine(
         limits: await containerLimits(config),
         trust: await readHostTrust(env),
         connectEngine: async (signal) => reachEngine(config, places, env, clock, log, signal),
+        quick,
+        umask: process.umask(),
+        openTrial: (signal) => openTrialArea(config, env, signal),
         connectHub: async () => {
           const { transport, auth, expectedUser } = await hubConnection(config);
           return { transport, auth, expectedUser, clock, log };

@@ -29,7 +29,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['builder', [...middle, 'tasks', 'tasks/registry.ts']],
   ['monitoring', ['core', 'cache', 'builder']],
   ['devhub', ['core', 'hub/xmlrpc', 'hub/schema.ts', 'hub/faults.ts', 'rpm']],
-  ['doctor', [...lower, 'buildroot']],
+  ['doctor', [...lower, 'buildroot', 'local-build', 'rebuild']],
   ['local-build', [...lower, 'journal', 'logs', 'policy', 'buildroot']],
   ['compare', [...lower, 'logs', 'policy', 'buildroot', 'local-build']],
   ['demo', ['core', 'devhub', 'hub/faults.ts']],

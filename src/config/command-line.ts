@@ -59,7 +59,7 @@ const valueFlags: readonly (readonly [flag: string, value: string, key: keyof Ko
 const integerKeys: ReadonlySet<keyof KojidValues> = new Set(['maxjobs', 'minspace', 'sleeptime']);
 
 /** How the daemon's own command line introduces itself in its help. */
-const daemonProgram = {
+const daemonProgram: Program = {
   name: 'koji-adjutant',
   description: "Koji builder daemon that runs every task in Podman containers; takes kojid's flags",
 };
@@ -71,8 +71,33 @@ const daemonProgram = {
  */
 export function parseDaemonArguments(
   argv: readonly string[],
-  program: { readonly name: string; readonly description: string } = daemonProgram,
+  program: Program = daemonProgram,
 ): DaemonArguments {
+  return parse(argv, program).daemon;
+}
+
+/** As `parseDaemonArguments`, for `doctor`, which has a flag of its own. */
+export function parseDoctorArguments(argv: readonly string[]): DaemonArguments & { readonly quick: boolean } {
+  const { daemon, isGiven } = parse(argv, {
+    name: 'koji-adjutant doctor',
+    description:
+      'Looks at this host, its container engine and its hub, builds a small package, and says what to do',
+    flags: [['--quick', 'look only, and build nothing: the answer is no proof then']],
+  });
+  return { ...daemon, quick: isGiven('quick') };
+}
+
+/** How a command that takes the daemon's flags introduces itself in its help, and what else it takes. */
+interface Program {
+  readonly name: string;
+  readonly description: string;
+  readonly flags?: readonly (readonly [flag: string, help: string])[];
+}
+
+function parse(
+  argv: readonly string[],
+  program: Program,
+): { readonly daemon: DaemonArguments; isGiven(name: string): boolean } {
   const overrides: Partial<Record<keyof KojidValues, Override>> = {};
   const command = daemonCommand(program, (key, override) => {
     overrides[key] = override;
@@ -91,7 +116,7 @@ export function parseDaemonArguments(
   const isGiven = (name: string): boolean => command.getOptionValue(name) === true;
   const configPath: unknown = command.getOptionValue('config');
   const adjutantPath: unknown = command.getOptionValue('adjutantConfig');
-  return {
+  const daemon = {
     ...(typeof configPath === 'string' ? { configPath } : {}),
     ...(typeof adjutantPath === 'string' ? { adjutantPath } : {}),
     foreground: isGiven('fg'),
@@ -105,10 +130,11 @@ export function parseDaemonArguments(
     single: isGiven('single'),
     overrides,
   };
+  return { daemon, isGiven };
 }
 
 function daemonCommand(
-  program: { readonly name: string; readonly description: string },
+  program: Program,
   override: (key: keyof KojidValues, override: Override) => void,
 ): Command {
   const command = new Command(program.name)
@@ -128,6 +154,7 @@ function daemonCommand(
     .option('--skip-main', 'log in and end')
     .option('--single', 'take one task and end after it')
     .addOption(new Option('--debug-mock').hideHelp());
+  for (const [flag, help] of program.flags ?? []) command.option(flag, help);
   for (const [flags, value, key, help] of valueFlags) {
     const option = new Option(`${flags} <${value}>`, help);
     const flag = option.long ?? flags;

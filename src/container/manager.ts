@@ -142,6 +142,10 @@ export interface BackendInfo {
     readonly runtime: string | null;
     /** Whether layers go through FUSE instead of the kernel's own overlay. */
     readonly fuse: boolean | null;
+    /** The file system below the images (`extfs`, `xfs`), and whether its directories tell the types of files (`d_type`). */
+    readonly storageOn: { readonly fileSystem: string | null; readonly hasFileTypes: boolean | null };
+    /** Controllers of cgroups that limits need and that the engine has not. */
+    readonly missingControllers: readonly string[];
     /** Directory with the state of running containers and their throw-away layers, on this host. */
     readonly runPath: string | null;
     /** How many more containers there can be. */

@@ -12,7 +12,14 @@ import {
 } from './engine.ts';
 import { parseInspection, trialLimits } from './trial.ts';
 
-const details: BackendInfo['details'] = { runtime: 'crun', fuse: false, runPath: '/run/c', freeLocks: 2000 };
+const details: BackendInfo['details'] = {
+  runtime: 'crun',
+  fuse: false,
+  storageOn: { fileSystem: 'extfs', hasFileTypes: true },
+  missingControllers: [],
+  runPath: '/run/c',
+  freeLocks: 2000,
+};
 const podman: BackendInfo = {
   name: 'podman',
   version: '5.4.0',
@@ -38,9 +45,33 @@ describe('judgeStorage', () => {
   it.each([
     ['overlay', false, 'ok'],
     ['overlay', true, 'warn'],
-    ['vfs', false, 'warn'],
+    ['vfs', false, 'FAIL'],
   ])('takes %s with FUSE=%s for %s', (storageDriver, fuse, level) => {
     expect(judgeStorage({ ...podman, storageDriver, details: { ...details, fuse } }).level).toBe(level);
+  });
+});
+
+describe('judgeStorage, of what lies below the images', () => {
+  const on = (fileSystem: string | null, hasFileTypes: boolean | null) =>
+    judgeStorage({ ...podman, details: { ...details, storageOn: { fileSystem, hasFileTypes } } });
+
+  it('names a file system that keeps what it is given', () => {
+    expect(on('xfs', true)).toMatchObject({ level: 'ok', found: 'overlay on xfs' });
+    expect(on(null, null)).toMatchObject({ level: 'ok', found: 'overlay' });
+    expect(on('<unknown>', true).level).toBe('ok');
+  });
+
+  it('fails without d_type, and on a file system of another machine', () => {
+    expect(on('xfs', false)).toMatchObject({
+      level: 'FAIL',
+      found: 'overlay on xfs without d_type',
+      remedy: expect.stringMatching(/^\/var\/lib\/c needs .*ftype=1/),
+    });
+    expect(on('nfs', true)).toMatchObject({
+      level: 'FAIL',
+      found: 'overlay on nfs',
+      remedy: expect.stringMatching(/move graphroot in storage.conf\(5\) to ext4/),
+    });
   });
 });
 
@@ -73,11 +104,24 @@ describe('judgeLimits', () => {
 
   it.each([
     ['v1', /unified_cgroup_hierarchy/],
-    ['v2', /Delegate=/],
+    ['v2', /Delegate=cpu cpuset io memory pids.*user@\.service\.d\/delegate\.conf/],
   ] as const)('says what helps where cgroup %s limits are ignored', (cgroupVersion, remedy) => {
     const finding = judgeLimits({ ...podman, cgroupVersion, limitsEnforced: false }, trialLimits, null);
 
     expect(finding).toMatchObject({ level: 'warn', remedy: expect.stringMatching(remedy) });
+  });
+
+  it('names the controllers that were not delegated', () => {
+    const info = {
+      ...podman,
+      limitsEnforced: false,
+      details: { ...details, missingControllers: ['memory', 'cpu'] },
+    };
+
+    expect(judgeLimits(info, trialLimits, null).found).toBe(
+      'cgroup v2 without memory, cpu: the engine accepts them and ignores them',
+    );
+    expect(judgeLimits({ ...info, rootless: false }, trialLimits, null).remedy).toContain('Delegate=yes');
   });
 });
 

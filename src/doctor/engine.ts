@@ -22,23 +22,42 @@ export function judgeEngine(info: BackendInfo, { socketPath, kind }: ReachedEngi
   );
 }
 
-export function judgeStorage({ storageDriver, details }: BackendInfo): Finding {
+/** Podman's names of file systems that overlay cannot write its layers to; what it does not name the trial build finds out. */
+const foreignFileSystems = new Set(['nfs', 'smb', 'cifs', 'ecryptfs', 'aufs']);
+
+export function judgeStorage({ storageDriver, storagePath, details }: BackendInfo): Finding {
   const what = 'storage driver';
+  const { fuse, storageOn: on } = details;
   if (storageDriver !== 'overlay') {
-    return warn(
+    return fail(
       what,
-      storageDriver,
-      'every container copies its whole image: set driver = "overlay" in storage.conf',
+      `${storageDriver}, which copies the whole root for every container of a build`,
+      'set driver = "overlay" in storage.conf(5) and run scripts/setup.sh again: it makes the image anew in the new storage',
     );
   }
-  if (details.fuse === true) {
+  const place = storagePath === null ? 'the graph root' : storagePath;
+  if (on.hasFileTypes === false) {
+    return fail(
+      what,
+      `overlay on ${on.fileSystem ?? 'a file system'} without d_type`,
+      `${place} needs a file system that tells the types of files: make it anew (mkfs.xfs -n ftype=1), or move graphroot in storage.conf(5) to ext4`,
+    );
+  }
+  if (on.fileSystem !== null && foreignFileSystems.has(on.fileSystem)) {
+    return fail(
+      what,
+      `overlay on ${on.fileSystem}`,
+      `${place} needs a local file system that keeps owners, modes and extended attributes: move graphroot in storage.conf(5) to ext4, xfs or btrfs`,
+    );
+  }
+  if (fuse === true) {
     return warn(
       what,
       'overlay through FUSE',
       'remove mount_program from storage.conf: kernels since 5.13 need none',
     );
   }
-  return ok(what, 'overlay');
+  return ok(what, on.fileSystem === null ? 'overlay' : `overlay on ${on.fileSystem}`);
 }
 
 /** `seen`: the limits that hold inside a container that asked for them; null when none could run. */
@@ -46,14 +65,13 @@ export function judgeLimits(info: BackendInfo, asked: SeenLimits, seen: SeenLimi
   const what = 'limits of containers';
   const version = `cgroup ${info.cgroupVersion}`;
   if (!info.limitsEnforced) {
-    const remedy =
-      info.rootless && info.cgroupVersion === 'v1'
-        ? 'boot with systemd.unified_cgroup_hierarchy=1, or run the engine as root'
-        : 'delegate the controllers memory, pids and cpu to the engine (Delegate= of its service)';
+    const { missingControllers: missing } = info.details;
+    const without =
+      info.cgroupVersion === 'v1' || missing.length === 0 ? '' : ` without ${missing.join(', ')}`;
     return warn(
       what,
-      `${version}: the engine accepts them and ignores them`,
-      `a build can take all of this host: ${remedy}`,
+      `${version}${without}: the engine accepts them and ignores them`,
+      `a build can take all of this host: ${limitsRemedy(info)}`,
     );
   }
   if (seen === null) return ok(what, `${version}: the engine says that it enforces them`);
@@ -65,6 +83,15 @@ export function judgeLimits(info: BackendInfo, asked: SeenLimits, seen: SeenLimi
     `${version}: a container had ${shown}`,
     'see cgroup_manager and runtime in containers.conf(5)',
   );
+}
+
+/** How cgroups are given to an engine that has not all controllers. */
+function limitsRemedy({ rootless, cgroupVersion }: BackendInfo): string {
+  if (rootless && cgroupVersion === 'v1')
+    return 'boot with systemd.unified_cgroup_hierarchy=1, or run the engine as root';
+  return rootless
+    ? 'write "[Service]" and "Delegate=cpu cpuset io memory pids" into /etc/systemd/system/user@.service.d/delegate.conf, run "systemctl daemon-reload", and start the user\'s session and the engine again'
+    : 'write "[Service]" and "Delegate=yes" into /etc/systemd/system/UNIT.d/delegate.conf for the UNIT that runs the engine, run "systemctl daemon-reload", and start it again; in a container of its own it needs the controllers of that one';
 }
 
 /** What containers are filtered with: the engine's own profile, extended for builds, or as it is. */

@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { formatAcceptRules, patternsWithoutMethod } from '../config/accept-rules.ts';
 import type { Config } from '../config/schema.ts';
+import { ContainerError } from '../container/errors.ts';
+import type { BackendInfo, ContainerManager } from '../container/manager.ts';
 import type { ResourceLimits } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
 import type { HostTrust } from '../core/host-trust.ts';
@@ -9,6 +12,7 @@ import { checkEngineHost, checkPlaces, isDirectory } from './check-machine.ts';
 import { judgeTrust } from './check-trust.ts';
 import { type Finding, fail } from './finding.ts';
 import { judgeAccept, judgeNode } from './machine.ts';
+import { runTrialBuild, type TrialArea } from './trial-build/run-trial-build.ts';
 
 export interface DoctorParts {
   readonly config: Config;
@@ -23,12 +27,18 @@ export interface DoctorParts {
   /** What each container gets. */
   readonly limits: ResourceLimits;
   readonly trust: HostTrust;
+  /** Look only, and build nothing. */
+  readonly quick: boolean;
+  readonly umask: number;
   connectEngine(signal: AbortSignal): Promise<EngineUnderTest>;
+  openTrial(signal: AbortSignal): Promise<TrialArea>;
   connectHub(): Promise<HubUnderTest>;
 }
 
 /** Longest time for one group of checks. */
 const groupTimeoutMs = 120_000;
+/** The trial build takes some ten seconds, and on an emulated machine minutes. */
+const trialTimeoutMs = 900_000;
 
 /**
  * All checks of this host with a configuration that could be loaded, one finding after another. What
@@ -39,8 +49,8 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
   const { config, user, arch } = parts;
   const { topdir, topurl, minspace } = config.kojid;
   const minSpaceBytes = minspace * 2 ** 20;
-  const group = (what: string, checks: (limit: AbortSignal) => AsyncGenerator<Finding>) =>
-    untilItFails(what, signal, checks);
+  const group = (what: string, checks: (limit: AbortSignal) => AsyncGenerator<Finding>, timeoutMs?: number) =>
+    untilItFails(what, signal, checks, timeoutMs);
 
   yield judgeNode(parts.nodeVersion);
   const { accept } = config.adjutant;
@@ -52,13 +62,25 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
   yield* group('directories', () =>
     checkPlaces({ workDir: config.adjutant.state_dir, topDir: topdir, minSpaceBytes }),
   );
-  yield* group('container engine', async function* (limit) {
+  const seen: { containers?: ContainerManager; info?: BackendInfo } = {};
+  let isSound = true;
+  const engineChecks = group('container engine', async function* (limit) {
     const engine = await parts.connectEngine(limit);
     const info = await engine.containers.probe(limit);
+    Object.assign(seen, { containers: engine.containers, info });
     const image = { name: parts.image, pull: config.adjutant.image_pull_policy, limits: parts.limits };
     yield* checkEngine(engine, info, image, arch, limit);
     yield* checkEngineHost(info, user, minSpaceBytes);
   });
+  for await (const finding of engineChecks) {
+    if (finding.level === 'FAIL') isSound = false;
+    yield finding;
+  }
+  const { containers, info } = seen;
+  if (!parts.quick && isSound && containers !== undefined && info !== undefined) {
+    const trial = (limit: AbortSignal) => tryBuild(parts, containers, info, limit);
+    yield* group('trial build', trial, trialTimeoutMs);
+  }
   yield* judgeTrust(parts.trust);
   yield* group('hub', async function* (limit) {
     const hub = await parts.connectHub();
@@ -67,14 +89,42 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
   yield* group('topurl', (limit) => checkTopUrls(topurl, limit));
 }
 
+/** Nothing where the image is not here yet, which another finding has said. */
+async function* tryBuild(
+  { image, arch, umask, openTrial }: DoctorParts,
+  containers: ContainerManager,
+  info: BackendInfo,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
+  const digest = await digestOf(image, containers, signal);
+  if (digest === null) return;
+  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  const order = { info, image: { name: image, digest }, arch, umask, bootId };
+  yield* runTrialBuild(openTrial, order, signal);
+}
+
+async function digestOf(
+  image: string,
+  containers: ContainerManager,
+  signal: AbortSignal,
+): Promise<string | null> {
+  try {
+    return (await containers.ensureImage(image, 'never', signal)).digest;
+  } catch (error) {
+    if (error instanceof ContainerError && error.code === 'image-missing') return null;
+    throw error;
+  }
+}
+
 /** A group of checks whose own failure is its last finding. */
 async function* untilItFails(
   what: string,
   signal: AbortSignal,
   checks: (limit: AbortSignal) => AsyncGenerator<Finding>,
+  timeoutMs = groupTimeoutMs,
 ): AsyncGenerator<Finding> {
   try {
-    yield* checks(AbortSignal.any([signal, AbortSignal.timeout(groupTimeoutMs)]));
+    yield* checks(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
   } catch (error) {
     signal.throwIfAborted();
     yield fail(what, describeError(error), null);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { FakeEngine } from '../support/fake-engine.ts';
 import { FakeHub, fault } from '../support/fake-hub.ts';
 import { keytab, keytabEntry } from '../support/keytab-bytes.ts';
+import { toSourceRpm } from '../support/source-rpm.ts';
 
 const cli = join(import.meta.dirname, '../../src/cli.ts');
 const present = 'localhost/present:1';
@@ -102,7 +103,7 @@ describe('the daemon', () => {
       {},
       { CONTAINER_HOST: 'tcp://x:1' },
       78,
-      /CONTAINER_HOST names "tcp:\/\/x:1"/,
+      /CONTAINER_HOST names "tcp:\/\/x:1", which is no unix socket: .* podman has to run here/,
     ],
     [
       'a method to accept that there is not',
@@ -134,6 +135,29 @@ describe('the daemon', () => {
     ],
   ])('says in one line what is wrong with %s', async (_what, change, env, code, message) => {
     expectOneLine(await start(change, env), code, message);
+  });
+
+  it('says in one line that the engine is older than supported, as rebuild and doctor do', async () => {
+    const old = join(dir, 'old.sock');
+    await using _engine = await FakeEngine.listen(old, [present], '', '3.4.4');
+    const env = { CONTAINER_HOST: `unix://${old}` };
+    const said =
+      /podman 3\.4\.4 on \S+old\.sock is older than 4\.3, the oldest that is supported: update podman/;
+
+    expectOneLine(await start({}, env), 78, said);
+
+    const source = join(dir, 'x.src.rpm');
+    await writeFile(source, toSourceRpm());
+    await mkdir(join(dir, 'repo/repodata'), { recursive: true });
+    const here = ['--packages', 'bash', '--cache-dir', join(dir, 'cache')];
+    const rebuilt = await run(['rebuild', source, '--repo', join(dir, 'repo'), ...here], env);
+    expect(rebuilt.output).toMatch(said);
+    expect(rebuilt.code).toBe(78);
+
+    const doctor = await run(['doctor', '-c', await config()], env);
+    expect(doctor.output).toMatch(new RegExp(`FAIL  container engine: ${said.source}`));
+    expect(doctor.output).not.toContain('This host can build');
+    expect(doctor.code).toBe(1);
   });
 
   it('says in one line that the password is wrong', async () => {

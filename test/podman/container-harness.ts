@@ -36,6 +36,14 @@ export function podmanMissing(): string | undefined {
   return undefined;
 }
 
+/** What is not as usual in a private Podman. */
+export interface EngineChange {
+  readonly runtime?: { readonly name: string; readonly path: string };
+  readonly driver?: 'overlay' | 'vfs';
+  /** The graph root of another engine, whose images this one has, too. */
+  readonly imageStore?: string;
+}
+
 /** A private Podman with storage of its own in a temporary directory, and an image with busybox in it. */
 export class PodmanHarness implements ContractBackend {
   readonly image = image;
@@ -45,11 +53,11 @@ export class PodmanHarness implements ContractBackend {
   readonly engine: Engine;
   #names = 0;
 
-  static async open(registry?: string): Promise<PodmanHarness> {
+  static async open(registry?: string, change: EngineChange = {}): Promise<PodmanHarness> {
     const dir = await mkdtemp(join(tmpdir(), 'koji-adjutant-podman-'));
     for (const name of ['home', 'run', 'work', 'koji', 'logs']) await mkdir(join(dir, name), { mode: 0o700 });
-    await writeFile(join(dir, 'containers.conf'), containersConf());
-    await writeFile(join(dir, 'storage.conf'), storageConf(dir));
+    await writeFile(join(dir, 'containers.conf'), containersConf(change));
+    await writeFile(join(dir, 'storage.conf'), storageConf(dir, change));
     await writeFile(join(dir, 'registries.conf'), registriesConf(registry));
     const harness = new PodmanHarness(dir);
     await ensureService(harness.service, never);
@@ -220,8 +228,9 @@ function canReadHere(user: string): boolean {
   }
 }
 
-function containersConf(): string {
+function containersConf({ runtime }: EngineChange): string {
   const isUnified = existsSync('/sys/fs/cgroup/cgroup.controllers');
+  const chosen = isUnified ? '' : 'runtime = "runc"';
   return `
 [containers]
 default_ulimits = ["nofile=16384:16384", "nproc=20000:20000"]
@@ -230,16 +239,17 @@ log_size_max = 8192
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 exit_command_delay = 3
-${isUnified ? '' : 'runtime = "runc"'}
+${runtime === undefined ? chosen : `runtime = "${runtime.name}"\n[engine.runtimes]\n${runtime.name} = ["${runtime.path}"]`}
 `;
 }
 
-function storageConf(dir: string): string {
+function storageConf(dir: string, { driver = 'overlay', imageStore }: EngineChange): string {
   return `
 [storage]
-driver = "overlay"
+driver = "${driver}"
 graphroot = "${join(dir, 'storage')}"
 runroot = "${join(dir, 'storage-run')}"
+${imageStore === undefined ? '' : `[storage.options]\nadditionalimagestores = ["${imageStore}"]`}
 `;
 }
 

@@ -15,7 +15,7 @@ const info = {
 
 /**
  * As much of podman's service as a daemon asks for while it starts, on a unix socket: images are there, or
- * their pull ends with `pullProblem`.
+ * their pull ends with `pullProblem`. It says that it is podman of this `version`.
  */
 export class FakeEngine implements AsyncDisposable {
   readonly #server: http.Server;
@@ -28,6 +28,7 @@ export class FakeEngine implements AsyncDisposable {
     socketPath: string,
     images: readonly string[],
     pullProblem = 'manifest unknown',
+    version = '5.4.0',
   ): Promise<FakeEngine> {
     const server = http.createServer((request, response) => {
       request.resume();
@@ -36,7 +37,7 @@ export class FakeEngine implements AsyncDisposable {
       const answer = (status: number, body: object): void => {
         response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
       };
-      if (pathname === '/_ping') response.end('OK');
+      if (pathname === '/_ping') response.writeHead(200, { 'Libpod-Api-Version': version }).end('OK');
       else if (pathname.endsWith('/libpod/info')) answer(200, info);
       else if (image !== undefined && images.includes(image)) {
         answer(200, { Id: 'a1', Digest: 'sha256:a1', Architecture: 'amd64' });

@@ -17,7 +17,10 @@ export class PodmanStub implements AsyncDisposable {
     const server = http.createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://podman');
       const body = answer(pathname, storageDir);
-      response.writeHead(body === undefined ? 500 : 200, { 'Content-Type': 'application/json' });
+      response.writeHead(body === undefined ? 500 : 200, {
+        'Content-Type': 'application/json',
+        'Libpod-Api-Version': '5.0.0',
+      });
       response.end(body ?? JSON.stringify({ message: `${pathname} is not part of the stub` }));
     });
     server.listen(socketPath);

@@ -65,7 +65,14 @@ export class FakeManager implements ContainerManager {
       cgroupVersion: 'v2',
       limitsEnforced: true,
       storagePath: null,
-      details: { runtime: null, fuse: null, runPath: null, freeLocks: null },
+      details: {
+        runtime: null,
+        fuse: null,
+        storageOn: { fileSystem: null, hasFileTypes: null },
+        missingControllers: [],
+        runPath: null,
+        freeLocks: null,
+      },
     };
   }
 

@@ -22,6 +22,7 @@ export const Info = z.object({
     graphRoot: z.string(),
     runRoot: z.string().nullish(),
     graphOptions: z.record(z.string(), z.unknown()).nullish(),
+    graphStatus: z.record(z.string(), z.string()).nullish(),
   }),
   version: z.object({ Version: z.string() }),
 });

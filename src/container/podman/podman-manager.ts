@@ -85,6 +85,7 @@ export class PodmanManager implements ContainerManager {
     this.#security.learn(host.security);
     const { rootless } = host.security;
     const controllers = host.cgroupControllers ?? [];
+    const missing = ['memory', 'pids', 'cpu'].filter((name) => !controllers.includes(name));
     const limitsEnforced =
       !(rootless && host.cgroupVersion === 'v1') &&
       ['memory', 'pids'].every((name) => controllers.includes(name));
@@ -99,6 +100,11 @@ export class PodmanManager implements ContainerManager {
       details: {
         runtime: host.ociRuntime?.name ?? null,
         fuse: 'overlay.mount_program' in (store.graphOptions ?? {}),
+        storageOn: {
+          fileSystem: store.graphStatus?.['Backing Filesystem'] ?? null,
+          hasFileTypes: toTruth(store.graphStatus?.['Supports d_type']),
+        },
+        missingControllers: missing,
         runPath: await existingPath(store.runRoot),
         freeLocks: host.freeLocks ?? null,
       },
@@ -339,6 +345,11 @@ export class PodmanManager implements ContainerManager {
 
 function hasRootAtHand({ results, root }: ContainerSpec): boolean {
   return results === true && root.kind !== 'overlay';
+}
+
+/** What podman says as a text; null when it says nothing. */
+function toTruth(text: string | undefined): boolean | null {
+  return text === undefined ? null : text === 'true';
 }
 
 /** The path if it is on this host and may be looked at. */

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import { ContainerError } from '../errors.ts';
 import { Engine } from './engine.ts';
+import { checkEngineVersion } from './engine-version.ts';
 
 export interface SocketSearch {
   /** The operator's own setting; if there is one, nothing else is tried. */
@@ -33,7 +34,7 @@ export function socketCandidates(search: SocketSearch): readonly SocketCandidate
 
 /**
  * The first socket that answers. Rejects with `runtime-down` and a message that names all that were
- * tried, and why not.
+ * tried, and why not, and with `bad-spec` when what answers is no podman that is supported.
  */
 export async function findSocket(search: SocketSearch, clock: Clock, signal: AbortSignal): Promise<string> {
   const failures: string[] = [];
@@ -43,22 +44,27 @@ export async function findSocket(search: SocketSearch, clock: Clock, signal: Abo
       return path;
     } catch (error) {
       signal.throwIfAborted();
+      if (!(error instanceof ContainerError) || error.code !== 'runtime-down') throw error;
       failures.push(`${path} (${origin}): ${describeError(error)}`);
     }
   }
   throw new ContainerError('runtime-down', `no podman service answers: ${failures.join('; ')}`);
 }
 
-/** Rejects with `runtime-down` unless a podman service answers on this socket within two seconds. */
+/**
+ * Rejects with `runtime-down` unless a podman service answers on this socket within two seconds, and with `bad-spec` when
+ * it is not supported.
+ */
 export async function ping(socketPath: string, clock: Clock, signal: AbortSignal): Promise<void> {
   const engine = new Engine({ socketPath, clock, timeoutMs: 2000, reconnectMs: 0 });
-  await engine.text({
+  const headers = await engine.head({
     what: `reach podman on ${socketPath}`,
     method: 'GET',
     path: '/_ping',
     ok: [200],
     signal,
   });
+  checkEngineVersion(headers, socketPath);
 }
 
 function toSocketPath(setting: string, origin: string): string {
@@ -66,7 +72,7 @@ function toSocketPath(setting: string, origin: string): string {
   if (!path.startsWith('/')) {
     throw new ContainerError(
       'bad-spec',
-      `${origin} names ${JSON.stringify(setting)}, which is no unix socket: use unix:///path/to/podman.sock`,
+      `${origin} names ${JSON.stringify(setting)}, which is no unix socket: containers get files of this host, so podman has to run here; use unix:///path/to/podman.sock`,
     );
   }
   return path;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CommandLineError, logLevelOf, parseDaemonArguments } from './command-line.ts';
+import { CommandLineError, logLevelOf, parseDaemonArguments, parseDoctorArguments } from './command-line.ts';
 import type { Config } from './schema.ts';
 
 function refusal(...argv: readonly string[]): CommandLineError {
@@ -145,5 +145,14 @@ describe('logLevelOf', () => {
     [true, true, 'ERROR', 'debug'],
   ] as const)('verbose %s, debug %s, log_level %s: %s', (verbose, debug, level, expected) => {
     expect(logLevelOf({ verbose, debug }, withLevel(level))).toBe(expected);
+  });
+});
+
+describe('parseDoctorArguments', () => {
+  it("takes the daemon's options and one of its own", () => {
+    expect(parseDoctorArguments(['-c', '/x.conf'])).toMatchObject({ configPath: '/x.conf', quick: false });
+    expect(parseDoctorArguments(['--quick', '-c', '/x.conf']).quick).toBe(true);
+    expect(() => parseDaemonArguments(['--quick'])).toThrow(CommandLineError);
+    expect(() => parseDoctorArguments(['--help'])).toThrow(/--quick/);
   });
 });

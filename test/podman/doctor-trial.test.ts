@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { snapshotAreaLabel, snapshotLabel } from '../../src/cache/snapshot-store.ts';
 import { Engine, libpod } from '../../src/container/podman/engine.ts';
 import { askInfo } from '../../src/container/podman/engine-info.ts';
 import { ListedImages } from '../../src/container/podman/engine-schema.ts';
+import { stopService } from '../../src/container/podman/service.ts';
+import { ping } from '../../src/container/podman/socket.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { type OrdinaryUser, ordinaryUser } from '../e2e/surroundings.ts';
 import { type EngineChange, PodmanHarness, podmanMissing } from './container-harness.ts';
@@ -150,6 +152,12 @@ describe.skipIf(noImage !== '')(`the trial build of the doctor${noImage}`, () =>
 const skipped = noImage !== '' ? noImage : missing === undefined ? '' : `: ${missing}`;
 
 describe.skipIf(skipped !== '')(`the trial build on a host on which builds fail${skipped}`, () => {
+  let engines: string;
+  beforeEach(async () => {
+    engines = await mkdtemp(join(tmpdir(), 'koji-adjutant-runtime-'));
+  });
+  afterEach(() => rm(engines, { recursive: true, force: true }));
+
   async function privateEngine(change: EngineChange = {}): Promise<PodmanHarness> {
     const engine = new Engine({ socketPath, clock: systemClock, timeoutMs: 60_000, reconnectMs: 0 });
     const { store } = await askInfo(engine, never);
@@ -168,15 +176,14 @@ describe.skipIf(skipped !== '')(`the trial build on a host on which builds fail$
 
   /** A runtime that is another one but for what a script does before. */
   async function runtime(before: string): Promise<NonNullable<EngineChange['runtime']>> {
-    const path = join(await mkdtemp(join(tmpdir(), 'koji-adjutant-runtime-')), 'odd');
+    const path = join(engines, 'odd');
     const real = '$(command -v runc || command -v crun)';
     await writeFile(path, `#!/bin/bash\n${before}\nexec "${real}" "$@"\n`, { mode: 0o755 });
     return { name: 'odd', path };
   }
 
   /** What crun does: it makes no directory for such a mount. */
-  const refusesMounts = `words="$*"
-if [[ $words == *" create "* ]]; then
+  const refusesMounts = `if [[ " $* " == *" create "* ]]; then
   for ((i = 1; i < $#; i++)); do [ "\${!i}" != --bundle ] || { j=$((i + 1)); bundle=\${!j}; }; done
   if grep -q '"/mnt/root/proc"' "$bundle/config.json"; then
     echo 'crun: invalid target mnt/root/proc: it must be mounted at the root' >&2
@@ -191,13 +198,13 @@ fi`;
     const { code, output, parts } = await doctor({ socket: harness.service.socketPath, image });
 
     expect(output).toMatch(/^ok +OCI runtime odd: ran \/bin\/true/m);
-    expect(parts, output).toMatchObject({ solve: undefined, install: 'FAIL', 'clean-up': 'ok' });
+    expect(parts, output).toEqual({ 'work area': 'ok', packages: 'ok', install: 'FAIL', 'clean-up': 'ok' });
     expect(output).toMatch(/install: .*must be mounted at the root.*the OCI runtime odd refuses a mount/);
     expect(code).toBe(1);
   });
 
   it('names the runtime that starts nothing', async () => {
-    const odd = await runtime('[[ "$*" != *" create "* ]] || { echo "no such luck" >&2; exit 1; }');
+    const odd = await runtime('[[ " $* " != *" create "* ]] || { echo "no such luck" >&2; exit 1; }');
     await using harness = await privateEngine({ runtime: odd });
 
     const { output, parts } = await doctor({ socket: harness.service.socketPath, image });
@@ -216,7 +223,7 @@ fi`;
 
     const { output, parts } = await doctor({ socket: harness.service.socketPath, image: crashing });
 
-    expect(parts, output).toMatchObject({ solve: 'FAIL', 'clean-up': 'ok' });
+    expect(parts, output).toEqual({ 'work area': 'ok', packages: 'ok', solve: 'FAIL', 'clean-up': 'ok' });
     expect(output).toMatch(/solve: solve @build \(status 139\).*the package manager of \S+ crashes/);
   });
 
@@ -229,6 +236,21 @@ fi`;
     expect(parts, output).toEqual(allOk);
     expect(output).toContain('a stand-in for rpmbuild, which the image has not, as uid 1000');
     expect(output).toContain('no useradd in the image');
+  });
+
+  it('says that the engine sees other files than this host', async () => {
+    await using harness = await privateEngine();
+    const { service } = harness;
+    await stopService(service);
+    const elsewhere = `mount --make-rprivate / && mount -t tmpfs none ${dir} && exec podman system service --time=0 unix://${service.socketPath}`;
+    const env = { ...service.env };
+    spawn('unshare', ['-m', 'sh', '-c', elsewhere], { env, stdio: 'ignore', detached: true }).unref();
+    await vi.waitFor(() => ping(service.socketPath, systemClock, never), { timeout: 60_000, interval: 100 });
+
+    const { output, parts } = await doctor({ socket: service.socketPath, image });
+
+    expect(parts, output).toEqual({ 'work area': 'FAIL', 'clean-up': 'ok' });
+    expect(output).toMatch(/work area: .*the engine has to run on this host and see its files/);
   });
 
   it('says that an engine which copies whole images will not do', async () => {

@@ -30,6 +30,7 @@ import { RootMounts } from './root-mounts.ts';
 import type { SeccompChoice } from './seccomp.ts';
 import { HostSecurity } from './security.ts';
 import { SelinuxLevels } from './selinux-levels.ts';
+import { createHint } from './start-hint.ts';
 import { type CreateContext, toCreateOptions, type Ulimits } from './to-create-options.ts';
 
 export interface PodmanManagerOptions {
@@ -313,7 +314,9 @@ export class PodmanManager implements ContainerManager {
     } catch (error) {
       if (error instanceof ContainerError && error.code === 'runtime-down')
         await this.#removeUnanswered(spec);
-      throw error;
+      if (!(error instanceof ContainerError)) throw error;
+      const hint = createHint(error.message);
+      throw hint === '' ? error : new ContainerError(error.code, `${error.message}${hint}`, { cause: error });
     }
   }
 

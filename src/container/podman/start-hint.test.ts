@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { startHint } from './start-hint.ts';
+import { createHint, startHint } from './start-hint.ts';
 
 it.each([
   ['container init was OOM-killed (memory limit too low?)', 100, 'memory limit'],
@@ -16,4 +16,15 @@ it.each([
   ['exec: "/bin/none": no such file or directory', 1],
 ])('says nothing about %s with %i processes', (message, pids) => {
   expect(startHint(message, { pids })).toBe('');
+});
+
+it.each([
+  'opening seccomp profile failed: open /work/seccomp.json: no such file or directory',
+  'statfs /work/tasks/1/in: no such file or directory',
+])('says where an engine has to run that answers: %s', (message) => {
+  expect(createHint(message)).toContain('has to run on this host and see its files');
+});
+
+it('says nothing of it about other things that are missing', () => {
+  expect(createHint('crun: exec: "/bin/none": no such file or directory')).toBe('');
 });

@@ -20,3 +20,13 @@ export function startHint(message: string, limits: Pick<ResourceLimits, 'pids'>)
     return `; it may need more than its limit of ${limits.pids} processes to start: raise it`;
   return '';
 }
+
+/**
+ * What to do about a container that cannot be made because the engine does not find a file that is here: it runs on another
+ * machine, or in a mount namespace of its own. Callers have looked that the sources of mounts exist.
+ */
+export function createHint(message: string): string {
+  return /(seccomp profile|statfs|stat) .*no such file or directory/i.test(message)
+    ? '; the engine has to run on this host and see its files: name its socket with podman_socket or CONTAINER_HOST'
+    : '';
+}

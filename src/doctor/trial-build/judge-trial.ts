@@ -1,4 +1,5 @@
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
+import { ContainerError } from '../../container/errors.ts';
 import type { BackendInfo } from '../../container/manager.ts';
 import { describeError } from '../../core/errors.ts';
 import type { BuildStep } from '../../local-build/build-locally.ts';
@@ -51,8 +52,17 @@ export interface TrialFailure {
 export function judgeFailure({ part, error, lines }: TrialFailure, host: TrialHost): Finding {
   const said = `${describeError(error)}\n${lines.join('\n')}`;
   const remedy = causes.find(({ parts, sign }) => parts.includes(part) && sign.test(said))?.remedy(host);
-  const reason = error instanceof BuildrootStepFailed ? describeStep(error) : describeError(error);
-  return { ...fail(trialName(part), reason, remedy ?? usual(part, host)), lines };
+  const reason = describeReason(error);
+  const usualRemedy = usual(part, host);
+  // The engine's error may have said it already.
+  const isSaid = reason.includes(usualRemedy);
+  return { ...fail(trialName(part), reason, isSaid ? null : (remedy ?? usualRemedy)), lines };
+}
+
+/** What the engine has said stands in its error whole, and in what caused that once more. */
+function describeReason(error: unknown): string {
+  if (error instanceof BuildrootStepFailed) return describeStep(error);
+  return error instanceof ContainerError ? error.message : describeError(error);
 }
 
 /** Without the log that the reader of a task would be sent to. */

@@ -113,13 +113,14 @@ class TrialBuild {
     const good = await source('good', goodScript);
     const first = await this.#build(good);
     const limits = await Promise.all(limitTrials.map((trial) => source(trial.limit, trial.script)));
-    const [second, ...tried] = await Promise.all([
-      this.#build({ ...good, name: 'again' }),
-      ...limitTrials.map((trial, index) => this.#tryLimit(trial, limits[index] ?? good)),
-    ]);
+    const again = this.#build({ ...good, name: 'again' });
+    const tried = limitTrials.map((trial, index) => this.#tryLimit(trial, limits[index] ?? good));
+    // None may be at work when the area is closed.
+    await Promise.allSettled([again, ...tried]);
+    const second = await again;
     const tools = { rpm: packed.rpm, hasRpmbuild, hasUseradd: !packed.lacks.includes('useradd') };
     yield* judgeBuilds(first, second, tools);
-    yield judgeLimitTrials(tried, this.#order.info);
+    yield judgeLimitTrials(await Promise.all(tried), this.#order.info);
   }
 
   /** Runs the script that packs the image's programs, and with it tries whether containers see the work area. */

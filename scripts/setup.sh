@@ -1,13 +1,14 @@
 #!/bin/bash
 # setup.sh - prepares a machine and this checkout; may be run again at any time and then does what is missing.
 #
-#   setup.sh [--quiet] [--with-demo-tools] [--with-test-tools] [--with-test-user] [--with-dnf4-image] [--with-dnf5-image]
+#   setup.sh [--quiet] [--checkout-only] [--with-demo-tools] [--with-test-tools] [--with-test-user] [--with-dnf4-image] [--with-dnf5-image]
 #     --quiet            print nothing but errors
 #     --with-demo-tools  also what the demo needs: rpmbuild, createrepo_c, gawk, a static busybox
 #     --with-test-tools  these and, where there is apt-get and root, what the tests of Kerberos need (they are skipped
 #                        without): curl, a KDC, Apache with mod_auth_gssapi; programs only, no service is set up
 #     --with-test-user   (root only) an ordinary user `kojiadj` with subordinate ids, with the bootstrap image in
 #                        its own storage, for tests of rootless Podman
+#     --checkout-only    node packages and the build, nothing else
 #     --with-dnf4-image  (Debian only) also a bootstrap image with the dnf 4 and rpm of Debian 13, for tests:
 #                        localhost/koji-adjutant-bootstrap:dnf4-<arch>
 #     --with-dnf5-image  (Debian only) also a bootstrap image with dnf 5, for tests: localhost/koji-adjutant-bootstrap:dnf5-<arch>,
@@ -19,16 +20,17 @@
 # packages and images lies in this checkout and in the state directory (scripts/environment.sh); nothing
 # is written into /etc or the user's own configuration, the test user's account aside.
 set -euo pipefail
-quiet=0 demo_tools=0 test_tools=0 test_user=0 dnf4_image=0 dnf5_image=0
+quiet=0 checkout_only=0 demo_tools=0 test_tools=0 test_user=0 dnf4_image=0 dnf5_image=0
 for option; do
   case $option in
     --quiet) quiet=1 ;;
+    --checkout-only) checkout_only=1 ;;
     --with-demo-tools) demo_tools=1 ;;
     --with-test-tools) demo_tools=1 test_tools=1 ;;
     --with-test-user) test_user=1 ;;
     --with-dnf4-image) dnf4_image=1 ;;
     --with-dnf5-image) dnf5_image=1 ;;
-    *) sed -n '2,20s/^# \?//p' "$0"; exit 2 ;;
+    *) sed -n '2,23s/^# \?//p' "$0"; exit 2 ;;
   esac
 done
 # shellcheck source=scripts/environment.sh
@@ -225,6 +227,11 @@ test_user() {
 copy_image() { podman_here save "$image" | "$@" load 9>&-; }
 
 system_packages
+if [ $checkout_only = 1 ]; then
+  node_packages
+  build
+  exit
+fi
 subordinate_ids
 # The two halves do not need each other.
 trap wait EXIT

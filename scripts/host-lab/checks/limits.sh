@@ -1,0 +1,3 @@
+. "$(dirname "$0")/lib.sh"
+engine
+limits rootful

@@ -122,7 +122,7 @@ export function openCache(
   const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;
   return {
     snapshots,
-    failed: new FailedRoots(containers, snapshots, {
+    failed: new FailedRoots(containers, {
       ...{ directory: place('failed'), lifetimeMs, clock, log },
     }),
     packages: new PackageCache(place('packages'), urls, clock),

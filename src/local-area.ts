@@ -139,7 +139,6 @@ async function tidy(
   users: AreaUsers,
   log: Logger,
 ): Promise<void> {
-  await cache.snapshots.idle();
   await cache.failed.idle();
   await removals.idle();
   const { living } = await users.others();

@@ -58,7 +58,7 @@ describe('Daemon: stop', () => {
   it('lets roots be kept that are on their way, when the hub has its tasks back already', async () => {
     const { hub, clock, environment, daemon, run } = await setUp();
     const keeping = Promise.withResolvers<void>();
-    environment.buildrootHost.cache.snapshots.idle = () => keeping.promise;
+    environment.buildrootHost.cache.failed.idle = () => keeping.promise;
     const code = run();
     await clock.asleep(250);
     let ended = false;
@@ -78,7 +78,7 @@ describe('Daemon: stop', () => {
 
   it('does not wait for them longer than shutdown_grace', async () => {
     const { hub, clock, environment, daemon, run, lines } = await setUp();
-    environment.buildrootHost.cache.snapshots.idle = () => Promise.withResolvers<void>().promise;
+    environment.buildrootHost.cache.failed.idle = () => Promise.withResolvers<void>().promise;
     const code = run();
     await clock.asleep(250);
 
@@ -88,7 +88,9 @@ describe('Daemon: stop', () => {
     await clock.advance(60_000);
 
     expect(await code).toBe(exitCode.stopped);
-    expect(lines.map(({ msg }) => msg)).toContain('prepared roots are not kept: the time is over');
+    expect(lines.map(({ msg }) => msg)).toContain(
+      'what went on without a task is not finished: the time is over',
+    );
   });
 
   it('takes no new work', async () => {

@@ -56,18 +56,19 @@ export class Housekeeping {
   }
 
   /**
-   * Waits for what goes on without a task: roots that are being kept would have to be made again, containers on their
-   * way out would be left over. `byMs` is an uptime of the clock; then it gives up.
+   * Waits for what goes on without a task: roots of failed builds that are being kept would be lost, containers on
+   * their way out left over. `byMs` is an uptime of the clock; then it gives up.
    */
   async finishBackground(byMs: number): Promise<void> {
     const { environment, log } = this.#parts;
     const { cache, removals } = environment.buildrootHost;
     const leftMs = Math.max(0, byMs - environment.clock.uptime());
-    await withDeadline(environment.clock, leftMs, 'keeping prepared roots', async () => {
-      await cache.snapshots.idle();
+    await withDeadline(environment.clock, leftMs, 'the end of what goes on without a task', async () => {
       await cache.failed.idle();
       await removals.idle();
-    }).catch((error: unknown) => log.warn({ err: error }, 'prepared roots are not kept: the time is over'));
+    }).catch((error: unknown) =>
+      log.warn({ err: error }, 'what went on without a task is not finished: the time is over'),
+    );
   }
 
   async #removeLeftOvers(isRunning: (taskId: number) => boolean, signal: AbortSignal): Promise<void> {

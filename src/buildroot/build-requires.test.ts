@@ -23,7 +23,9 @@ describe('TagRoot.addBuildRequires', () => {
       source: { generated: false, path: join(directory, 'in/source.src.rpm'), requirements: 'gcc 0 ' },
     });
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'gcc']);
-    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'disk-1', 'solve-2', 'root-2', 'install-2']);
+    expect(created()).toEqual([
+      ...['solve-1', 'root-1', 'install-1', 'root-2', 'solve-2', 'root-3', 'install-2'],
+    ]);
     expect(started()).not.toContain('source-1');
     const script = await readFile(join(directory, 'in/solve-2.sh'), 'utf8');
     expect(script).toContain('builddep /adjutant/in/requires-1.src.rpm');
@@ -37,7 +39,7 @@ describe('TagRoot.addBuildRequires', () => {
 
     await root.addBuildRequires(never);
 
-    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'disk-1', 'solve-2']);
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'root-2', 'solve-2']);
     expect(root.installed).toBe(installed);
   });
 
@@ -48,7 +50,7 @@ describe('TagRoot.addBuildRequires', () => {
     await root.addBuildRequires(never);
 
     expect(spec('solve-2')?.mounts.at(-1)).toMatchObject({
-      ...{ kind: 'root', container: 'fake-2', access: 'copy' },
+      ...{ kind: 'root', container: 'fake-4', access: 'copy' },
     });
     const [committed = ''] = containers.calls.filter((call) => call.startsWith('commit '));
     expect(spec('root-2')?.root).toEqual({ kind: 'image', image: committed.replace('commit ', '') });
@@ -68,7 +70,7 @@ describe('TagRoot.addBuildRequires', () => {
     await root.addBuildRequires(never);
 
     expect(root.installed.map(({ name }) => name)).toEqual(['bash']);
-    expect(created().slice(3)).toEqual(['disk-1', 'solve-2', 'root-2', 'install-2']);
+    expect(created().slice(3)).toEqual(['root-2', 'solve-2', 'root-3', 'install-2']);
     expect(JSON.parse(await readFile(join(directory, 'in/transaction-2.json'), 'utf8'))).toEqual([
       { action: 'remove', name: 'bash-minimal-1-1.x86_64', header: '00' },
     ]);
@@ -86,7 +88,7 @@ describe('TagRoot.addBuildRequires', () => {
     const ready = await root.addBuildRequires(never);
 
     expect(ready).toMatchObject({ remade: true, source: { generated: true } });
-    expect(created().slice(3)).toEqual(['disk-1', 'source-1', 'solve-2', 'source-2', 'solve-3']);
+    expect(created().slice(3)).toEqual(['source-1', 'root-2', 'solve-2', 'source-2', 'solve-3']);
     expect(await readFile(join(directory, 'in/source-2.sh'), 'utf8')).toContain('-br --target');
   });
 
@@ -147,7 +149,7 @@ describe('TagRoot.addRemadeRequires', () => {
       remade: true,
       source: { generated: false, path: join(directory, 'source-1/hello-1.0-1.src.rpm') },
     });
-    expect(created().slice(3)).toEqual(['disk-1', 'source-1', 'solve-2']);
+    expect(created().slice(3)).toEqual(['source-1', 'root-2', 'solve-2']);
     expect(started()).toEqual(['solve-1', 'install-1', 'source-1', 'solve-2']);
     expect(await readFile(join(directory, 'in/source-1.sh'), 'utf8')).toContain('-bs --target x86_64');
     expect(await readFile(join(directory, 'in/requires-1.src.rpm'))).toEqual(srpm('bash'));
@@ -187,7 +189,7 @@ describe('TagRoot.addRemadeRequires', () => {
 
   it('installs generated requirements until rpmbuild finds nothing missing', async () => {
     const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
-    const { directory, withSource, created, containers } = await openRootBench({
+    const { directory, withSource, created } = await openRootBench({
       solve: (attempt) => (attempt === 2 || attempt === 5 ? [] : [`p${attempt}`]),
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { ...list, code: 0 }],
     });
@@ -199,14 +201,11 @@ describe('TagRoot.addRemadeRequires', () => {
     expect(created().filter((name) => name.startsWith('source'))).toHaveLength(4);
     expect(created().filter((name) => name.startsWith('install'))).toHaveLength(3);
     expect(await readFile(join(directory, 'in/source-2.sh'), 'utf8')).toContain('-br --target');
-    expect(
-      containers.created.filter(({ name }) => name.includes('-disk-')).map(({ root: kind }) => kind),
-    ).toContainEqual(expect.objectContaining({ kind: 'empty' }));
   });
 
   it('runs %prep once, in a home that all steps share and the build gets', async () => {
     const list = { code: 11, srpms: { 'a-1-1.buildreqs.nosrc.rpm': srpm('x') } };
-    const { bench, directory, withSource, created, removed, spec } = await openRootBench({
+    const { bench, directory, withSource, removed, spec } = await openRootBench({
       solve: (attempt) => (attempt === 2 || attempt === 5 ? [] : [`p${attempt}`]),
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm(generated) } }, list, list, { ...list, code: 0 }],
       builds: [{ srpms: { 'a-1-1.src.rpm': 'written again' } }],
@@ -222,31 +221,30 @@ describe('TagRoot.addRemadeRequires', () => {
     expect(scripts.map((script) => /exec "\$0" (.*?) --target/.exec(script)?.[1])).toEqual([
       ...['-bs', '-br', '-br --noprep', '-br --noprep', '-ba --noprep'],
     ]);
-    expect(created().filter((name) => name.startsWith('disk'))).toEqual(['disk-1']);
-    const disk = `fake-${bench.containers.created.findIndex(({ owner }) => owner.phase === 'disk') + 1}`;
-    for (const name of steps) {
-      const lent = spec(name)?.mounts.flatMap((mount) => (mount.kind === 'root' ? [mount] : []));
-      expect(lent?.map(({ container, path, target }) => [container, path, target])).toEqual([
-        [disk, '/builddir', '/builddir'],
-        [disk, '/tmp', '/tmp'],
-        [disk, '/var-tmp', '/var/tmp'],
-      ]);
+    const names = bench.containers.created.map(({ owner }) => `${owner.phase}-${owner.attempt}`);
+    const id = (name: string) => `fake-${names.indexOf(name) + 1}`;
+    for (const [index, name] of steps.entries()) {
+      const before = steps[index - 1];
+      const root = spec(name)?.root;
+      expect(root).toMatchObject({ kind: 'image' });
+      expect(root).toEqual({ ...root, ...(before !== undefined && { layerOf: id(before) }) });
     }
-    expect(removed().at(-1)).toBe('disk-1');
+    await bench.removals.idle();
+    expect(removed()).toEqual(expect.arrayContaining(['source-1', 'source-2', 'source-3']));
   });
 
   it('leaves nothing of its steps to a build without generated requirements', async () => {
-    const { bench, directory, withSource, created, removed } = await openRootBench({
+    const { bench, directory, withSource, removed, spec } = await openRootBench({
       sources: [{ srpms: { 'a-1-1.src.rpm': srpm() } }],
     });
     const root = await withSource();
 
     const ready = await root.addRemadeRequires(never);
     await bench.removals.idle();
-    expect(removed()).toContain('disk-1');
+    expect(removed()).toContain('source-1');
     await root.build(ready, never);
 
-    expect(created()).toContain('disk-2');
+    expect(spec('build-1')?.root).not.toHaveProperty('layerOf');
     expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('"$rpm" -Uvh --nodeps');
   });
 

@@ -207,88 +207,55 @@ export function rootContainer(
   };
 }
 
-/** Never starts: it lends its disk to package code in a throw-away layer. */
-export function diskContainer(host: BuildrootHost, request: RootRequest, attempt: number): ContainerSpec {
-  const { uid, gid, home } = buildUser;
-  return {
-    ...packageContainer(host, request, 'disk', attempt),
-    root: {
-      kind: 'empty',
-      directories: [
-        { path: home, uid, gid, mode: 0o755 },
-        { path: '/tmp', uid: 0, gid: 0, mode: 0o1777 },
-        { path: '/var-tmp', uid: 0, gid: 0, mode: 0o1777 },
-      ],
-    },
-    command: ['/never-run'],
-    mounts: [],
-  };
-}
-
-/** Never starts: it holds a snapshot for as long as the root of a failed build is kept, and lends its root. */
-export function keptContainer(host: BuildrootHost, request: RootRequest, snapshot: string): ContainerSpec {
-  return {
-    ...packageContainer(host, request, 'kept', 1),
-    root: { kind: 'image', image: snapshot },
-    command: ['/never-run'],
-    mounts: [],
-  };
-}
-
 /**
- * As sealed as the code that has failed in it, for somebody who looks: a throw-away layer on a root, with home and
- * temporary files as that has left them. Its name, owner and command are made when somebody comes.
- */
-export function shellContainer(
-  host: BuildrootHost,
-  request: RootRequest,
-  root: { readonly base: ContainerId; readonly disk: ContainerId },
-): ContainerSpec {
-  const spec = codeContainer(host, request, { phase: 'shell', attempt: 1 }, { kind: 'overlay', ...root });
-  const { diskBytes: _disk, logBytes: _log, idleMs: _idle, ...limits } = spec.limits;
-  // What is kept of a step has no directory of its task any more, and its own root is all of one piece.
-  const isWhole = root.base === root.disk;
-  const mounts = spec.mounts
-    .filter(({ kind }) => kind !== 'work')
-    .map((mount) => (isWhole && mount.kind === 'root' ? { ...mount, path: mount.target } : mount));
-  return { ...spec, limits, mounts, workdir: buildUser.home };
-}
-
-/**
- * Runs package code in a root of its own: a layer on a snapshot, or a throw-away layer on the root of a container
- * that is not running, with home and /tmp on the disk of another, since such a layer may lie in memory.
+ * Runs package code: in a layer of its own on a snapshot, or in the one that an earlier step of the package has left,
+ * `layerOf`, which may have run on a snapshot with fewer packages.
  */
 export function codeContainer(
   host: BuildrootHost,
   request: RootRequest,
   step: { readonly phase: string; readonly attempt: number },
-  root:
-    | { readonly kind: 'image'; readonly image: string }
-    | { readonly kind: 'overlay'; readonly base: ContainerId; readonly disk: ContainerId },
+  snapshot: string,
+  layerOf: ContainerId | null,
 ): ContainerSpec {
-  const plain = packageContainer(host, request, step.phase, step.attempt);
-  const spec = { ...plain, ...host.opened, limits: { ...plain.limits, ...host.codeLimits } };
-  const isTaken = (target: string) => spec.mounts.some((mount) => mount.target === target);
-  const command = ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`];
-  if (root.kind === 'image') return { ...spec, root, command, results: true };
-  const lent = (path: string, target: string): Mount => ({
-    kind: 'root',
-    container: root.disk,
-    path,
-    target,
-    access: 'write',
-  });
+  return {
+    ...sealedContainer(host, request, step.phase, step.attempt),
+    root: { kind: 'image', image: snapshot, ...(layerOf !== null && { layerOf }) },
+    command: ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`],
+    results: true,
+  };
+}
+
+/**
+ * As sealed as the code that has failed in the root of `failed`, for somebody who looks: home and temporary files are
+ * those that it has left and stay, the rest is thrown away. Its name, owner and command are made when somebody comes.
+ */
+export function shellContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  failed: ContainerId,
+): ContainerSpec {
+  const spec = sealedContainer(host, request, 'shell', 1);
+  const { diskBytes: _disk, logBytes: _log, idleMs: _idle, ...limits } = spec.limits;
+  // The task's directory is gone by then.
+  const mounts: readonly Mount[] = spec.mounts.filter(({ kind }) => kind !== 'work');
+  const lent = [buildUser.home, '/tmp', '/var/tmp']
+    .filter((path) => !mounts.some(({ target }) => target === path))
+    .map((path): Mount => ({ kind: 'root', container: failed, path, target: path, access: 'write' }));
   return {
     ...spec,
-    root: { kind: 'overlay', base: root.base },
-    command,
-    mounts: [
-      ...spec.mounts,
-      ...[lent(buildUser.home, buildUser.home), lent('/tmp', '/tmp'), lent('/var-tmp', '/var/tmp')].filter(
-        ({ target }) => !isTaken(target),
-      ),
-    ],
+    root: { kind: 'overlay', base: failed },
+    command: ['/bin/bash'],
+    limits,
+    mounts: [...mounts, ...lent],
+    workdir: buildUser.home,
   };
+}
+
+/** A container for package code, with all that the operator opens to it and limits. */
+function sealedContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  const plain = packageContainer(host, request, phase, attempt);
+  return { ...plain, ...host.opened, limits: { ...plain.limits, ...host.codeLimits } };
 }
 
 /** A container of the bootstrap image: root inside, no package code but scriptlets in a chroot. */

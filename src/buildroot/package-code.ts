@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { ContainerError } from '../container/errors.ts';
 import type { Container } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
-import { codeContainer, diskContainer, keptContainer, shellContainer } from './containers.ts';
+import { codeContainer, shellContainer } from './containers.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import { buildUser } from './mock-environment.ts';
 import type { PreparedRoot } from './prepared-root.ts';
@@ -19,99 +19,44 @@ export interface CodeStep {
   /** What does it again in a shell. */
   readonly repeat: string;
   readonly verdict: Verdict;
-  /** Home and /tmp, where other steps have left something that this one needs. */
-  readonly disk?: Container;
+  /** The step that it goes on after: it finds what that one has left in the root, and that one's container has it no more. */
+  readonly after?: ContainerId;
 }
 
-/** Runs code of a package, each time in a new layer on a prepared root, so that none sees what another left there. */
+/** Runs code of a package in layers on prepared roots, so that no other package sees what it has left there. */
 export class PackageCode {
   readonly #ground: RootGround;
-  readonly #atRest: (root: PreparedRoot, signal: AbortSignal) => Promise<ContainerId>;
-  /** Containers that hold nothing but home and temporary files. */
-  readonly #disksOf = new Set<Container>();
-  #disks = 0;
-  #nextDisk: Promise<Container> | null = null;
 
-  /** `atRest` gives a container that does not run and has that root. */
-  constructor(ground: RootGround, atRest: (root: PreparedRoot, signal: AbortSignal) => Promise<ContainerId>) {
+  constructor(ground: RootGround) {
     this.#ground = ground;
-    this.#atRest = atRest;
-  }
-
-  /** Begins to make what the next step needs besides a root that is no snapshot, while something else is waited for. */
-  expectStep(root: PreparedRoot, signal: AbortSignal): void {
-    if (root.layer.kind === 'snapshot') return;
-    this.#nextDisk ??= this.#makeDisk(signal);
-    // Whoever wants it hears of it.
-    this.#nextDisk.catch(() => undefined);
-  }
-
-  /** Home and /tmp for steps that build on each other. */
-  openDisk(signal: AbortSignal): Promise<Container> {
-    const disk = this.#nextDisk ?? this.#makeDisk(signal);
-    this.#nextDisk = null;
-    return disk;
-  }
-
-  async #makeDisk(signal: AbortSignal): Promise<Container> {
-    this.#disks += 1;
-    const { host, request } = this.#ground;
-    const disk = await this.#ground.create(diskContainer(host, request, this.#disks), signal);
-    this.#disksOf.add(disk);
-    return disk;
   }
 
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
   async run(root: PreparedRoot, step: CodeStep, signal: AbortSignal): Promise<RanCode> {
-    const { title, phase, attempt, script, verdict } = step;
+    const { title, phase, attempt, script, verdict, after = null } = step;
+    const { host, request } = this.#ground;
     await this.#ground.write(`in/${phase}-${attempt}.sh`, script);
-    const { container, disk } = await this.#containers(root, step, signal);
+    const spec = codeContainer(host, request, { phase, attempt }, root.image, after);
+    const container = await this.#ground.create(spec, signal);
     try {
       const code = await this.#ground.runPackageCode(title, container, verdict, signal);
-      return new RanCode(this.#ground, code, container, disk);
+      return new RanCode(this.#ground, code, container);
     } catch (error) {
-      if (error instanceof BuildrootStepFailed) await this.#keep(root, disk, step.repeat, error);
+      if (error instanceof BuildrootStepFailed) await this.#keep(container, step.repeat, error);
       throw error;
     }
   }
 
   /** Leaves what a failed step has made to those who keep it for people, where it is kept at all. */
-  async #keep(
-    root: PreparedRoot,
-    disk: Container,
-    repeat: string,
-    failure: BuildrootStepFailed,
-  ): Promise<void> {
+  async #keep(container: Container, repeat: string, failure: BuildrootStepFailed): Promise<void> {
     const { host, request, logs } = this.#ground;
     const { failed } = host.cache;
     if (failed.lifetimeMs === 0) return;
     const { taskId, buildrootId } = request;
-    this.#ground.release(disk);
-    failed.keep({
-      ...{ taskId, buildrootId, failure: failure.message, repeat, disk },
-      root: !this.#disksOf.has(disk)
-        ? { kind: 'disk' }
-        : { kind: 'snapshot', key: root.key, make: (image) => keptContainer(host, request, image) },
-      shell: (base) => shellContainer(host, request, { base, disk: disk.id }),
-    });
+    this.#ground.release(container);
+    const shell = shellContainer(host, request, container.id);
+    failed.keep({ taskId, buildrootId, failure: failure.message, repeat, container, shell });
     if (taskId !== 0) await logs.root.write(`${keptWords(taskId, host.hostname, failed.lifetimeMs)}\n`);
-  }
-
-  async #containers(
-    root: PreparedRoot,
-    { phase, attempt, disk: shared }: CodeStep,
-    signal: AbortSignal,
-  ): Promise<{ readonly container: Container; readonly disk: Container }> {
-    const { host, request } = this.#ground;
-    const step = { phase, attempt };
-    if (root.layer.kind === 'snapshot' && shared === undefined) {
-      const parts = { kind: 'image', image: root.layer.image } as const;
-      const container = await this.#ground.create(codeContainer(host, request, step, parts), signal);
-      return { container, disk: container };
-    }
-    const disk = shared ?? (await this.openDisk(signal));
-    const parts = { kind: 'overlay', base: await this.#atRest(root, signal), disk: disk.id } as const;
-    return { container: await this.#ground.create(codeContainer(host, request, step, parts), signal), disk };
   }
 }
 
@@ -126,28 +71,30 @@ export class RanCode {
   readonly code: number;
   readonly #ground: RootGround;
   readonly #container: Container;
-  readonly #disk: Container;
 
-  constructor(ground: RootGround, code: number, container: Container, disk: Container) {
+  constructor(ground: RootGround, code: number, container: Container) {
     this.#ground = ground;
     this.code = code;
     this.#container = container;
-    this.#disk = disk;
+  }
+
+  /** Has its layer, for a step that goes on from there. */
+  get container(): ContainerId {
+    return this.#container.id;
   }
 
   /** A tar stream of a directory below `%_topdir`; null when it is gone. */
   async copyOut(place: 'RPMS' | 'SRPMS', signal: AbortSignal): Promise<Readable | null> {
     try {
-      return await this.#disk.copyOut(`${buildUser.home}/build/${place}`, signal);
+      return await this.#container.copyOut(`${buildUser.home}/build/${place}`, signal);
     } catch (error) {
       if (error instanceof ContainerError && error.code === 'no-such-path') return null;
       throw error;
     }
   }
 
-  /** Begins to remove its container, and its disk unless others need that. */
-  letGo(disk: 'with its disk' | 'without its disk'): void {
+  /** Begins to remove its container. */
+  letGo(): void {
     this.#ground.letGo(this.#container);
-    if (disk === 'with its disk' && this.#disk !== this.#container) this.#ground.letGo(this.#disk);
   }
 }

@@ -1,5 +1,4 @@
 import { digestOf, type Solution } from '../cache/solution-memo.ts';
-import type { ContainerId } from '../container/spec.ts';
 import type { RootRequest } from './containers.ts';
 import type { InstalledPackage } from './installed-packages.ts';
 import { buildUser } from './mock-environment.ts';
@@ -13,10 +12,8 @@ export interface PreparedRoot {
   readonly key: string;
   /** What the root holds, as its own rpm database says. */
   readonly installed: readonly InstalledPackage[];
-  readonly layer:
-    | { readonly kind: 'snapshot'; readonly image: string }
-    /** Just made: it is being kept as a snapshot, and until that is there it is read where it was made. */
-    | { readonly kind: 'container'; readonly container: ContainerId };
+  /** Of its snapshot. */
+  readonly image: string;
 }
 
 /** Digest of a root: of what it is made from and how. Macros, vendor and environment come with the build. */

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { openHostBench, TextLogs } from '../../test/support/root-bench.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import { noHistory } from '../journal/history.ts';
-import { type BuildrootHost, diskContainer, type RootRequest } from './containers.ts';
+import { type BuildrootHost, type RootRequest, rootContainer } from './containers.ts';
 import { RootGround } from './root-ground.ts';
 
 const never = new AbortController().signal;
@@ -30,7 +30,7 @@ it('leaves no container behind that is still being made when the task ends', asy
     noHistory,
     cleanup,
   );
-  const spec = diskContainer(ground.host, { ...ground.request, network: 'none' }, 1);
+  const spec = rootContainer(ground.host, { ...ground.request, network: 'none' }, 1, null);
   const creating = ground.create({ ...spec, hostname: 'host' }, never);
 
   const ended = cleanup.disposeAsync();

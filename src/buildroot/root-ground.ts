@@ -48,7 +48,7 @@ export class RootGround {
   readonly history: History;
   readonly #cleanup: AsyncDisposableStack;
   readonly #gone = new Set<Container>();
-  /** Bootstrap containers that have ended. */
+  /** Containers whose work is done, and whose removal has time. */
   readonly #ended: Container[] = [];
   /** Containers that an earlier life of the task has made. */
   readonly #adopted = new WeakSet<Container>();
@@ -120,23 +120,10 @@ export class RootGround {
     this.#cleanup.use(needed);
   }
 
-  /**
-   * Creates a container whose root is kept as a snapshot: it is removed when both that is done and the task has
-   * ended, and the task waits for neither.
-   */
-  async createKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container> {
-    return this.#keepUntilKept(await this.#make(spec, signal), key);
-  }
-
-  /** As `createKept`, for one that an earlier life has made and filled; null when it is gone. */
-  async adoptKept(spec: ContainerSpec, key: string, signal: AbortSignal): Promise<Container | null> {
+  /** Takes over a container of an earlier life, as `create` would have made it; null when it is gone. */
+  async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
     const container = await this.host.containers.adopt(spec, signal);
-    return container === null ? null : this.#keepUntilKept(container, key);
-  }
-
-  #keepUntilKept(container: Container, key: string): Container {
-    const { cache, removals } = this.host;
-    this.#cleanup.defer(() => removals.add(container, cache.snapshots.settled(key)));
+    if (container !== null) this.#cleanup.use(container);
     return container;
   }
 
@@ -152,9 +139,17 @@ export class RootGround {
   }
 
   /**
-   * Runs a phase of the bootstrap image, with its output in root.log. Its container goes when package code runs, or with
-   * the task: until then the engine has more urgent things to do. Throws when it failed for want of room, which is no
-   * fault of package or repo, and `BuildrootStepFailed` when it has run into a limit. Gives the end of its output, too.
+   * Removes a container whose work is done when package code runs, or with the task: until then the engine has more
+   * urgent things to do.
+   */
+  letGoLater(container: Container): void {
+    this.#ended.push(container);
+  }
+
+  /**
+   * Runs a phase of the bootstrap image, with its output in root.log; its container is let go later. Throws when it
+   * failed for want of room, which is no fault of package or repo, and `BuildrootStepFailed` when it has run into a
+   * limit. Gives the end of its output, too.
    */
   async runBootstrap(
     title: string,
@@ -174,7 +169,7 @@ export class RootGround {
         const before = this.#goesOn(title, container, earlier);
         const timeoutMs = leftMs(limit.seconds, earlier, clock);
         // Also one that is stuck: it is not needed any more.
-        this.#ended.push(container);
+        this.letGoLater(container);
         return runPhase(container, tail, clock, signal, { ...before, timeoutMs, ...this.#watched(title) });
       },
     });

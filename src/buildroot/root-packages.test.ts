@@ -17,15 +17,17 @@ const repomd = (digest: string) =>
 const cached = (bench: HostBench, name: string) =>
   join(bench.directory, 'cache/packages', packagePath(solvedPackage(name).checksum));
 
-/** Holds commits of the host until they are let go, or made to fail. */
-function holdCommits({ containers }: HostBench) {
+/** Holds the next commit of the host until it is let go, or made to fail. */
+function holdCommit({ containers }: HostBench) {
   const gate = Promise.withResolvers<void>();
   // It may be told before anybody waits.
   gate.promise.catch(() => undefined);
   const commit = containers.commit.bind(containers);
   containers.commit = async (...call) => {
-    await gate.promise;
-    await commit(...call);
+    await gate.promise.finally(() => {
+      containers.commit = commit;
+    });
+    return commit(...call);
   };
   return gate;
 }
@@ -76,7 +78,6 @@ describe('a root with the same packages as one before', () => {
   it('is taken from the snapshot: nothing is solved or installed when repo and question are the same', async () => {
     const first = await openRootBench({ installed: () => ['bash', 'sed'] }, { repomd: repomd('a') });
     await first.prepare();
-    await first.bench.cache.snapshots.idle();
     const second = await openRootBench(
       { builds: [{ srpms: { 'a.src.rpm': '' } }] },
       { repomd: repomd('a'), on: first.bench },
@@ -98,7 +99,6 @@ describe('a root with the same packages as one before', () => {
   it('is taken from the snapshot, once solved, when the repo is another', async () => {
     const first = await openRootBench({}, { repomd: repomd('a') });
     await first.prepare();
-    await first.bench.cache.snapshots.idle();
     const second = await openRootBench({}, { repomd: repomd('b'), on: first.bench });
 
     await second.prepare();
@@ -109,7 +109,6 @@ describe('a root with the same packages as one before', () => {
   it('is solved each time when the repo cannot be told from others', async () => {
     const first = await openRootBench({});
     await first.prepare();
-    await first.bench.cache.snapshots.idle();
     const second = await openRootBench({}, { on: first.bench });
 
     await second.prepare();
@@ -120,7 +119,6 @@ describe('a root with the same packages as one before', () => {
   it('is made again from the packages of the cache when the snapshot is gone', async () => {
     const first = await openRootBench({}, { repomd: repomd('a') });
     await first.prepare();
-    await first.bench.cache.snapshots.idle();
     await first.cleanup.disposeAsync();
     const [{ key } = { key: '' }] = await first.bench.cache.snapshots.list(never);
     expect(await first.bench.cache.snapshots.forget(key)).toBe(true);
@@ -139,7 +137,6 @@ describe('a root with the same packages as one before', () => {
   ])('is another for another %s', async (_what, request) => {
     const first = await openRootBench({}, { repomd: repomd('a') });
     await first.prepare();
-    await first.bench.cache.snapshots.idle();
     const second = await openRootBench({}, { repomd: repomd('a'), on: first.bench, request });
 
     await second.prepare();
@@ -152,7 +149,6 @@ describe('a root with the same packages as one before', () => {
     const source = toSourceRpm({ requires: ['gcc'] });
     const first = await openRootBench(play, { repomd: repomd('a') });
     await (await first.withSource(source)).addBuildRequires(never);
-    await first.bench.cache.snapshots.idle();
     const second = await openRootBench({ solve: () => [] }, { repomd: repomd('a'), on: first.bench });
 
     await (await second.withSource(source)).addBuildRequires(never);
@@ -169,7 +165,6 @@ describe('a snapshot that a task builds on', () => {
   it('is not collected while the task runs', async () => {
     const { bench, cleanup, prepare } = await openRootBench({});
     await prepare();
-    await bench.cache.snapshots.idle();
     const [{ key } = { key: '' }] = await bench.cache.snapshots.list(never);
 
     expect(await bench.cache.snapshots.forget(key)).toBe(false);
@@ -180,7 +175,6 @@ describe('a snapshot that a task builds on', () => {
   it('is missed with a word that lets the task be tried again when somebody else removes it', async () => {
     const first = await openRootBench({});
     await first.prepare();
-    await first.bench.cache.snapshots.idle();
     await first.cleanup.disposeAsync();
     const second = await openRootBench({}, { on: first.bench });
     const root = await second.withSource();
@@ -220,15 +214,16 @@ describe('a root that another task is making', () => {
 
   it('is waited for until it is kept', async () => {
     const bench = await openHostBench();
-    const gate = holdCommits(bench);
+    const gate = holdCommit(bench);
     const first = await openRootBench({}, { on: bench });
     const second = await openRootBench({}, { on: bench });
-    await first.prepare();
+    const making = first.prepare();
+    await expect.poll(() => first.started()).toContain('install-1');
 
     const waiting = second.prepare();
     await expect.poll(() => second.logs.texts.root).toContain('waiting for it\n');
     gate.resolve();
-    await waiting;
+    await Promise.all([making, waiting]);
 
     expect(second.created()).toEqual(['solve-1']);
   });
@@ -259,16 +254,18 @@ describe('a root that another task is making', () => {
 
   it('is made here when it could not be kept', async () => {
     const bench = await openHostBench();
-    const gate = holdCommits(bench);
+    const gate = holdCommit(bench);
     const first = await openRootBench({}, { on: bench });
     const second = await openRootBench({}, { on: bench });
-    await first.prepare();
+    const making = failureOf(first.prepare());
+    await expect.poll(() => first.started()).toContain('install-1');
 
     const waiting = second.prepare();
     await expect.poll(() => second.logs.texts.root).toContain('waiting for it\n');
     gate.reject(new Error('no space left'));
     await waiting;
 
+    expect(await making).toMatchObject({ message: 'no space left' });
     expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1']);
   });
 
@@ -293,19 +290,27 @@ describe('a root that another task is making', () => {
 });
 
 describe('the container of a root that was just made', () => {
-  it('stays until the snapshot of it is there, also when its task has ended', async () => {
-    const bench = await openHostBench();
-    const gate = holdCommits(bench);
-    const { prepare, cleanup, removed } = await openRootBench({}, { on: bench });
-    await prepare();
-
-    await cleanup.disposeAsync();
-
+  it('goes when package code runs', async () => {
+    const { withSource, removed, bench } = await openRootBench({});
+    const root = await withSource();
     expect(removed()).not.toContain('root-1');
-    gate.resolve();
-    await bench.cache.snapshots.idle();
+
+    await root.rebuildSource(never).catch(() => undefined);
+    await bench.removals.idle();
+
     expect(removed()).toContain('root-1');
     expect(await bench.cache.snapshots.list(never)).toMatchObject([{ title: '@build, arch x86_64' }]);
+  });
+
+  it('goes with its task when it could not be kept', async () => {
+    const { prepare, cleanup, removed, bench } = await openRootBench({});
+    holdCommit(bench).reject(new Error('no space left'));
+
+    expect(await failureOf(prepare())).toMatchObject({ message: 'no space left' });
+    await cleanup.disposeAsync();
+
+    expect(removed()).toContain('root-1');
+    expect(await bench.cache.snapshots.list(never)).toEqual([]);
   });
 
   it('goes with its task when the installation has failed', async () => {
@@ -340,18 +345,6 @@ describe('the container of a root that was just made', () => {
 
     expect(await ended).toMatchObject({ status: 30 });
     expect(removed()).toContain('root-1');
-  });
-
-  it('cannot get more packages when its root could not be kept', async () => {
-    const { bench, withSource } = await openRootBench({ solve: (attempt) => [`p${attempt}`] });
-    const gate = holdCommits(bench);
-    const root = await withSource(toSourceRpm({ requires: ['gcc'] }));
-    gate.reject(new Error('no space left'));
-
-    expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
-      status: 30,
-      step: expect.stringContaining('keeping the prepared root'),
-    });
   });
 });
 
@@ -512,7 +505,6 @@ describe("a repo's metadata, once parsed,", () => {
     expect(await prepare(host, 'a', 'build')).toEqual(['nothing']);
     expect(await prepare(host, 'a', 'srpm-build')).toEqual(['parsed']);
     expect(await prepare(host, 'b', 'srpm-build')).toEqual(['nothing']);
-    await host.cache.snapshots.idle();
   });
 
   it('is parsed again when what was kept is damaged', async () => {
@@ -523,7 +515,6 @@ describe("a repo's metadata, once parsed,", () => {
 
     expect(await prepare(host, 'a', 'srpm-build')).toEqual(['nothing']);
     expect(await prepare(host, 'a', 'other')).toEqual(['parsed']);
-    await host.cache.snapshots.idle();
   });
 
   it('is not kept of a solver that has failed', async () => {

@@ -23,21 +23,11 @@ const Solved = z.object({ solution: Solution, made: MadeSoFar });
 
 const MadeRoot = z.object({ listing: z.string(), made: MadeSoFar });
 
-const FoundRoot = z.object({
-  /** Of the snapshot; null when the root was made for this task. */
-  image: z.string().nullable(),
-  listing: z.string(),
-  /** Number of the container that it was made in. */
-  base: z.int(),
-  made: MadeSoFar,
-});
-
-/** Stands for a container that was lost while the daemon was away: whoever needs it hears that from the engine. */
-const lostRoot = 'lost-while-the-daemon-was-away';
+const FoundRoot = z.object({ image: z.string(), listing: z.string(), made: MadeSoFar });
 
 /**
  * Prepares roots: solves what is wished, and takes the snapshot of a root with these packages, or makes the root
- * and has it kept as one.
+ * and keeps it as one.
  */
 export class RootPackages {
   readonly #ground: RootGround;
@@ -70,20 +60,12 @@ export class RootPackages {
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
     this.#ground.hold(snapshots.hold(key));
-    let base: Container | null = null;
-    const found = await history.once(`root ${wish.title}`, FoundRoot, async () => {
+    const { image, listing, made } = await history.once(`root ${wish.title}`, FoundRoot, async () => {
       const root = await this.#findOrMake(key, parent, solution, wish, signal);
-      base = root.base;
-      return { image: root.image, listing: root.listing, base: this.#made.roots, made: { ...this.#made } };
+      return { ...root, made: { ...this.#made } };
     });
-    Object.assign(this.#made, found.made);
-    const { image, listing } = found;
-    const installed = parseInstalled(listing);
-    if (image !== null) return { key, installed, layer: { kind: 'snapshot', image } };
-    // Made by an earlier life; what its layer lies on is nothing that is looked at again.
-    base ??= await this.#ground.adoptKept(rootContainer(host, request, found.base, null), key, signal);
-    if (base !== null) this.#keep({ key, parent: parent?.key ?? null, listing }, base, wish);
-    return { key, installed, layer: { kind: 'container', container: base?.id ?? lostRoot } };
+    Object.assign(this.#made, made);
+    return { key, installed: parseInstalled(listing), image };
   }
 
   /** dnf takes a group for installed of which the repo has no package at all. */
@@ -94,14 +76,14 @@ export class RootPackages {
     return new BuildrootStepFailed(`solve ${wish.title}`, 30, { reason });
   }
 
-  /** The image of a snapshot, or null and the container in which the root was made. */
+  /** The image of the snapshot, and what is in it. */
   async #findOrMake(
     key: string,
     parent: PreparedRoot | null,
     solution: Solution,
     wish: Wish,
     signal: AbortSignal,
-  ): Promise<{ readonly image: string | null; readonly base: Container | null; readonly listing: string }> {
+  ): Promise<{ readonly image: string; readonly listing: string }> {
     const { host, request, logs, history } = this.#ground;
     const { snapshots } = host.cache;
     const making = `make ${wish.title}`;
@@ -118,18 +100,9 @@ export class RootPackages {
           `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${length} packages\n`,
         );
         logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: length });
-        return { image: found.image, base: null, listing: found.listing };
+        return { image: found.image, listing: found.listing };
       }
-      const make = async () => {
-        let base: Container | null = null;
-        const made = await history.once(making, MadeRoot, async () => {
-          const root = await this.#make(key, parent, solution, wish, signal);
-          base = root.base;
-          return { listing: root.listing, made: { ...this.#made } };
-        });
-        Object.assign(this.#made, made.made);
-        return { image: null, base, listing: made.listing };
-      };
+      const make = () => this.#makeAndKeep(key, parent, solution, wish, signal);
       const over = Promise.withResolvers<void>();
       const made = isMaker
         ? await make()
@@ -154,8 +127,42 @@ export class RootPackages {
     }
   }
 
-  async #make(
+  async #makeAndKeep(
     key: string,
+    parent: PreparedRoot | null,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<{ readonly image: string; readonly listing: string }> {
+    const { host, request, history } = this.#ground;
+    const { snapshots } = host.cache;
+    let base: Container | null = null;
+    const { listing, made } = await history.once(`make ${wish.title}`, MadeRoot, async () => {
+      const root = await this.#make(parent, solution, wish, signal);
+      base = root.base;
+      return { listing: root.listing, made: { ...this.#made } };
+    });
+    Object.assign(this.#made, made);
+    // An earlier life has made it, and may have kept it.
+    const kept = base === null ? await snapshots.find(key, signal) : null;
+    if (kept !== null) return { image: kept.image, listing };
+    base ??= await this.#ground.adopt(rootContainer(host, request, made.roots, null), signal);
+    if (base === null)
+      throw new ContainerError(
+        'no-such-container',
+        `the root with ${wish.title} was lost before it was kept`,
+      );
+    const startedMs = host.clock.uptime();
+    const title = `${wish.title}, arch ${request.targetArch}`;
+    const image = await snapshots.keep({ key, listing, title }, base.id, signal);
+    host.meter.count('koji_adjutant_snapshots_made_total', {});
+    const tookMs = host.clock.uptime() - startedMs;
+    host.meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, tookMs / 1000);
+    this.#ground.letGoLater(base);
+    return { image, listing };
+  }
+
+  async #make(
     parent: PreparedRoot | null,
     solution: Solution,
     wish: Wish,
@@ -166,7 +173,7 @@ export class RootPackages {
     const bringing = this.#bringPackages(solution, wish, signal);
     return await this.#ground.twice(`install ${wish.title}`, async () => {
       // Whichever fails, the container is the clean-up's before the task ends.
-      const [base] = await Promise.allSettled([this.#baseFor(key, parent, signal), bringing]);
+      const [base] = await Promise.allSettled([this.#baseFor(parent, signal), bringing]);
       if (base.status === 'rejected') throw base.reason;
       await bringing;
       const listing = await this.#install(base.value, parent === null, solution, wish, signal);
@@ -174,52 +181,23 @@ export class RootPackages {
     });
   }
 
-  #keep(root: { key: string; parent: string | null; listing: string }, base: Container, wish: Wish): void {
-    const { host, request } = this.#ground;
-    host.cache.snapshots.keep({ ...root, title: `${wish.title}, arch ${request.targetArch}` }, base, () => {
-      const startedMs = host.clock.uptime();
-      return (isKept) => this.#meterCommit(isKept, startedMs);
-    });
-  }
-
-  #meterCommit(isKept: boolean, startedMs: number): void {
-    const { clock, meter } = this.#ground.host;
-    if (isKept) meter.count('koji_adjutant_snapshots_made_total', {});
-    meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, (clock.uptime() - startedMs) / 1000);
-  }
-
-  /** A container for packages to be put into; it is removed when the snapshot of it is there and the task has ended. */
-  async #baseFor(key: string, parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
-    const image = parent === null ? null : await this.#imageOf(parent, signal);
+  /** A container for packages to be put into. */
+  #baseFor(parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
     this.#made.roots += 1;
     const { host, request } = this.#ground;
-    return this.#ground.createKept(rootContainer(host, request, this.#made.roots, image), key, signal);
-  }
-
-  /** The snapshot of a root; one that was just made is there when its commit is. */
-  async #imageOf({ key, layer }: PreparedRoot, signal: AbortSignal): Promise<string> {
-    if (layer.kind === 'snapshot') return layer.image;
-    const { snapshots } = this.#ground.host.cache;
-    await this.#waits.during(`the commit of snapshot ${key.slice(0, 12)}`, () =>
-      snapshots.settled(key, signal),
-    );
-    const found = await snapshots.find(key, signal);
-    if (found !== null) return found.image;
-    throw new BuildrootStepFailed('keeping the prepared root, to which packages have to be added,', 30);
+    return this.#ground.create(rootContainer(host, request, this.#made.roots, parent?.image ?? null), signal);
   }
 
   /** A container that does not run and has this root, for others to read. */
-  atRest(root: PreparedRoot, signal: AbortSignal): Promise<ContainerId> {
-    const { layer } = root;
-    if (layer.kind === 'container') return Promise.resolve(layer.container);
-    const there = this.#containers.get(root.key);
+  atRest({ key, image }: PreparedRoot, signal: AbortSignal): Promise<ContainerId> {
+    const there = this.#containers.get(key);
     if (there !== undefined) return there;
     this.#made.roots += 1;
     const { host, request } = this.#ground;
     const made = this.#ground
-      .create(rootContainer(host, request, this.#made.roots, layer.image), signal)
+      .create(rootContainer(host, request, this.#made.roots, image), signal)
       .then(({ id }) => id);
-    this.#containers.set(root.key, made);
+    this.#containers.set(key, made);
     return made;
   }
 

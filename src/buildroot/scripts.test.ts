@@ -93,7 +93,7 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
 describe('installScript', () => {
   it('makes user, home and directories only with the first transaction', () => {
     expect(installScript(install)).toContain('mockbuild:x:1000:135::/builddir:/bin/bash');
-    expect(installScript(install)).toContain('chown -R 1000:135 "$home"');
+    expect(installScript(install)).toContain('chown -Rh 1000:135 "$home"');
     expect(installScript({ ...install, fresh: false })).not.toMatch(/mockbuild|chown|mkdir/);
   });
 

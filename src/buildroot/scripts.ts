@@ -220,8 +220,16 @@ const finish = [
   `echo ${quote(userLine)} >>"$root/etc/passwd"`,
   `echo ${quote(`${buildUser.group}:x:${buildUser.gid}:`)} >>"$root/etc/group"`,
   `home="$root${buildUser.home}"`,
+  `if [ -L "$home" ]; then echo "${buildUser.home} is a symbolic link in this root: no package may own it as one"; exit 1; fi`,
+  // Once, as mock's `_cleanup_homedir` before a build, and with what that spares: what is brought later stays.
+  '[ -d "$home/build" ] && [ ! -L "$home/build" ] || rm -rf "$home/build"',
+  'shopt -s dotglob nullglob',
+  'for entry in "$home"/* "$home"/build/*; do',
+  '  case ${entry#"$home"/} in .bashrc | .bash_history | build | build/SOURCES) ;; *) rm -rf -- "$entry" || exit 1 ;; esac',
+  'done',
+  'shopt -u dotglob nullglob',
   'mkdir -p "$home"/build/{RPMS,SPECS,SRPMS,SOURCES,BUILD,BUILDROOT,originals} || exit 1',
-  `chown -R ${buildUser.uid}:${buildUser.gid} "$home" || exit 1`,
+  `chown -Rh ${buildUser.uid}:${buildUser.gid} "$home" || exit 1`,
 ];
 
 /** Where mock looks for them first (`rpm_command`, `rpmbuild_command`): not all distributions have them in /usr/bin. */

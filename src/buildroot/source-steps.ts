@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { z } from 'zod';
-import type { Container } from '../container/manager.ts';
+import type { ContainerId } from '../container/spec.ts';
 import { below } from '../core/below.ts';
 import { BadRpm } from '../rpm/errors.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { collectFiles } from './collect.ts';
 import { BuildrootStepFailed } from './errors.ts';
-import type { CodeStep, PackageCode } from './package-code.ts';
+import type { CodeStep, PackageCode, RanCode } from './package-code.ts';
 import type { PreparedRoot } from './prepared-root.ts';
 import type { RootGround } from './root-ground.ts';
 import {
@@ -48,14 +48,23 @@ export function toSourcePackage(path: string, header: RpmHeader): SourcePackage 
   };
 }
 
+const StepResults = z.object({
+  /** Names of what it left in SRPMS. */
+  files: z.array(z.string()),
+  /** Its container, which has its layer until another step goes on from there. */
+  container: z.string(),
+});
+
 /**
- * Steps that run package code to learn what it needs, each in a throw-away layer on a root. Home and /tmp are
- * the same for all of them, as under mock: %prep runs once, and %generate_buildrequires finds what it left.
+ * Steps that run package code to learn what it needs. Each goes on in the layer that the one before has left, although
+ * the root below may have got more packages, as under mock: %prep runs once, and %generate_buildrequires finds what it left.
  */
 export class SourceSteps {
   readonly #ground: RootGround;
   readonly #code: PackageCode;
-  #disk: Container | null = null;
+  #last: ContainerId | null = null;
+  /** The last step, unless an earlier life of the task has run it. */
+  #ran: RanCode | null = null;
   #home: HomeState = 'empty';
   #steps = 0;
 
@@ -105,10 +114,10 @@ export class SourceSteps {
     return readMade('rpmbuild -br', path, signal);
   }
 
-  /** Ends the steps: home and /tmp as they have left them if a build goes on from there, else null. */
-  end(): Container | null {
-    if (this.#home === 'prepared' || this.#disk === null) return this.#disk;
-    this.#ground.letGo(this.#disk);
+  /** Ends the steps: the container that has their layer if a build goes on from there, else null. */
+  end(): ContainerId | null {
+    if (this.#home === 'prepared') return this.#last;
+    this.#ran?.letGo();
     return null;
   }
 
@@ -123,20 +132,19 @@ export class SourceSteps {
     const attempt = this.#steps;
     const directory = this.#ground.path(`source-${attempt}`);
     await mkdir(directory, { recursive: true });
-    this.#disk ??= await this.#code.openDisk(signal);
-    const step = { ...wanted, phase: 'source', attempt, disk: this.#disk };
-    const files = await this.#ground.history.once(
-      `results of ${wanted.title}`,
-      z.array(z.string()),
-      async () => {
-        const ran = await this.#code.run(root, step, signal);
-        const tar = await ran.copyOut('SRPMS', signal);
-        const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
-        ran.letGo('without its disk');
-        return [...made];
-      },
-    );
-    return files.map((name) => below(directory, name));
+    const step = { ...wanted, phase: 'source', attempt, ...(this.#last !== null && { after: this.#last }) };
+    const before = this.#ran;
+    this.#ran = null;
+    const left = await this.#ground.history.once(`results of ${wanted.title}`, StepResults, async () => {
+      const ran = await this.#code.run(root, step, signal);
+      this.#ran = ran;
+      const tar = await ran.copyOut('SRPMS', signal);
+      const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
+      return { files: [...made], container: ran.container };
+    });
+    before?.letGo();
+    this.#last = left.container;
+    return left.files.map((name) => below(directory, name));
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import type { Container } from '../container/manager.ts';
+import type { ContainerId } from '../container/spec.ts';
 import { makeReadable } from '../core/readable-files.ts';
 import type { History } from '../journal/history.ts';
 import { readRpmHeader } from '../rpm/header.ts';
@@ -45,8 +45,8 @@ export interface ReadyToBuild {
   readonly source: SourcePackage;
   /** The package was made again in the root and asks for just this; else the build looks first. */
   readonly remade: boolean;
-  /** Home and /tmp as %prep has left them, where requirements were generated. */
-  readonly prepared: Container | null;
+  /** Has the layer in which %prep has run, where requirements were generated. */
+  readonly prepared: ContainerId | null;
 }
 
 /** mock's `dynamic_buildrequires_max_loops` and `static_buildrequires_max_loops`. */
@@ -58,8 +58,8 @@ const noResults = 40;
 
 /**
  * A buildroot of kind `tag`: a root that holds packages of the build tag's repo and nothing else, taken from a snapshot
- * or made in the bootstrap image. Every step that runs code of the package has a layer of its own on it, which is
- * thrown away with the task.
+ * or made in the bootstrap image. What runs code of the package has a layer on it, which is thrown away with the
+ * task.
  *
  * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers are handed to
  * `cleanup` as they are made; files lie in the task's directory and go with it.
@@ -76,7 +76,7 @@ export class TagRoot {
   private constructor(ground: RootGround, packages: RootPackages, root: PreparedRoot) {
     this.#ground = ground;
     this.#packages = packages;
-    this.#code = new PackageCode(ground, (of, signal) => packages.atRest(of, signal));
+    this.#code = new PackageCode(ground);
     this.#steps = new SourceSteps(ground, this.#code);
     this.#root = root;
   }
@@ -127,7 +127,6 @@ export class TagRoot {
   async addBuildRequires(signal: AbortSignal): Promise<ReadyToBuild> {
     const path = this.#ground.path('in/source.src.rpm');
     const source = toSourcePackage(path, await readRpmHeader(path, signal));
-    this.#code.expectStep(this.#root, signal);
     if (source.generated) return this.addRemadeRequires(signal);
     await this.#addRequirementsOf(source, signal);
     return { source, remade: false, prepared: null };
@@ -176,15 +175,15 @@ export class TagRoot {
         : checkedBuildScript('source.src.rpm', rpmTarget, personality),
       repeat: repeatCommand(`-bb --target ${quote(rpmTarget)}`, personality),
       verdict: { fine: remade ? [0] : [0, otherRequirements] },
-      ...(prepared !== null && { disk: prepared }),
+      ...(prepared !== null && { after: prepared }),
     };
     const ran = await this.#code.run(this.#root, step, signal);
     if (ran.code === otherRequirements) {
-      ran.letGo('with its disk');
+      ran.letGo();
       return null;
     }
     const [binary, written] = await this.#collectBoth(ran, signal);
-    ran.letGo('with its disk');
+    ran.letGo();
     const files = new Set([...(binary?.files ?? []), ...(written?.files ?? [])]);
     // With generated BuildRequires rpmbuild has written the source package again, to hold them. Otherwise the
     // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
@@ -211,7 +210,7 @@ export class TagRoot {
     return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {
       const ran = await this.#code.run(this.#root, step, signal);
       const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', signal);
-      ran.letGo('with its disk');
+      ran.letGo();
       return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
     });
   }

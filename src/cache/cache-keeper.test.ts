@@ -29,10 +29,9 @@ async function setUp() {
   const directory = await temporaryDirectory();
   const containers = new FakeManager({ clock: new ManualClock(), images: {} });
   const cache = emptyCache(containers, directory);
-  const container = await containers.create(spec, never);
   for (const [index, key] of keys.entries()) {
-    void cache.snapshots.keep({ key, parent: null, listing: '', title: 't' }, container);
-    await cache.snapshots.idle();
+    const { id } = await containers.create({ ...spec, name: `root-${index}` }, never);
+    await cache.snapshots.keep({ key, listing: '', title: 't' }, id, never);
     await utimes(join(directory, `cache/snapshots/${key}.json`), index + 1, index + 1);
     const content = String(index).repeat(10);
     await writeFile(join(directory, 'x.rpm'), content);

@@ -30,13 +30,12 @@ async function setUp() {
   const open = () => emptyCache(containers, directory, clock, hour);
   const cache = open();
   const fail = async (taskId: number) => {
-    const disk = await containers.create(spec(`build-${taskId}`, taskId), never);
-    await disk.start(never);
-    await disk.wait(never);
+    const container = await containers.create(spec(`build-${taskId}`, taskId), never);
+    await container.start(never);
+    await container.wait(never);
     cache.failed.keep({
-      ...{ taskId, buildrootId: 9, failure: 'rpmbuild (status 1)', repeat: 'rpmbuild -bb', disk },
-      root: { kind: 'disk' },
-      shell: (base) => ({ ...spec('shell', taskId), root: { kind: 'overlay', base } }),
+      ...{ taskId, buildrootId: 9, failure: 'rpmbuild (status 1)', repeat: 'rpmbuild -bb', container },
+      shell: { ...spec('shell', taskId), root: { kind: 'overlay', base: container.id } },
     });
     await cache.failed.idle();
   };
@@ -120,45 +119,14 @@ describe('FailedRoots', () => {
     expect(await kept()).toHaveLength(1);
   });
 
-  it('hold the snapshot that they were made on, until they go', async () => {
-    const { cache, containers, there } = await setUp();
-    const base = await containers.create(spec('root', 1), never);
-    cache.snapshots.keep({ key: 'k', parent: null, listing: '', title: 't' }, base);
-    const disk = await containers.create(spec('disk', 1), never);
-
-    cache.failed.keep({
-      ...{ taskId: 1, buildrootId: 9, failure: 'f', repeat: 'r', disk },
-      root: {
-        kind: 'snapshot',
-        key: 'k',
-        make: (image) => ({ ...spec('kept', 1), root: { kind: 'image', image } }),
-      },
-      shell: (on) => ({ ...spec('shell', 1), root: { kind: 'overlay', base: on } }),
-    });
-    await cache.failed.idle();
-    await base[Symbol.asyncDispose]();
-
-    expect(await there()).toEqual(['disk', 'kept']);
-    expect(await cache.snapshots.forget('k')).toBe(false);
-    const [root] = await cache.failed.list();
-    expect(root?.shell.root).toEqual({ kind: 'overlay', base: 'fake-3' });
-    if (root !== undefined) expect(await cache.failed.remove(root)).toBe(true);
-    expect(await there()).toEqual([]);
-    expect(await cache.snapshots.forget('k')).toBe(true);
-  });
-
   it('leave nothing behind where they cannot be kept', async () => {
     const { cache, containers, kept, there } = await setUp();
-    const disk = await containers.create(spec('disk', 1), never);
+    const container = await containers.create(spec('build-1', 1), never);
+    containers.layerBytes = () => Promise.reject(new Error('no engine'));
 
     cache.failed.keep({
-      ...{ taskId: 1, buildrootId: 9, failure: 'f', repeat: 'r', disk },
-      root: {
-        kind: 'snapshot',
-        key: 'none',
-        make: (image) => ({ ...spec('kept', 1), root: { kind: 'image', image } }),
-      },
-      shell: (on) => ({ ...spec('shell', 1), root: { kind: 'overlay', base: on } }),
+      ...{ taskId: 1, buildrootId: 9, failure: 'f', repeat: 'r', container },
+      shell: spec('shell', 1),
     });
     await cache.failed.idle();
 

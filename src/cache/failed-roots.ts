@@ -9,7 +9,6 @@ import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
-import type { SnapshotStore } from './snapshot-store.ts';
 
 /** What a step with code of a package has left behind when it failed. */
 export interface FailedStep {
@@ -19,14 +18,10 @@ export interface FailedStep {
   readonly failure: string;
   /** A command that does the step again, for the build user's shell. */
   readonly repeat: string;
-  /** It has ended, and has home and temporary files as the step has left them. It is not the caller's any more. */
-  readonly disk: Container;
-  /** Root of the step: of `disk` itself, or the snapshot with this key, in a container that `make` describes. */
-  readonly root:
-    | { readonly kind: 'disk' }
-    | { readonly kind: 'snapshot'; readonly key: string; make(image: string): ContainerSpec };
+  /** It has ended, with its root as the step has left it. It is not the caller's any more. */
+  readonly container: Container;
   /** A container on that root in which the step could be done again: its command is another one's business. */
-  shell(base: ContainerId): ContainerSpec;
+  readonly shell: ContainerSpec;
 }
 
 const FailedRootRecord = z.object({
@@ -63,15 +58,13 @@ export interface FailedRootsOptions {
  */
 export class FailedRoots {
   readonly #containers: ContainerManager;
-  readonly #snapshots: SnapshotStore;
   readonly #options: FailedRootsOptions;
   readonly #pending = new Set<Promise<void>>();
   /** Containers of roots that are kept, or just being so. */
   readonly #held = new Set<ContainerId>();
 
-  constructor(containers: ContainerManager, snapshots: SnapshotStore, options: FailedRootsOptions) {
+  constructor(containers: ContainerManager, options: FailedRootsOptions) {
     this.#containers = containers;
-    this.#snapshots = snapshots;
     this.#options = options;
   }
 
@@ -82,17 +75,17 @@ export class FailedRoots {
 
   /** Begins to keep a root. Nobody has to wait for it, and when it fails nothing stays but a word in the log. */
   keep(step: FailedStep): void {
-    this.#held.add(step.disk.id);
+    this.#held.add(step.container.id);
     const keeping = this.#keep(step)
       .catch(async (error: unknown) => {
         const about = { taskId: step.taskId, err: describeError(error) };
         this.#options.log.warn(about, 'the root of a failed build could not be kept');
-        this.#held.delete(step.disk.id);
-        await step.disk[Symbol.asyncDispose]();
+        this.#held.delete(step.container.id);
+        await step.container[Symbol.asyncDispose]();
       })
       .catch((error: unknown) =>
         this.#options.log.warn(
-          { container: step.disk.name, err: describeError(error) },
+          { container: step.container.name, err: describeError(error) },
           'a container is left over; the next start removes it',
         ),
       )
@@ -173,33 +166,15 @@ export class FailedRoots {
     return stay;
   }
 
-  async #keep(step: FailedStep): Promise<void> {
+  async #keep({ container, ...step }: FailedStep): Promise<void> {
     const { clock, log } = this.#options;
-    const { taskId, buildrootId, failure, repeat, disk } = step;
+    const { taskId, buildrootId } = step;
     const endedMs = clock.now();
-    const never = new AbortController().signal;
-    await disk.keepRoot();
-    const bytes = await this.#containers.layerBytes(disk.id, never);
-    const base = step.root.kind === 'disk' ? null : await this.#onSnapshot(step.root, never);
-    const containers = [disk.id, ...(base === null ? [] : [base])];
-    const shell = step.shell(base ?? disk.id);
-    const record = { taskId, buildrootId, failure, repeat, endedMs, bytes, containers, shell };
+    await container.keepRoot();
+    const bytes = await this.#containers.layerBytes(container.id, new AbortController().signal);
+    const record = { ...step, endedMs, bytes, containers: [container.id] };
     await writeRecord(this.#path({ id: `${taskId}-${buildrootId}` }), record);
     log.info({ taskId, bytes }, 'the root of a failed build is kept');
-  }
-
-  /** A container that never starts: it keeps the snapshot from being removed, and lends its root. */
-  async #onSnapshot(
-    { key, make }: FailedStep['root'] & { readonly kind: 'snapshot' },
-    signal: AbortSignal,
-  ): Promise<ContainerId> {
-    await this.#snapshots.settled(key, signal);
-    const snapshot = await this.#snapshots.find(key, signal);
-    if (snapshot === null) throw new Error('there is no snapshot of what it was made on');
-    const container = await this.#containers.create(make(snapshot.image), signal);
-    this.#held.add(container.id);
-    await container.keepRoot();
-    return container.id;
   }
 
   /** Clears after users that were killed, too. */

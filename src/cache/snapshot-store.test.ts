@@ -6,14 +6,12 @@ import { failureOf } from '../../test/support/root-bench.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
-import { LateRemovals } from '../container/late-removals.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 
 const never = new AbortController().signal;
 const key = 'a'.repeat(64);
 const kept = { key, listing: 'bash\t1\n', title: '@build of x' };
-const facts = { ...kept, parent: null };
 
 const spec: ContainerSpec = {
   ...{
@@ -41,21 +39,10 @@ async function setUp() {
     record: join(directory, `${key}.json`),
     /** Keeps the root of the container and waits until that is done. */
     async keep() {
-      store.keep(facts, container);
-      await store.idle();
+      return store.keep(kept, container.id, never);
     },
-    /** Holds the next commit until it is let go, or made to fail. */
-    holdCommit() {
-      const gate = Promise.withResolvers<void>();
-      // It may be told before anybody waits.
-      gate.promise.catch(() => undefined);
-      const commit = containers.commit.bind(containers);
-      containers.commit = async (...call) => {
-        await gate.promise;
-        await commit(...call);
-      };
-      return gate;
-    },
+    /** Another container with a root. */
+    another: (name: string) => containers.create({ ...spec, name }, never),
   };
 }
 
@@ -83,9 +70,9 @@ describe('SnapshotStore.find', () => {
   });
 
   it('does not take an image that somebody else has put in its place', async () => {
-    const { store, keep, containers, container, said, directory, image } = await setUp();
+    const { store, keep, containers, another, said, directory, image } = await setUp();
     await keep();
-    await containers.commit(container.id, image(), {}, never);
+    await containers.commit((await another('other')).id, image(), {}, never);
 
     expect(await store.find(key, never)).toBeNull();
 
@@ -105,12 +92,12 @@ describe('SnapshotStore.find', () => {
   });
 
   it('does not count on an image whose record is damaged, and can keep it again', async () => {
-    const { store, keep, record } = await setUp();
+    const { store, keep, record, another } = await setUp();
     await keep();
     await writeFile(record, '{"key": ');
 
     expect(await store.find(key, never)).toBeNull();
-    await keep();
+    await store.keep(kept, (await another('again')).id, never);
 
     expect(await store.find(key, never)).toMatchObject({ key });
   });
@@ -125,63 +112,23 @@ describe('SnapshotStore.find', () => {
 });
 
 describe('SnapshotStore.keep', () => {
-  it('goes on in the background, and the container goes when it is done', async () => {
-    const { store, holdCommit, container, containers, image } = await setUp();
-    const removals = new LateRemovals(keptLog().log);
-    const gate = holdCommit();
+  it('gives the name of the image', async () => {
+    const { keep, image } = await setUp();
 
-    store.keep(facts, container);
-    removals.add(container, store.settled(key));
-    const settled = store.settled(key, never);
+    expect(await keep()).toBe(image());
+  });
 
+  it('leaves no record of what could not be kept, which may be tried again', async () => {
+    const { store, keep, containers } = await setUp();
+    const commit = containers.commit.bind(containers);
+    containers.commit = () => Promise.reject(new Error('no space left'));
+
+    await expect(keep()).rejects.toThrow('no space left');
     expect(await store.find(key, never)).toBeNull();
-    expect(containers.calls).not.toContain('remove root');
-    gate.resolve();
-    await settled;
+
+    containers.commit = commit;
+    await keep();
     expect(await store.find(key, never)).toMatchObject({ key });
-    await removals.idle();
-    expect(containers.calls.indexOf('remove root')).toBeGreaterThan(
-      containers.calls.indexOf(`commit ${image()}`),
-    );
-    containers.assertClean();
-  });
-
-  it('begins when somebody waits for it, not before', async () => {
-    const { store, container, containers, image } = await setUp();
-
-    store.keep(facts, container);
-    await new Promise(setImmediate);
-    expect(containers.calls).toEqual(['create root']);
-    await store.settled(key);
-
-    expect(containers.calls).toContain(`commit ${image()}`);
-  });
-
-  it('is only told in the log when it fails', async () => {
-    const { store, holdCommit, container, containers, said } = await setUp();
-    const gate = holdCommit();
-
-    store.keep(facts, container);
-    const removals = new LateRemovals(keptLog().log);
-    removals.add(container, store.settled(key));
-    gate.reject(new Error('no space left'));
-    await store.idle();
-    await removals.idle();
-
-    expect(said()).toEqual(['a prepared root could not be kept']);
-    expect(await store.find(key, never)).toBeNull();
-    containers.assertClean();
-  });
-
-  it('makes nobody wait longer than he wants', async () => {
-    const { store, holdCommit, container } = await setUp();
-    const gate = holdCommit();
-    store.keep(facts, container);
-
-    await expect(store.settled(key, AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('cancelled');
-
-    gate.resolve();
-    await store.idle();
   });
 });
 
@@ -214,22 +161,6 @@ describe('SnapshotStore.alone', () => {
     expect(await first).toMatchObject({ message: 'out of luck' });
     expect(await second).toBeNull();
     expect(await store.alone(key, () => Promise.resolve('again'), silent, never)).toBe('again');
-  });
-
-  it('has those who come later wait until it is kept', async () => {
-    const { store, holdCommit, container } = await setUp();
-    const gate = holdCommit();
-    await store.alone(key, async () => store.keep(facts, container), silent, never);
-
-    const waiting = store.alone(
-      key,
-      () => Promise.resolve('twice'),
-      async () => gate.resolve(),
-      never,
-    );
-
-    expect(await waiting).toBeNull();
-    expect(await store.find(key, never)).toMatchObject({ key });
   });
 
   it('makes nobody wait longer than he wants', async () => {
@@ -285,12 +216,11 @@ describe('SnapshotStore.forget', () => {
 
 describe('SnapshotStore.sweep', () => {
   it('removes images without record, but neither those that have one nor those of others that are there', async () => {
-    const { store, keep, containers, container, directory, record, image } = await setUp();
+    const { store, keep, containers, another, directory, record, image } = await setUp();
     await keep();
     const stranger = new SnapshotStore(containers, join(directory, 'other'), keptLog().log);
-    stranger.keep(facts, container);
-    await stranger.idle();
-    await containers.commit(container.id, 'localhost/not-a-snapshot:1', {}, never);
+    await stranger.keep(kept, (await another('strange')).id, never);
+    await containers.commit((await another('other')).id, 'localhost/not-a-snapshot:1', {}, never);
 
     expect(await store.sweep(never)).toBe(0);
     expect(await store.find(key, never)).toMatchObject({ key });
@@ -320,7 +250,7 @@ describe('SnapshotStore.list', () => {
   });
 
   it('leaves out records without image, images without record, and what is no record', async () => {
-    const { store, keep, containers, container, directory } = await setUp();
+    const { store, keep, containers, another, directory } = await setUp();
     await keep();
     await writeFile(
       join(directory, 'b.json'),
@@ -328,7 +258,8 @@ describe('SnapshotStore.list', () => {
     );
     await writeFile(join(directory, 'c.json'), 'c');
     await writeFile(join(directory, 'd.new'), '');
-    await containers.commit(container.id, 'localhost/x:1', { 'io.koji.adjutant.snapshot': 'x' }, never);
+    const labels = { 'io.koji.adjutant.snapshot': 'x' };
+    await containers.commit((await another('other')).id, 'localhost/x:1', labels, never);
 
     expect((await store.list(never)).map((one) => one.key)).toEqual([key]);
   });

@@ -3,9 +3,9 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
-import type { Container, ContainerManager } from '../container/manager.ts';
+import type { ContainerManager } from '../container/manager.ts';
+import type { ContainerId } from '../container/spec.ts';
 import { untilAborted } from '../core/deadline.ts';
-import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { isMissing } from './missing.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
@@ -19,12 +19,6 @@ export interface Snapshot {
   readonly listing: string;
   /** What it was made for, for people: `@build, arch x86_64`. */
   readonly title: string;
-}
-
-/** What is made into a snapshot. */
-export interface NewSnapshot extends Omit<Snapshot, 'image'> {
-  /** Key of the snapshot it was made on, or null. */
-  readonly parent: string | null;
 }
 
 const SnapshotRecord = z.object({
@@ -51,7 +45,6 @@ export class SnapshotStore {
   readonly #area: string;
   readonly #log: Logger;
   readonly #makers = new Map<string, { readonly name: string; readonly done: Promise<unknown> }>();
-  readonly #commits = new Map<string, { begin(): void; readonly done: Promise<void> }>();
   /** How many hold a snapshot, by its key. */
   readonly #held = new Map<string, number>();
 
@@ -84,8 +77,8 @@ export class SnapshotStore {
   }
 
   /**
-   * One maker at a time for a key: runs `make` when nobody else does, else waits until the other has made it and it is
-   * kept, after a word to `waiting`, with the other's name. Null for those who waited: they look again, and make it themselves if the other
+   * One maker at a time for a key: runs `make` when nobody else does, else waits until the other has made it and
+   * kept it, after a word to `waiting` with the other's name. Null for those who waited: they look again, and make it themselves if the other
    * has failed.
    */
   async alone<T>(
@@ -96,15 +89,13 @@ export class SnapshotStore {
     name = 'another task',
   ): Promise<T | null> {
     const other = this.#makers.get(key);
-    if (other !== undefined || this.#commits.has(key)) {
-      await waiting(other?.name ?? 'a task that has ended');
+    if (other !== undefined) {
+      await waiting(other.name);
       // Its failure is its own; whoever comes next finds nothing and tries.
-      if (other !== undefined)
-        await untilAborted(
-          other.done.catch(() => undefined),
-          signal,
-        );
-      await this.settled(key, signal);
+      await untilAborted(
+        other.done.catch(() => undefined),
+        signal,
+      );
       return null;
     }
     const mine = make();
@@ -117,44 +108,22 @@ export class SnapshotStore {
   }
 
   /**
-   * Will make a snapshot of the root of a container at rest, in the background: when somebody waits for it (`settled`),
-   * at the latest when its maker's task has ended. Not before: a commit keeps the engine's storage busy, and with it the
-   * build. The root may be read meanwhile. Nothing is lost when it fails, so that is only told in the log. `began` is
-   * called then, and what it returns at the end, with whether the root was kept.
+   * Makes a snapshot of the root of a container at rest, which then can only be removed, and resolves with the name of
+   * its image. After a failure, and after a crash of the process, it may be tried again (`ContainerManager.commit`).
    */
-  keep(
-    snapshot: NewSnapshot,
-    container: Container,
-    began: () => (isKept: boolean) => void = () => () => undefined,
-  ): void {
-    const { key } = snapshot;
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    const done = begun
-      .then(async () => {
-        const ended = began();
-        try {
-          await this.#keep(snapshot, container);
-          ended(true);
-        } catch (error) {
-          this.#log.warn({ snapshot: key, err: describeError(error) }, 'a prepared root could not be kept');
-          ended(false);
-        }
-      })
-      .finally(() => this.#commits.delete(key));
-    this.#commits.set(key, { begin, done });
-  }
-
-  /** Resolves when no commit of this key is to be made or under way any more; begins it. */
-  async settled(key: string, signal?: AbortSignal): Promise<void> {
-    const commit = this.#commits.get(key);
-    if (commit === undefined) return;
-    commit.begin();
-    await (signal === undefined ? commit.done : untilAborted(commit.done, signal));
-  }
-
-  /** Resolves when no commit is to be made or under way at all; begins those. */
-  async idle(): Promise<void> {
-    await Promise.all([...this.#commits.keys()].map((key) => this.settled(key)));
+  async keep(
+    { key, listing, title }: Omit<Snapshot, 'image'>,
+    container: ContainerId,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const image = this.#imageOf(key);
+    const labels = { [snapshotLabel]: key, [snapshotAreaLabel]: this.#directory };
+    // An image whose area is not there is swept by whoever starts next.
+    await mkdir(this.#directory, { recursive: true });
+    const { id: imageId, bytes: ownBytes } = await this.#containers.commit(container, image, labels, signal);
+    await writeRecord(this.#path(key), { key, imageId, listing, title, ownBytes });
+    this.#log.info({ snapshot: key, title, ownBytes }, 'a prepared root is kept');
+    return image;
   }
 
   /** Keeps a snapshot from being removed until what is returned has been disposed. */
@@ -214,21 +183,6 @@ export class SnapshotStore {
       if (await this.#containers.removeImage(id)) swept += 1;
     }
     return swept;
-  }
-
-  async #keep({ key, parent, listing, title }: NewSnapshot, container: Container): Promise<void> {
-    const image = this.#imageOf(key);
-    const never = new AbortController().signal;
-    const labels = { [snapshotLabel]: key, [snapshotAreaLabel]: this.#directory };
-    // An image whose area is not there is swept by whoever starts next.
-    await mkdir(this.#directory, { recursive: true });
-    await this.#containers.commit(container.id, image, labels, never);
-    const { id: imageId } = await this.#containers.ensureImage(image, 'never', never);
-    const images = await this.#containers.images(snapshotLabel, never);
-    const sizeOf = (name: string) => images.find(({ names }) => names.includes(name))?.sizeBytes ?? 0;
-    const ownBytes = Math.max(0, sizeOf(image) - (parent === null ? 0 : sizeOf(this.#imageOf(parent))));
-    await writeRecord(this.#path(key), { key, imageId, listing, title, ownBytes });
-    this.#log.info({ snapshot: key, title, ownBytes }, 'a prepared root is kept');
   }
 
   #imageOf(key: string): string {

@@ -114,7 +114,6 @@ async function setUp(own: RootPlay = play) {
     const target = { name, arch: null, latestRepo: false, theirSite: true, keep: () => null, ...more };
     const all: Comparison[] = [];
     for await (const one of compareTarget(shop, target, (note) => told.push(note), never)) all.push(one);
-    await cache.snapshots.idle();
     await removals.idle();
     containers.assertClean();
     return all;

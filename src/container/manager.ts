@@ -44,16 +44,18 @@ export interface ContainerManager {
   remove(id: ContainerId): Promise<void>;
 
   /**
-   * Makes an image of the root of a container that is not running, ids and modes as they are, to be shared
-   * copy-on-write by containers made from it. The container stays, and its root may be used by others meanwhile if they
-   * only read. An image of that name is replaced. Rejects with `bad-spec` while the container runs.
+   * Makes an image of the root of a container that is not running, to be shared copy-on-write by containers made from it.
+   * It is that root, not a copy: modes, owners, times to the nanosecond, all extended attributes, hard links, holes,
+   * sockets and devices are what they were. So the container has nothing of its own any more, and can only be removed; nobody may
+   * use its root meanwhile. An image of that name is replaced. Rejects with `bad-spec` while the container runs; after a failure it may
+   * be tried again, and rejects with `no-such-container` where the root has got lost.
    */
   commit(
     container: ContainerId,
     image: string,
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<void>;
+  ): Promise<KeptImage>;
 
   /** Images on this host that carry the label, whatever its value. */
   images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]>;
@@ -62,12 +64,16 @@ export interface ContainerManager {
   removeImage(image: string): Promise<boolean>;
 }
 
+export interface KeptImage {
+  readonly id: string;
+  /** What it takes of the disk besides the image that its container was made from. */
+  readonly bytes: number;
+}
+
 export interface StoredImage {
   readonly id: string;
   readonly names: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** Of all its layers, shared ones included. */
-  readonly sizeBytes: number;
   readonly createdMs: number;
 }
 

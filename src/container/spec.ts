@@ -21,8 +21,11 @@ export type Capability =
 
 /** Where the root file system comes from. */
 export type ContainerRoot =
-  /** A fresh writable layer on an image that `ensureImage` has seen. */
-  | { readonly kind: 'image'; readonly image: string }
+  /**
+   * A writable layer on an image that `ensureImage` has seen or `commit` made: a fresh one, or that of a container which has ended, as
+   * it has left it, although it may have lain on another image. That container has none any more, and can only be removed.
+   */
+  | { readonly kind: 'image'; readonly image: string; readonly layerOf?: ContainerId }
   /**
    * Nothing but these directories: another container fills it through a `root` mount before this one
    * starts, or it never starts and lends its disk to others.

@@ -46,8 +46,11 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       return container;
     }
 
-    async function started(process: ContractProcess): Promise<Container> {
-      const container = await create(process);
+    async function started(
+      process: ContractProcess,
+      change: Partial<ContainerSpec> = {},
+    ): Promise<Container> {
+      const container = await create(process, change);
       await container.start(never);
       return container;
     }
@@ -407,13 +410,14 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       const labels = { 'contract.key': 'one', 'contract.text': 'two words' };
       const base = await create({});
 
-      await manager.commit(base.id, image, labels, never);
+      const kept = await manager.commit(base.id, image, labels, never);
 
+      expect(kept.bytes).toBeGreaterThanOrEqual(0);
       const found = await manager.ensureImage(image, 'never', never);
       const [stored, ...others] = await manager.images('contract.key', never);
       expect(others).toEqual([]);
       expect(stored).toMatchObject({ id: found.id, names: [image], labels });
-      expect(stored?.sizeBytes).toBeGreaterThan(0);
+      expect(kept.id).toBe(found.id);
       expect(await manager.images('contract.other', never)).toEqual([]);
       const user = await create({}, { root: { kind: 'image', image } });
       expect(await manager.removeImage(image)).toBe(false);
@@ -421,6 +425,92 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       expect(await manager.removeImage(image)).toBe(true);
       expect(await manager.removeImage(image)).toBe(true);
       expect(await manager.images('contract.key', never)).toEqual([]);
+    });
+
+    it('gives the root of a container to an image, which has all of it, and the container nothing', async () => {
+      const image = 'localhost/koji-adjutant-contract:3';
+      const base = await started({ files: { '/out/a': 'A', '/out/sub/b': 'B' } });
+      await base.wait(never);
+
+      const { bytes } = await manager.commit(base.id, image, { 'contract.key': 'all' }, never);
+
+      expect(bytes).toBeGreaterThan(1);
+      const again = manager.commit(base.id, image, {}, never);
+      await expect(again).rejects.toMatchObject({ code: 'no-such-container' });
+      await base[Symbol.asyncDispose]();
+      const user = await started({ files: { '/out/c': 'C' } }, { root: { kind: 'image', image } });
+      await user.wait(never);
+      expect(await copied(user, '/out')).toEqual({ 'out/a': 'A', 'out/sub/b': 'B', 'out/c': 'C' });
+      await user[Symbol.asyncDispose]();
+      expect(await manager.removeImage(image)).toBe(true);
+    });
+
+    it('replaces an image of that name, which those who have it keep', async () => {
+      const image = 'localhost/koji-adjutant-contract:4';
+      const commit = async (name: string) => {
+        const base = await started({ files: { [`/out/${name}`]: name } });
+        await base.wait(never);
+        return manager.commit(base.id, image, { 'contract.key': name }, never);
+      };
+      const before = await commit('one');
+      const root = { kind: 'image', image } as const;
+      const user = await create({}, { root });
+      const after = await commit('two');
+      const other = await create({}, { root });
+
+      expect(await copied(user, '/out')).toEqual({ 'out/one': 'one' });
+      expect(await copied(other, '/out')).toEqual({ 'out/two': 'two' });
+      for (const container of containers.splice(0)) await container[Symbol.asyncDispose]();
+      for (const { id } of [before, after]) expect(await manager.removeImage(id)).toBe(true);
+    });
+
+    it('gives the layer of a container that has ended to another one, on another image', async () => {
+      const image = 'localhost/koji-adjutant-contract:5';
+      const packages = await started({ files: { '/out/package': 'P' } });
+      await packages.wait(never);
+      await manager.commit(packages.id, image, { 'contract.key': 'more' }, never);
+      const first = await started({ files: { '/out/a': 'A' } });
+      await first.wait(never);
+      const root = { kind: 'image', image, layerOf: first.id } as const;
+
+      const second = await started({ files: { '/out/b': 'B' } }, { root, results: true });
+      await second.wait(never);
+
+      expect(await copied(second, '/out')).toEqual({ 'out/a': 'A', 'out/b': 'B', 'out/package': 'P' });
+      await expect(first.copyOut('/out', never)).rejects.toMatchObject({ code: 'no-such-path' });
+      await first[Symbol.asyncDispose]();
+      const third = await started({}, { root: { ...root, layerOf: second.id } });
+      await third.wait(never);
+      expect(await copied(third, '/out')).toEqual({ 'out/a': 'A', 'out/b': 'B', 'out/package': 'P' });
+      for (const container of containers.splice(0)) await container[Symbol.asyncDispose]();
+      expect(await manager.removeImage(image)).toBe(true);
+    });
+
+    it('lets another life take over a container that was given the layer of one that is gone', async () => {
+      const first = await started({ files: { '/out/a': 'A' } });
+      await first.wait(never);
+      const spec = backend.spec({ files: { '/out/b': 'B' } });
+      const image = backend.image;
+      const later = { ...spec, root: { kind: 'image', image, layerOf: first.id } } satisfies ContainerSpec;
+      containers.push(await manager.create(later, never));
+      await first[Symbol.asyncDispose]();
+
+      const adopted = await manager.adopt(later, never);
+
+      if (adopted === null) throw new Error('it is not there');
+      await adopted.start(never);
+      await adopted.wait(never);
+      expect(await copied(adopted, '/out')).toEqual({ 'out/a': 'A', 'out/b': 'B' });
+    });
+
+    it('takes no layer of a container that runs or is not there', async () => {
+      const running = await started({ output: Buffer.from('ready\n'), until: 'asked' });
+      await firstOutput(running);
+      const { image } = backend;
+      const goOn = (layerOf: string) => create({}, { root: { kind: 'image', image, layerOf } });
+
+      await expect(goOn(running.id)).rejects.toMatchObject({ code: 'bad-spec' });
+      await expect(goOn('f00d'.repeat(16))).rejects.toMatchObject({ code: 'no-such-container' });
     });
 
     it('makes no image of a container that runs or is not there', async () => {

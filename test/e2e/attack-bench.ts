@@ -162,7 +162,6 @@ export class AttackBench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { snapshots } = this.#host.cache;
-    await snapshots.idle();
     const kept = await snapshots.list(never);
     // The younger ones are made of the older ones.
     for (const { key } of kept.toSorted((a, b) => b.createdMs - a.createdMs)) await snapshots.forget(key);

@@ -79,7 +79,6 @@ export function openHost(directory: string): {
   const cache = emptyCache(containers, directory);
   const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
-    await cache.snapshots.idle();
     await removals.idle();
     const kept = await cache.snapshots.list(never);
     // The younger ones are made of the older ones.

@@ -70,7 +70,6 @@ export function playRoot(
   const { installed = () => ['bash'], outbound = () => [] } = play;
   const sources = [...(play.sources ?? [{}])];
   const builds = [...(play.builds ?? [{}])];
-  const disk: Record<string, Uint8Array> = {};
   return ({ owner: { phase, attempt } }) => {
     switch (phase) {
       case 'solve':
@@ -110,19 +109,11 @@ export function playRoot(
         };
       case 'root':
         return {};
-      case 'kept':
-        return {};
-      case 'disk':
-        return { files: disk };
       case 'source':
       case 'build': {
         const steps = phase === 'source' ? sources : builds;
         const step = (steps.length > 1 ? steps.shift() : steps[0]) ?? {};
-        const files = results(step);
-        // Whichever disk it has, that is the one that is asked next.
-        for (const path of Object.keys(disk)) delete disk[path];
-        Object.assign(disk, files);
-        return { ...run(step), files };
+        return { ...run(step), files: results(step) };
       }
       default:
         throw new Error(`a buildroot has no phase ${phase}`);

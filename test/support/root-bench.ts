@@ -103,7 +103,7 @@ export function emptyCache(
   const snapshots = new SnapshotStore(containers, place('snapshots'), log);
   return {
     snapshots,
-    failed: new FailedRoots(containers, snapshots, {
+    failed: new FailedRoots(containers, {
       ...{ directory: place('failed'), lifetimeMs: failedLifetimeMs, clock, log },
     }),
     packages: new PackageCache(place('packages'), urls, clock),
@@ -127,7 +127,6 @@ export async function openHostBench(failedLifetimeMs = 0) {
   const cache = emptyCache(containers, directory, clock, failedLifetimeMs);
   const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
-    await cache.snapshots.idle();
     await removals.idle();
     containers.assertClean();
     await rm(directory, { recursive: true, force: true });

@@ -116,7 +116,6 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const tidyUp = async () => {
     await cleanup.disposeAsync();
     await logs.abandon();
-    await cache.snapshots.idle();
     await removals.idle();
     containers.assertClean();
   };

@@ -7,10 +7,16 @@ import type { Container, ContainerSummary } from '../manager.ts';
 import type { ContainerId, ContainerSpec, ExitStatus, LimitHit } from '../spec.ts';
 import type { FakeBehaviour } from './behaviour.ts';
 
+/** Files of a root, by absolute path. */
+export type Files = Readonly<Record<string, Uint8Array>>;
+
 export interface FakeContainerParts {
   readonly id: ContainerId;
   readonly spec: ContainerSpec;
   readonly behaviour: FakeBehaviour;
+  /** What its layer holds before it starts, and what the image below does. */
+  readonly layer: Files;
+  readonly below: Files;
   readonly clock: Clock;
   readonly createdMs: number;
   /** Told of every call, and of every call that a real engine would not stand. */
@@ -32,6 +38,7 @@ export class FakeContainer implements Container {
   #written = 0;
   #ranInto: LimitHit | undefined;
   #isAdopted = false;
+  #isGiven = false;
   #state: 'created' | 'running' | 'exited' | 'removed' = 'created';
 
   constructor(parts: FakeContainerParts) {
@@ -113,7 +120,7 @@ export class FakeContainer implements Container {
         `cannot copy ${path} out of container ${this.name}: its root is an overlay`,
       );
     }
-    const files = Object.entries(this.#parts.behaviour.files ?? {});
+    const files = Object.entries({ ...this.#parts.below, ...this.#layer });
     const parent = posix.dirname(path);
     const wanted = files.filter(([name]) => name === path || name.startsWith(`${path}/`));
     if (wanted.length === 0)
@@ -185,7 +192,20 @@ export class FakeContainer implements Container {
 
   /** Of all its files. */
   get fileBytes(): number {
-    return Object.values(this.#parts.behaviour.files ?? {}).reduce((sum, { length }) => sum + length, 0);
+    return Object.values(this.#layer).reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Its layer, for another container or an image; it has none any more. */
+  give(): Files {
+    if (this.#isGiven) throw new ContainerError('no-such-container', `container ${this.name} has no layer`);
+    const layer = this.#layer;
+    this.#isGiven = true;
+    return layer;
+  }
+
+  get #layer(): Files {
+    const { layer, behaviour } = this.#parts;
+    return this.#isGiven ? {} : { ...layer, ...behaviour.files };
   }
 
   #checkDisk(): void {

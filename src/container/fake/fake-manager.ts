@@ -9,11 +9,12 @@ import type {
   ContainerManager,
   ContainerSummary,
   ImageInfo,
+  KeptImage,
   StoredImage,
 } from '../manager.ts';
 import type { ContainerId, ContainerSpec, Mount, PullPolicy } from '../spec.ts';
 import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
-import { FakeContainer } from './fake-container.ts';
+import { FakeContainer, type Files } from './fake-container.ts';
 
 type RootMount = Extract<Mount, { kind: 'root' }>;
 
@@ -43,6 +44,8 @@ export class FakeManager implements ContainerManager {
   readonly #committed = new Map<string, StoredImage>();
   /** Directories of images that were committed from an empty root. */
   readonly #directories = new Map<string, readonly string[]>();
+  /** What is in the images that were made here, by their names. */
+  readonly #files = new Map<string, Files>();
 
   constructor(options: FakeManagerOptions) {
     this.#options = options;
@@ -101,7 +104,10 @@ export class FakeManager implements ContainerManager {
       this.misuses.push(complaint);
       throw new ContainerError('image-missing', complaint);
     }
-    for (const base of basesOf(spec)) this.#refuseUnlessIdle(spec, base);
+    for (const base of basesOf(spec)) this.#idle(base, `container ${spec.name}`);
+    const { root } = spec;
+    const layerOf = root.kind === 'image' ? root.layerOf : undefined;
+    const layer = layerOf === undefined ? {} : this.#idle(layerOf, `container ${spec.name}`).give();
     for (const mount of spec.mounts) if (mount.kind === 'root') this.#refuseMissingPlaces(spec, mount);
     const { clock, behave = behaviourOf } = this.#options;
     const id = `fake-${this.created.length + 1}`;
@@ -109,6 +115,8 @@ export class FakeManager implements ContainerManager {
       id,
       spec,
       behaviour: behave(spec),
+      layer,
+      below: root.kind === 'image' ? (this.#files.get(root.image) ?? {}) : {},
       clock,
       createdMs: clock.now(),
       record: (call) => this.calls.push(call),
@@ -159,20 +167,20 @@ export class FakeManager implements ContainerManager {
     image: string,
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<KeptImage> {
     signal.throwIfAborted();
     this.calls.push(`commit ${image}`);
-    const state = this.#containers.get(container)?.summary.state;
-    if (state === undefined)
-      throw new ContainerError('no-such-container', `there is no container ${container}`);
-    if (state === 'running') throw new ContainerError('bad-spec', `cannot commit ${container}: it runs`);
+    const files = { ...this.#idle(container, 'the commit').give() };
     const number = this.calls.filter((call) => call.startsWith('commit ')).length;
     const createdMs = this.#options.clock.now();
     const id = createHash('sha256').update(`${container} ${number}`).digest('hex');
-    this.#committed.set(image, { id, names: [image], labels, sizeBytes: 1000, createdMs });
     const directories = this.#directoriesOf(container);
     if (directories === null) this.#directories.delete(image);
     else this.#directories.set(image, directories);
+    this.#committed.set(image, { id, names: [image], labels, createdMs });
+    this.#files.set(image, files);
+    this.#ensured.add(image);
+    return { id, bytes: 1000 };
   }
 
   async images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
@@ -213,12 +221,13 @@ export class FakeManager implements ContainerManager {
     return root?.kind === 'image' ? (this.#directories.get(root.image) ?? null) : null;
   }
 
-  #refuseUnlessIdle(spec: ContainerSpec, base: ContainerId): void {
-    const state = this.#containers.get(base)?.summary.state;
-    if (state === undefined) throw new ContainerError('no-such-container', `there is no container ${base}`);
-    if (state === 'running') {
-      throw new ContainerError('bad-spec', `container ${spec.name} uses the root of ${base}, which runs`);
-    }
+  /** The container, unless it runs. `user`: what wants its root. */
+  #idle(id: ContainerId, user: string): FakeContainer {
+    const container = this.#containers.get(id);
+    if (container === undefined) throw new ContainerError('no-such-container', `there is no container ${id}`);
+    if (container.summary.state === 'running')
+      throw new ContainerError('bad-spec', `${user} uses the root of ${id}, which runs`);
+    return container;
   }
 }
 

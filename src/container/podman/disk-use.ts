@@ -53,7 +53,7 @@ function unescaped(path: string): string {
 }
 
 /** What `du` counts. It complains about files that went away meanwhile, and counts on. */
-async function blocksOf(directories: readonly string[], signal: AbortSignal): Promise<number> {
+export async function blocksOf(directories: readonly string[], signal: AbortSignal): Promise<number> {
   if (directories.length === 0) return 0;
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const args = ['--summarize', '--total', '--block-size=1', '--', ...directories];

@@ -46,11 +46,15 @@ export const ContainerState = z.object({
 });
 export type ContainerState = z.infer<typeof ContainerState>;
 
+/** Where the storage has the layers of a container or image. */
+export const GraphDriver = z.object({ Name: z.string(), Data: z.record(z.string(), z.string()).nullish() });
+
 export const InspectedContainer = z.object({
   Id: z.string(),
   Name: z.string(),
   State: ContainerState,
   Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
+  GraphDriver,
 });
 export type InspectedContainer = z.infer<typeof InspectedContainer>;
 
@@ -73,6 +77,7 @@ export const InspectedImage = z.object({
   Id: z.string(),
   Digest: z.string().nullish(),
   Architecture: z.string(),
+  GraphDriver,
 });
 
 export const ListedImages = z
@@ -81,7 +86,6 @@ export const ListedImages = z
       Id: z.string(),
       Names: z.array(z.string()).nullish(),
       Labels: z.record(z.string(), z.string()).nullish(),
-      Size: z.number(),
       /** Seconds. */
       Created: z.number(),
     }),

@@ -11,7 +11,8 @@ import type { ImageInfo, StoredImage } from '../manager.ts';
 import type { ContainerId, EmptyDirectory, PullPolicy } from '../spec.ts';
 import { classifyError, classifyPullError } from './classify-error.ts';
 import { type Engine, libpod } from './engine.ts';
-import { InspectedImage, ListedImages, PullLine, RemovedImage } from './engine-schema.ts';
+import { Created, InspectedImage, ListedImages, PullLine, RemovedImage } from './engine-schema.ts';
+import { upperDir } from './layers.ts';
 
 /** Images that hold nothing but directories; the tag tells which. */
 const emptyImage = 'localhost/koji-adjutant-empty';
@@ -74,33 +75,52 @@ export class ImageStore {
     return image;
   }
 
-  /** `ContainerManager.commit`, of a container that is at rest. */
+  /** Makes an image without a name of a container that is at rest, as the engine does it: by copying. Its id. */
   async commit(
     container: ContainerId,
-    image: string,
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<void> {
-    const { repo, tag } = splitName(image);
+  ): Promise<string> {
     const changes = Object.entries(labels).map(([name, value]) => `LABEL ${name}=${JSON.stringify(value)}`);
-    await this.#engine.text({
-      what: `make image ${image}`,
+    const { Id } = await this.#engine.call(Created, {
+      what: `make an image of container ${container}`,
       method: 'POST',
       path: `${libpod}/commit`,
-      // A commit must not stop others who read the same root.
-      query: { container, repo, tag, pause: 'false', format: 'oci', changes },
+      query: { container, pause: 'false', format: 'oci', changes },
       ok: [200, 201],
       signal,
-      // Files are copied, as when an image is pulled.
       timeoutMs: this.#pullMs,
     });
+    return Id;
+  }
+
+  /** Gives an image a name, and takes that from any other. */
+  async name(id: string, image: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.text({
+      what: `name image ${image}`,
+      method: 'POST',
+      path: `${libpod}/images/${id}/tag`,
+      query: splitName(image),
+      ok: [201],
+      repeatable: true,
+      signal,
+    });
+  }
+
+  /** The directory with the topmost layer of an image. */
+  async layerOf(image: string, signal: AbortSignal): Promise<string> {
+    const { GraphDriver } = await this.#inspect(image, signal);
+    return upperDir(GraphDriver, `image ${image}`);
   }
 
   /** `ContainerManager.images`. */
   async list(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
     const found = await this.#listed(label, signal);
-    return (found ?? []).map(({ Id, Names, Labels, Size, Created }) => ({
-      ...{ id: Id, names: Names ?? [], labels: Labels ?? {}, sizeBytes: Size, createdMs: Created * 1000 },
+    return (found ?? []).map(({ Id, Names, Labels, Created }) => ({
+      id: Id,
+      names: Names ?? [],
+      labels: Labels ?? {},
+      createdMs: Created * 1000,
     }));
   }
 
@@ -138,20 +158,24 @@ export class ImageStore {
 
   async #find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined> {
     try {
-      const found = await this.#engine.call(InspectedImage, {
-        what: `look for image ${image}`,
-        method: 'GET',
-        path: `${libpod}/images/${encodeURIComponent(image)}/json`,
-        ok: [200],
-        repeatable: true,
-        signal,
-      });
+      const found = await this.#inspect(image, signal);
       const arch = kojiArchOf[found.Architecture] ?? found.Architecture;
       return { id: found.Id, digest: found.Digest || `sha256:${found.Id}`, arch };
     } catch (error) {
       if (error instanceof ContainerError && error.code === 'image-missing') return undefined;
       throw error;
     }
+  }
+
+  async #inspect(image: string, signal: AbortSignal): Promise<z.infer<typeof InspectedImage>> {
+    return this.#engine.call(InspectedImage, {
+      what: `look for image ${image}`,
+      method: 'GET',
+      path: `${libpod}/images/${encodeURIComponent(image)}/json`,
+      ok: [200],
+      repeatable: true,
+      signal,
+    });
   }
 
   async #pullInTime(image: string, signal: AbortSignal): Promise<void> {

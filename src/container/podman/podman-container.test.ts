@@ -24,7 +24,9 @@ async function openContainer(state: object) {
     const path = new URL(request.url ?? '', 'http://engine').pathname.replace(/^.*\/containers\/c1/, '');
     asked.push(`${request.method} ${path}`);
     const State = { ExitCode: 0, OOMKilled: false, StartedAt: '', FinishedAt: '', ...state };
-    if (path === '/json') response.end(JSON.stringify({ Id: 'c1', Name: 'one', State, Config: {} }));
+    const GraphDriver = { Name: 'overlay' };
+    if (path === '/json')
+      response.end(JSON.stringify({ Id: 'c1', Name: 'one', State, Config: {}, GraphDriver }));
     else response.writeHead(204).end();
   });
   const socketPath = join(directory, 'engine.sock');

@@ -13,16 +13,18 @@ import type {
   ContainerManager,
   ContainerSummary,
   ImageInfo,
+  KeptImage,
   StoredImage,
 } from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
-import { inspectContainer, settledState } from './container-state.ts';
+import { inspectContainer } from './container-state.ts';
 import { sizeOf } from './disk-use.ts';
 import { Engine, libpod } from './engine.ts';
 import { askInfo } from './engine-info.ts';
 import { Created, ListedContainers } from './engine-schema.ts';
 import { ImageStore } from './image-store.ts';
 import { KillLedger } from './kill-ledger.ts';
+import { Layers } from './layers.ts';
 import { PodmanContainer } from './podman-container.ts';
 import { removeContainer } from './remove-container.ts';
 import { type Places, resolveMounts } from './resolve-mounts.ts';
@@ -68,6 +70,7 @@ export class PodmanManager implements ContainerManager {
   readonly #engine: Engine;
   readonly #images: ImageStore;
   readonly #roots: RootMounts;
+  readonly #layers: Layers;
   readonly #kills = new KillLedger();
   readonly #levels: SelinuxLevels;
   readonly #security: HostSecurity;
@@ -79,6 +82,7 @@ export class PodmanManager implements ContainerManager {
     this.#roots = new RootMounts(this.#engine, options.clock);
     this.#levels = new SelinuxLevels(this.#engine);
     this.#security = new HostSecurity(this.#engine, options.seccompPath, options.logger);
+    this.#layers = new Layers(this.#engine, options.clock, this.#roots, this.#images);
   }
 
   async probe(signal: AbortSignal): Promise<BackendInfo> {
@@ -166,6 +170,7 @@ export class PodmanManager implements ContainerManager {
     });
     try {
       signal.throwIfAborted();
+      await this.#takeLayer(spec, id, signal);
       if (hasRootAtHand(spec)) container.hold(await this.#roots.acquire(id, signal));
       // Made here and not by conmon, so that it is ours to read whoever the engine runs as. Only now: the
       // name is ours since the engine took it, so a file of that name is a left-over.
@@ -204,8 +209,15 @@ export class PodmanManager implements ContainerManager {
       held: new AsyncDisposableStack(),
       ...this.#partsOf(spec),
     });
-    if (!wasStarted && hasRootAtHand(spec)) container.hold(await this.#roots.acquire(found.Id, signal));
+    if (wasStarted) return container;
+    await this.#takeLayer(spec, found.Id, signal);
+    if (hasRootAtHand(spec)) container.hold(await this.#roots.acquire(found.Id, signal));
     return container;
+  }
+
+  async #takeLayer({ root }: ContainerSpec, id: ContainerId, signal: AbortSignal): Promise<void> {
+    if (root.kind === 'image' && root.layerOf !== undefined)
+      await this.#layers.pass(root.layerOf, id, signal);
   }
 
   async #find(spec: ContainerSpec, signal: AbortSignal) {
@@ -269,12 +281,8 @@ export class PodmanManager implements ContainerManager {
     image: string,
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<void> {
-    const { Status } = await settledState(this.#engine, this.#options.clock, container, signal);
-    if (Status === 'running') {
-      throw new ContainerError('bad-spec', `cannot make an image of container ${container}: it is running`);
-    }
-    await this.#images.commit(container, image, labels, signal);
+  ): Promise<KeptImage> {
+    return this.#layers.keep(container, image, labels, signal);
   }
 
   async images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {

@@ -26,7 +26,7 @@ async function openLocked() {
     if (name === 'POST unmount' || request.method === 'DELETE') await unlocked;
     const isLook = name === 'GET json';
     response.writeHead(isLook || name === 'POST mount' ? 200 : 204, { 'Content-Type': 'application/json' });
-    if (isLook) response.end(JSON.stringify({ Id: id, Name: 'one', State: state, Config: {} }));
+    if (isLook) response.end(JSON.stringify({ Id: id, Name: 'one', State: state, Config: {}, GraphDriver: { Name: 'overlay' } }));
     else response.end(name === 'POST mount' ? '"/merged"' : '');
   });
   server.listen(socketPath);

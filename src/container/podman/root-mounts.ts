@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { ContainerId } from '../spec.ts';
-import { settledState } from './container-state.ts';
+import { inspectContainer, settledState } from './container-state.ts';
 import { type Engine, libpod, lockedStoreMs } from './engine.ts';
 import { PathStat } from './engine-schema.ts';
 import { type MountedFile, statMounted } from './mounted-root.ts';
@@ -19,6 +19,8 @@ interface Mounting {
 }
 
 const longestChainOfLinks = 40;
+/** How often a root may have been mounted by earlier lives of the worker, none of which has unmounted it. */
+const mostMounts = 20;
 
 /** The bit of Go's `fs.ModeDir`. */
 const goDirectory = 2 ** 31;
@@ -45,7 +47,7 @@ export class RootMounts {
       if (released) return;
       released = true;
       mounting.users -= 1;
-      if (mounting.users > 0) return;
+      if (mounting.users > 0 || this.#mounted.get(container) !== mounting) return;
       this.#mounted.delete(container);
       await this.#unmount(container);
     };
@@ -56,6 +58,22 @@ export class RootMounts {
       if (mounting.users === 0) this.#mounted.delete(container);
       throw error;
     }
+  }
+
+  /**
+   * Unmounts the root of a container for good, however often it is mounted: those who use it have ended. Rejects with
+   * `bad-spec` when the container runs.
+   */
+  async retire(container: ContainerId, signal: AbortSignal): Promise<void> {
+    await this.#refuseRunning(container, signal);
+    this.#mounted.delete(container);
+    for (let tries = 0; tries < mostMounts && (await this.#isMounted(container, signal)); tries += 1)
+      await this.#unmount(container);
+  }
+
+  async #isMounted(container: ContainerId, signal: AbortSignal): Promise<boolean> {
+    const { GraphDriver } = await inspectContainer(this.#engine, this.#clock, container, signal);
+    return GraphDriver.Data?.['MergedDir'] !== undefined;
   }
 
   /** Where the engine has mounted the root of a container, while somebody uses it; else null. */

@@ -38,7 +38,7 @@ export async function openTrialArea(
       host,
       directory,
       id: area.id,
-      openWork: (name) => area.openWork(),
+      openWork: () => area.openWork(),
       warnings: () => warnings,
       log,
       async close() {

@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readRpmHeader } from '../../src/rpm/header.ts';
 import { fileNameOf, type PackageToWrite, writeRpm } from '../../src/rpm/rpm-file.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const missing = spawnSync('rpm', ['--version']).status === 0 ? '' : ': rpm is not installed';
 
@@ -39,13 +39,16 @@ const source: PackageToWrite = {
 };
 
 describe.skipIf(missing !== '')(`packages that were written here${missing}`, () => {
+  let directory: string;
   let paths: Readonly<Record<'binary' | 'source', string>>;
   beforeAll(async () => {
-    const directory = await temporaryDirectory();
+    directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-rpm-'));
     paths = { binary: join(directory, fileNameOf(binary)), source: join(directory, fileNameOf(source)) };
     await writeFile(paths.binary, await writeRpm(binary));
     await writeFile(paths.source, await writeRpm(source));
   });
+
+  afterAll(() => rm(directory, { recursive: true, force: true }));
 
   const rpm = (...words: readonly string[]) => execFileSync('rpm', [...words], { encoding: 'utf8' });
 

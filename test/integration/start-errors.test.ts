@@ -149,6 +149,7 @@ describe('the daemon', () => {
     const source = join(dir, 'x.src.rpm');
     await writeFile(source, toSourceRpm());
     await mkdir(join(dir, 'repo/repodata'), { recursive: true });
+    await writeFile(join(dir, 'repo/repodata/repomd.xml'), '<repomd/>');
     const here = ['--packages', 'bash', '--cache-dir', join(dir, 'cache')];
     const rebuilt = await run(['rebuild', source, '--repo', join(dir, 'repo'), ...here], env);
     expect(rebuilt.output).toMatch(said);

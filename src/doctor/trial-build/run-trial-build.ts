@@ -33,7 +33,7 @@ export interface TrialArea {
   readonly directory: string;
   /** For the names of containers. */
   readonly id: number;
-  openWork(name: string): Promise<{ readonly absolute: string; readonly work: string }>;
+  openWork(): Promise<{ readonly absolute: string; readonly work: string }>;
   /** What was logged as a warning or worse, a line each. */
   warnings(): readonly string[];
   readonly log: Logger;
@@ -97,7 +97,7 @@ class TrialBuild {
   }
 
   async *run(): AsyncGenerator<Finding> {
-    const work = await this.#area.openWork('trial');
+    const work = await this.#area.openWork();
     const packed = await this.#pack(work);
     yield ok(trialName('work area'), `containers see the files of ${this.#area.directory}`);
     const hasRpmbuild = !packed.lacks.includes('rpmbuild');
@@ -108,12 +108,12 @@ class TrialBuild {
     const source = async (name: string, script: string) => {
       const path = join(work.absolute, `${name}.src.rpm`);
       await writeFile(path, await sourcePackage(script, hasRpmbuild, this.#order.arch));
-      return { name, path, repo };
+      return { path, repo };
     };
     const good = await source('good', goodScript);
     const first = await this.#build(good);
     const limits = await Promise.all(limitTrials.map((trial) => source(trial.limit, trial.script)));
-    const again = this.#build({ ...good, name: 'again' });
+    const again = this.#build(good);
     const tried = limitTrials.map((trial, index) => this.#tryLimit(trial, limits[index] ?? good));
     // None may be at work when the area is closed.
     await Promise.allSettled([again, ...tried]);
@@ -173,9 +173,9 @@ class TrialBuild {
     }
   }
 
-  async #build({ name, path, repo }: Source): Promise<TrialBuilt> {
+  async #build(source: Source): Promise<TrialBuilt> {
     const seen = new Seen();
-    const done = await this.#rebuild(name, path, repo, seen, this.#area.host);
+    const done = await this.#rebuild(source, seen, this.#area.host);
     if (done.kind === 'failed') throw this.#failedBuild(done.failure, seen, done.lastLines);
     const binary = done.packages.filter((each) => !each.endsWith('.src.rpm'));
     return {
@@ -194,27 +194,21 @@ class TrialBuild {
     return name.startsWith('adjutant-trial') ? null : `${basename(path)} is ${name}`;
   }
 
-  async #tryLimit(trial: (typeof limitTrials)[number], { path, repo }: Source): Promise<TriedLimit> {
+  async #tryLimit(trial: (typeof limitTrials)[number], source: Source): Promise<TriedLimit> {
     const { limit, what, limits } = trial;
     const host = { ...this.#area.host, codeLimits: { ...this.#area.host.codeLimits, ...limits } };
     const seen = new Seen();
-    const done = await this.#rebuild(limit, path, repo, seen, host);
+    const done = await this.#rebuild(source, seen, host);
     if (done.kind === 'built') return { limit, what, named: null };
     const { failure } = done;
     if (partOfStep(failure.step) !== 'rpmbuild') throw this.#failedBuild(failure, seen, done.lastLines);
     return { limit, what, named: failure.limit };
   }
 
-  async #rebuild(
-    name: string,
-    path: string,
-    repo: string,
-    seen: Seen,
-    host: BuildrootHost,
-  ): Promise<Rebuilt> {
+  async #rebuild({ path, repo }: Source, seen: Seen, host: BuildrootHost): Promise<Rebuilt> {
     this.#builds += 1;
     const id = this.#area.id * 10 + this.#builds;
-    const directory = await this.#area.openWork(`trial-${name}`);
+    const directory = await this.#area.openWork();
     const result = join(directory.absolute, 'result');
     const { image, arch } = this.#order;
     const order: RebuildOrder = {
@@ -258,7 +252,6 @@ interface Work {
 }
 
 interface Source {
-  readonly name: string;
   readonly path: string;
   readonly repo: string;
 }

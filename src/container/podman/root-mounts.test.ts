@@ -19,15 +19,24 @@ async function openLocked() {
   const socketPath = join(directory, 'podman.sock');
   const { promise: unlocked, resolve: unlock } = Promise.withResolvers<void>();
   const asked: string[] = [];
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     const [path = ''] = (request.url ?? '').split('?');
     const name = `${request.method} ${path.split('/').at(-1)}`;
     asked.push(name);
-    if (name === 'POST unmount' || request.method === 'DELETE') await unlocked;
     const isLook = name === 'GET json';
-    response.writeHead(isLook || name === 'POST mount' ? 200 : 204, { 'Content-Type': 'application/json' });
-    if (isLook) response.end(JSON.stringify({ Id: id, Name: 'one', State: state, Config: {}, GraphDriver: { Name: 'overlay' } }));
-    else response.end(name === 'POST mount' ? '"/merged"' : '');
+    const found = JSON.stringify({
+      Id: id,
+      Name: 'one',
+      State: state,
+      Config: {},
+      GraphDriver: { Name: 'overlay' },
+    });
+    const answer = () => {
+      response.writeHead(isLook || name === 'POST mount' ? 200 : 204, { 'Content-Type': 'application/json' });
+      response.end(isLook ? found : name === 'POST mount' ? '"/merged"' : '');
+    };
+    if (name === 'POST unmount' || request.method === 'DELETE') void unlocked.then(answer);
+    else answer();
   });
   server.listen(socketPath);
   await once(server, 'listening');

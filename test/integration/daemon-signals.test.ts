@@ -113,22 +113,23 @@ describe('a daemon that runs a task', () => {
   it('says at SIGUSR2 what each waits for, and goes on', async () => {
     const { hub, client } = await startHub();
     const daemon = await SpawnedDaemon.start(hub.url, ['sleeptime = 1']);
-    await daemon.line('ready');
-    await client.call('makeTask', ['sleep', [sleepSeconds]]);
-    await daemon.line('task started');
-
-    daemon.kill('SIGUSR2');
-
-    expect(await daemon.line('task 1 sleep, here for')).toMatchObject({
-      msg: expect.stringMatching(/^task 1 sleep, here for \S+ s: waits for 3600 s to pass since \S+ s/),
-    });
-    await client.call('makeTask', ['waittest', [1, sleepSeconds]]);
+    // Asked too early, a task is still on its way to where it waits.
     const told = () => {
       daemon.kill('SIGUSR2');
       return daemon.lines.map(({ msg }) => msg);
     };
+    await daemon.line('ready');
+    await client.call('makeTask', ['sleep', [sleepSeconds]]);
+    await daemon.line('task started');
+
     await expect
-      .poll(told)
+      .poll(told, { timeout: 20_000 })
+      .toContainEqual(
+        expect.stringMatching(/^task 1 sleep, here for \S+ s: waits for 3600 s to pass since \S+ s$/),
+      );
+    await client.call('makeTask', ['waittest', [1, sleepSeconds]]);
+    await expect
+      .poll(told, { timeout: 20_000 })
       .toContainEqual(expect.stringMatching(/^task 2 waittest, .* waits .*for child task/));
   });
 

@@ -16,6 +16,7 @@ import { BuilderError, describeError } from './core/errors.ts';
 import { readProxies } from './core/host-proxies.ts';
 import { createLogger, type Logger } from './core/logger.ts';
 import { printableLines } from './core/printable.ts';
+import { Waits } from './core/waits.ts';
 import { AnonymousSession } from './hub/anonymous-session.ts';
 import { HubFiles } from './hub/files.ts';
 import { loadTls } from './hub/tls.ts';
@@ -60,8 +61,10 @@ export async function runCompareCommand(
   const leave = new AbortController();
   const stop = () => leave.abort(new BuilderError('stopped', 'external', 'told to stop'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
+  const waits = new Waits(systemClock);
+  using _telling = tellWaitsOnSignal(waits, 'compare');
   try {
-    const comparisons = await compare(args, configOf(args, env), env, out, leave.signal);
+    const comparisons = await compare(args, configOf(args, env), { env, waits }, out, leave.signal);
     if (args.json !== undefined) await writeFile(args.json, toReportJson(args.target, comparisons));
     return unexcused(comparisons).length === 0 ? exitCode.equal : exitCode.different;
   } catch (error) {
@@ -77,14 +80,13 @@ export async function runCompareCommand(
 async function compare(
   args: CompareArguments,
   config: Config,
-  env: NodeJS.ProcessEnv,
+  { env, waits }: { readonly env: NodeJS.ProcessEnv; readonly waits: Waits },
   out: { write(text: string): unknown },
   signal: AbortSignal,
 ): Promise<readonly Comparison[]> {
   const log = createLogger(args.verbose ? 'info' : 'silent', pino.destination(2));
   const directory = cacheDirectory(args.cacheDir, env);
-  await using area = await openLocalArea({ name: 'compare', directory, config, env, log }, signal);
-  using _telling = tellWaitsOnSignal(area.host.waits, 'compare');
+  await using area = await openLocalArea({ name: 'compare', directory, config, env, log, waits }, signal);
   const shop = await openWorkshop(args, config, area, log);
   const { output } = args;
   const target = {

@@ -44,6 +44,8 @@ export interface LocalAreaOptions {
   readonly config: Config;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
+  /** Where it is put down what is waited for; left out: nobody asks. */
+  readonly waits?: Waits;
   /** Keep the root of a build that fails until the area is closed. */
   readonly keepFailed?: boolean;
 }
@@ -54,7 +56,15 @@ export interface LocalAreaOptions {
  * budget. Rejects with a `BuilderError` when this host cannot be used.
  */
 export async function openLocalArea(
-  { name, directory: chosen, config: given, env, log, keepFailed = false }: LocalAreaOptions,
+  {
+    name,
+    directory: chosen,
+    config: given,
+    env,
+    log,
+    waits = new Waits(clock),
+    keepFailed = false,
+  }: LocalAreaOptions,
   signal: AbortSignal,
 ): Promise<LocalArea> {
   const directory = await makeArea(chosen);
@@ -68,7 +78,6 @@ export async function openLocalArea(
   await using undo = new AsyncDisposableStack();
   undo.defer(() => users.leave(me));
   const places = { workDir: directory, topDir: config.kojid.topdir, logDir: join(directory, 'containers') };
-  const waits = new Waits(clock);
   const { containers } = await reachEngine(config, places, env, clock, log, signal, waits.of(null));
   const { workerId } = me;
   const host = await buildrootHost(config, { containers, clock, workerId, workDir: directory, log, waits });

@@ -17,6 +17,7 @@ import { BuilderError, describeError } from './core/errors.ts';
 import { readProxies, repoProxies } from './core/host-proxies.ts';
 import { createLogger } from './core/logger.ts';
 import { PrintableOutput, printableLines } from './core/printable.ts';
+import { Waits } from './core/waits.ts';
 import { defaultImage, ensureDefaultImage, machineArch } from './default-image.ts';
 import { lastLines } from './demo/picture.ts';
 import { PlainScreen, type Screen, TerminalScreen } from './demo/screen.ts';
@@ -73,8 +74,10 @@ export async function runRebuildCommand(
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
+  const waits = new Waits(systemClock);
+  using _telling = tellWaitsOnSignal(waits, 'rebuild');
   try {
-    const rebuilt = await build(args, env, out, leave.signal);
+    const rebuilt = await build(args, env, out, waits, leave.signal);
     return rebuilt.kind === 'built' ? exitCode.built : exitCode.failed;
   } catch (error) {
     if (leave.signal.aborted) return complain(describeError(leave.signal.reason), exitCode.stopped);
@@ -99,6 +102,7 @@ async function build(
   args: RebuildArguments,
   env: NodeJS.ProcessEnv,
   out: NodeJS.WriteStream,
+  waits: Waits,
   signal: AbortSignal,
 ): Promise<Rebuilt> {
   const clock = systemClock;
@@ -130,10 +134,9 @@ async function build(
   const progress = new RebuildProgress(`${nvr} ${args.arch}`, clock);
   const rebuilt = await (async () => {
     await using area = await openLocalArea(
-      { name: 'rebuild', directory, config, env, log, keepFailed: args.shell },
+      { name: 'rebuild', directory, config, env, log, waits, keepFailed: args.shell },
       signal,
     );
-    using _telling = tellWaitsOnSignal(area.host.waits, 'rebuild');
     const { digest } = await ensureImage(args, config, area.host.containers, signal);
     const order: RebuildOrder = {
       ...{ source, repos, group: args.group, arch: args.arch, imageDigest: digest },

@@ -4,7 +4,7 @@ import type { InstalledPackage } from './installed-packages.ts';
 import { buildUser } from './mock-environment.ts';
 
 /** Raised whenever roots are made in another way, so that none made before is taken for one of now. */
-const recipe = 2;
+const recipe = 3;
 
 /** A root that nobody changes any more, for package code to run on in a layer of its own. */
 export interface PreparedRoot {

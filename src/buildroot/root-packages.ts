@@ -154,7 +154,10 @@ export class RootPackages {
       );
     const startedMs = host.clock.uptime();
     const title = `${wish.title}, arch ${request.targetArch}`;
-    const image = await snapshots.keep({ key, listing, title }, base.id, signal);
+    const { id } = base;
+    const image = await this.#waits.during(`the commit of snapshot ${key.slice(0, 12)}`, () =>
+      snapshots.keep({ key, listing, title }, id, signal),
+    );
     host.meter.count('koji_adjutant_snapshots_made_total', {});
     const tookMs = host.clock.uptime() - startedMs;
     host.meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, tookMs / 1000);

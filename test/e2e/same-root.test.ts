@@ -1,4 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,7 +100,10 @@ describeE2e('the root that a build sees', () => {
   });
   afterAll(async () => {
     if (missing !== null) return;
-    for (const cache of cacheDirs) await cli('cache', 'trim', '--all', '--cache-dir', cache());
+    for (const cache of cacheDirs) {
+      // A test that was left out has made none.
+      if (existsSync(cache())) await cli('cache', 'trim', '--all', '--cache-dir', cache());
+    }
     await rm(directory, { recursive: true });
   });
 
@@ -164,7 +168,7 @@ describeE2e('the root that a build sees', () => {
     expect(differences(cold.tree, generated.tree)).toEqual([]);
     // As under mock, which empties the build user's home when the packages of the group are there, and never again.
     const isWiped = (line: string) => line.startsWith('/builddir/of-group');
-    expect(cold.made.filter(isWiped)).toHaveLength(19);
+    expect(cold.made.filter(isWiped)).toHaveLength(18);
     expect(
       differences(
         cold.made.filter((line) => !isWiped(line)),
@@ -172,11 +176,9 @@ describeE2e('the root that a build sees', () => {
         'missing',
       ),
     ).toEqual([]);
-    expect(cold.made.filter((line) => !isWiped(line))).toHaveLength(7 * 19);
+    expect(cold.made.filter((line) => !isWiped(line))).toHaveLength(7 * 18);
     const paths = cold.tree.map((line) => line.split(' ')[0] ?? '');
-    expect(
-      paths.filter((path) => /of-group|^.builddir.\.config/.test(path) && path.startsWith('/builddir')),
-    ).toEqual(['/builddir/.config']);
+    expect(paths.filter((path) => path.startsWith('/builddir/') && path.includes('of-group'))).toEqual([]);
     expect(paths).toEqual(
       expect.arrayContaining([
         '/builddir/.config/of-build.conf',

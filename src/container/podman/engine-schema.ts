@@ -47,7 +47,9 @@ export const ContainerState = z.object({
 export type ContainerState = z.infer<typeof ContainerState>;
 
 /** Where the storage has the layers of a container or image. */
-export const GraphDriver = z.object({ Name: z.string(), Data: z.record(z.string(), z.string()).nullish() });
+export const GraphDriver = z
+  .object({ Name: z.string(), Data: z.record(z.string(), z.string()).nullish() })
+  .nullish();
 
 export const InspectedContainer = z.object({
   Id: z.string(),

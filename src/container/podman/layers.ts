@@ -102,11 +102,11 @@ export class Layers {
 
 /** Where the engine keeps what a container or an image adds to the layers below. */
 export function upperDir(driver: z.infer<typeof GraphDriver>, of: string): string {
-  const path = driver.Data?.['UpperDir'];
+  const path = driver?.Data?.['UpperDir'];
   if (path !== undefined) return path;
   throw new ContainerError(
     'engine-failed',
-    `the engine names no layer of ${of}: its storage driver is ${driver.Name}; choose overlay`,
+    `the engine names no layer of ${of}: its storage driver is ${driver?.Name ?? 'unknown'}; choose overlay`,
   );
 }
 

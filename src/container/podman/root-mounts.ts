@@ -73,7 +73,7 @@ export class RootMounts {
 
   async #isMounted(container: ContainerId, signal: AbortSignal): Promise<boolean> {
     const { GraphDriver } = await inspectContainer(this.#engine, this.#clock, container, signal);
-    return GraphDriver.Data?.['MergedDir'] !== undefined;
+    return GraphDriver?.Data?.['MergedDir'] !== undefined;
   }
 
   /** Where the engine has mounted the root of a container, while somebody uses it; else null. */

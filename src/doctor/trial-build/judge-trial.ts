@@ -99,7 +99,7 @@ const causes: readonly Cause[] = [
   },
   {
     parts: ['solve'],
-    sign: /status 139|segmentation fault/i,
+    sign: /status 139|SIGSEGV|segmentation fault/i,
     remedy: ({ image }) =>
       `the package manager of ${image} crashes: set task_image_default to another image, or update the image (libcomps before 0.1.22 crashes on every group with Python 3.13.1 or newer)`,
   },

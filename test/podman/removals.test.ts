@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { collectFiles } from '../../src/buildroot/collect.ts';
 import { dnf5Image, image, missing, noDnf5, openHost, openRoot, run, serve } from './tag-root-harness.ts';
@@ -69,7 +68,7 @@ describe.skipIf(missing !== '')(`a package that is in the way of a build require
     onTestFinished(() => rm(directory, { recursive: true, force: true }));
     const source = await makePackages(directory);
     const url = `${await serve(directory)}/repo`;
-    const { host, made } = openHost(directory);
+    const { host, made, copyFromRoot } = openHost(directory);
     const { root, logs } = await openRoot(host, bootstrap, 1, url, directory, source);
     const names = () => root.installed.map(({ name }) => name).toSorted();
     expect(names(), logs.texts.root).toEqual(['plain', 'sealed-minimal']);
@@ -78,13 +77,10 @@ describe.skipIf(missing !== '')(`a package that is in the way of a build require
 
     expect(names(), logs.texts.root).toEqual(['plain', 'sealed']);
     expect(logs.texts.root).toContain('sealed-minimal says goodbye');
-    const changed = made.findLast(({ phase }) => phase === 'root');
-    const tar = await changed?.container.copyOut('/usr/share', never);
+    const tar = await copyFromRoot('/usr/share');
     const place = join(directory, 'found');
     await mkdir(place);
-    expect((await collectFiles(tar ?? Readable.from([]), place, '.txt', never)).files).toEqual([
-      'sealed.txt',
-    ]);
+    expect((await collectFiles(tar, place, '.txt', never)).files).toEqual(['sealed.txt']);
     expect(await readFile(join(place, 'sealed.txt'), 'utf8')).toBe('full\n');
     const { installed } = root;
     await root.addBuildRequires(never);

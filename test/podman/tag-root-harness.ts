@@ -3,14 +3,15 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 import type { BuildrootHost } from '../../src/buildroot/containers.ts';
 import { hubRepo } from '../../src/buildroot/package-repos.ts';
 import { TagRoot } from '../../src/buildroot/tag-root.ts';
 import { LateRemovals } from '../../src/container/late-removals.ts';
-import type { Container } from '../../src/container/manager.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import type { ContainerSpec } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
@@ -59,30 +60,40 @@ export async function serve(directory: string): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on a port
 }
 
-/** A host with an empty cache, and the containers that were made on it. All of it goes when the test ends. */
+/** A host with an empty cache, and what was made on it. All of it goes when the test ends. */
 export function openHost(directory: string): {
   readonly host: BuildrootHost;
-  readonly made: readonly Made[];
+  /** The containers. */
+  readonly made: readonly ContainerSpec[];
+  /** A tar stream of a directory of the root that was kept last. */
+  copyFromRoot(path: string): Promise<Readable>;
 } {
   const containers = new PodmanManager({
     ...{ socketPath, clock: systemClock, logger: createLogger('warn'), ulimits: testUlimits },
     ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
     ...{ reconnectMs: 0, timeoutMs: 60_000, pullMs: 60_000 },
   });
-  const made: Made[] = [];
+  const made: ContainerSpec[] = [];
   const create = containers.create.bind(containers);
   containers.create = async (spec, signal) => {
     const container = await create(spec, signal);
-    made.push({ phase: spec.owner.phase, container });
+    made.push(spec);
     return container;
+  };
+  const kept: string[] = [];
+  const commit = containers.commit.bind(containers);
+  containers.commit = async (container, name, labels, signal) => {
+    const committed = await commit(container, name, labels, signal);
+    kept.push(name);
+    return committed;
   };
   const cache = emptyCache(containers, directory);
   const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await removals.idle();
-    const kept = await cache.snapshots.list(never);
+    const snapshots = await cache.snapshots.list(never);
     // The younger ones are made of the older ones.
-    for (const { key } of kept.toSorted((a, b) => b.createdMs - a.createdMs))
+    for (const { key } of snapshots.toSorted((a, b) => b.createdMs - a.createdMs))
       await cache.snapshots.forget(key);
   });
   const host = {
@@ -102,13 +113,19 @@ export function openHost(directory: string): {
     stepLimits: noStepLimits,
     ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
   };
-  return { host, made };
-}
-
-/** A container that was made, and for which phase. */
-export interface Made {
-  readonly phase: string;
-  readonly container: Container;
+  return {
+    host,
+    made,
+    async copyFromRoot(path) {
+      const spec = made.findLast(({ owner }) => owner.phase === 'root');
+      const name = kept.at(-1);
+      if (spec === undefined || name === undefined) throw new Error('no root was kept');
+      const looking = { ...spec, name: `${spec.name}-seen`, root: { kind: 'image', image: name } } as const;
+      const container = await create(looking, never);
+      onTestFinished(() => container[Symbol.asyncDispose]());
+      return container.copyOut(path, never);
+    },
+  };
 }
 
 /** A root of the group, with the source package in it. */

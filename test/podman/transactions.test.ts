@@ -100,7 +100,7 @@ rpm --root /root-of-dnf -qa --qf '%{NEVRA}\\n' | sort >/work/expected.txt`,
     ]);
 
     const url = `${await serve(directory)}/repo`;
-    const { host, made } = openHost(directory);
+    const { host, copyFromRoot } = openHost(directory);
     const { root, logs } = await openRoot(host, bootstrap, 1, url, directory, source);
     await root.addBuildRequires(never);
 
@@ -109,9 +109,7 @@ rpm --root /root-of-dnf -qa --qf '%{NEVRA}\\n' | sort >/work/expected.txt`,
         `${name}-${epoch === null ? '' : `${epoch}:`}${version}-${release}.${arch}`,
     );
     expect(listed.toSorted(), logs.texts.root).toEqual(packages.toSorted());
-    const tar = await made.findLast(({ phase }) => phase === 'root')?.container.copyOut('/opt/t', never);
-    if (tar === undefined) throw new Error('there is no root');
-    expect(await treeOf(tar), logs.texts.root).toEqual(expected);
+    expect(await treeOf(await copyFromRoot('/opt/t')), logs.texts.root).toEqual(expected);
   }
 });
 

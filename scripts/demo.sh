@@ -41,5 +41,5 @@ distribution=$(scripts/ensure-test-distribution.sh 8>&-)
 say "build of $(basename "$srpm")"
 echo
 code=0
-PATH=$root/node_modules/.bin:$PATH node dist/demo.js "$state" "$distribution" "$srpm" "$root/bin/koji-adjutant" 8>&- || code=$?
+PATH=$root/node_modules/.bin:$PATH node dist/demo/main.js "$state" "$distribution" "$srpm" "$root/bin/koji-adjutant" 8>&- || code=$?
 exit $code

@@ -1,17 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import { runCacheCommand } from './cache-command.ts';
-import { runCompareCommand } from './compare-command.ts';
-import { checkConfig } from './config/check-config.ts';
+import { runCacheCommand } from './commands/cache.ts';
+import { checkConfig } from './commands/check-config.ts';
+import { runCompareCommand } from './commands/compare.ts';
+import { runDaemon } from './commands/daemon.ts';
+import { runDevHubCommand } from './commands/devhub.ts';
+import { runDoctorCommand } from './commands/doctor.ts';
+import { runRebuildCommand } from './commands/rebuild.ts';
+import { runReleaseCommand } from './commands/release.ts';
+import { runShellCommand } from './commands/shell.ts';
 import { CommandLineError, parseDaemonArguments, parseDoctorArguments } from './config/command-line.ts';
 import { BuilderError } from './core/errors.ts';
 import { readHostTrust, trustAsHost } from './core/host-trust.ts';
 import { printableLines } from './core/printable.ts';
-import { runDevHubCommand } from './devhub-command.ts';
-import { runDoctorCommand } from './doctor-command.ts';
-import { runDaemon } from './main.ts';
-import { runRebuildCommand } from './rebuild-command.ts';
-import { runReleaseCommand } from './release-command.ts';
-import { runShellCommand } from './shell-command.ts';
 
 const help = `Usage: koji-adjutant [options]             the daemon; takes kojid's options
        koji-adjutant COMMAND [options]

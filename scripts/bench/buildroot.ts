@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { z } from 'zod';
 import { workerLabel } from '../../src/container/labels.ts';
-import { parseWritableLayers } from '../../src/container/podman/disk-use.ts';
+import { parseWritableLayers } from '../../src/container/podman/limits/disk-usage.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { installWithDnf, mountAndEnter } from './bare-root.ts';

@@ -13,14 +13,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { defaultImage, ensureDefaultImage, machineArch } from '../../src/assembly/default-image.ts';
+import { localConfig } from '../../src/assembly/local-config.ts';
+import { openLocalArea } from '../../src/assembly/local-state.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { describeError } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { describeWaits } from '../../src/core/waits.ts';
-import { defaultImage, ensureDefaultImage, machineArch } from '../../src/default-image.ts';
-import { openLocalArea } from '../../src/local-area.ts';
-import { localConfig } from '../../src/local-config.ts';
-import { rebuild } from '../../src/rebuild/rebuild.ts';
+import { rebuild } from '../../src/standalone/rebuild/rebuild.ts';
 import { median } from './figures.ts';
 
 const { values } = parseArgs({

@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { eligibleManagers } from '../../dist/buildroot/package-manager.js';
-import { renderPackageManagerConfig } from '../../dist/buildroot/package-manager-config.js';
-import { solveScript } from '../../dist/buildroot/solve-script.js';
+import { renderPackageManagerConfig } from '../../dist/buildroot/plan/dnf-conf.js';
+import { eligibleManagers } from '../../dist/buildroot/solve/package-manager.js';
+import { solveScript } from '../../dist/buildroot/solve/solve-script.js';
 
 const [directory] = process.argv.slice(2);
 if (directory === undefined) throw new Error('solve-trial.mjs: name a directory');

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Difference as RpmDifference } from '../../src/compare/difference.ts';
-import { rpmDifferences } from '../../src/compare/rpm-differences.ts';
 import { readRpmHeader } from '../../src/rpm/header.ts';
+import type { Difference as RpmDifference } from '../../src/standalone/compare/difference.ts';
+import { rpmDifferences } from '../../src/standalone/compare/rpm-differences.ts';
 import { type Facts, namesOf, neutralText, toFacts } from './facts.ts';
 import { logDifferences, toLines } from './log-differences.ts';
 import { BuildRecord } from './record-schema.ts';

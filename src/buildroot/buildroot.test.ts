@@ -9,13 +9,13 @@ import { failureOf } from '../../test/support/root-bench.ts';
 import { hubFault } from '../../test/support/scripted-session.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { openTaskBench } from '../../test/support/task-bench.ts';
-import { outcomeOf } from '../builder/outcome.ts';
+import { outcomeOf } from '../daemon/run/outcome.ts';
+import { RepoInfo, repoStates, TagInfo } from '../hub/api/schema.ts';
 import { HubFiles } from '../hub/files.ts';
-import { RepoInfo, repoStates, TagInfo } from '../hub/schema.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { Buildroot, type BuildrootQuestion } from './buildroot.ts';
 import { BuildrootUnavailable, BuildrootUnsupported } from './errors.ts';
-import { BuildrootMismatch } from './installed-packages.ts';
+import { BuildrootMismatch } from './root/installed-packages.ts';
 
 const listPath = 'repos/f1-build/70/x86_64/rpmlist.jsonl';
 const listLine = (more: Record<string, unknown> = {}) =>

@@ -1,5 +1,5 @@
 import { BuilderError } from '../core/errors.ts';
-import { describeEligible, eligibleManagers, type PackageManagerName } from './package-manager.ts';
+import { describeEligible, eligibleManagers, type PackageManagerName } from './solve/package-manager.ts';
 
 /**
  * A step of a buildroot ended badly because of the package, the repo or the tag. The status is the one

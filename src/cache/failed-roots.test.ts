@@ -6,7 +6,7 @@ import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { reapStrays } from '../container/reaper.ts';
 import type { ContainerSpec } from '../container/spec.ts';
-import { halveCache, trimCache } from './cache-keeper.ts';
+import { halveCache, trimCache } from './eviction.ts';
 
 const never = new AbortController().signal;
 const hour = 3_600_000;

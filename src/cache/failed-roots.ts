@@ -4,11 +4,11 @@ import { z } from 'zod';
 import type { Container, ContainerManager } from '../container/manager.ts';
 import { reapStrays } from '../container/reaper.ts';
 import type { ContainerId, ContainerSpec } from '../container/spec.ts';
-import { AreaUsers } from '../core/area-users.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
+import { AreaUsers } from '../core/process-registry.ts';
+import { lastUse, noteUse, readRecord, writeRecord } from './json-record.ts';
 
 /** What a step with code of a package has left behind when it failed. */
 export interface FailedStep {

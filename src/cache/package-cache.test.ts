@@ -14,8 +14,8 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { describeError } from '../core/errors.ts';
+import { UrlReader } from './fetcher.ts';
 import { PackageCache, PackageUnavailable, packagePath, type WantedPackage } from './package-cache.ts';
-import { UrlReader } from './url-reader.ts';
 
 const never = new AbortController().signal;
 const content = '0123456789';

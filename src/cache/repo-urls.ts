@@ -1,5 +1,5 @@
 import { BuilderError } from '../core/errors.ts';
-import { withoutLogins } from '../core/without-logins.ts';
+import { withoutLogins } from '../core/redact.ts';
 
 /**
  * Where the parts of a repo lie, by the rules of librepo and libdnf, which dnf follows: metadata may name any place, of this repo

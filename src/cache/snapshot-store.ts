@@ -7,15 +7,15 @@ import type { ContainerManager } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { untilAborted } from '../core/deadline.ts';
 import type { Logger } from '../core/logger.ts';
+import { lastUse, noteUse, readRecord, writeRecord } from './json-record.ts';
 import { isMissing } from './missing.ts';
-import { lastUse, noteUse, readRecord, writeRecord } from './record-file.ts';
 
 /** A prepared root that is there at once: an image, and what is in it. */
 export interface Snapshot {
   readonly key: string;
   /** Name of the image in container storage. */
   readonly image: string;
-  /** What the root holds, as rpm listed it when it was made (`scripts.ts installedFormat`). */
+  /** What the root holds, as rpm listed it when it was made (`rpmbuild-scripts.ts installedFormat`). */
   readonly listing: string;
   /** What it was made for, for people: `@build, arch x86_64`. */
   readonly title: string;

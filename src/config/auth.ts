@@ -1,4 +1,4 @@
-import { type ConfigFiles, hostFiles } from './config-files.ts';
+import { type ConfigFiles, hostFiles } from './format/file-system.ts';
 import type { Config, KojidValues } from './schema.ts';
 
 /** How the daemon logs in to the hub. */

@@ -1,8 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BuilderError } from '../core/errors.ts';
+import { DEFAULT_CONFIG_PATH } from './format/read-files.ts';
 import type { Override, Overrides } from './load.ts';
 import type { Config, KojidValues } from './schema.ts';
-import { DEFAULT_CONFIG_PATH } from './settings.ts';
 
 /** What the daemon's command line says; what it does not say is not there, so that the files decide. */
 export interface DaemonArguments {

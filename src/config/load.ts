@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import { WORKDIR_PLACEHOLDER } from './adjutant-options.ts';
 import { certificateFallbacks } from './auth.ts';
-import { checkAcross } from './checks.ts';
-import { closedPlaces } from './closed-places.ts';
-import { type ConfigFiles, hostFiles } from './config-files.ts';
-import { knownPlugins, kojidAliases, toleratedKojidKeys } from './kojid-options.ts';
-import { suggestion } from './nearest.ts';
+import { checkAcross } from './checks/cross-checks.ts';
+import { closedPlaces } from './checks/forbidden-mounts.ts';
+import { suggestion } from './checks/suggestion.ts';
+import { type ConfigFiles, hostFiles } from './format/file-system.ts';
+import { type FileSettings, type Notes, readSettings, type Setting } from './format/read-files.ts';
+import { WORKDIR_PLACEHOLDER } from './options/adjutant.ts';
+import { knownPlugins, kojidAliases, toleratedKojidKeys } from './options/kojid.ts';
+import { parseRlimit, RLIMIT_PREFIX, type Rlimit, type Rlimits, rlimitNames } from './options/rlimits.ts';
 import { ConfigError, type ConfigProblem, inFileOrder } from './problem.ts';
-import { parseRlimit, RLIMIT_PREFIX, type Rlimit, type Rlimits, rlimitNames } from './rlimits.ts';
 import {
   type AdjutantValues,
   type Config,
@@ -16,7 +17,6 @@ import {
   type SectionName,
   type Source,
 } from './schema.ts';
-import { type FileSettings, type Notes, readSettings, type Setting } from './settings.ts';
 import { readSiteFile, type SiteFile } from './site-file.ts';
 
 /** What the environment variables of our options begin with. */

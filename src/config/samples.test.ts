@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../test/support/memory-files.ts';
-import { describeConfig } from './check-config.ts';
+import { describeConfig } from '../commands/check-config.ts';
 import { loadConfig } from './load.ts';
 import type { Config } from './schema.ts';
 

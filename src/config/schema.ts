@@ -1,8 +1,8 @@
-import { adjutantOptions } from './adjutant-options.ts';
-import { kojidOptions } from './kojid-options.ts';
-import type { Option, Values } from './option.ts';
+import { adjutantOptions } from './options/adjutant.ts';
+import { kojidOptions } from './options/kojid.ts';
+import type { Option, Values } from './options/option.ts';
+import type { Rlimits } from './options/rlimits.ts';
 import type { ConfigProblem } from './problem.ts';
-import type { Rlimits } from './rlimits.ts';
 import type { SiteFile } from './site-file.ts';
 
 /** All options of both sections; types, defaults, checks and the reference page come from here. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type MemoryEntry, memoryFiles } from '../../test/support/memory-files.ts';
-import { checkConfig } from './check-config.ts';
+import { checkConfig } from '../commands/check-config.ts';
 import { asksForChannel, matchingRules, readSiteFile, type SiteFile } from './site-file.ts';
 
 const path = '/etc/kojid/site.json';

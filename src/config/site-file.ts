@@ -2,12 +2,12 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import { describeError } from '../core/errors.ts';
 import { describeIssue, strict } from '../core/strict-json.ts';
-import { isAmong, type Patterns } from './accept-rules.ts';
-import { type ClosedPlace, whyNoTarget, whyNotShown } from './closed-places.ts';
-import type { ConfigFiles } from './config-files.ts';
-import { type OperatorMount, size } from './option-types.ts';
-import { rlimitNames } from './rlimits.ts';
-import type { Notes } from './settings.ts';
+import { type ClosedPlace, whyNoTarget, whyNotShown } from './checks/forbidden-mounts.ts';
+import type { ConfigFiles } from './format/file-system.ts';
+import type { Notes } from './format/read-files.ts';
+import { isAmong, type Patterns } from './options/accept-rules.ts';
+import { type OperatorMount, size } from './options/parsers.ts';
+import { rlimitNames } from './options/rlimits.ts';
 
 /** Soft and hard limit, -1 for unlimited. */
 export interface SiteUlimit {

@@ -1,5 +1,5 @@
 import { BuilderError } from './errors.ts';
-import { withoutLogins } from './without-logins.ts';
+import { withoutLogins } from './redact.ts';
 
 /** Proxies by the names of environment variables, as curl, Python and Node.js read them. */
 export interface Proxies {

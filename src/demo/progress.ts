@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import type { WatchedTask } from '../devhub/client.ts';
 import { stateName, taskState } from '../devhub/rows.ts';
-import { type Phase, parsePhases } from './phases.ts';
-import { type Frame, lastLines, type TaskRow } from './picture.ts';
+import { type Phase, parsePhases } from '../terminal/phases.ts';
+import { type Frame, lastLines, type TaskRow } from '../terminal/progress-view.ts';
 import { TaskFiles } from './task-files.ts';
 
 const tailLines = 6;

@@ -9,11 +9,11 @@ import { taskState } from '../devhub/rows.ts';
 import { type RunningDevHub, runDevHub } from '../devhub/run.ts';
 import { seedDevHub } from '../devhub/seed.ts';
 import { HubFault } from '../hub/faults.ts';
+import { fileSize, lastLines, paint, seconds } from '../terminal/progress-view.ts';
+import type { Screen } from '../terminal/screen.ts';
 import { DaemonProcess } from './daemon-process.ts';
-import { fileSize, lastLines, paint, seconds } from './picture.ts';
 import { Progress } from './progress.ts';
 import { keepLogs, keepPackages, tellingLog } from './results.ts';
-import type { Screen } from './screen.ts';
 
 export interface DemoOptions {
   /** The source package to build. */

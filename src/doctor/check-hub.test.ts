@@ -4,7 +4,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeHub, fault, value } from '../../test/support/fake-hub.ts';
 import { createLogger } from '../core/logger.ts';
 import { passwordAuth } from '../hub/auth/password.ts';
-import { createTransport } from '../hub/transport.ts';
+import { createTransport } from '../hub/transport/transport.ts';
 import { checkHub, checkTopUrls } from './check-hub.ts';
 
 const never = new AbortController().signal;

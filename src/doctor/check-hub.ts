@@ -9,10 +9,10 @@ import { HttpClient } from '../core/http-client.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HubAuth } from '../hub/auth/auth.ts';
 import { faultCodes, isFault, SessionLost } from '../hub/faults.ts';
-import { openSession } from '../hub/open-session.ts';
-import type { HubSession } from '../hub/session.ts';
-import { parseAnswer } from '../hub/session-info.ts';
-import type { HubTransport } from '../hub/transport.ts';
+import { openSession } from '../hub/session/open-session.ts';
+import type { HubSession } from '../hub/session/session.ts';
+import { parseAnswer } from '../hub/session/session-info.ts';
+import type { HubTransport } from '../hub/transport/transport.ts';
 import { decodeResponse, encodeCall, type RpcValue, withKeywords } from '../hub/xmlrpc/codec.ts';
 import { type Finding, fail, ok } from './finding.ts';
 import {

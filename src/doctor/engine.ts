@@ -1,6 +1,6 @@
-import { describeEligible, packageManagers } from '../buildroot/package-manager.ts';
-import { pythons } from '../buildroot/rpm-transaction.ts';
-import { quote } from '../buildroot/scripts.ts';
+import { quote } from '../buildroot/rpmbuild/rpmbuild-scripts.ts';
+import { describeEligible, packageManagers } from '../buildroot/solve/package-manager.ts';
+import { pythons } from '../buildroot/solve/rpm-transaction.ts';
 import type { BackendInfo, ImageInfo } from '../container/manager.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 

@@ -1,5 +1,5 @@
 import { describeError } from '../core/errors.ts';
-import { isSupported, oldestHub } from '../hub/version-api.ts';
+import { isSupported, oldestHub } from '../hub/api/version.ts';
 import { canonArch, machineArch } from '../rpm/arch.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 

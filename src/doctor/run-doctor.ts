@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { formatAcceptRules, patternsWithoutMethod } from '../config/accept-rules.ts';
+import { formatAcceptRules, patternsWithoutMethod } from '../config/options/accept-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { ContainerError } from '../container/errors.ts';
 import type { BackendInfo, ContainerManager } from '../container/manager.ts';

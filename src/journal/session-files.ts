@@ -17,7 +17,7 @@ const SavedSession = z.object({
 export type SavedSession = z.infer<typeof SavedSession>;
 
 /**
- * Sessions in files that only their owner can read, one for each (`hub/session.ts SessionJournal`). `whose` names hub
+ * Sessions in files that only their owner can read, one for each (`hub/session/session.ts SessionJournal`). `whose` names hub
  * and login, so that a changed configuration does not go on with the session of another.
  */
 export class SessionFiles {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HistoryDiverged } from './errors.ts';
 import type { EarlierPart, History, Phase } from './history.ts';
-import type { JsonLines } from './lines.ts';
+import type { JsonLines } from './json-lines.ts';
 
 /** How far a log has come. */
 export interface LogMark {

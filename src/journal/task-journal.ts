@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { JsonLines } from './lines.ts';
+import { JsonLines } from './json-lines.ts';
 import { TaskHistory } from './task-history.ts';
 
 /** A task that an earlier life of the daemon has begun, and what it has done of it. */

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { appendWhole } from '../core/append-whole.ts';
+import { appendWhole } from '../core/append-atomically.ts';
 import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import { printableLines } from '../core/printable.ts';

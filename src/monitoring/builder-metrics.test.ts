@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.ts';
-import { BuilderEvents } from '../builder/events.ts';
+import { BuilderEvents } from '../daemon/events.ts';
 import { builderMetrics, countEvents } from './builder-metrics.ts';
 import { Health } from './health.ts';
 

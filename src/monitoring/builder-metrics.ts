@@ -1,4 +1,4 @@
-import type { BuilderEvents } from '../builder/events.ts';
+import type { BuilderEvents } from '../daemon/events.ts';
 import { Metrics } from './metrics.ts';
 
 const prefix = 'koji_adjutant';

@@ -1,5 +1,5 @@
-import type { BuilderEvents } from '../builder/events.ts';
 import type { Clock } from '../core/clock.ts';
+import type { BuilderEvents } from '../daemon/events.ts';
 
 /** How long there may be no successful round with the hub before somebody should look. */
 const longestQuietMs = 5 * 60_000;

@@ -1,4 +1,4 @@
-import { ARCH_PLACEHOLDER } from '../config/adjutant-options.ts';
+import { ARCH_PLACEHOLDER } from '../config/options/adjutant.ts';
 import type { PullPolicy, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import { isPythonTrue } from '../core/python-truth.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ARCH_PLACEHOLDER } from '../config/adjutant-options.ts';
-import { leastLimits } from '../config/least-limits.ts';
+import { ARCH_PLACEHOLDER } from '../config/options/adjutant.ts';
+import { leastLimits } from '../config/options/least-limits.ts';
 import { describeIssue, showJson, strict } from '../core/strict-json.ts';
 import { PolicyError } from './errors.ts';
 

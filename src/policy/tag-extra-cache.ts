@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { SharedCall } from '../core/shared-call.ts';
+import { SharedCall } from '../core/single-flight.ts';
 
 /** The `extra` of a tag as `getBuildConfig` answers it: inherited, values decoded from JSON. */
 export type TagExtra = Readonly<Record<string, unknown>>;

@@ -1,12 +1,12 @@
-import type { BuildrootHost } from '../buildroot/containers.ts';
+import type { BuildrootHost } from '../buildroot/steps/container-specs.ts';
 import type { Config } from '../config/schema.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TaskWaits } from '../core/waits.ts';
-import type { HubApis } from '../hub/apis.ts';
+import type { HubApis } from '../hub/api/apis.ts';
+import type { TagsApi } from '../hub/api/tags.ts';
 import type { HubFiles } from '../hub/files.ts';
-import type { TagsApi } from '../hub/tags-api.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import type { History } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';

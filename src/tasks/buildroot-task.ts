@@ -1,4 +1,4 @@
-import type { HostInfo, RepoInfo, TagInfo } from '../hub/schema.ts';
+import type { HostInfo, RepoInfo, TagInfo } from '../hub/api/schema.ts';
 import { buildrootArchChoices, hostFitsTag, pickOne } from '../rpm/build-arches.ts';
 import type { HostFacts, TaskContext } from './adapter.ts';
 import { faultCode, TaskFault } from './errors.ts';

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { settle } from '../../test/support/manual-clock.ts';
 import { hubFault, ScriptedSession } from '../../test/support/scripted-session.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
-import { SubtasksApi } from '../hub/subtasks-api.ts';
+import { SubtasksApi } from '../hub/api/subtasks.ts';
 import { type MadeChild, Subtasks } from './subtasks.ts';
 
 let session: ScriptedSession;

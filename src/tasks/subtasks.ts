@@ -1,7 +1,7 @@
 import type { Logger } from '../core/logger.ts';
 import { noWaits, type TaskWaits } from '../core/waits.ts';
+import type { SubtasksApi } from '../hub/api/subtasks.ts';
 import { HubFault } from '../hub/faults.ts';
-import type { SubtasksApi } from '../hub/subtasks-api.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 
 /** Something that says when it is worth asking the hub again. */

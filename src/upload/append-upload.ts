@@ -2,9 +2,9 @@ import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
-import { adler32, adler32Hex, adler32OfNothing } from '../hub/adler32.ts';
 import { faultCodes, isFault } from '../hub/faults.ts';
-import type { HubSession, UploadedChunk } from '../hub/session.ts';
+import { adler32, adler32Hex, adler32OfNothing } from '../hub/session/adler32.ts';
+import type { HubSession, UploadedChunk } from '../hub/session/session.ts';
 
 /** What `checkUpload` says of a file; the checksum only when asked for. */
 export const CheckedUpload = z.object({ size: z.int(), hexdigest: z.string().optional() });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HubFault, HubProtocolError } from '../hub/faults.ts';
-import type { HubSession } from '../hub/session.ts';
+import type { HubSession } from '../hub/session/session.ts';
 import { type AppendUpload, CheckedUpload } from './append-upload.ts';
 
 const Answers = z.array(

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import type { HubSession } from '../hub/session.ts';
+import type { HubSession } from '../hub/session/session.ts';
 import type { AppendUpload } from './append-upload.ts';
 import { taskUploadPath } from './task-paths.ts';
 import { Uploader } from './uploader.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeHub, fault, type Reply, type SeenCall, value } from '../../test/support/fake-hub.ts';
 import { openFakeSession } from '../../test/support/open-fake-session.ts';
-import { adler32, adler32Hex } from '../hub/adler32.ts';
+import { adler32, adler32Hex } from '../hub/session/adler32.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { chunkBytes } from './append-upload.ts';
 import { taskUploadPath } from './task-paths.ts';

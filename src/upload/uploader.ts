@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { HubSession } from '../hub/session.ts';
+import type { HubSession } from '../hub/session/session.ts';
 import { AppendUpload, type UploadTarget } from './append-upload.ts';
 import { confirmUploads } from './confirm-uploads.ts';
 

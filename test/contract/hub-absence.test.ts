@@ -1,11 +1,11 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HubClient } from '../../src/devhub/client.ts';
-import { hubApis } from '../../src/hub/apis.ts';
+import { hubApis } from '../../src/hub/api/apis.ts';
 import { passwordAuth } from '../../src/hub/auth/password.ts';
-import { openSession, resumeSession } from '../../src/hub/open-session.ts';
-import { type HubSession, unsavedCallnums } from '../../src/hub/session.ts';
-import { createTransport, type HubTransport } from '../../src/hub/transport.ts';
+import { openSession, resumeSession } from '../../src/hub/session/open-session.ts';
+import { type HubSession, unsavedCallnums } from '../../src/hub/session/session.ts';
+import { createTransport, type HubTransport } from '../../src/hub/transport/transport.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FaultyProxy, type Mishap } from '../support/faulty-proxy.ts';
 import { accounts, channel } from './hub/fixture.ts';

@@ -6,7 +6,7 @@ import { callCases } from './hub-faults/cases.ts';
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 /** These look at a hub from the outside and are no part of the daemon. */
-const notTheDaemon = /^src\/(devhub|compare|demo|doctor)\//;
+const notTheDaemon = /^src\/(devhub|standalone\/compare|demo|doctor)\//;
 /** The same call through another door; its tests need a web server with TLS. */
 const likeAnother = ['sslLogin'];
 /** They only read, and only older hubs or their repos need them: the development hub has none of these. */

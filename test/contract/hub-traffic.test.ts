@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { HubFault, HubProtocolError } from '../../src/hub/faults.ts';
 import {
   AnyRpcValue,
   AssignedTask,
@@ -20,8 +19,9 @@ import {
   TagInfo,
   TagRepo,
   TaskInfo,
-} from '../../src/hub/schema.ts';
-import { SessionInfo } from '../../src/hub/session-info.ts';
+} from '../../src/hub/api/schema.ts';
+import { HubFault, HubProtocolError } from '../../src/hub/faults.ts';
+import { SessionInfo } from '../../src/hub/session/session-info.ts';
 import {
   decodeCall,
   decodeResponse,

@@ -8,8 +8,8 @@ import { workerIdOf } from '../../src/container/names.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { DaemonProcess } from '../../src/demo/daemon-process.ts';
 import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
+import { isAtLeast } from '../../src/hub/api/version.ts';
 import { HubFault } from '../../src/hub/faults.ts';
-import { isAtLeast } from '../../src/hub/version-api.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { type OrdinaryUser, Podman, surroundings } from './surroundings.ts';
 

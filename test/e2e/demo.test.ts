@@ -22,7 +22,7 @@ describeE2e('the demo', () => {
   async function demo(name: string, isEnough: (text: string) => boolean = () => false) {
     const { socket, distribution } = surroundings();
     const daemon = [process.execPath, join(source, 'cli.ts')];
-    const args = [join(source, 'demo.ts'), state, distribution, srpm(name), ...daemon];
+    const args = [join(source, 'demo/main.ts'), state, distribution, srpm(name), ...daemon];
     const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], CONTAINER_HOST: `unix://${socket}` };
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';

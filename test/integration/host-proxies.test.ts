@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { UrlReader } from '../../src/cache/url-reader.ts';
+import { UrlReader } from '../../src/cache/fetcher.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Proxies, readProxies, repoProxies } from '../../src/core/host-proxies.ts';
 import { HubFiles } from '../../src/hub/files.ts';
-import { createTransport } from '../../src/hub/transport.ts';
+import { createTransport } from '../../src/hub/transport/transport.ts';
 import { encodeCall, encodeResponse } from '../../src/hub/xmlrpc/codec.ts';
 import { allOf } from '../support/all-of.ts';
 

@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readOrigins } from '../../src/buildroot/package-origins.ts';
+import { readOrigins } from '../../src/buildroot/report/package-origins.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { type MergeMode, mergeScript } from '../../src/tasks/createrepo/merge-script.ts';
 

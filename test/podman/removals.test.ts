@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { collectFiles } from '../../src/buildroot/collect.ts';
+import { collectFiles } from '../../src/buildroot/rpmbuild/collect-results.ts';
 import { dnf5Image, image, missing, noDnf5, openHost, openRoot, run, serve } from './tag-root-harness.ts';
 
 const never = new AbortController().signal;

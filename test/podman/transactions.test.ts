@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { noRpmBindings, transactionProgram } from '../../src/buildroot/rpm-transaction.ts';
-import { machineArch } from '../../src/default-image.ts';
+import { machineArch } from '../../src/assembly/default-image.ts';
+import { noRpmBindings, transactionProgram } from '../../src/buildroot/solve/rpm-transaction.ts';
 import {
   dnf5Image,
   image,

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { Daemon, type Shutdown } from '../../src/builder/daemon.ts';
-import { BuilderEvents } from '../../src/builder/events.ts';
-import type { TaskEnvironment } from '../../src/builder/task-runner.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { Daemon, type Shutdown } from '../../src/daemon/daemon.ts';
+import { BuilderEvents } from '../../src/daemon/events.ts';
+import type { TaskEnvironment } from '../../src/daemon/run/task-runner.ts';
 import { Restarts } from '../../src/journal/restarts.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryHub } from './memory-hub.ts';

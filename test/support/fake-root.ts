@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { InboundPackage, Solution } from '../../src/cache/solution-memo.ts';
+import type { InboundPackage, Solution } from '../../src/cache/solver-cache.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import type { ContainerSpec, LimitHit } from '../../src/container/spec.ts';
 

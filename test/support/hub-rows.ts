@@ -1,4 +1,4 @@
-import { repoStates } from '../../src/hub/schema.ts';
+import { repoStates } from '../../src/hub/api/schema.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 
 /** Rows as a hub answers them, with what a test does not care about filled in. */

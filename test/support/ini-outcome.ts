@@ -1,5 +1,5 @@
-import { type IniProblem, parseIni } from '../../src/config/ini.ts';
-import { decodeUtf8 } from '../../src/config/python-text.ts';
+import { type IniProblem, parseIni } from '../../src/config/format/ini.ts';
+import { decodeUtf8 } from '../../src/config/format/python-text.ts';
 import type { IniOutcome } from './ini-corpus.ts';
 
 const exceptions: Readonly<Record<IniProblem['kind'], string>> = {

@@ -1,4 +1,4 @@
-import type { ConfigFiles } from '../../src/config/config-files.ts';
+import type { ConfigFiles } from '../../src/config/format/file-system.ts';
 
 /** What lies at a path: content, null for a directory, or a file that nobody may read. */
 export type MemoryEntry = string | Uint8Array | null | { readonly unreadable: true };

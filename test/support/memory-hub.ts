@@ -1,15 +1,15 @@
 import type { z } from 'zod';
 import { untilAborted } from '../../src/core/deadline.ts';
+import { buildrootStates, taskStates } from '../../src/hub/api/schema.ts';
 import { faultCodes, HubFault, type SessionLost } from '../../src/hub/faults.ts';
-import { buildrootStates, taskStates } from '../../src/hub/schema.ts';
 import type {
   CallOptions,
   HubSession,
   SessionState,
   UploadChunk,
   UploadedChunk,
-} from '../../src/hub/session.ts';
-import { parseAnswer } from '../../src/hub/session-info.ts';
+} from '../../src/hub/session/session.ts';
+import { parseAnswer } from '../../src/hub/session/session-info.ts';
 import { encodeCall, RpcDouble, type RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 
 type Keywords = Readonly<Record<string, RpcValue>>;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { AnyRpcValue } from '../../src/hub/api/schema.ts';
 import { HubFault } from '../../src/hub/faults.ts';
-import { AnyRpcValue } from '../../src/hub/schema.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import type { ScriptedCall, ScriptedSession } from './scripted-session.ts';
 

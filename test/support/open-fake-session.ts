@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { passwordAuth } from '../../src/hub/auth/password.ts';
-import { openSession } from '../../src/hub/open-session.ts';
-import type { HubSession, SessionOptions } from '../../src/hub/session.ts';
-import { createTransport } from '../../src/hub/transport.ts';
+import { openSession } from '../../src/hub/session/open-session.ts';
+import type { HubSession, SessionOptions } from '../../src/hub/session/session.ts';
+import { createTransport } from '../../src/hub/transport/transport.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { FakeHub } from './fake-hub.ts';
 

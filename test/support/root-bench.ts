@@ -3,20 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { BuildrootCache, BuildrootHost, RootRequest } from '../../src/buildroot/containers.ts';
-import type { SiteSettings } from '../../src/buildroot/mock-environment.ts';
-import { hubRepo } from '../../src/buildroot/package-repos.ts';
-import type { RootLogs } from '../../src/buildroot/root-ground.ts';
-import { TagRoot } from '../../src/buildroot/tag-root.ts';
+import { TagRoot } from '../../src/buildroot/build-environment.ts';
+import type { SiteSettings } from '../../src/buildroot/plan/mock-environment.ts';
+import { hubRepo } from '../../src/buildroot/plan/repos.ts';
+import type {
+  BuildrootCache,
+  BuildrootHost,
+  RootRequest,
+} from '../../src/buildroot/steps/container-specs.ts';
+import type { RootLogs } from '../../src/buildroot/steps/step-runner.ts';
 import { FailedRoots } from '../../src/cache/failed-roots.ts';
+import { UrlReader } from '../../src/cache/fetcher.ts';
 import { MetadataCache } from '../../src/cache/metadata-cache.ts';
 import { PackageCache } from '../../src/cache/package-cache.ts';
 import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
-import { SolutionMemo } from '../../src/cache/solution-memo.ts';
-import { UrlReader } from '../../src/cache/url-reader.ts';
+import { SolutionMemo } from '../../src/cache/solver-cache.ts';
+import { LateRemovals } from '../../src/container/background-removals.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
-import { LateRemovals } from '../../src/container/late-removals.ts';
 import type { ContainerManager } from '../../src/container/manager.ts';
 import { containerName } from '../../src/container/names.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';

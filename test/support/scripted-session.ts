@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { adler32, adler32Hex } from '../../src/hub/adler32.ts';
 import { HubFault, isRetryFault } from '../../src/hub/faults.ts';
-import type { CallOptions, HubSession, SessionState, UploadChunk } from '../../src/hub/session.ts';
-import { parseAnswer } from '../../src/hub/session-info.ts';
+import { adler32, adler32Hex } from '../../src/hub/session/adler32.ts';
+import type { CallOptions, HubSession, SessionState, UploadChunk } from '../../src/hub/session/session.ts';
+import { parseAnswer } from '../../src/hub/session/session-info.ts';
 import {
   decodeCall,
   decodeResponse,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { TaskHead } from '../../src/builder/begun-task.ts';
+import { TaskHead } from '../../src/daemon/run/task-record.ts';
 import { TaskJournal } from '../../src/journal/task-journal.ts';
 import { silentLog } from './silent-log.ts';
 

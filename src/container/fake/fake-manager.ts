@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
-import { checkSpec } from '../check-spec.ts';
 import { ContainerError, type ContainerErrorCode } from '../errors.ts';
 import type {
   BackendInfo,
@@ -13,6 +12,7 @@ import type {
   StoredImage,
 } from '../manager.ts';
 import type { ContainerId, ContainerSpec, Mount, PullPolicy } from '../spec.ts';
+import { checkSpec } from '../validate-spec.ts';
 import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
 import { FakeContainer, type Files } from './fake-container.ts';
 

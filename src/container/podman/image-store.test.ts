@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { Engine } from './engine.ts';
+import { Engine } from './api/client.ts';
 import { ImageStore } from './image-store.ts';
 
 const never = new AbortController().signal;

@@ -5,13 +5,13 @@ import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
 import { BuilderError } from '../../core/errors.ts';
-import { SharedCall } from '../../core/shared-call.ts';
+import { SharedCall } from '../../core/single-flight.ts';
 import { ContainerError } from '../errors.ts';
 import type { ImageInfo, StoredImage } from '../manager.ts';
 import type { ContainerId, EmptyDirectory, PullPolicy } from '../spec.ts';
-import { classifyError, classifyPullError } from './classify-error.ts';
-import { type Engine, libpod } from './engine.ts';
-import { Created, InspectedImage, ListedImages, PullLine, RemovedImage } from './engine-schema.ts';
+import { classifyError, classifyPullError } from './api/classify-error.ts';
+import { type Engine, libpod } from './api/client.ts';
+import { Created, InspectedImage, ListedImages, PullLine, RemovedImage } from './api/schema.ts';
 import { upperDir } from './layers.ts';
 
 /** Images that hold nothing but directories; the tag tells which. */

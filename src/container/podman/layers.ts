@@ -7,12 +7,12 @@ import { describeError } from '../../core/errors.ts';
 import { ContainerError } from '../errors.ts';
 import type { KeptImage } from '../manager.ts';
 import type { ContainerId } from '../spec.ts';
-import { inspectContainer } from './container-state.ts';
-import { blocksOf, sizeOf } from './disk-use.ts';
-import type { Engine } from './engine.ts';
-import type { GraphDriver } from './engine-schema.ts';
+import type { Engine } from './api/client.ts';
+import { inspectContainer } from './api/container-state.ts';
+import type { GraphDriver } from './api/schema.ts';
+import type { RootMounts } from './create/root-mounts.ts';
 import type { ImageStore } from './image-store.ts';
-import type { RootMounts } from './root-mounts.ts';
+import { blocksOf, sizeOf } from './limits/disk-usage.ts';
 
 /** In a container's directory: its layer, while an image is made that gets it. */
 const aside = 'koji-adjutant-layer';

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { keptLog } from '../../../test/support/silent-log.ts';
-import { Engine } from './engine.ts';
-import { KillLedger } from './kill-ledger.ts';
+import { Engine } from './api/client.ts';
+import { RootMounts } from './create/root-mounts.ts';
+import { KillLedger } from './limits/oom-accounting.ts';
 import { PodmanContainer } from './podman-container.ts';
-import { RootMounts } from './root-mounts.ts';
 
 const never = new AbortController().signal;
 /** More than the kernel ever gives out. */

@@ -4,7 +4,6 @@ import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TaskWaits } from '../../core/waits.ts';
-import { checkSpec } from '../check-spec.ts';
 import { ContainerError } from '../errors.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
 import type {
@@ -17,23 +16,24 @@ import type {
   StoredImage,
 } from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
-import { inspectContainer } from './container-state.ts';
-import { sizeOf } from './disk-use.ts';
-import { Engine, libpod } from './engine.ts';
-import { askInfo } from './engine-info.ts';
-import { Created, ListedContainers } from './engine-schema.ts';
+import { checkSpec } from '../validate-spec.ts';
+import { Engine, libpod } from './api/client.ts';
+import { inspectContainer } from './api/container-state.ts';
+import { askInfo } from './api/engine-info.ts';
+import { Created, ListedContainers } from './api/schema.ts';
+import { type Places, resolveMounts } from './create/resolve-mounts.ts';
+import { RootMounts } from './create/root-mounts.ts';
+import type { SeccompChoice } from './create/seccomp.ts';
+import { HostSecurity } from './create/security.ts';
+import { SelinuxLevels } from './create/selinux-levels.ts';
+import { createHint } from './create/start-failure-hint.ts';
+import { type CreateContext, toCreateOptions, type Ulimits } from './create/to-create-options.ts';
 import { ImageStore } from './image-store.ts';
-import { KillLedger } from './kill-ledger.ts';
 import { Layers } from './layers.ts';
+import { sizeOf } from './limits/disk-usage.ts';
+import { KillLedger } from './limits/oom-accounting.ts';
 import { PodmanContainer } from './podman-container.ts';
 import { removeContainer } from './remove-container.ts';
-import { type Places, resolveMounts } from './resolve-mounts.ts';
-import { RootMounts } from './root-mounts.ts';
-import type { SeccompChoice } from './seccomp.ts';
-import { HostSecurity } from './security.ts';
-import { SelinuxLevels } from './selinux-levels.ts';
-import { createHint } from './start-hint.ts';
-import { type CreateContext, toCreateOptions, type Ulimits } from './to-create-options.ts';
 
 export interface PodmanManagerOptions {
   readonly socketPath: string;

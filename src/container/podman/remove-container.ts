@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { ContainerId } from '../spec.ts';
-import { type Engine, libpod, lockedStoreMs } from './engine.ts';
-import { endOrphan } from './orphan.ts';
+import { type Engine, libpod, lockedStoreMs } from './api/client.ts';
+import { endOrphan } from './conmon-cleanup.ts';
 
 /** How often the engine is asked to remove a container that it has taken for running until then. */
 const mostRemovals = 3;

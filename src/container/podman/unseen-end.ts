@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { ContainerState } from './engine-schema.ts';
+import type { ContainerState } from './api/schema.ts';
 import { findProcess, type HostProcess } from './host-processes.ts';
 
 /** After this time it is an error, of which the log has to tell. */

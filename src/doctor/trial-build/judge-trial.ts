@@ -2,7 +2,7 @@ import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { ContainerError } from '../../container/errors.ts';
 import type { BackendInfo } from '../../container/manager.ts';
 import { describeError } from '../../core/errors.ts';
-import type { BuildStep } from '../../local-build/build-locally.ts';
+import type { BuildStep } from '../../standalone/build-locally.ts';
 import { type Finding, fail, ok, warn } from '../finding.ts';
 import type { limitTrials } from './trial-scripts.ts';
 

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { BuildrootHost } from '../../buildroot/containers.ts';
 import type { BuildrootStepFailed } from '../../buildroot/errors.ts';
+import type { BuildrootHost } from '../../buildroot/steps/container-specs.ts';
 import type { BackendInfo } from '../../container/manager.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { BuildWatcher } from '../../local-build/build-locally.ts';
-import { type RebuildOrder, type Rebuilt, rebuild } from '../../rebuild/rebuild.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
+import type { BuildWatcher } from '../../standalone/build-locally.ts';
+import { type RebuildOrder, type Rebuilt, rebuild } from '../../standalone/rebuild/rebuild.ts';
 import { type Finding, ok } from '../finding.ts';
 import { runTrial, type TrialResult, trialSpec } from '../trial.ts';
 import {

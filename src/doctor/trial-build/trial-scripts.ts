@@ -1,4 +1,4 @@
-import { buildUser } from '../../buildroot/mock-environment.ts';
+import { buildUser } from '../../buildroot/plan/mock-environment.ts';
 
 /** Names that the trial's packages begin with, and their user. */
 export const trialName = 'adjutant-trial';

@@ -1,5 +1,5 @@
 import { HubTransportError, type TransportReason } from '../faults.ts';
-import { answerOf, type HubAnswer, statusError } from '../transport.ts';
+import { answerOf, type HubAnswer, statusError } from '../transport/transport.ts';
 
 /** How a run of `curl --negotiate --verbose` ended. */
 export interface CurlResult {

@@ -7,7 +7,7 @@ import { buffer, text } from 'node:stream/consumers';
 import { describeError } from '../../core/errors.ts';
 import type { Proxies } from '../../core/host-proxies.ts';
 import { HubTransportError } from '../faults.ts';
-import type { HubAnswer, HubRequest, HubTransport } from '../transport.ts';
+import type { HubAnswer, HubRequest, HubTransport } from '../transport/transport.ts';
 import { type CurlResult, judgeCurl, type KerberosNames } from './curl-verdict.ts';
 
 /** How a login by Kerberos finds its ticket, and how the hub's certificate is checked. */

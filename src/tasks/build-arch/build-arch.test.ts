@@ -6,7 +6,7 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { hubFault } from '../../../test/support/scripted-session.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
-import { TagsApi } from '../../hub/tags-api.ts';
+import { TagsApi } from '../../hub/api/tags.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { buildArch } from './index.ts';
 

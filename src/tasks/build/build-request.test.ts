@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openBuildBench, src } from '../../../test/support/build-bench.ts';
 import { repoRow, tagRow } from '../../../test/support/hub-rows.ts';
-import { TagsApi } from '../../hub/tags-api.ts';
+import { TagsApi } from '../../hub/api/tags.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { build } from './index.ts';
 

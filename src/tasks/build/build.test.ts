@@ -4,7 +4,7 @@ import { packageRow, tagRow } from '../../../test/support/hub-rows.ts';
 import { failureOf } from '../../../test/support/root-bench.ts';
 import { hubFault } from '../../../test/support/scripted-session.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
-import { outcomeOf } from '../../builder/outcome.ts';
+import { outcomeOf } from '../../daemon/run/outcome.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 
 describe('a build', () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isPythonTrue } from '../../core/python-truth.ts';
-import type { RepoInfo, TagInfo } from '../../hub/schema.ts';
+import type { RepoInfo, TagInfo } from '../../hub/api/schema.ts';
 import { pickOne, taskArchChoices } from '../../rpm/build-arches.ts';
 import type { RpmHeader } from '../../rpm/header.ts';
 import type { TaskContext } from '../adapter.ts';

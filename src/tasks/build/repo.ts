@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RepoInfo, repoStateName, repoStates, TagRepo } from '../../hub/schema.ts';
+import { RepoInfo, repoStateName, repoStates, TagRepo } from '../../hub/api/schema.ts';
 import { RpcDouble } from '../../hub/xmlrpc/codec.ts';
 import type { TaskContext } from '../adapter.ts';
 import { childResult } from '../child-result.ts';

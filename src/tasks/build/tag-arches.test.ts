@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { tagRow } from '../../../test/support/hub-rows.ts';
-import { TagInfo } from '../../hub/schema.ts';
+import { TagInfo } from '../../hub/api/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { tagArches } from './tag-arches.ts';
 

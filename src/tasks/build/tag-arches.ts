@@ -1,5 +1,5 @@
 import { isPythonTrue } from '../../core/python-truth.ts';
-import type { TagInfo } from '../../hub/schema.ts';
+import type { TagInfo } from '../../hub/api/schema.ts';
 import type { TagArches } from '../../rpm/build-arches.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 

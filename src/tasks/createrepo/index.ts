@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { below } from '../../core/below.ts';
 import { makeReadable } from '../../core/readable-files.ts';
-import { repoStateName, repoStates } from '../../hub/schema.ts';
+import { repoStateName, repoStates } from '../../hub/api/schema.ts';
 import { defineTask } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { requireReposDirectory } from '../repos-directory.ts';

@@ -1,11 +1,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { externalUrl, outOfReach, reposForArch } from '../../buildroot/external-urls.ts';
-import { caBundleFile } from '../../buildroot/host-network.ts';
+import { caBundleFile } from '../../buildroot/plan/host-network.ts';
 import type { Mount } from '../../container/spec.ts';
 import { below } from '../../core/below.ts';
 import { copyReadable, writeReadable } from '../../core/readable-files.ts';
-import type { ExternalRepo, RepoInfo } from '../../hub/schema.ts';
+import type { ExternalRepo, RepoInfo } from '../../hub/api/schema.ts';
+import { externalUrl, outOfReach, reposForArch } from '../../hub/external-repos.ts';
 import type { TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault, TaskRefused } from '../errors.ts';
 import type { RepoJob } from './local-repo.ts';

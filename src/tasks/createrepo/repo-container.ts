@@ -2,12 +2,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isStuck, StepTimedOut } from '../../buildroot/errors.ts';
-import { goneMeanwhile, runPhase } from '../../buildroot/run-phase.ts';
-import { blameHost } from '../../buildroot/step-blame.ts';
+import { blameHost } from '../../buildroot/steps/step-failure.ts';
 import { containerName } from '../../container/names.ts';
+import { goneMeanwhile, runPhase } from '../../container/run-phase.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
 import { makeReadable, writeReadable } from '../../core/readable-files.ts';
-import type { RepoInfo } from '../../hub/schema.ts';
+import type { RepoInfo } from '../../hub/api/schema.ts';
 import type { TaskContext } from '../adapter.ts';
 
 /** One program of createrepo, run by a generated script in a container of the tag's bootstrap image. */

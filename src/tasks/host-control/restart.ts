@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { taskStates } from '../../hub/schema.ts';
+import { taskStates } from '../../hub/api/schema.ts';
 import { defineTask, type TaskAdapter, type TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { optional } from '../params.ts';

@@ -1,5 +1,5 @@
 import { printable } from '../../core/printable.ts';
-import type { ChangelogEntry, EndedBuild } from '../../hub/notifications-api.ts';
+import type { ChangelogEntry, EndedBuild } from '../../hub/api/notifications.ts';
 import { formatChangelogDate, formatTimeLong } from './format-time.ts';
 import type { Mail } from './mail.ts';
 import type { TaskFile, TaskReport } from './task-report.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EndedBuild } from '../../hub/notifications-api.ts';
-import { buildStates } from '../../hub/schema.ts';
+import { EndedBuild } from '../../hub/api/notifications.ts';
+import { buildStates } from '../../hub/api/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';

@@ -1,6 +1,6 @@
+import type { NotificationsApi } from '../../hub/api/notifications.ts';
+import { type TaskInfo, taskStates } from '../../hub/api/schema.ts';
 import { HubFault } from '../../hub/faults.ts';
-import type { NotificationsApi } from '../../hub/notifications-api.ts';
-import { type TaskInfo, taskStates } from '../../hub/schema.ts';
 import { taskLabel } from './task-label.ts';
 
 /** A file of a task and the volume it lies on. */

@@ -5,7 +5,7 @@ import { payloadhash, playRoot, type RootPlay } from '../../../test/support/fake
 import { failureOf } from '../../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { openTaskBench } from '../../../test/support/task-bench.ts';
-import { outcomeOf } from '../../builder/outcome.ts';
+import { outcomeOf } from '../../daemon/run/outcome.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { rebuildSrpm } from './index.ts';
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { buildrootState, buildState, repoState } from '../../../src/devhub/rows.ts';
-import type { BuildrootPackage } from '../../../src/hub/buildroots-api.ts';
+import type { BuildrootPackage } from '../../../src/hub/api/buildroots.ts';
 import { buildData, completeBuild, type PreparedBuild, prepareBuild } from '../hub/build-files.ts';
 import { buildTag, target, unique } from '../hub/fixture.ts';
 import { type CallCase, type FaultBench, unheard } from './fault-bench.ts';

@@ -1,10 +1,10 @@
 import { pino } from 'pino';
 import { z } from 'zod';
-import { type HubApis, hubApis } from '../../../src/hub/apis.ts';
+import { type HubApis, hubApis } from '../../../src/hub/api/apis.ts';
 import { passwordAuth } from '../../../src/hub/auth/password.ts';
-import { openSession, resumeSession } from '../../../src/hub/open-session.ts';
-import type { HubSession, SessionOptions } from '../../../src/hub/session.ts';
-import { createTransport, type HubTransport } from '../../../src/hub/transport.ts';
+import { openSession, resumeSession } from '../../../src/hub/session/open-session.ts';
+import type { HubSession, SessionOptions } from '../../../src/hub/session/session.ts';
+import { createTransport, type HubTransport } from '../../../src/hub/transport/transport.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FaultyProxy, type Mishap, type PassingCall } from '../../support/faulty-proxy.ts';
 import { accounts, Fixture } from '../hub/fixture.ts';

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { expect, type TestContext } from 'vitest';
 import { z } from 'zod';
 import { HubClient } from '../../../src/devhub/client.ts';
+import { isAtLeast } from '../../../src/hub/api/version.ts';
 import { HubFault } from '../../../src/hub/faults.ts';
-import { isAtLeast } from '../../../src/hub/version-api.ts';
 import type { RpcValue } from '../../../src/hub/xmlrpc/codec.ts';
 import type { Account, HubUnderTest } from './hub-under-test.ts';
 

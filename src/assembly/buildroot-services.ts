@@ -1,0 +1,134 @@
+import { readlink, statfs } from 'node:fs/promises';
+import { hostname, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { BuildrootCache, BuildrootHost } from '../buildroot/steps/container-specs.ts';
+import type { CacheBudget } from '../cache/eviction.ts';
+import { FailedRoots } from '../cache/failed-roots.ts';
+import { UrlReader } from '../cache/fetcher.ts';
+import { MetadataCache } from '../cache/metadata-cache.ts';
+import { PackageCache } from '../cache/package-cache.ts';
+import { SnapshotStore } from '../cache/snapshot-store.ts';
+import { SolutionMemo } from '../cache/solver-cache.ts';
+import type { Config } from '../config/schema.ts';
+import { LateRemovals } from '../container/background-removals.ts';
+import type { ContainerManager } from '../container/manager.ts';
+import type { ResourceLimits } from '../container/spec.ts';
+import type { Clock } from '../core/clock.ts';
+import { readProxies, repoProxies } from '../core/host-proxies.ts';
+import { readHostTrust, toBundle } from '../core/host-trust.ts';
+import type { Logger } from '../core/logger.ts';
+import { type Meter, noMeter } from '../core/meter.ts';
+import type { Waits } from '../core/waits.ts';
+import { fullHostName } from './build-host-name.ts';
+import { configuredUlimits, readHostLimits } from './ulimits.ts';
+
+export interface BuildrootGround {
+  readonly containers: ContainerManager;
+  readonly clock: Clock;
+  /** Marks the containers. */
+  readonly workerId: string;
+  /** The worker's own area; what was prepared before lies below it, and outlives the worker. */
+  readonly workDir: string;
+  readonly log: Logger;
+  /** Its proxies and trust store count; left out: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Counts what buildroots take; left out: nobody does. */
+  readonly meter?: Meter;
+  /** Where it is put down what is waited for. */
+  readonly waits: Waits;
+}
+
+/** What all buildroots of this host share, by its configuration. */
+export async function buildrootHost(
+  config: Config,
+  { containers, clock, workerId, workDir, log, waits, env = process.env, meter = noMeter }: BuildrootGround,
+): Promise<BuildrootHost> {
+  const { kojid, adjutant } = config;
+  return {
+    containers,
+    clock,
+    meter,
+    log,
+    waits,
+    workerId,
+    hostname: hostname(),
+    network: { caBundle: toBundle(await readHostTrust(env)), proxies: readProxies(env) },
+    localTime: await readlink('/etc/localtime').catch(() => null),
+    site: {
+      vendor: kojid.vendor,
+      packager: kojid.packager,
+      distribution: kojid.distribution,
+      mockHost: kojid.mockhost,
+      buildHost: await fullHostName(),
+      proxy: kojid.yum_proxy,
+      rpmbuildTimeoutSeconds: kojid.rpmbuild_timeout,
+    },
+    limits: await containerLimits(config),
+    stepLimits: {
+      solveSeconds: adjutant.solve_timeout,
+      installSeconds: adjutant.install_timeout,
+      createrepoSeconds: adjutant.createrepo_timeout,
+    },
+    codeLimits: {
+      ...(adjutant.build_disk === null ? {} : { diskBytes: adjutant.build_disk }),
+      ...(adjutant.build_log_limit === null ? {} : { logBytes: adjutant.build_log_limit }),
+      ...(adjutant.build_idle_timeout === 0 ? {} : { idleMs: adjutant.build_idle_timeout * 1000 }),
+    },
+    removals: new LateRemovals(log),
+    cache: openCache(config, { containers, workDir, clock, log, env }),
+    labels: adjutant.container_labels,
+    extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
+  };
+}
+
+/** The limits of each container. */
+export async function containerLimits({ adjutant, rlimits }: Config): Promise<ResourceLimits> {
+  const ulimits = configuredUlimits(rlimits, await readHostLimits());
+  return {
+    pids: adjutant.build_pids,
+    shmBytes: adjutant.shm_size ?? Math.floor(totalmem() / 2),
+    ...(adjutant.build_memory === null ? {} : { memoryBytes: adjutant.build_memory }),
+    ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
+    ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
+  };
+}
+
+/** How much may be kept of it: as configured, else by the size of the disk. */
+export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
+  const { blocks, bsize } = await statfs(adjutant.state_dir);
+  const diskBytes = blocks * bsize;
+  return {
+    snapshotBytes: adjutant.snapshot_budget ?? diskBytes / 5,
+    packageBytes: adjutant.package_budget ?? diskBytes / 10,
+    failedBytes: adjutant.failed_buildroot_budget ?? diskBytes / 10,
+    solutions: 5000,
+  };
+}
+
+/** What was prepared before, below a worker's area. */
+export function openCache(
+  { kojid }: Pick<Config, 'kojid'>,
+  {
+    containers,
+    workDir,
+    clock,
+    log,
+    env = process.env,
+  }: Pick<BuildrootGround, 'containers' | 'workDir' | 'clock' | 'log' | 'env'>,
+): BuildrootCache {
+  const urls = new UrlReader(repoProxies(kojid.yum_proxy, readProxies(env)), clock);
+  const place = (name: string) => join(workDir, 'cache', name);
+  const snapshots = new SnapshotStore(containers, place('snapshots'), log);
+  const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;
+  return {
+    snapshots,
+    failed: new FailedRoots(containers, {
+      ...{ directory: place('failed'), lifetimeMs, clock, log },
+    }),
+    packages: new PackageCache(place('packages'), urls, clock),
+    packagesPath: 'cache/packages',
+    solutions: new SolutionMemo(place('solutions')),
+    metadata: new MetadataCache(place('metadata')),
+    urls,
+  };
+}

@@ -1,0 +1,49 @@
+import { mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BuilderError } from '../core/errors.ts';
+import { isDiskFull, isReadOnlyDisk } from '../core/fs-errors.ts';
+
+/** Makes the directories that containers are given parts of. Throws `workdir-unusable`. */
+export async function makePlaces(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    try {
+      await mkdir(directory, { recursive: true });
+    } catch (error) {
+      throw unusable(`cannot make ${directory}`, error);
+    }
+  }
+}
+
+/**
+ * Makes sure that something can be written to the worker's area. Without that a daemon would cost the tasks that an earlier
+ * life has begun; until there is room they go on without one. Throws a BuilderError that says what is the matter.
+ */
+export async function checkDisk(workDir: string): Promise<void> {
+  const path = join(workDir, '.probe');
+  try {
+    await using file = await open(path, 'w');
+    await file.write(Buffer.alloc(4096), 0);
+    await rm(path, { force: true });
+  } catch (error) {
+    if (isDiskFull(error))
+      throw new BuilderError(
+        'disk-full',
+        'builder',
+        `no space left on device for ${workDir}: make room there`,
+        { cause: error },
+      );
+    if (isReadOnlyDisk(error))
+      throw new BuilderError(
+        'disk-read-only',
+        'builder',
+        `${workDir} is on a file system that is read-only; see what the kernel says about its disk`,
+        { cause: error },
+      );
+    throw unusable(`cannot write to ${workDir}`, error);
+  }
+}
+
+function unusable(what: string, cause: unknown): BuilderError {
+  const remedy = 'correct option "workdir" or "state_dir", or let the daemon\'s user write there';
+  return new BuilderError('workdir-unusable', 'builder', `${what}: ${remedy}`, { cause });
+}

@@ -1,0 +1,302 @@
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { ContainerId } from '../container/spec.ts';
+import { makeReadable } from '../core/readable-files.ts';
+import type { History } from '../journal/history.ts';
+import { readRpmHeader } from '../rpm/header.ts';
+import { BuildrootStepFailed } from './errors.ts';
+import { renderPackageManagerConfig } from './plan/dnf-conf.ts';
+import { caBundleFile } from './plan/host-network.ts';
+import { planMacros, renderMacros } from './plan/mock-environment.ts';
+import { readSolverSettings } from './plan/tag-settings.ts';
+import type { InstalledPackage } from './root/installed-packages.ts';
+import type { PreparedRoot } from './root/prepared-root.ts';
+import { RootPackages } from './root/root-preparer.ts';
+import { type SourcePackage, SourceSteps, toSourcePackage } from './rpmbuild/build-requires.ts';
+import { type Collected, collectFiles } from './rpmbuild/collect-results.ts';
+import {
+  buildScript,
+  checkedBuildScript,
+  otherRequirements,
+  quote,
+  rebuildSourceScript,
+  repeatCommand,
+  requirementsFile,
+} from './rpmbuild/rpmbuild-scripts.ts';
+import { PackageCode, type RanCode } from './rpmbuild/sandbox.ts';
+import { eligibleManagers } from './solve/package-manager.ts';
+import type { Wish } from './solve/root-solver.ts';
+import { type BuildrootHost, processesOf, type RootRequest } from './steps/container-specs.ts';
+import { RootGround, type RootLogs } from './steps/step-runner.ts';
+
+const BuildResults = z.object({
+  /** All packages that are no source packages. */
+  rpms: z.array(z.string()).readonly(),
+  srpms: z.array(z.string()).readonly(),
+  /** What the build left in its result directories besides packages, with the reason it stays there. */
+  passedOver: z.array(z.string()).readonly(),
+});
+export type BuildResults = z.infer<typeof BuildResults>;
+
+/** A root that holds what a package wants for its build. */
+export interface ReadyToBuild {
+  readonly source: SourcePackage;
+  /** The package was made again in the root and asks for just this; else the build looks first. */
+  readonly remade: boolean;
+  /** Has the layer in which %prep has run, where requirements were generated. */
+  readonly prepared: ContainerId | null;
+}
+
+/** mock's `dynamic_buildrequires_max_loops` and `static_buildrequires_max_loops`. */
+const generatedRounds = 10;
+const staticRounds = 10;
+
+/** mock's status when a build has succeeded and left nothing. */
+const noResults = 40;
+
+/**
+ * A buildroot of kind `tag`: a root that holds packages of the build tag's repo and nothing else, taken from a snapshot
+ * or made in the bootstrap image. What runs code of the package has a layer on it, which is thrown away with the
+ * task.
+ *
+ * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers are handed to
+ * `cleanup` as they are made; files lie in the task's directory and go with it.
+ */
+export class TagRoot {
+  readonly #ground: RootGround;
+  readonly #packages: RootPackages;
+  readonly #code: PackageCode;
+  readonly #steps: SourceSteps;
+  #root: PreparedRoot;
+  #requests = 0;
+  #builds = 0;
+
+  private constructor(ground: RootGround, packages: RootPackages, root: PreparedRoot) {
+    this.#ground = ground;
+    this.#packages = packages;
+    this.#code = new PackageCode(ground);
+    this.#steps = new SourceSteps(ground, this.#code);
+    this.#root = root;
+  }
+
+  /** Makes the root with the packages of the request's group. */
+  static async prepare(
+    host: BuildrootHost,
+    request: RootRequest,
+    logs: RootLogs,
+    history: History,
+    cleanup: AsyncDisposableStack,
+    signal: AbortSignal,
+  ): Promise<TagRoot> {
+    const ground = new RootGround(host, request, logs, history, cleanup);
+    await writeInputs(ground);
+    const packages = new RootPackages(ground);
+    return new TagRoot(ground, packages, await packages.prepare(null, firstWish(request), signal));
+  }
+
+  /** What the root holds, as its own rpm database says. */
+  get installed(): readonly InstalledPackage[] {
+    return this.#root.installed;
+  }
+
+  /** Puts the source package at `path` where the scripts find it. */
+  async bringSource(path: string): Promise<void> {
+    await this.#ground.copy(path, 'in/source.src.rpm');
+  }
+
+  /**
+   * Adds the BuildRequires and builds. `complete` is called whenever the root holds all that the build needs: once, or
+   * again when the package turned out to want something else.
+   */
+  async buildPackage(complete: () => void, signal: AbortSignal): Promise<BuildResults> {
+    let ready = await this.addBuildRequires(signal);
+    for (;;) {
+      complete();
+      const results = await this.build(ready, signal);
+      if (results !== null) return results;
+      ready = await this.addRemadeRequires(signal);
+    }
+  }
+
+  /**
+   * Adds what the source package's header asks for. A build after it checks that the package still asks for the same
+   * when it is made again in the root, as mock does before it looks; where it generates requirements, that is done here.
+   */
+  async addBuildRequires(signal: AbortSignal): Promise<ReadyToBuild> {
+    const path = this.#ground.path('in/source.src.rpm');
+    const source = toSourcePackage(path, await readRpmHeader(path, signal));
+    if (source.generated) return this.addRemadeRequires(signal);
+    await this.#addRequirementsOf(source, signal);
+    return { source, remade: false, prepared: null };
+  }
+
+  /**
+   * Adds the BuildRequires of the source package as it is when made again in the root, those included that only show
+   * once others are there, and those that %generate_buildrequires asks for.
+   */
+  async addRemadeRequires(signal: AbortSignal): Promise<ReadyToBuild> {
+    let source = await this.#steps.remake(this.#root, signal);
+    for (let round = 1; round <= staticRounds; round += 1) {
+      if (!(await this.#addRequirementsOf(source, signal))) break;
+      const again = await this.#steps.remake(this.#root, signal);
+      const same = again.requirements === source.requirements;
+      source = again;
+      if (same) break;
+    }
+    for (let round = 1; source.generated && round <= generatedRounds; round += 1) {
+      const asked = await this.#steps.generateRequires(this.#root, signal);
+      if (!(await this.#addRequirementsOf(asked, signal))) break;
+    }
+    return { source, remade: true, prepared: this.#steps.end() };
+  }
+
+  /**
+   * Runs rpmbuild. The packages it made lie in the task's `results` directory. Null when the package, made again in the
+   * root, asks for something else than was added: `addRemadeRequires` does that.
+   */
+  async build(ready: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
+    this.#builds += 1;
+    const { history } = this.#ground;
+    return history.once('results of rpmbuild', BuildResults.nullable(), () => this.#build(ready, signal));
+  }
+
+  async #build(
+    { source, remade, prepared }: ReadyToBuild,
+    signal: AbortSignal,
+  ): Promise<BuildResults | null> {
+    const { rpmTarget, personality } = this.#ground.request;
+    if (!remade) await this.#ground.write(`in/${requirementsFile}`, `${source.requirements}\n`);
+    const step = {
+      ...{ title: 'rpmbuild', phase: 'build', attempt: this.#builds },
+      script: remade
+        ? buildScript('source.src.rpm', rpmTarget, personality, prepared === null ? 'empty' : 'prepared')
+        : checkedBuildScript('source.src.rpm', rpmTarget, personality),
+      repeat: repeatCommand(`-bb --target ${quote(rpmTarget)}`, personality),
+      verdict: { fine: remade ? [0] : [0, otherRequirements] },
+      ...(prepared !== null && { after: prepared }),
+    };
+    const ran = await this.#code.run(this.#root, step, signal);
+    if (ran.code === otherRequirements) {
+      ran.letGo();
+      return null;
+    }
+    const [binary, written] = await this.#collectBoth(ran, signal);
+    ran.letGo();
+    const files = new Set([...(binary?.files ?? []), ...(written?.files ?? [])]);
+    // With generated BuildRequires rpmbuild has written the source package again, to hold them. Otherwise the
+    // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
+    if (remade && !source.generated && written !== null) {
+      const name = basename(source.path);
+      await this.#ground.copy(source.path, `results/${name}`);
+      files.add(name);
+    }
+    if (files.size === 0) throw new BuildrootStepFailed('No build results found: rpmbuild', noResults);
+    return {
+      ...byKind([...files]),
+      passedOver: [...(binary?.passedOver ?? []), ...(written?.passedOver ?? [])],
+    };
+  }
+
+  /** Runs `rpmbuild -bs` in the root: all a rebuildSRPM task wants. */
+  async rebuildSource(signal: AbortSignal): Promise<BuildResults> {
+    const script = rebuildSourceScript('source.src.rpm');
+    const repeat = repeatCommand('-bs', null);
+    const step = {
+      ...{ title: 'rpmbuild -bs', phase: 'build', attempt: 1, script, repeat },
+      verdict: { fine: [0] },
+    };
+    return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {
+      const ran = await this.#code.run(this.#root, step, signal);
+      const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', signal);
+      ran.letGo();
+      return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
+    });
+  }
+
+  /** True when the root is another one now. */
+  async #addRequirementsOf(source: SourcePackage, signal: AbortSignal): Promise<boolean> {
+    this.#requests += 1;
+    const file = `requires-${this.#requests}.src.rpm`;
+    await this.#ground.copy(source.path, `in/${file}`);
+    const goal = { kind: 'build-requires', file } as const;
+    const before = this.#root;
+    this.#root = await this.#packages.prepare(
+      before,
+      { title: 'build requirements', goal, text: source.requirements },
+      signal,
+    );
+    return this.#root !== before;
+  }
+
+  /** What lies in RPMS and SRPMS. The engine takes its time before it gives anything, so both are asked for at once. */
+  async #collectBoth(
+    ran: RanCode,
+    signal: AbortSignal,
+  ): Promise<readonly [Collected | null, Collected | null]> {
+    const written = ran.copyOut('SRPMS', signal);
+    // It is awaited below; what happens to the other one first is told first.
+    written.catch(() => undefined);
+    try {
+      const binary = await this.#collect(ran.copyOut('RPMS', signal), 'RPMS', '.rpm', signal);
+      return [binary, await this.#collect(written, 'SRPMS', '.rpm', signal)];
+    } catch (error) {
+      written.then(
+        (tar) => tar?.destroy(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
+  /** Takes the packages from a result directory of the build; null when it is gone. */
+  async #collect(
+    copied: Promise<Readable | null>,
+    place: 'RPMS' | 'SRPMS',
+    suffix: string,
+    signal: AbortSignal,
+  ): Promise<Collected | null> {
+    const directory = this.#ground.path('results');
+    await mkdir(directory, { recursive: true });
+    const tar = await copied;
+    if (tar === null) return null;
+    const collected = await collectFiles(tar, directory, suffix, signal);
+    if (collected.refused.length === 0) return collected;
+    const [refusal] = collected.refused;
+    await this.#ground.logs.root.write(
+      `cannot take from the build's ${place}:\n${collected.refused.join('\n')}\n`,
+    );
+    throw new BuildrootStepFailed(`cannot take ${refusal}; rpmbuild`, 1);
+  }
+}
+
+/** As kojid sorts what mock leaves (`builder/kojid BuildArchTask.handler`); a `nosrc.rpm` is no source package to it. */
+function byKind(files: readonly string[]): Pick<BuildResults, 'rpms' | 'srpms'> {
+  const isSource = (name: string) => name.endsWith('.src.rpm');
+  return { rpms: files.filter((name) => !isSource(name)), srpms: files.filter(isSource) };
+}
+
+/** What a root consists of before anything is known of the package. */
+function firstWish({ group, packages: names }: RootRequest): Wish {
+  if (names === undefined) return { title: `@${group}`, goal: { kind: 'group', group }, text: group };
+  return { title: names.join(' '), goal: { kind: 'packages', names }, text: names.join(' ') };
+}
+
+/** The files that all phases find in `/adjutant/in`. */
+async function writeInputs(ground: RootGround): Promise<void> {
+  const { site, network } = ground.host;
+  const { repos, extra, targetArch } = ground.request;
+  await mkdir(ground.path('solve'), { recursive: true });
+  const managers = eligibleManagers(readSolverSettings(extra).packageManager);
+  const files: Readonly<Record<string, string>> = {
+    'dnf.conf': renderPackageManagerConfig(repos, site, extra),
+    rpmmacros: renderMacros(planMacros(site, extra, targetArch, processesOf(ground.host))),
+    ...(network.caBundle === null ? {} : { [caBundleFile]: network.caBundle }),
+    ...Object.assign({}, ...managers.map((manager) => manager.files)),
+  };
+  for (const name of Object.keys(files)) await makeReadable(dirname(ground.path(`in/${name}`)));
+  // Only root in a solve phase reads it: URLs of repos and proxy may hold logins, and package code sees the directory.
+  const modes: Readonly<Record<string, number>> = { 'dnf.conf': 0o600 };
+  for (const [name, content] of Object.entries(files)) await ground.write(`in/${name}`, content, modes[name]);
+}

@@ -1,0 +1,102 @@
+import { access, realpath, stat } from 'node:fs/promises';
+import { whyNotShown } from '../../config/checks/forbidden-mounts.ts';
+import { describeOpened, matchingRules, type SiteFile } from '../../config/site-file.ts';
+import type { Mount, ResourceLimits } from '../../container/spec.ts';
+import { BuildrootUnsupported, HostLacks } from '../errors.ts';
+import type { BuildrootHost } from '../steps/container-specs.ts';
+
+/** What the operator's site file opens for one build. */
+export interface SiteOpening {
+  readonly devices: readonly string[];
+  readonly mounts: readonly (Mount & { readonly kind: 'host' | 'scratch' })[];
+  readonly limits: Pick<ResourceLimits, 'ulimits' | 'shmBytes'>;
+  readonly seccompProfile: string | null;
+  /** All of it in words, with the reason and the rule's place: for the logs of the task. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * What all rules that hold for a build open together. Where two are about the same target, limit or profile, the last one
+ * counts. Null stands for a tag or channel that nobody knows.
+ */
+export function planOpening(
+  site: SiteFile | null,
+  build: { readonly tag: string | null; readonly channel: string | null },
+): SiteOpening {
+  const mounts = new Map<string, SiteOpening['mounts'][number]>();
+  const devices = new Set<string>();
+  let limits: SiteOpening['limits'] = {};
+  let seccompProfile: string | null = null;
+  const lines: string[] = [];
+  for (const { rule, index } of site === null ? [] : matchingRules(site, build)) {
+    for (const device of rule.devices) devices.add(device);
+    for (const mount of rule.mounts) mounts.set(mount.target, { kind: 'host', ...mount });
+    for (const { target, sizeBytes } of rule.tmpfs)
+      mounts.set(target, { kind: 'scratch', target, sizeBytes });
+    limits = {
+      ...limits,
+      ...(rule.shmBytes !== null && { shmBytes: rule.shmBytes }),
+      ...(Object.keys(rule.ulimits).length > 0 && { ulimits: { ...limits.ulimits, ...rule.ulimits } }),
+    };
+    seccompProfile = rule.seccomp ?? seccompProfile;
+    const why = `${rule.reason}; rules[${index}] of ${site?.path}`;
+    lines.push(...describeOpened(rule).map((what) => `${what} (${why})`));
+  }
+  return { devices: [...devices], mounts: [...mounts.values()], limits, seccompProfile, lines };
+}
+
+/**
+ * Looks whether this host has what is to be opened. Throws `HostLacks` for what is not there today, or what the build
+ * user could not open, and `BuildrootUnsupported` for a link that leads where no build may look.
+ */
+export async function checkOpening(opening: SiteOpening, site: SiteFile | null): Promise<void> {
+  const path = site?.path ?? '';
+  for (const device of opening.devices) {
+    const stats = await stat(device).catch(() => null);
+    if (stats === null || !(stats.isCharacterDevice() || stats.isBlockDevice()))
+      throw new HostLacks(`this host has no device ${device}, which ${path} opens for this build`);
+    // The build user is in no group of the host.
+    if ((stats.mode & 0o006) !== 0o006)
+      throw new HostLacks(
+        `nobody but some users of this host may open ${device}, which ${path} opens for this build: a udev rule with MODE="0666" lets builds`,
+      );
+  }
+  for (const mount of opening.mounts) {
+    if (mount.kind !== 'host') continue;
+    const real = await realpath(mount.source).catch(() => null);
+    if (real === null)
+      throw new HostLacks(`this host has no ${mount.source}, which ${path} opens for this build`);
+    const why = whyNotShown(real, site?.closed ?? []);
+    if (why !== null)
+      throw new BuildrootUnsupported(`${mount.source} in ${path} leads to ${real}, which ${why}`);
+  }
+  const { seccompProfile: profile } = opening;
+  if (
+    profile !== null &&
+    !(await access(profile).then(
+      () => true,
+      () => false,
+    ))
+  )
+    throw new HostLacks(`this host has no seccomp profile ${profile}, which ${path} wants for this build`);
+}
+
+/** The host with all of it opened to containers that run package code. */
+export function withOpening(host: BuildrootHost, opening: SiteOpening): BuildrootHost {
+  const { devices, mounts, limits, seccompProfile } = opening;
+  const { ulimits } = limits;
+  const targets = new Set(mounts.map(({ target }) => target));
+  return {
+    ...host,
+    extraMounts: [...host.extraMounts.filter(({ target }) => !targets.has(target)), ...mounts],
+    codeLimits: {
+      ...host.codeLimits,
+      ...limits,
+      ...(ulimits !== undefined && { ulimits: { ...host.limits.ulimits, ...ulimits } }),
+    },
+    opened: {
+      ...(devices.length > 0 && { devices }),
+      ...(seccompProfile !== null && { seccompProfile }),
+    },
+  };
+}

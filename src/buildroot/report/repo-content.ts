@@ -1,0 +1,56 @@
+import type { ReposApi } from '../../hub/api/repos.ts';
+import type { ExternalRepo, RepoInfo } from '../../hub/api/schema.ts';
+import type { HubFiles } from '../../hub/files.ts';
+import {
+  type InstalledPackage,
+  type ListedPackage,
+  mapInternal,
+  type RepoPackage,
+} from '../root/installed-packages.ts';
+import { type MergedRepo, markExternal, readOrigins } from './package-origins.ts';
+import { readRepoPackages } from './repo-packages.ts';
+
+/** A repo of an arch, and where it lies below the hub's tree. */
+export interface RepoPlace {
+  readonly place: string;
+  readonly repo: Pick<RepoInfo, 'id' | 'tagId' | 'createEvent'>;
+  readonly arch: string;
+  readonly externals: readonly ExternalRepo[];
+}
+
+/** What a repo's metadata tells of its packages, for one arch. */
+export interface RepoContent {
+  /** Packages of the hub. */
+  readonly packages: readonly RepoPackage[];
+  /** Null where the tag has no external repos. */
+  readonly merged: MergedRepo | null;
+}
+
+/**
+ * Reads it from the repo at `place`, relative to the hub's tree. Where the hub has left no list of the packages, its
+ * drafts are asked for, as kojid does, and all others are known to it by their names. Rejects with
+ * `BuildrootUnavailable` when the metadata is not there or no such.
+ */
+export async function readRepoContent(
+  files: HubFiles,
+  hub: Pick<ReposApi, 'draftPackages'>,
+  { place, repo, arch, externals }: RepoPlace,
+  signal: AbortSignal,
+): Promise<RepoContent> {
+  const [listed, origins] = await Promise.all([
+    readRepoPackages(files, `${place}/rpmlist.jsonl`, signal),
+    externals.length === 0 ? null : readOrigins(files, place, signal),
+  ]);
+  return {
+    packages: listed ?? (await hub.draftPackages(repo, signal)),
+    merged: origins === null ? null : { repoId: repo.id, arch, externals, origins },
+  };
+}
+
+/** The packages of a root as the hub wants them listed: from which external repo, or with their id. */
+export function listPackages(
+  installed: readonly InstalledPackage[],
+  { packages, merged }: RepoContent,
+): readonly ListedPackage[] {
+  return mapInternal(merged === null ? installed : markExternal(installed, merged), packages);
+}

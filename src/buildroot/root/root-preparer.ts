@@ -1,0 +1,321 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { PackageUnavailable, packagePath } from '../../cache/package-cache.ts';
+import { BadLocation, packageUrl } from '../../cache/repo-urls.ts';
+import { inboundOf, Solution } from '../../cache/solver-cache.ts';
+import { ContainerError } from '../../container/errors.ts';
+import type { Container } from '../../container/manager.ts';
+import type { ContainerId } from '../../container/spec.ts';
+import { describeError } from '../../core/errors.ts';
+import { withoutLogins } from '../../core/redact.ts';
+import type { TaskWaits } from '../../core/waits.ts';
+import { BuildrootStepFailed, UnusableImage } from '../errors.ts';
+import { damagedPackage, type InstallInputs, installScript } from '../rpmbuild/rpmbuild-scripts.ts';
+import { MadeSoFar, RootSolver, type Wish } from '../solve/root-solver.ts';
+import { noRpmBindings, renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
+import { cachedPackages, installContainer, rootContainer } from '../steps/container-specs.ts';
+import type { RootGround } from '../steps/step-runner.ts';
+import { parseInstalled } from './installed-packages.ts';
+import { type PreparedRoot, rootKey } from './prepared-root.ts';
+
+const Solved = z.object({ solution: Solution, made: MadeSoFar });
+
+const MadeRoot = z.object({ listing: z.string(), made: MadeSoFar });
+
+const FoundRoot = z.object({ image: z.string(), listing: z.string(), made: MadeSoFar });
+
+/**
+ * Prepares roots: solves what is wished, and takes the snapshot of a root with these packages, or makes the root
+ * and keeps it as one.
+ */
+export class RootPackages {
+  readonly #ground: RootGround;
+  readonly #solver: RootSolver;
+  readonly #containers = new Map<string, Promise<ContainerId>>();
+  readonly #waits: TaskWaits;
+  readonly #made: MadeSoFar = { solves: 0, roots: 0, installs: 0 };
+
+  constructor(ground: RootGround) {
+    this.#ground = ground;
+    this.#waits = ground.host.waits.of(ground.request.taskId);
+    this.#solver = new RootSolver(ground, this.#made);
+  }
+
+  /**
+   * The root `parent`, or an empty one, with what is wished added and what is in its way removed; `parent` itself when
+   * nothing has to be done. Throws `BuildrootStepFailed` with status 30, `UnusableImage`, `BuildrootUnsupported`.
+   */
+  async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
+    const { host, request, history } = this.#ground;
+    const { snapshots } = host.cache;
+    const asked = parent === null ? null : { key: parent.key, root: () => this.atRest(parent, signal) };
+    const { solution, ...solved } = await history.once(`solution ${wish.title}`, Solved, async () => {
+      const answer = await this.#solver.solve(wish, asked, signal);
+      return { solution: answer, made: { ...this.#made } };
+    });
+    Object.assign(this.#made, solved.made);
+    if (parent === null && inboundOf(solution).length === 0) throw await this.#nothingFor(wish);
+    if (parent !== null && solution.elements.length === 0) return parent;
+    const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
+    // Nothing the task builds on may be collected before its end.
+    this.#ground.hold(snapshots.hold(key));
+    const { image, listing, made } = await history.once(`root ${wish.title}`, FoundRoot, async () => {
+      const root = await this.#findOrMake(key, parent, solution, wish, signal);
+      return { ...root, made: { ...this.#made } };
+    });
+    Object.assign(this.#made, made);
+    return { key, installed: parseInstalled(listing), image };
+  }
+
+  /** dnf takes a group for installed of which the repo has no package at all. */
+  async #nothingFor(wish: Wish): Promise<BuildrootStepFailed> {
+    const reason =
+      'nothing of it is in the repo: correct the group, or tag its packages and make the repo again';
+    await this.#ground.logs.root.write(`${wish.title}: ${reason}\n`);
+    return new BuildrootStepFailed(`solve ${wish.title}`, 30, { reason });
+  }
+
+  /** The image of the snapshot, and what is in it. */
+  async #findOrMake(
+    key: string,
+    parent: PreparedRoot | null,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<{ readonly image: string; readonly listing: string }> {
+    const { host, request, logs, history } = this.#ground;
+    const { snapshots } = host.cache;
+    const making = `make ${wish.title}`;
+    for (;;) {
+      signal.throwIfAborted();
+      // Who has begun to make it goes on with that, whoever else has made it meanwhile.
+      const isMaker = history.isBegun(making);
+      const found = isMaker ? null : await snapshots.find(key, signal);
+      if (!isMaker)
+        host.meter.count(`koji_adjutant_snapshot_${found === null ? 'misses' : 'hits'}_total`, {});
+      if (found !== null) {
+        const { length } = parseInstalled(found.listing);
+        await logs.root.write(
+          `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${length} packages\n`,
+        );
+        logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: length });
+        return { image: found.image, listing: found.listing };
+      }
+      const make = () => this.#makeAndKeep(key, parent, solution, wish, signal);
+      const over = Promise.withResolvers<void>();
+      const made = isMaker
+        ? await make()
+        : await snapshots
+            .alone(
+              key,
+              make,
+              async (other) => {
+                void this.#waits.during(
+                  `the same root (${wish.title}), made by ${other}`,
+                  () => over.promise,
+                );
+                await logs.root.write(
+                  `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
+                );
+              },
+              signal,
+              `task ${request.taskId}`,
+            )
+            .finally(over.resolve);
+      if (made !== null) return made;
+    }
+  }
+
+  async #makeAndKeep(
+    key: string,
+    parent: PreparedRoot | null,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<{ readonly image: string; readonly listing: string }> {
+    const { host, request, history } = this.#ground;
+    const { snapshots } = host.cache;
+    let base: Container | null = null;
+    const { listing, made } = await history.once(`make ${wish.title}`, MadeRoot, async () => {
+      const root = await this.#make(parent, solution, wish, signal);
+      base = root.base;
+      return { listing: root.listing, made: { ...this.#made } };
+    });
+    Object.assign(this.#made, made);
+    // An earlier life has made it, and may have kept it.
+    const kept = base === null ? await snapshots.find(key, signal) : null;
+    if (kept !== null) return { image: kept.image, listing };
+    base ??= await this.#ground.adopt(rootContainer(host, request, made.roots, null), signal);
+    if (base === null)
+      throw new ContainerError(
+        'no-such-container',
+        `the root with ${wish.title} was lost before it was kept`,
+      );
+    const startedMs = host.clock.uptime();
+    const title = `${wish.title}, arch ${request.targetArch}`;
+    const { id } = base;
+    const image = await this.#waits.during(`the commit of snapshot ${key.slice(0, 12)}`, () =>
+      snapshots.keep({ key, listing, title }, id, signal),
+    );
+    host.meter.count('koji_adjutant_snapshots_made_total', {});
+    const tookMs = host.clock.uptime() - startedMs;
+    host.meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, tookMs / 1000);
+    this.#ground.letGoLater(base);
+    return { image, listing };
+  }
+
+  async #make(
+    parent: PreparedRoot | null,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<{ readonly base: Container; readonly listing: string }> {
+    const { packages } = this.#ground.host.cache;
+    using _ = packages.hold(inboundOf(solution).map(({ checksum }) => checksum));
+    const bringing = this.#bringPackages(solution, wish, signal);
+    return await this.#ground.twice(`install ${wish.title}`, async () => {
+      // Whichever fails, the container is the clean-up's before the task ends.
+      const [base] = await Promise.allSettled([this.#baseFor(parent, signal), bringing]);
+      if (base.status === 'rejected') throw base.reason;
+      await bringing;
+      const listing = await this.#install(base.value, parent === null, solution, wish, signal);
+      return { base: base.value, listing };
+    });
+  }
+
+  /** A container for packages to be put into. */
+  #baseFor(parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
+    this.#made.roots += 1;
+    const { host, request } = this.#ground;
+    return this.#ground.create(rootContainer(host, request, this.#made.roots, parent?.image ?? null), signal);
+  }
+
+  /** A container that does not run and has this root, for others to read. */
+  atRest({ key, image }: PreparedRoot, signal: AbortSignal): Promise<ContainerId> {
+    const there = this.#containers.get(key);
+    if (there !== undefined) return there;
+    this.#made.roots += 1;
+    const { host, request } = this.#ground;
+    const made = this.#ground
+      .create(rootContainer(host, request, this.#made.roots, image), signal)
+      .then(({ id }) => id);
+    this.#containers.set(key, made);
+    return made;
+  }
+
+  async #bringPackages(solution: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
+    const packages = inboundOf(solution);
+    const { host, request, logs } = this.#ground;
+    const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
+    const startedMs = host.clock.uptime();
+    let progress = '';
+    const note = (done: number, ofFiles: number) => {
+      progress = ` (${done} of ${ofFiles})`;
+      logs.told?.({ kind: 'fetching', title, files: done, ofFiles });
+    };
+    try {
+      const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
+        checksum,
+        sizeBytes,
+        urls: (base === null ? urlsOf(repo) : [base]).map((url) => packageUrl(url, location)),
+      }));
+      const { files, bytes } = await this.#waits.during(
+        () => `packages of ${title} to be fetched${progress}`,
+        () => host.cache.packages.ensure(wanted, signal, note),
+      );
+      const tookMs = host.clock.uptime() - startedMs;
+      host.meter.count('koji_adjutant_package_hits_total', {}, packages.length - files);
+      host.meter.count('koji_adjutant_package_misses_total', {}, files);
+      host.meter.count('koji_adjutant_package_fetched_bytes_total', {}, bytes);
+      if (files > 0) host.meter.observe('koji_adjutant_phase_seconds', { phase: 'fetch' }, tookMs / 1000);
+      if (files > 0) logs.took(`fetch ${title}`, tookMs, tookMs, null);
+      await logs.root.write(
+        `${title}: ${packages.length} packages, ${files} of them fetched (${bytes} bytes), the others from the cache\n`,
+      );
+    } catch (error) {
+      if (!(error instanceof PackageUnavailable) && !(error instanceof BadLocation)) throw error;
+      const reason = withoutLogins(describeError(error));
+      await logs.root.write(`${reason}\n`);
+      throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error, reason });
+    }
+  }
+
+  /** Resolves with rpm's listing of the root. */
+  async #install(
+    into: Container,
+    fresh: boolean,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<string> {
+    for (let chance = 1; ; chance += 1) {
+      const { code, listing } = await this.#runInstall(into, fresh, solution, wish, signal);
+      if (code === 0) return listing;
+      if (code === noRpmBindings)
+        throw new UnusableImage(
+          this.#ground.request.image,
+          'no Python with the bindings of rpm',
+          'these (python3-rpm)',
+        );
+      const { packages } = this.#ground.host.cache;
+      const checksums = inboundOf(solution).map(({ checksum }) => checksum);
+      const missing = await packages.missing(checksums);
+      // Nobody's fault but of whoever removed them: the next try fetches them again.
+      if (missing > 0)
+        throw new ContainerError(
+          'no-such-container',
+          `${missing} packages were removed from the cache while they were installed`,
+        );
+      if (code !== damagedPackage || chance > 1)
+        throw new BuildrootStepFailed(`install ${wish.title} (status ${code})`, 30);
+      const purged = await packages.purge(checksums, signal);
+      await this.#ground.logs.root.write(`${purged} damaged packages of the cache are fetched again\n`);
+      await this.#bringPackages(solution, wish, signal);
+    }
+  }
+
+  async #runInstall(
+    into: Container,
+    fresh: boolean,
+    solution: Solution,
+    wish: Wish,
+    signal: AbortSignal,
+  ): Promise<{ readonly code: number; readonly listing: string }> {
+    this.#made.installs += 1;
+    const attempt = this.#made.installs;
+    const { host, request } = this.#ground;
+    const inputs = toInstallInputs(solution);
+    const script = installScript({
+      ...{ attempt, inputs, fresh },
+      machineId: randomUUID().replaceAll('-', ''),
+      localTime: host.localTime,
+      personality: request.personality,
+    });
+    const files = {
+      [`install-${attempt}.sh`]: script,
+      'transaction.py': transactionProgram,
+      [`transaction-${attempt}.json`]: inputs.transaction,
+      ...Object.fromEntries(
+        Object.entries(inputs.digests).map(([command, list]) => [`${command}-${attempt}`, list]),
+      ),
+    };
+    for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
+    await mkdir(this.#ground.path(`out-${attempt}`), { recursive: true });
+    const spec = installContainer(host, request, attempt, into.id);
+    const { code } = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
+    if (code !== 0) return { code, listing: '' };
+    return { code, listing: await readFile(this.#ground.path(`out-${attempt}/installed`), 'utf8') };
+  }
+}
+
+/** What the install phase reads about a solution. */
+export function toInstallInputs(solution: Solution): InstallInputs {
+  const digests: Record<string, string> = {};
+  for (const { checksum } of inboundOf(solution)) {
+    const [kind = '', hex = ''] = checksum.split(':');
+    const command = `${kind}sum`;
+    digests[command] = `${digests[command] ?? ''}${hex}  ${cachedPackages}/${packagePath(checksum)}\n`;
+  }
+  return { digests, transaction: renderTransaction(solution) };
+}

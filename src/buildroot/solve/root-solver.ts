@@ -1,0 +1,142 @@
+import { readFile, rm } from 'node:fs/promises';
+import { z } from 'zod';
+import { digestOf, Solution } from '../../cache/solver-cache.ts';
+import type { ContainerId } from '../../container/spec.ts';
+import { BuildrootStepFailed, lacksPackageManager } from '../errors.ts';
+import { renderPackageManagerConfig } from '../plan/dnf-conf.ts';
+import { urlsOf } from '../plan/repos.ts';
+import { readSolverSettings } from '../plan/tag-settings.ts';
+import { questionKey } from '../root/prepared-root.ts';
+import { solveContainer } from '../steps/container-specs.ts';
+import type { RootGround } from '../steps/step-runner.ts';
+import { fromKept, toKept } from './dnf-cache-paths.ts';
+import { localRepos } from './local-repos.ts';
+import { eligibleManagers, type SolveGoal } from './package-manager.ts';
+import { describeRepoFailure } from './repo-failure.ts';
+import { readRepoStates } from './repo-state.ts';
+import { noPackageManager, solveScript } from './solve-script.ts';
+
+/** What a root shall hold, and a text that is the same for the same wish. */
+export interface Wish {
+  readonly title: string;
+  readonly goal: SolveGoal;
+  readonly text: string;
+}
+
+/** How many containers of each kind the task has made: their numbers. */
+export const MadeSoFar = z.object({ solves: z.int(), roots: z.int(), installs: z.int() });
+export type MadeSoFar = z.infer<typeof MadeSoFar>;
+
+/** Finds out which packages a wish needs: from answers given before, else with the package manager of the bootstrap image. */
+export class RootSolver {
+  readonly #ground: RootGround;
+  readonly #made: MadeSoFar;
+  #repoState: Promise<string | null> | null = null;
+
+  /** Its runs are counted in `made`. */
+  constructor(ground: RootGround, made: MadeSoFar) {
+    this.#ground = ground;
+    this.#made = made;
+  }
+
+  /**
+   * `parent` is the key of the root that is asked about, `root` makes its container when it has to be looked at.
+   * Throws `BuildrootStepFailed` with status 30, `UnusableImage`, and `BuildrootUnsupported` where the image has not the package
+   * manager that the tag asks for.
+   */
+  async solve(
+    wish: Wish,
+    parent: { readonly key: string; root(): Promise<ContainerId> } | null,
+    signal: AbortSignal,
+  ): Promise<Solution> {
+    const { host, logs } = this.#ground;
+    const key = await this.#question(wish, parent?.key ?? null, signal);
+    const known = key === null ? null : await host.cache.solutions.find(key);
+    if (known !== null) {
+      await logs.root.write(`${wish.title}: the solver's answer for these packages is known\n`);
+      return known;
+    }
+    const root = parent === null ? null : await parent.root();
+    const solution = await this.#ground.twice(`solve ${wish.title}`, (isAgain) =>
+      this.#run(wish, root, isAgain, signal),
+    );
+    if (key !== null) await host.cache.solutions.keep(key, solution);
+    return solution;
+  }
+
+  /** Null when the repo cannot be told from others. */
+  async #question(wish: Wish, parent: string | null, signal: AbortSignal): Promise<string | null> {
+    const { host, request } = this.#ground;
+    this.#repoState ??= readRepoStates(request.repos, host.cache.urls, signal);
+    const repoState = await this.#repoState;
+    if (repoState === null) return null;
+    const { releaseVersion, packageManager } = readSolverSettings(request.extra);
+    const settings = [
+      renderPackageManagerConfig(
+        request.repos.map(({ id }) => ({ id, urls: [] })),
+        host.site,
+        request.extra,
+      ),
+      releaseVersion,
+      ...eligibleManagers(packageManager).flatMap(({ name, files }) => [name, ...Object.values(files)]),
+    ];
+    return questionKey({ repoState, parent, goal: [wish.goal.kind, wish.text], settings }, request);
+  }
+
+  async #run(
+    wish: Wish,
+    parent: ContainerId | null,
+    isAgain: boolean,
+    signal: AbortSignal,
+  ): Promise<Solution> {
+    this.#made.solves += 1;
+    const attempt = this.#made.solves;
+    const { host, request } = this.#ground;
+    const { releaseVersion, packageManager } = readSolverSettings(request.extra);
+    const settings = { releaseVersion, packageManager, personality: request.personality };
+    await this.#ground.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
+    const answer = this.#ground.path('solve/solution.json');
+    const title = `solve ${wish.title}`;
+    // One that an earlier life has begun is at work there, or has left its answer.
+    const isBegun = this.#ground.history.isBegun(title);
+    if (!isBegun) await rm(answer, { force: true });
+    // One that was killed may have left half of it.
+    if (isAgain && !isBegun) await rm(this.#ground.path('solve/cache'), { recursive: true, force: true });
+    const metadata = (attempt === 1 || isAgain) && !isBegun ? await this.#bringMetadata(signal) : 'there';
+    const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
+    const { code, end } = await this.#ground.runBootstrap(title, spec, signal);
+    if (code === noPackageManager) throw lacksPackageManager(request.image, packageManager);
+    if (code !== 0) {
+      const reason = describeRepoFailure(end, request.repos);
+      if (reason !== null) await this.#ground.logs.root.write(`${reason}\n`);
+      throw new BuildrootStepFailed(`${title} (status ${code})`, 30, reason === null ? {} : { reason });
+    }
+    if (metadata === 'fetched') await this.#keepMetadata(signal);
+    return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));
+  }
+
+  /** Gives the solver what it made of the same repo's metadata for another task. */
+  async #bringMetadata(signal: AbortSignal): Promise<'there' | 'fetched'> {
+    const key = await this.#metadataKey();
+    if (key === null) return 'fetched';
+    const { metadata } = this.#ground.host.cache;
+    const { repos } = this.#ground.request;
+    const place = this.#ground.path('solve/cache');
+    return (await metadata.copyTo(key, place, (path) => fromKept(path, repos), signal)) ? 'there' : 'fetched';
+  }
+
+  async #keepMetadata(signal: AbortSignal): Promise<void> {
+    const key = await this.#metadataKey();
+    if (key === null) return;
+    await this.#ground.host.cache.metadata.keep(key, this.#ground.path('solve/cache'), toKept, signal);
+  }
+
+  /** It depends on the packages of the repo and on the solver, which comes with the image. */
+  async #metadataKey(): Promise<string | null> {
+    const repoState = await this.#repoState;
+    const { imageDigest, extra } = this.#ground.request;
+    return repoState === null
+      ? null
+      : digestOf(repoState, imageDigest, readSolverSettings(extra).packageManager);
+  }
+}

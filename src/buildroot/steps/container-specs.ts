@@ -1,0 +1,315 @@
+import type { FailedRoots } from '../../cache/failed-roots.ts';
+import type { UrlReader } from '../../cache/fetcher.ts';
+import type { MetadataCache } from '../../cache/metadata-cache.ts';
+import type { PackageCache } from '../../cache/package-cache.ts';
+import type { SnapshotStore } from '../../cache/snapshot-store.ts';
+import type { SolutionMemo } from '../../cache/solver-cache.ts';
+import type { LateRemovals } from '../../container/background-removals.ts';
+import type { ContainerManager } from '../../container/manager.ts';
+import { containerName } from '../../container/names.ts';
+import type {
+  Capability,
+  ContainerId,
+  ContainerSpec,
+  EmptyDirectory,
+  Mount,
+  ResourceLimits,
+} from '../../container/spec.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Meter } from '../../core/meter.ts';
+import type { Waits } from '../../core/waits.ts';
+import type { HostNetwork } from '../plan/host-network.ts';
+import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from '../plan/mock-environment.ts';
+import type { PackageRepo } from '../plan/repos.ts';
+import { parallelism } from './parallelism.ts';
+
+/** What all buildroots of one worker share. */
+export interface BuildrootHost {
+  readonly containers: ContainerManager;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  /** For what is wrong with this host; what a build is about is in the logs of its task. */
+  readonly log: Logger;
+  readonly waits: Waits;
+  readonly site: SiteSettings;
+  readonly workerId: string;
+  readonly hostname: string;
+  /** For containers with the host's network. */
+  readonly network: HostNetwork;
+  /** Target of the host's /etc/localtime, which mock passes on; null when there is none. */
+  readonly localTime: string | null;
+  readonly limits: ResourceLimits;
+  readonly stepLimits: StepLimits;
+  /** Further limits of containers that run package code. */
+  readonly codeLimits: Partial<ResourceLimits>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cache: BuildrootCache;
+  readonly removals: LateRemovals;
+  /** The operator's own mounts for containers that run package code. */
+  readonly extraMounts: readonly Mount[];
+  /** What else the operator opens to them. */
+  readonly opened?: Pick<ContainerSpec, 'devices' | 'seccompProfile'>;
+}
+
+/** How long steps may take that run no code of the package that is built, in seconds; 0: as long as they like. */
+export interface StepLimits {
+  readonly solveSeconds: number;
+  readonly installSeconds: number;
+  readonly createrepoSeconds: number;
+}
+
+/** What was prepared before and may be used again. */
+export interface BuildrootCache {
+  readonly snapshots: SnapshotStore;
+  readonly packages: PackageCache;
+  /** The package cache, relative to the worker's area as mounts want it. */
+  readonly packagesPath: string;
+  readonly solutions: SolutionMemo;
+  readonly metadata: MetadataCache;
+  /** Roots of failed builds. */
+  readonly failed: FailedRoots;
+  /** Reads repos as all of this does. */
+  readonly urls: UrlReader;
+}
+
+/** One root to be made. */
+export interface RootRequest {
+  readonly taskId: number;
+  readonly buildrootId: number;
+  /** Bootstrap image, there already. */
+  readonly image: string;
+  /** What it is, whatever it is called. */
+  readonly imageDigest: string;
+  /** Package group in the repo's comps: `build` or `srpm-build`. */
+  readonly group: string;
+  /** In place of the group's: names of packages. */
+  readonly packages?: readonly string[];
+  /** Where packages come from: for a task the repo of the build tag for this arch. */
+  readonly repos: readonly PackageRepo[];
+  readonly extra: TagExtra;
+  /** Arch of the root, for macros such as `%_host`. */
+  readonly targetArch: string;
+  /** rpmbuild's `--target`: the root's arch, or noarch. */
+  readonly rpmTarget: string;
+  /** Argument of `setarch` where the host's own machine name is another, else null. */
+  readonly personality: string | null;
+  /** The network of package code: none, unless the tag's policy asks for it. */
+  readonly network: ContainerSpec['network'];
+  /** The task's directory: absolute on this host, and relative to the worker's area as mounts want it. */
+  readonly directory: { readonly absolute: string; readonly work: string };
+}
+
+const installCapabilities: readonly Capability[] = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETFCAP',
+  'SETGID',
+  'SETUID',
+  'SYS_CHROOT',
+];
+const solveCapabilities: readonly Capability[] = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
+
+/** Files a scriptlet may need while the root has no /dev of its own. */
+const installDevices = ['null', 'zero', 'full', 'random', 'urandom'];
+
+/** Where an install phase finds the package cache. */
+export const cachedPackages = '/adjutant/cache';
+
+/**
+ * Solves against the root of `parent`, or against nothing; fetches only metadata and executes nothing of a package.
+ * `localRepos`: directories of this host that the repo's `file:` URLs name.
+ */
+export function solveContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  parent: ContainerId | null,
+  localRepos: readonly string[],
+): ContainerSpec {
+  const { work } = request.directory;
+  const root: readonly Mount[] =
+    parent === null
+      ? []
+      : [{ kind: 'root', container: parent, path: '/', target: '/mnt/root', access: 'copy' }];
+  const container = bootstrapContainer(host, request, 'solve', attempt);
+  return {
+    ...container,
+    env: { ...container.env, ...host.network.proxies },
+    command: ['/bin/bash', `/adjutant/in/solve-${attempt}.sh`],
+    capabilities: solveCapabilities,
+    network: 'host',
+    mounts: [
+      input(request),
+      { kind: 'work', path: `${work}/solve`, target: '/adjutant/solve', readOnly: false },
+      ...localRepos.map((path): Mount => ({ kind: 'host', source: path, target: path, readOnly: true })),
+      ...root,
+    ],
+  };
+}
+
+/** Installs packages of the cache into the root of `into`, without network; scriptlets run in here. */
+export function installContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  into: ContainerId,
+): ContainerSpec {
+  const { work } = request.directory;
+  return {
+    ...bootstrapContainer(host, request, 'install', attempt),
+    command: ['/bin/bash', `/adjutant/in/install-${attempt}.sh`],
+    capabilities: installCapabilities,
+    network: 'none',
+    mounts: [
+      input(request),
+      { kind: 'work', path: host.cache.packagesPath, target: cachedPackages, readOnly: true },
+      { kind: 'work', path: `${work}/out-${attempt}`, target: '/adjutant/out', readOnly: false },
+      { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'write' },
+      { kind: 'kernel', fileSystem: 'proc', target: '/mnt/root/proc' },
+      { kind: 'kernel', fileSystem: 'sysfs', target: '/mnt/root/sys' },
+      ...installDevices.map(
+        (name): Mount => ({
+          kind: 'host',
+          source: `/dev/${name}`,
+          target: `/mnt/root/dev/${name}`,
+          readOnly: false,
+        }),
+      ),
+    ],
+  };
+}
+
+/** What an install phase mounts the kernel's file systems on: crun makes no such directory, where runc does. */
+const kernelPlaces: readonly EmptyDirectory[] = ['/proc', '/sys'].map((path) => ({
+  path,
+  uid: 0,
+  gid: 0,
+  mode: 0o555,
+}));
+
+/** Never starts: packages are put into its root, on a snapshot or on nothing. */
+export function rootContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  snapshot: string | null,
+): ContainerSpec {
+  return {
+    ...packageContainer(host, request, 'root', attempt),
+    root:
+      snapshot === null ? { kind: 'empty', directories: kernelPlaces } : { kind: 'image', image: snapshot },
+    command: ['/never-run'],
+    mounts: [],
+  };
+}
+
+/**
+ * Runs package code: in a layer of its own on a snapshot, or in the one that an earlier step of the package has left,
+ * `layerOf`, which may have run on a snapshot with fewer packages.
+ */
+export function codeContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  step: { readonly phase: string; readonly attempt: number },
+  snapshot: string,
+  layerOf: ContainerId | null,
+): ContainerSpec {
+  return {
+    ...sealedContainer(host, request, step.phase, step.attempt),
+    root: { kind: 'image', image: snapshot, ...(layerOf !== null && { layerOf }) },
+    command: ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`],
+    results: true,
+  };
+}
+
+/**
+ * As sealed as the code that has failed in the root of `failed`, for somebody who looks: home and temporary files are
+ * those that it has left and stay, the rest is thrown away. Its name, owner and command are made when somebody comes.
+ */
+export function shellContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  failed: ContainerId,
+): ContainerSpec {
+  const spec = sealedContainer(host, request, 'shell', 1);
+  const { diskBytes: _disk, logBytes: _log, idleMs: _idle, ...limits } = spec.limits;
+  // The task's directory is gone by then.
+  const mounts: readonly Mount[] = spec.mounts.filter(({ kind }) => kind !== 'work');
+  const lent = [buildUser.home, '/tmp', '/var/tmp']
+    .filter((path) => !mounts.some(({ target }) => target === path))
+    .map((path): Mount => ({ kind: 'root', container: failed, path, target: path, access: 'write' }));
+  return {
+    ...spec,
+    root: { kind: 'overlay', base: failed },
+    command: ['/bin/bash'],
+    limits,
+    mounts: [...mounts, ...lent],
+    workdir: buildUser.home,
+  };
+}
+
+/** A container for package code, with all that the operator opens to it and limits. */
+function sealedContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  const plain = packageContainer(host, request, phase, attempt);
+  return { ...plain, ...host.opened, limits: { ...plain.limits, ...host.codeLimits } };
+}
+
+/** A container of the bootstrap image: root inside, no package code but scriptlets in a chroot. */
+function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  return {
+    ...identity(host, request, phase, attempt),
+    root: { kind: 'image', image: request.image },
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8' },
+    workdir: '/',
+    user: { uid: 0, gid: 0 },
+  } as const satisfies Partial<ContainerSpec>;
+}
+
+/** How many processes the limits of package code hold; null where they hold all that the host has processors for. */
+export function processesOf({
+  limits,
+  codeLimits,
+}: Pick<BuildrootHost, 'limits' | 'codeLimits'>): number | null {
+  return parallelism({ ...limits, ...codeLimits });
+}
+
+/** A container that runs package code: the build user, no capability, no network but what the tag's policy asks for. */
+function packageContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  return {
+    ...identity(host, request, phase, attempt),
+    // As mock does; where there is no network a proxy would only lead tests astray.
+    env: {
+      ...(request.network === 'host' ? host.network.proxies : {}),
+      ...planEnvironment(request.extra, processesOf(host)),
+    },
+    workdir: '/',
+    user: { uid: buildUser.uid, gid: buildUser.gid },
+    capabilities: [],
+    network: request.network,
+    mounts: [input(request), ...host.extraMounts],
+  } as const satisfies Partial<ContainerSpec>;
+}
+
+function input(request: RootRequest): Mount {
+  return { kind: 'work', path: `${request.directory.work}/in`, target: '/adjutant/in', readOnly: true };
+}
+
+function identity(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
+  return {
+    name: containerName(host.workerId, request.taskId, request.buildrootId, phase, attempt),
+    hostname: host.hostname,
+    limits: host.limits,
+    labels: host.labels,
+    owner: {
+      workerId: host.workerId,
+      taskId: request.taskId,
+      buildrootId: request.buildrootId,
+      phase,
+      attempt,
+    },
+  };
+}

@@ -1,0 +1,359 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { describeLimit } from '../../container/describe-limit.ts';
+import { ContainerError, lacksCommand } from '../../container/errors.ts';
+import type { Container } from '../../container/manager.ts';
+import { goneMeanwhile, type PhaseOptions, PhaseResult, runPhase } from '../../container/run-phase.ts';
+import type { ContainerSpec } from '../../container/spec.ts';
+import type { Clock } from '../../core/clock.ts';
+import { BuilderError } from '../../core/errors.ts';
+import { saysDiskFull } from '../../core/fs-errors.ts';
+import type { LogSink } from '../../core/log-sink.ts';
+import { copyReadable, writeReadable } from '../../core/readable-files.ts';
+import type { EarlierPart, History, Phase } from '../../journal/history.ts';
+import { BuildrootStepFailed, isStuck, rootLacks, StepTimedOut } from '../errors.ts';
+import { lackingPrograms, sourceNotInstallable } from '../rpmbuild/rpmbuild-scripts.ts';
+import type { BuildrootHost, RootRequest } from './container-specs.ts';
+import { Tail } from './log-tail.ts';
+import { blameHost, judgedStatus } from './step-failure.ts';
+
+/** The logs that the steps of a root write, besides those that mock's plugins would. */
+export interface RootLogs {
+  readonly root: LogSink;
+  readonly build: LogSink;
+  /** A step begins or ends; becomes `state.log` and `mock_output.log`. */
+  step(name: string, at: 'start' | 'finish'): Promise<void>;
+  /**
+   * How long a step took altogether, how long of that its script ran, where the engine says, and when after its
+   * beginning package code wrote its first line.
+   */
+  took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
+  /** The container of a step has outlived the daemon that began it, and is followed again from this byte of its output on. */
+  goesOn?(name: string, writtenBytes: number): void;
+  /** For somebody who watches; all of it is in root.log, too. */
+  told?(news: RootNews): void;
+}
+
+/** What happens to a root besides steps; `title` says which packages it is about: `@build`. */
+export type RootNews =
+  | { readonly kind: 'from-snapshot'; readonly title: string; readonly packages: number }
+  /** How far the packages are there; `files` counts those that had to be fetched and are done. */
+  | { readonly kind: 'fetching'; readonly title: string; readonly files: number; readonly ofFiles: number };
+
+/** What all steps of one root share: host, request, logs, the task's directory, and the way a step is run. */
+export class RootGround {
+  readonly host: BuildrootHost;
+  readonly request: RootRequest;
+  readonly logs: RootLogs;
+  readonly history: History;
+  readonly #cleanup: AsyncDisposableStack;
+  readonly #gone = new Set<Container>();
+  /** Containers whose work is done, and whose removal has time. */
+  readonly #ended: Container[] = [];
+  /** Containers that an earlier life of the task has made. */
+  readonly #adopted = new WeakSet<Container>();
+
+  /** `cleanup` is the task's: what a step made is gone when it has been unwound. */
+  constructor(
+    host: BuildrootHost,
+    request: RootRequest,
+    logs: RootLogs,
+    history: History,
+    cleanup: AsyncDisposableStack,
+  ) {
+    this.host = host;
+    this.request = request;
+    this.logs = logs;
+    this.history = history;
+    this.#cleanup = cleanup;
+  }
+
+  /** A place in the task's directory. */
+  path(below: string): string {
+    return join(this.request.directory.absolute, below);
+  }
+
+  /** Writes a file that phases read. One that is at work, since before a restart of the daemon, reads on in the old. */
+  async write(below: string, content: string, mode?: number): Promise<void> {
+    await writeReadable(this.path(below), content, mode);
+  }
+
+  /** Copies a file to where phases read it, in the same way. */
+  async copy(from: string, below: string): Promise<void> {
+    await copyReadable(from, this.path(below));
+  }
+
+  /** Creates a container that is removed with the task at the latest, also when that ends while it is being made. */
+  create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    const making = this.#make(spec, signal);
+    this.#cleanup.defer(async () => {
+      // Whoever wants it hears that it could not be made.
+      const container = await making.catch(() => null);
+      if (container !== null && !this.#gone.has(container)) await container[Symbol.asyncDispose]();
+    });
+    return making;
+  }
+
+  async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
+    const adopted = this.history.resumed ? await this.host.containers.adopt(spec, signal) : null;
+    if (adopted !== null) {
+      this.#adopted.add(adopted);
+      return adopted;
+    }
+    try {
+      return await this.host.containers.create(spec, signal);
+    } catch (error) {
+      const { root } = spec;
+      const isSnapshot = root.kind === 'image' && root.image !== this.request.image;
+      if (!isSnapshot || !(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
+      // Nobody's fault but of whoever removed it: the next try makes it again.
+      throw new ContainerError(
+        'no-such-container',
+        `snapshot ${root.image} was removed while the task built on it`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Something that has to stay until the task has ended. */
+  hold(needed: Disposable): void {
+    this.#cleanup.use(needed);
+  }
+
+  /** Takes over a container of an earlier life, as `create` would have made it; null when it is gone. */
+  async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
+    const container = await this.host.containers.adopt(spec, signal);
+    if (container !== null) this.#cleanup.use(container);
+    return container;
+  }
+
+  /** Leaves a container to others. */
+  release(container: Container): void {
+    this.#gone.add(container);
+  }
+
+  /** Begins to remove a container whose work is done. Neither the next step nor the end of the task waits for that. */
+  letGo(container: Container): void {
+    this.#gone.add(container);
+    this.host.removals.add(container);
+  }
+
+  /**
+   * Removes a container whose work is done when package code runs, or with the task: until then the engine has more
+   * urgent things to do.
+   */
+  letGoLater(container: Container): void {
+    this.#ended.push(container);
+  }
+
+  /**
+   * Runs a phase of the bootstrap image, with its output in root.log; its container is let go later. Throws when it
+   * failed for want of room, which is no fault of package or repo, and `BuildrootStepFailed` when it has run into a
+   * limit. Gives the end of its output, too.
+   */
+  async runBootstrap(
+    title: string,
+    spec: ContainerSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly code: number; readonly end: string }> {
+    const { clock, stepLimits } = this.host;
+    const tail = new Tail(this.logs.root, clock);
+    const limit =
+      phaseOf(title) === 'solve'
+        ? ({ option: 'solve_timeout', seconds: stepLimits.solveSeconds } as const)
+        : ({ option: 'install_timeout', seconds: stepLimits.installSeconds } as const);
+    const { code, end, ranInto, timedOut } = await this.#timed(title, tail, {
+      log: 'root.log',
+      make: () => this.create(spec, signal),
+      work: async (container, earlier) => {
+        const before = this.#goesOn(title, container, earlier);
+        const timeoutMs = leftMs(limit.seconds, earlier, clock);
+        // Also one that is stuck: it is not needed any more.
+        this.letGoLater(container);
+        return runPhase(container, tail, clock, signal, { ...before, timeoutMs, ...this.#watched(title) });
+      },
+    });
+    if (timedOut) throw new StepTimedOut(title, limit);
+    const said = Buffer.from(end).toString();
+    if (code !== 0 && saysDiskFull(said))
+      throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
+    if (code === 0) return { code, end: said };
+    if (ranInto === null) {
+      blameHost(title, code, said, this.request.image);
+      return { code, end: said };
+    }
+    const why = describeLimit(ranInto);
+    await this.logs.root.write(`${missingNewline(end)}${title}: ${why}\n`);
+    throw new BuildrootStepFailed(`${title} (status ${code})`, notPrepared, { limit: why });
+  }
+
+  /** Tries once more what has come to no end, with containers of its own, since nothing is known of how it went. */
+  async twice<T>(title: string, attempt: (isAgain: boolean) => Promise<T>): Promise<T> {
+    try {
+      return await attempt(false);
+    } catch (error) {
+      if (!isStuck(error)) throw error;
+      this.host.log.warn({ taskId: this.request.taskId }, `${error.message}: tried once more`);
+      await this.logs.root.write(`${title} is tried once more: ${error.message}\n`);
+      return attempt(true);
+    }
+  }
+
+  /** What `runPhase` needs for people who ask. */
+  #watched(title: string): Pick<PhaseOptions, 'title' | 'waits' | 'log'> {
+    const { taskId } = this.request;
+    return { title, waits: this.host.waits.of(taskId), log: this.host.log.child({ taskId }) };
+  }
+
+  /**
+   * Runs package code for as long as `rpmbuild_timeout` allows, with its output in build.log. Throws
+   * `BuildrootStepFailed` for a status that is not `fine`; where its message names root.log alone, that has
+   * the end of the output and the reason, too.
+   */
+  async runPackageCode(
+    title: string,
+    container: Container,
+    verdict: Verdict,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const tail = new Tail(this.logs.build, this.host.clock);
+    const { clock, site } = this.host;
+    const { rpmbuildTimeoutSeconds } = site;
+    const result = await this.#timed(title, tail, {
+      log: 'build.log',
+      make: async () => container,
+      work: async (running, earlier) => {
+        const before = this.#goesOn(title, running, earlier);
+        const timeoutMs = leftMs(rpmbuildTimeoutSeconds, earlier, clock);
+        const started = () => {
+          for (const ended of this.#ended.splice(0)) this.letGo(ended);
+        };
+        const options = { ...before, timeoutMs, started, ...this.#watched(title) };
+        try {
+          return await runPhase(running, tail, clock, signal, options);
+        } catch (error) {
+          if (!lacksCommand(error)) throw error;
+          await this.logs.root.write(`${title}: ${rootLacks('bash')}\n`);
+          throw new BuildrootStepFailed(title, notPrepared, { reason: rootLacks('bash'), cause: error });
+        }
+      },
+    });
+    blameHost(title, result.code, result.end.toString(), null);
+    const failure = judge(title, result, verdict, rpmbuildTimeoutSeconds);
+    if (failure === null) return result.code;
+    const { step, limit } = failure;
+    if (limit !== null) await this.logs.build.write(`${missingNewline(result.end)}${title}: ${limit}\n`);
+    if (failure.readsRootLog || limit !== null) {
+      await this.logs.root.write(result.end);
+      await this.logs.root.write(`${step} failed${limit === null ? '' : `: ${limit}`}\n`);
+    }
+    throw failure;
+  }
+
+  /** What there is of a phase's output already; what an earlier life has begun has to be there still. */
+  #goesOn(
+    title: string,
+    container: Container,
+    earlier: EarlierPart | null,
+  ): Pick<PhaseOptions, 'from' | 'end'> {
+    if (earlier === null) return {};
+    if (!this.#adopted.has(container)) throw goneMeanwhile(title);
+    this.logs.goesOn?.(title, earlier.writtenBytes);
+    return { from: earlier.writtenBytes, end: earlier.tail };
+  }
+
+  async #timed(
+    title: string,
+    tail: Tail,
+    phase: Omit<Phase<Container, PhaseResult>, 'result'>,
+  ): Promise<PhaseResult & { readonly end: Uint8Array }> {
+    let startedMs = this.host.clock.uptime();
+    await this.logs.step(title, 'start');
+    try {
+      const { endBase64, ...result } = await this.history.phase<Container, EndedPhase>(title, {
+        ...phase,
+        result: EndedPhase,
+        async work(container, earlier) {
+          if (earlier !== null) {
+            startedMs = earlier.startedMs;
+            tail.begin(earlier.tail);
+          }
+          const ended = await phase.work(container, earlier);
+          return { ...ended, endBase64: Buffer.from(tail.text()).toString('base64') };
+        },
+      });
+      const { firstMs } = tail;
+      const stepMs = this.host.clock.uptime() - startedMs;
+      this.host.meter.observe('koji_adjutant_phase_seconds', { phase: phaseOf(title) }, stepMs / 1000);
+      this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
+      return { ...result, end: Buffer.from(endBase64, 'base64') };
+    } finally {
+      await this.logs.step(title, 'finish');
+    }
+  }
+}
+
+/** What is left of a step's time, which goes on while the daemon is away; null where it has no limit. */
+function leftMs(limitSeconds: number, earlier: EarlierPart | null, clock: Clock): number | null {
+  if (limitSeconds === 0) return null;
+  const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;
+  return Math.max(0, limitSeconds * 1000 - usedMs);
+}
+
+/** With the end of what it wrote. */
+const EndedPhase = PhaseResult.extend({ endBase64: z.string() });
+type EndedPhase = z.infer<typeof EndedPhase>;
+
+/** What is missing for the next text to begin a line. */
+function missingNewline(end: Uint8Array): string {
+  return end.length === 0 || end.at(-1) === 0x0a ? '' : '\n';
+}
+
+/** Which statuses of a script are no failure, and mock's status for the others where that is not rpmbuild's own. */
+export interface Verdict {
+  readonly fine: readonly number[];
+  readonly failure?: number;
+}
+
+/** `solve`, `install`, `source` or `build`. */
+function phaseOf(title: string): string {
+  if (title === 'rpmbuild') return 'build';
+  return title.startsWith('rpmbuild ') ? 'source' : (title.split(' ')[0] ?? title);
+}
+
+/** mock's status when the package manager has failed. */
+const notPrepared = 30;
+/** mock's status for a command that took too long. */
+const tookTooLong = 11;
+
+function judge(
+  title: string,
+  { code: ended, timedOut, ranInto }: PhaseResult,
+  { fine, failure }: Verdict,
+  timeoutSeconds: number,
+) {
+  if (timedOut)
+    return new BuildrootStepFailed(title, tookTooLong, {
+      limit: `killed by rpmbuild_timeout after ${timeoutSeconds} s`,
+    });
+  const code = judgedStatus(ended);
+  const limit = ranInto === null ? {} : { limit: describeLimit(ranInto) };
+  if (ranInto?.limit === 'idle') return new BuildrootStepFailed(title, tookTooLong, limit);
+  const program = lackingPrograms[code];
+  if (program !== undefined)
+    return new BuildrootStepFailed(title, notPrepared, {
+      reason: rootLacks(program),
+    });
+  const wasKilled = ranInto !== null && ['disk', 'log'].includes(ranInto.limit);
+  if (fine.includes(code) && !wasKilled) return null;
+  const status = code === sourceNotInstallable ? code : (failure ?? toMockStatus(wasKilled ? killed : code));
+  return new BuildrootStepFailed(`${title} (status ${code})`, status, limit);
+}
+
+/** 128 + SIGKILL. */
+const killed = 137;
+
+/** Python, and so mock, ends with the negative number of the signal that ended its child, in eight bits. */
+function toMockStatus(code: number): number {
+  return code > 128 ? 384 - code : code;
+}

@@ -1,0 +1,144 @@
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { cacheBudget, openCache } from '../assembly/buildroot-services.ts';
+import { reachEngine } from '../assembly/container-engine.ts';
+import { localConfig } from '../assembly/local-config.ts';
+import { type CacheBudget, trimCache } from '../cache/eviction.ts';
+import type { FailedRoot } from '../cache/failed-roots.ts';
+import type { StoredSnapshot } from '../cache/snapshot-store.ts';
+import { CommandLineError } from '../config/command-line.ts';
+import { loadConfig } from '../config/load.ts';
+import { ConfigError, formatProblem } from '../config/problem.ts';
+import type { Config } from '../config/schema.ts';
+import { systemClock } from '../core/clock.ts';
+import { BuilderError, describeError } from '../core/errors.ts';
+import { createLogger } from '../core/logger.ts';
+import { printable, printableLines } from '../core/printable.ts';
+
+const ofRebuild =
+  'this is the cache of the daemon; for that of rebuild and compare give --cache-dir (~/.cache/koji-adjutant)';
+
+interface CacheArguments {
+  readonly action: 'show' | 'trim';
+  readonly all: boolean;
+  readonly config?: string;
+  readonly cacheDir?: string;
+}
+
+/**
+ * `koji-adjutant cache`: shows what a builder keeps for later builds, or removes what exceeds its budget, or all that is
+ * not in use. May be run while the daemon runs. Resolves with the exit code. Throws `CommandLineError`.
+ */
+export async function runCacheCommand(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  out: { write(text: string): unknown },
+): Promise<number> {
+  const args = parse(argv);
+  try {
+    const config = await configOf(args, env);
+    const { kojid, adjutant } = config;
+    const workDir = adjutant.state_dir;
+    const places = { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
+    const signal = new AbortController().signal;
+    const log = createLogger('silent');
+    const { containers } = await reachEngine(config, places, env, systemClock, log, signal);
+    const cache = openCache(config, { containers, workDir, clock: systemClock, log });
+    const budget = await cacheBudget(config);
+    if (args.action === 'trim') {
+      const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 0 } : budget;
+      const { snapshots, packages, failed } = await trimCache(cache, kept, signal);
+      const roots = failed.removed === 1 ? '1 failed buildroot' : `${failed.removed} failed buildroots`;
+      out.write(`${roots}, ${snapshots.removed} snapshots and ${packages.removed} packages removed\n`);
+    }
+    const files = await cache.packages.list();
+    const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const snapshots = await cache.snapshots.list(signal);
+    out.write(formatCache(snapshots, { count: files.length, bytes }, await cache.failed.list(), budget));
+    return 0;
+  } catch (error) {
+    const told =
+      error instanceof ConfigError
+        ? [...error.problems.map(formatProblem), ...(args.cacheDir === undefined ? [ofRebuild] : [])].join(
+            '\n',
+          )
+        : error instanceof BuilderError
+          ? describeError(error)
+          : null;
+    if (told === null) throw error;
+    process.stderr.write(`koji-adjutant cache: ${printableLines(told)}\n`);
+    return error instanceof ConfigError ? 78 : 1;
+  }
+}
+
+/** With the builder's directory, or the one that is to be looked at. */
+async function configOf(args: CacheArguments, env: NodeJS.ProcessEnv): Promise<Config> {
+  const { config: configPath, cacheDir } = args;
+  if (cacheDir === undefined) return loadConfig({ ...(configPath !== undefined && { configPath }), env });
+  const config = localConfig(configPath, {}, env);
+  try {
+    return { ...config, adjutant: { ...config.adjutant, state_dir: await realpath(cacheDir) } };
+  } catch (error) {
+    throw new BuilderError('no-cache', 'request', `there is no cache at ${cacheDir}`, { cause: error });
+  }
+}
+
+/** What is kept, last used first, as a table. */
+export function formatCache(
+  snapshots: readonly StoredSnapshot[],
+  packages: { readonly count: number; readonly bytes: number },
+  failed: readonly Pick<FailedRoot, 'taskId' | 'bytes' | 'endedMs' | 'failure'>[],
+  budget: CacheBudget,
+): string {
+  const bytes = snapshots.reduce((sum, { ownBytes }) => sum + ownBytes, 0);
+  const lines = snapshots
+    .toSorted((one, other) => other.usedMs - one.usedMs)
+    .map(
+      ({ key, title, ownBytes, usedMs }) =>
+        `  ${key.slice(0, 12)}  ${mib(ownBytes).padStart(9)}  ${atSecond(usedMs)}  ${printable(title)}`,
+    );
+  const failedBytes = failed.reduce((sum, root) => sum + root.bytes, 0);
+  return [
+    `snapshots: ${snapshots.length}, ${mib(bytes)} of ${mib(budget.snapshotBytes)}`,
+    ...lines,
+    `packages: ${packages.count}, ${mib(packages.bytes)} of ${mib(budget.packageBytes)}`,
+    `failed buildroots: ${failed.length}, ${mib(failedBytes)} of ${mib(budget.failedBytes)}`,
+    ...failed.map(
+      (root) =>
+        `  task ${root.taskId}  ${mib(root.bytes).padStart(9)}  ${atSecond(root.endedMs)}  ${printable(root.failure)}`,
+    ),
+    '',
+  ].join('\n');
+}
+
+function atSecond(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 1 : 0)} MiB`;
+}
+
+function parse(argv: readonly string[]): CacheArguments {
+  const output: string[] = [];
+  const command = new Command('koji-adjutant cache')
+    .description('Shows the prepared buildroots and fetched packages that a builder keeps')
+    .argument('[ACTION]', 'show, or trim: remove what exceeds the budget', 'show')
+    .option('--all', 'trim: remove all that is not in use', false)
+    .option('-c, --config <FILE>', 'kojid.conf of the builder')
+    .option('--cache-dir <DIR>', 'that of rebuild and compare: ~/.cache/koji-adjutant')
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => output.push(text), writeErr: (text) => output.push(text) });
+  try {
+    command.parse([...argv], { from: 'user' });
+    const [action = 'show'] = command.args;
+    if (action !== 'show' && action !== 'trim')
+      command.error(`error: the action is show or trim, not ${JSON.stringify(action)}`);
+    return { ...command.opts<Omit<CacheArguments, 'action'>>(), action: action === 'trim' ? 'trim' : 'show' };
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
+  }
+}

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import type { FakeBehaviour } from './fake/behaviour.ts';
+import { FakeManager } from './fake/fake-manager.ts';
+import type { Container } from './manager.ts';
+import { runPhase } from './run-phase.ts';
+import type { ContainerSpec } from './spec.ts';
+
+const never = new AbortController().signal;
+
+const spec: ContainerSpec = {
+  name: 'phase',
+  root: { kind: 'empty', directories: [] },
+  command: ['/bin/true'],
+  env: {},
+  workdir: '/',
+  user: { uid: 0, gid: 0 },
+  capabilities: [],
+  network: 'none',
+  hostname: 'h',
+  mounts: [],
+  limits: { pids: 1 },
+  owner: { workerId: 'w', taskId: 1, phase: 'p', attempt: 1 },
+  labels: {},
+};
+
+class TextSink {
+  text = '';
+
+  async write(bytes: Uint8Array | string): Promise<void> {
+    await new Promise(setImmediate);
+    this.text += Buffer.from(bytes).toString();
+  }
+}
+
+async function setUp(behaviour: FakeBehaviour) {
+  const clock = new ManualClock();
+  const manager = new FakeManager({ clock, images: {}, behave: () => behaviour });
+  return { clock, manager, container: await manager.create(spec, never), log: new TextSink() };
+}
+
+describe('runPhase', () => {
+  it('gives the exit code once all output is in the log', async () => {
+    const { clock, manager, container, log } = await setUp({
+      async main(process) {
+        for (let i = 0; i < 50; i += 1) process.write(`${i} `);
+        return 30;
+      },
+    });
+
+    const result = await runPhase(container, log, clock, never);
+
+    expect(result).toEqual({ code: 30, timedOut: false, ranInto: null, ranMs: null });
+    expect(log.text.trim().split(' ')).toHaveLength(50);
+    expect(manager.calls.slice(1)).toEqual(['start phase', 'wait phase', 'output phase']);
+  });
+
+  it('kills what takes too long and keeps what it wrote', async () => {
+    const { clock, container, log } = await setUp({
+      output: 'so far\n',
+      runMs: Number.POSITIVE_INFINITY,
+      ignoresTerm: true,
+    });
+
+    const running = runPhase(container, log, clock, never, { timeoutMs: 60_000 });
+    await clock.asleep();
+    await clock.advance(59_999);
+    expect(await Promise.race([running, Promise.resolve('still running')])).toBe('still running');
+    await clock.advance(1);
+    // The fake gives it no time to end, on this clock.
+    await clock.advance(0);
+
+    expect(await running).toEqual({ code: 137, timedOut: true, ranInto: null, ranMs: null });
+    expect(log.text).toBe('so far\n');
+  });
+
+  it('lets go of the clock when it ends in time', async () => {
+    const { clock, container, log } = await setUp({});
+
+    expect(await runPhase(container, log, clock, never, { timeoutMs: 60_000 })).toEqual({
+      code: 0,
+      timedOut: false,
+      ranInto: null,
+      ranMs: null,
+    });
+    expect(clock.sleeping).toBe(0);
+  });
+
+  it('waits for as long as it takes without a timeout', async () => {
+    const { clock, container, log } = await setUp({ runMs: 1_000_000 });
+
+    const running = runPhase(container, log, clock, never);
+    await clock.asleep();
+    await clock.advance(1_000_000);
+
+    expect(await running).toEqual({ code: 0, timedOut: false, ranInto: null, ranMs: null });
+  });
+
+  it('gives up with the reason when it is aborted and leaves the container alone', async () => {
+    const { clock, manager, container, log } = await setUp({ runMs: Number.POSITIVE_INFINITY });
+    const abort = new AbortController();
+
+    const running = runPhase(container, log, clock, abort.signal, { timeoutMs: 60_000 });
+    await clock.asleep();
+    abort.abort(new Error('cancelled'));
+
+    await expect(running).rejects.toThrow('cancelled');
+    expect(clock.sleeping).toBe(0);
+    expect(manager.calls.filter((call) => call.startsWith('stop'))).toEqual([]);
+  });
+
+  it('rejects when the container cannot be started', async () => {
+    const { clock, container, log } = await setUp({ startFail: 'no loader' });
+
+    await expect(runPhase(container, log, clock, never, { timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: 'start-failed',
+    });
+    expect(clock.sleeping).toBe(0);
+  });
+
+  it('rejects when the log cannot be written', async () => {
+    const { clock, container } = await setUp({ output: 'x', runMs: Number.POSITIVE_INFINITY });
+    const full = { write: () => Promise.reject(new Error('ENOSPC')) };
+
+    await expect(runPhase(container, full, clock, never, { timeoutMs: 60_000 })).rejects.toThrow('ENOSPC');
+  });
+
+  it('rejects at once when the container cannot be killed', async () => {
+    const { clock, container, log } = await setUp({ runMs: Number.POSITIVE_INFINITY });
+    const stuck: Container = Object.create(container, {
+      stop: { value: () => Promise.reject(new Error('engine went away')) },
+      start: { value: (signal: AbortSignal) => container.start(signal) },
+      wait: { value: (signal: AbortSignal) => container.wait(signal) },
+      output: { value: (signal: AbortSignal) => container.output(signal) },
+    });
+
+    const rejected = expect(runPhase(stuck, log, clock, never, { timeoutMs: 60_000 })).rejects.toThrow(
+      'engine went away',
+    );
+    await clock.asleep();
+    await clock.advance(60_000);
+
+    await rejected;
+  });
+});

@@ -1,0 +1,323 @@
+import type { Clock } from '../core/clock.ts';
+import { describeError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { HostApi } from '../hub/api/host.ts';
+import { type HeldTask, type OpenTask, type TaskInfo, taskStates } from '../hub/api/schema.ts';
+import type { TagsApi } from '../hub/api/tags.ts';
+import { faultCodes, HubProtocolError, HubTransportError, isFault, SessionLost } from '../hub/faults.ts';
+import type { TaskAdapter } from '../tasks/adapter.ts';
+import type { BuilderEvents } from './events.ts';
+import type { HostProbe } from './intake/host-probe.ts';
+import type { OfferedTask } from './intake/legacy-scheduler.ts';
+import type { HeldHere, OwnChildren } from './intake/own-children.ts';
+import { whyNotReady } from './intake/readiness.ts';
+import type { TaskSource } from './intake/task-source.ts';
+import type { Pace } from './poll-backoff.ts';
+import { decodeRequest } from './run/opened-task.ts';
+import { outcomeOf } from './run/outcome.ts';
+import type { Supervisor } from './run/supervisor.ts';
+
+/** Why this host does not take a task, whatever it could do, or null. */
+export type AcceptanceCheck = (task: OfferedTask, signal: AbortSignal) => Promise<string | null>;
+
+/** The hub counts a host as absent after 180 s; a check-in at least this often, also while polling eagerly. */
+const checkInEveryMs = 15_000;
+
+/**
+ * The conversation with the hub about this host's tasks (`koji/daemon.py` TaskManager): what we hold, what
+ * was taken from us, how we are, what there is for us. One round at a time.
+ */
+export class PollLoop {
+  readonly #host: HostApi;
+  readonly #source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
+  readonly #children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
+  readonly #tags: TagsApi;
+  readonly #registry: ReadonlyMap<string, TaskAdapter>;
+  readonly #supervisor: Supervisor;
+  readonly #probe: Pick<HostProbe, 'look'>;
+  readonly #whyNotAccepted: AcceptanceCheck;
+  readonly #events: BuilderEvents;
+  readonly #maxJobs: number;
+  readonly #single: boolean;
+  readonly #pace: Pace;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #draining = false;
+  #checkedInMs = Number.NEGATIVE_INFINITY;
+  #told = '';
+  #ready = false;
+
+  constructor(parts: {
+    readonly host: HostApi;
+    readonly source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
+    readonly children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
+    readonly tags: TagsApi;
+    readonly registry: ReadonlyMap<string, TaskAdapter>;
+    readonly supervisor: Supervisor;
+    readonly probe: Pick<HostProbe, 'look'>;
+    /** The operator's rules about what this host takes. */
+    readonly whyNotAccepted: AcceptanceCheck;
+    readonly events: BuilderEvents;
+    /** kojid's `maxjobs`. */
+    readonly maxJobs: number;
+    /** Drain as soon as a task was taken. */
+    readonly single: boolean;
+    readonly pace: Pace;
+    readonly clock: Clock;
+    readonly log: Logger;
+  }) {
+    this.#host = parts.host;
+    this.#source = parts.source;
+    this.#children = parts.children;
+    this.#tags = parts.tags;
+    this.#registry = parts.registry;
+    this.#supervisor = parts.supervisor;
+    this.#probe = parts.probe;
+    this.#whyNotAccepted = parts.whyNotAccepted;
+    this.#events = parts.events;
+    this.#maxJobs = parts.maxJobs;
+    this.#single = parts.single;
+    this.#pace = parts.pace;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+  }
+
+  /** No new tasks from the next round on, and the end of `run` once none is left. */
+  drain(): void {
+    this.#draining = true;
+    this.#pace.expectWork();
+  }
+
+  /**
+   * Polls until the signal is aborted or, when it drains, no task runs here any more. Rejects with
+   * `SessionLost` when another builder has taken over, and when no later round can go better.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const took = await this.#round(signal);
+      if (signal.aborted) return;
+      if (this.#supervisor.lost !== null) throw this.#supervisor.lost;
+      if (this.#draining && this.#supervisor.taskIds.length === 0) return;
+      if (took && this.#single) this.drain();
+      else if (took) this.#pace.expectWork();
+      await this.#pace.pause(signal);
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#poll(signal);
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (error instanceof SessionLost || isFault(error, faultCodes.authExpired)) throw error;
+      this.#log.error({ err: error }, `the round with the hub failed: ${describeError(error)}`);
+      this.#events.emit('poll:failed', { error });
+      this.#pace.slowDown();
+      return false;
+    }
+  }
+
+  async #poll(signal: AbortSignal): Promise<boolean> {
+    const running = new Set(this.#supervisor.taskIds);
+    const held = await this.#host.heldTasks(signal);
+    await this.#followHub(held, running, signal);
+    const { why, here } = await this.#checkIn(held, signal);
+    let took = false;
+    if (why === null) took = (await this.#takeChild(here, signal)) || (await this.#takeOne(signal));
+    else this.#children.notNow(`this host takes no tasks: ${why}`);
+    this.#events.emit('poll:done', { ready: this.#ready, why, tasks: this.#supervisor.taskIds.length });
+    return took;
+  }
+
+  /**
+   * Wakes tasks the hub has news for, stops those it has taken away, frees those nobody runs. `running`
+   * is what ran here before the hub was asked: of tasks that have ended since, its answer is out of date.
+   */
+  async #followHub(
+    held: readonly HeldTask[],
+    running: ReadonlySet<number>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const stale = held.map(({ id }) => id).filter((id) => !running.has(id));
+    if (stale.length > 0) {
+      this.#log.warn({ stale }, 'freeing tasks that are open here but do not run');
+      await this.#host.freeTasks(stale, signal);
+    }
+    for (const { id, alert } of held) if (alert) this.#supervisor.wake(id);
+    const known = new Set(held.map(({ id }) => id));
+    for (const id of this.#supervisor.taskIds) {
+      if (known.has(id) || this.#supervisor.isStopping(id)) continue;
+      const info = await this.#host.taskInfo(id, { signal });
+      if (info === null || info.state === taskStates.canceled) this.#supervisor.cancel(id, 'canceled');
+      else if (info.hostId !== (await this.#host.hostId(signal)) || isQueued(info))
+        this.#supervisor.cancel(id, 'reassigned');
+      // Otherwise it is just telling the hub how it ended.
+    }
+  }
+
+  /** Tells the hub how we are, when it is due or has changed. */
+  async #checkIn(
+    held: readonly HeldTask[],
+    signal: AbortSignal,
+  ): Promise<{ readonly why: string | null; readonly here: HeldHere }> {
+    const mine = held.filter(({ id }) => this.#supervisor.has(id));
+    const load = mine.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
+    const host = await this.#host.host(signal);
+    const tasks = this.#supervisor.taskIds.length;
+    const why = whyNotReady({
+      enabled: host.enabled,
+      capacity: host.capacity,
+      taskLoad: load,
+      tasks,
+      maxJobs: this.#maxJobs,
+      draining: this.#draining,
+      ...(await this.#probe.look(signal)),
+    });
+    this.#ready = why === null;
+    const news = `${load.toFixed(3)} ${this.#ready}`;
+    const now = this.#clock.uptime();
+    if (news !== this.#told || now - this.#checkedInMs >= checkInEveryMs) {
+      if (why !== null && news !== this.#told) this.#log.warn({ why }, 'not ready for tasks');
+      const data = { methods: [...this.#registry.keys()], maxjobs: this.#maxJobs };
+      await this.#host.updateHost(load, this.#ready, data, signal);
+      this.#told = news;
+      this.#checkedInMs = now;
+    }
+    return { why, here: { host, load, tasks } };
+  }
+
+  /** Opens the first child of a task of this host that it may open by itself; true when one was started. */
+  async #takeChild(here: HeldHere, signal: AbortSignal): Promise<boolean> {
+    for (const child of await this.#ownChildren(here, signal)) {
+      const suited = await this.#suits(child, signal);
+      if (typeof suited === 'string') this.#children.left(child.id, suited);
+      else if (await this.#take(child, suited, signal)) {
+        this.#children.taken(child.id);
+        return true;
+      } else this.#children.left(child.id, 'it could not be opened');
+    }
+    return false;
+  }
+
+  /** Takes the first task that can be run here, of those the hub has for this host; true when one was started. */
+  async #takeOne(signal: AbortSignal): Promise<boolean> {
+    for (const offered of await this.#source.offers(signal)) {
+      if (this.#supervisor.has(offered.id)) continue;
+      const suited = await this.#suits(offered, signal);
+      if (typeof suited === 'string') await this.#refuse(offered, suited, signal);
+      else if (await this.#take(offered, suited, signal)) {
+        this.#children.left(offered.id, 'it has assigned it to this host');
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A hub that does not tell what waits there places all children itself: the round goes on. */
+  async #ownChildren(here: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
+    try {
+      return await this.#children.offers(here, signal);
+    } catch (error) {
+      if (isAboutTheHub(error) || signal.aborted) throw error;
+      this.#children.giveUp(`what waits on the hub cannot be told: ${describeError(error)}`);
+      return [];
+    }
+  }
+
+  /** The adapter that runs the task, or why this host does not take it. */
+  async #suits(offered: OfferedTask, signal: AbortSignal): Promise<TaskAdapter | string> {
+    const adapter = this.#registry.get(offered.method);
+    if (adapter === undefined) return 'no handler for method';
+    const unwanted = await this.#whyUnwanted(offered, signal);
+    if (unwanted !== null) return unwanted;
+    return (await this.#whyNotHere(offered, adapter, signal)) ?? adapter;
+  }
+
+  /** A task of which it cannot be told is not taken: the operator's rules let in what fits, not what might. */
+  async #whyUnwanted(offered: OfferedTask, signal: AbortSignal): Promise<string | null> {
+    try {
+      return await this.#whyNotAccepted(offered, signal);
+    } catch (error) {
+      if (isAboutTheHub(error) || signal.aborted) throw error;
+      return `what the task works for cannot be told: ${describeError(error)}`;
+    }
+  }
+
+  /** Parameters that cannot be read do not keep a task away: it is opened and failed with that. */
+  async #whyNotHere(offered: OfferedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<string | null> {
+    if (adapter.checkHost === undefined) return null;
+    const { arches } = await this.#host.host(signal);
+    const info = await this.#host.taskInfo(offered.id, { request: true, signal });
+    const params = decodeRequest(adapter, offered.method, info?.request ?? []);
+    if ('error' in params) return null;
+    try {
+      return await adapter.checkHost(params.value, { arches }, this.#tags, signal);
+    } catch (error) {
+      if (isAboutTheHub(error) || signal.aborted) throw error;
+      // A tag that does not exist is the task's own failure, with its own message.
+      this.#log.warn({ taskId: offered.id, err: error }, 'whether the task suits this host cannot be told');
+      return null;
+    }
+  }
+
+  /** Opens a task and starts it. When that breaks off in between, the next round finds it open and frees it. */
+  async #take(offered: OfferedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
+    const task = await this.#open(offered, signal);
+    if (task === null) {
+      this.#log.info({ taskId: offered.id }, 'the task is not to be had');
+      return false;
+    }
+    try {
+      await this.#host.setTaskWeight(task.id, adapter.weight, signal);
+    } catch (error) {
+      if (!isFault(error, faultCodes.actionNotAllowed)) throw error;
+      this.#log.info({ taskId: task.id }, 'the task was cancelled or reassigned as it was opened');
+      return false;
+    }
+    const params = decodeRequest(adapter, task.method, task.request);
+    try {
+      await this.#supervisor.start({ task, adapter, params }, signal);
+      return true;
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome.kind !== 'refuse') throw error;
+      // A disk that cannot be written to: freed, the task would be back at once.
+      this.#log.warn({ taskId: task.id, reason: outcome.message }, 'the task is refused');
+      this.#source.refused(task.id, outcome.soft);
+      await this.#host.refuseTask(task.id, { soft: outcome.soft, msg: outcome.message }, signal);
+      return false;
+    }
+  }
+
+  /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */
+  async #open({ id }: OfferedTask, signal: AbortSignal): Promise<OpenTask | null> {
+    try {
+      return await this.#host.openTask(id, signal);
+    } catch (error) {
+      if (!(error instanceof HubProtocolError)) throw error;
+      this.#log.error({ taskId: id, err: error }, 'a task that cannot be read is failed');
+      await this.#host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
+      return null;
+    }
+  }
+
+  async #refuse(offered: OfferedTask, message: string, signal: AbortSignal): Promise<void> {
+    this.#log.warn({ taskId: offered.id, method: offered.method, reason: message }, 'task refused');
+    await this.#source.refuse(offered.id, message, signal);
+    this.#events.emit('task:refused', { taskId: offered.id, method: offered.method, message });
+  }
+}
+
+/** Given back to the queue, as the hub does with the tasks of a silent host, and perhaps assigned here again. */
+function isQueued({ state }: TaskInfo): boolean {
+  return state === taskStates.free || state === taskStates.assigned;
+}
+
+/** Whether the hub could not be asked, rather than that something is wrong with what was asked about. */
+function isAboutTheHub(error: unknown): boolean {
+  return (
+    error instanceof HubTransportError ||
+    error instanceof SessionLost ||
+    isFault(error, faultCodes.authExpired, faultCodes.sequence, faultCodes.serverOffline)
+  );
+}

@@ -1,0 +1,102 @@
+import { type CacheBudget, trimCache } from '../../cache/eviction.ts';
+import { withDeadline } from '../../core/deadline.ts';
+import { describeError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { BuildrootsApi } from '../../hub/api/buildroots.ts';
+import type { TaskEnvironment } from '../run/task-runner.ts';
+import { expireDeadBuildroots } from './buildroot-janitor.ts';
+import { removeLeftOvers } from './orphan-cleanup.ts';
+
+/** How often it is looked for what nobody owns while the daemon runs. */
+const everyMs = 5 * 60_000;
+
+export interface HousekeepingParts {
+  readonly environment: TaskEnvironment;
+  readonly cacheBudget: CacheBudget;
+  readonly log: Logger;
+  /** Whether somebody works on the task. */
+  isRunning(taskId: number): boolean;
+}
+
+/** What no task owns, on this host and on the hub: looked for at the start and every few minutes. */
+export class Housekeeping {
+  readonly #parts: HousekeepingParts;
+
+  constructor(parts: HousekeepingParts) {
+    this.#parts = parts;
+  }
+
+  /** Removes what an earlier life has left on this host, and nobody goes on with. */
+  async afterStart(goingOn: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+    const { cache, workerId } = this.#parts.environment.buildrootHost;
+    await cache.failed.sweep(workerId, signal);
+    await this.#removeLeftOvers((taskId) => goingOn.has(taskId), signal);
+    await this.#sweepSnapshots(signal);
+  }
+
+  /** Expires the host's buildroots of tasks that nobody works on. */
+  async expireBuildroots(buildroots: BuildrootsApi, hostId: number, signal: AbortSignal): Promise<void> {
+    const { isRunning, log } = this.#parts;
+    await expireDeadBuildroots(buildroots, hostId, isRunning, log, signal);
+  }
+
+  /** Tidies up every few minutes until the signal is aborted; that it fails now and then is only logged. */
+  async keepTidy(buildroots: BuildrootsApi, hostId: number, signal: AbortSignal): Promise<void> {
+    const { environment, log, isRunning } = this.#parts;
+    while (!signal.aborted) {
+      try {
+        await environment.clock.sleep(everyMs, signal);
+        await this.expireBuildroots(buildroots, hostId, signal);
+        await this.#removeLeftOvers(isRunning, signal);
+        await this.#trimCache(signal);
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: error }, 'tidying up has failed');
+      }
+    }
+  }
+
+  /**
+   * Waits for what goes on without a task: roots of failed builds that are being kept would be lost, containers on
+   * their way out left over. `byMs` is an uptime of the clock; then it gives up.
+   */
+  async finishBackground(byMs: number): Promise<void> {
+    const { environment, log } = this.#parts;
+    const { cache, removals } = environment.buildrootHost;
+    const leftMs = Math.max(0, byMs - environment.clock.uptime());
+    await withDeadline(environment.clock, leftMs, 'the end of what goes on without a task', async () => {
+      await cache.failed.idle();
+      await removals.idle();
+    }).catch((error: unknown) =>
+      log.warn({ err: error }, 'what went on without a task is not finished: the time is over'),
+    );
+  }
+
+  async #removeLeftOvers(isRunning: (taskId: number) => boolean, signal: AbortSignal): Promise<void> {
+    const { environment, log } = this.#parts;
+    const { containers, workDir, buildrootHost } = environment;
+    const { workerId, removals, cache } = buildrootHost;
+    await removeLeftOvers(
+      { containers, workDir, workerId, removals, failed: cache.failed, isRunning, log },
+      signal,
+    );
+  }
+
+  /** What is left of snapshots takes room, no more: a daemon that cannot remove it can work. */
+  async #sweepSnapshots(signal: AbortSignal): Promise<void> {
+    const { environment, log } = this.#parts;
+    try {
+      const swept = await environment.buildrootHost.cache.snapshots.sweep(signal);
+      if (swept > 0) log.info({ swept }, 'removed images of roots that were not finished');
+    } catch (error) {
+      signal.throwIfAborted();
+      log.warn({ err: describeError(error) }, 'images of roots that were not finished could not be removed');
+    }
+  }
+
+  async #trimCache(signal: AbortSignal): Promise<void> {
+    const { environment, cacheBudget, log } = this.#parts;
+    const report = await trimCache(environment.buildrootHost.cache, cacheBudget, signal);
+    if (report.snapshots.removed + report.packages.removed + report.failed.removed > 0)
+      log.info(report, 'removed what was prepared and not used for the longest time');
+  }
+}

@@ -1,0 +1,71 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FailedRoots } from '../../cache/failed-roots.ts';
+import type { LateRemovals } from '../../container/background-removals.ts';
+import type { ContainerManager, ContainerSummary } from '../../container/manager.ts';
+import { reapStrays } from '../../container/reaper.ts';
+import { describeError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+
+/** Where things of tasks may be left, and who still owns some. */
+export interface LeftOverGround {
+  readonly containers: ContainerManager;
+  readonly workerId: string;
+  readonly removals: LateRemovals;
+  readonly failed: Pick<FailedRoots, 'holds'>;
+  /** The worker's own area. */
+  readonly workDir: string;
+  /** Whether the task runs here. */
+  isRunning(taskId: number): boolean;
+  readonly log: Logger;
+}
+
+/**
+ * Removes what no running task owns: containers with this worker's label, output of containers that are gone, and
+ * directories of tasks. Each is named in the log. What cannot be removed is tried again the next time.
+ */
+export async function removeLeftOvers(ground: LeftOverGround, signal: AbortSignal): Promise<void> {
+  const { containers, workerId, removals, failed, isRunning, log } = ground;
+  // Listed before the containers: those have their output from the beginning.
+  const outputs = await readdir(join(ground.workDir, 'containers')).catch(() => []);
+  const isOwned = ({ id, owner }: ContainerSummary) =>
+    isRunning(owner.taskId) || removals.owns(id) || failed.holds(id);
+  await reapStrays(containers, workerId, isOwned, log, signal);
+  await removeOutputs(ground, outputs, signal);
+  await removeTaskDirectories(ground);
+}
+
+/** What somebody has put away besides a container's output goes with the container, too. */
+async function removeOutputs(
+  { containers, workerId, workDir, log }: LeftOverGround,
+  outputs: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (outputs.length === 0) return;
+  const names = (await containers.list(workerId, signal)).map(({ name }) => name);
+  for (const output of outputs.filter((each) => !names.some((name) => each.startsWith(`${name}.log`)))) {
+    const path = join(workDir, 'containers', output);
+    log.info({ path }, 'removing the output of a container that is gone');
+    await rm(path, { recursive: true, force: true }).catch((error: unknown) =>
+      log.error({ path, err: describeError(error) }, 'it cannot be removed'),
+    );
+  }
+}
+
+async function removeTaskDirectories({ workDir, isRunning, log }: LeftOverGround): Promise<void> {
+  const tasks = join(workDir, 'tasks');
+  for (const bucket of await readdir(tasks)) {
+    const place = join(tasks, bucket);
+    const names = await readdir(place).catch(() => null);
+    for (const name of names ?? []) {
+      if (isRunning(Number(name))) continue;
+      log.info({ directory: join(place, name) }, 'removing a directory that no running task owns');
+      await rm(join(place, name), { recursive: true, force: true }).catch((error: unknown) =>
+        log.error({ directory: join(place, name), err: describeError(error) }, 'it cannot be removed'),
+      );
+    }
+    if (names === null) await rm(place, { force: true });
+    // Only when it is empty: a task may have begun meanwhile.
+    else await rmdir(place).catch(() => undefined);
+  }
+}

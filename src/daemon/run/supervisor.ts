@@ -1,0 +1,205 @@
+import { describeError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { describeDuration, describeWaits } from '../../core/waits.ts';
+import type { OpenTask } from '../../hub/api/schema.ts';
+import { SessionLost } from '../../hub/faults.ts';
+import type { HubSession } from '../../hub/session/session.ts';
+import { showValue } from '../../hub/transport/logged-transport.ts';
+import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
+import { type CancelReason, TaskCancelled } from '../../tasks/errors.ts';
+import type { MadeChild } from '../../tasks/subtasks.ts';
+import type { BuilderEvents, TaskEnd } from '../events.ts';
+import type { TakenTask } from './opened-task.ts';
+import { newSeed, type TaskHead } from './task-record.ts';
+import { runTask, type TaskEnvironment, type TaskRun } from './task-runner.ts';
+import { WakeUps } from './wake-ups.ts';
+
+interface Running {
+  readonly parentId: number | null;
+  readonly method: string;
+  readonly startedMs: number;
+  readonly abort: AbortController;
+  readonly wake: WakeUps;
+  readonly done: Promise<TaskEnd>;
+}
+
+/**
+ * The tasks that run here. Started by the poll loop, each with a session and an abort signal of its own;
+ * woken when the hub or a sibling says so; cancelled with a reason.
+ */
+export class Supervisor {
+  readonly #environment: TaskEnvironment;
+  readonly #session: HubSession;
+  readonly #journal: TaskJournal<TaskHead>;
+  readonly #events: BuilderEvents;
+  readonly #log: Logger;
+  readonly #expectWork: () => void;
+  readonly #childMade: (child: MadeChild) => void;
+  readonly #refused: (taskId: number, soft: boolean) => void;
+  readonly #running = new Map<number, Running>();
+  /** The main session is gone: nothing can be told to the hub any more. */
+  #lost: SessionLost | null = null;
+
+  /**
+   * `expectWork` is called when the hub is likely to have work: a task has ended here. `childMade` is told of the
+   * children that tasks make, which this host may be the one to open.
+   * `refused` is called before the hub is told that this host does not do a task it has opened.
+   */
+  constructor(
+    environment: TaskEnvironment,
+    session: HubSession,
+    journal: TaskJournal<TaskHead>,
+    events: BuilderEvents,
+    log: Logger,
+    expectWork: () => void,
+    childMade: (child: MadeChild) => void,
+    refused: (taskId: number, soft: boolean) => void = () => undefined,
+  ) {
+    this.#environment = environment;
+    this.#session = session;
+    this.#journal = journal;
+    this.#events = events;
+    this.#log = log;
+    this.#expectWork = expectWork;
+    this.#childMade = childMade;
+    this.#refused = refused;
+  }
+
+  get taskIds(): readonly number[] {
+    return [...this.#running.keys()];
+  }
+
+  has(taskId: number): boolean {
+    return this.#running.has(taskId);
+  }
+
+  /** What each task waits for, in a line each, and what is waited for on nobody's behalf: for who asks. */
+  async describeWaits(): Promise<readonly string[]> {
+    const { clock, buildrootHost } = this.#environment;
+    const now = clock.uptime();
+    const lines = [...this.#running].map(async ([taskId, { method, startedMs, abort }]) => {
+      const stopping = abort.signal.aborted ? ', told to stop' : '';
+      const head = `task ${taskId} ${method}, here for ${describeDuration(now - startedMs)}${stopping}`;
+      return describeWaits(head, await buildrootHost.waits.list(taskId));
+    });
+    const others = await buildrootHost.waits.list(null);
+    return [
+      ...(await Promise.all(lines)),
+      ...(others.length === 0 ? [] : [describeWaits('no task', others)]),
+    ];
+  }
+
+  /** The error with which the session was lost, when a task noticed it. */
+  get lost(): SessionLost | null {
+    return this.#lost;
+  }
+
+  /** Starts a task; resolves once it runs. When it gets no session or no journal it rejects, and the task does not run here. */
+  async start(taken: TakenTask, signal: AbortSignal): Promise<void> {
+    const session = await this.#session.subsession(signal);
+    const seed = newSeed(this.#environment.random);
+    const { task } = taken;
+    const history = await this.#journal
+      .begin(task.id, { task, sessionId: session.info.id, seed })
+      .catch(async (error: unknown) => {
+        await session
+          .logout()
+          .catch((failure: unknown) => this.#log.warn({ err: failure }, 'a session is left open'));
+        throw error;
+      });
+    this.#run(taken, { session, history, seed });
+  }
+
+  /** Goes on with a task that an earlier life of the daemon has begun. */
+  async goOn(taken: TakenTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
+    const session =
+      (await this.#session.resumeSubsession(head.sessionId)) ?? (await this.#session.subsession(signal));
+    this.#run(taken, { session, history, seed: head.seed });
+  }
+
+  #run({ task, adapter, params }: TakenTask, own: Pick<TaskRun, 'session' | 'history' | 'seed'>): void {
+    const abort = new AbortController();
+    const wake = new WakeUps();
+    const log = this.#log.child({ taskId: task.id, method: task.method });
+    const startedMs = this.#environment.clock.uptime();
+    const running = runTask(
+      {
+        ...{ task, adapter, params, signal: abort.signal, wake, log, ...own },
+        forget: () => this.#journal.remove(task.id),
+        childMade: this.#childMade,
+        refused: (soft) => this.#refused(task.id, soft),
+      },
+      this.#environment,
+    );
+    const done = running.then(
+      (end) => this.#ended(task, end, startedMs),
+      (error: unknown) => this.#broken(task, error, startedMs),
+    );
+    this.#running.set(task.id, {
+      parentId: task.parentId,
+      method: task.method,
+      startedMs,
+      abort,
+      wake,
+      done,
+    });
+    this.#events.emit('task:started', { taskId: task.id, method: task.method });
+    const { id: sessionId } = own.session.info;
+    log.info({ arch: task.arch, sessionId }, own.history.resumed ? 'task goes on' : 'task started');
+    log.debug({ params: showValue(task.request) }, 'task parameters');
+  }
+
+  /** The hub has news for a waiting task. */
+  wake(taskId: number): void {
+    this.#running.get(taskId)?.wake.wake();
+  }
+
+  /** Stops a task; its containers and files go, the hub is told nothing by it. Repeatable; the first reason counts. */
+  cancel(taskId: number, reason: CancelReason): void {
+    const running = this.#running.get(taskId);
+    if (running === undefined || running.abort.signal.aborted) return;
+    running.abort.abort(new TaskCancelled(reason));
+  }
+
+  /** Whether the task has been told to stop and is tidying up. */
+  isStopping(taskId: number): boolean {
+    return this.#running.get(taskId)?.abort.signal.aborted ?? false;
+  }
+
+  /** Stops all tasks and resolves when everything of them is gone. */
+  async cancelAll(reason: CancelReason): Promise<void> {
+    for (const taskId of this.taskIds) this.cancel(taskId, reason);
+    await this.settled();
+  }
+
+  /** Resolves when the task runs no more. */
+  async ended(taskId: number): Promise<void> {
+    await this.#running.get(taskId)?.done;
+  }
+
+  /** Resolves when no task runs any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all([...this.#running.values()].map(({ done }) => done));
+  }
+
+  #ended(task: OpenTask, end: TaskEnd, startedMs: number): TaskEnd {
+    this.#running.delete(task.id);
+    const durationMs = this.#environment.clock.uptime() - startedMs;
+    this.#log.info({ taskId: task.id, method: task.method, end, durationMs }, 'task ended');
+    // A parent that runs here need not wait for the hub's alert to come round.
+    if (task.parentId !== null) this.wake(task.parentId);
+    this.#expectWork();
+    this.#events.emit('task:ended', { taskId: task.id, method: task.method, end, durationMs });
+    return end;
+  }
+
+  #broken(task: OpenTask, error: unknown, startedMs: number): TaskEnd {
+    if (error instanceof SessionLost) this.#lost ??= error;
+    else
+      this.#log.error(
+        { taskId: task.id, err: error },
+        `a task broke its supervisor: ${describeError(error)}`,
+      );
+    return this.#ended(task, 'stopped', startedMs);
+  }
+}

@@ -1,0 +1,78 @@
+import { getEventListeners } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { settle } from '../../../test/support/manual-clock.ts';
+import { WakeUps } from './wake-ups.ts';
+
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = () => {
+    settled = true;
+  };
+  promise.then(note, note);
+  await settle();
+  return settled;
+}
+
+describe('WakeUps', () => {
+  it('wakes everybody who waits, once', async () => {
+    const wakeUps = new WakeUps();
+    const { signal } = new AbortController();
+    const waiting = [wakeUps.next(signal), wakeUps.next(signal)];
+
+    wakeUps.wake();
+
+    await Promise.all(waiting);
+    expect(await isSettled(wakeUps.next(signal))).toBe(false);
+  });
+
+  it('keeps no wake-up that came while nobody waited', async () => {
+    const wakeUps = new WakeUps();
+    wakeUps.wake();
+
+    const waiting = wakeUps.next(new AbortController().signal);
+
+    expect(await isSettled(waiting)).toBe(false);
+  });
+
+  it('loses no wake-up that comes right after somebody began to wait', async () => {
+    const wakeUps = new WakeUps();
+    const waiting = wakeUps.next(new AbortController().signal);
+
+    wakeUps.wake();
+    wakeUps.wake();
+
+    await expect(waiting).resolves.toBeUndefined();
+  });
+
+  it('rejects with the reason of the signal, and keeps the others waiting', async () => {
+    const wakeUps = new WakeUps();
+    const abort = new AbortController();
+    const given = wakeUps.next(abort.signal);
+    const other = wakeUps.next(new AbortController().signal);
+
+    abort.abort(new Error('enough'));
+
+    await expect(given).rejects.toThrow('enough');
+    expect(await isSettled(other)).toBe(false);
+    wakeUps.wake();
+    await other;
+  });
+
+  it('rejects at once for a signal that is aborted', async () => {
+    await expect(new WakeUps().next(AbortSignal.abort(new Error('before')))).rejects.toThrow('before');
+  });
+
+  it('leaves no listener behind, however a wait ends', async () => {
+    const wakeUps = new WakeUps();
+    const abort = new AbortController();
+    const woken = wakeUps.next(abort.signal);
+    wakeUps.wake();
+    await woken;
+    expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
+
+    const given = wakeUps.next(abort.signal);
+    abort.abort();
+    await expect(given).rejects.toThrow();
+    expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
+  });
+});

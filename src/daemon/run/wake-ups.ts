@@ -1,0 +1,25 @@
+import type { WakeUp } from '../../tasks/subtasks.ts';
+
+/** Wakes whoever waits, at most once per wait; a wake-up while nobody waits is not kept. */
+export class WakeUps implements WakeUp {
+  #waiting = new Set<() => void>();
+
+  next(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const settle = (then: () => void) => {
+        this.#waiting.delete(wake);
+        signal.removeEventListener('abort', give);
+        then();
+      };
+      const wake = () => settle(resolve);
+      const give = () => settle(() => reject(signal.reason as Error));
+      this.#waiting.add(wake);
+      signal.addEventListener('abort', give, { once: true });
+    });
+  }
+
+  wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+}

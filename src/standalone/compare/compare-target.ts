@@ -1,0 +1,69 @@
+import { machine } from 'node:os';
+import { canonArch, machineArch } from '../../rpm/arch.ts';
+import { compareBuild, readTheirPackages, siteOf } from './compare-build.ts';
+import type { Comparison } from './comparison.ts';
+import { CannotCompare } from './errors.ts';
+import { findGround, type Workshop } from './rebuild-reference.ts';
+import { findTheirBuilds, rootArchOf, type TheirBuild } from './reference-build.ts';
+import { TheirFiles } from './reference-files.ts';
+
+export interface Target {
+  /** Number of a task, or a name-version-release. */
+  readonly name: string;
+  /** Only the buildArch tasks for this arch; null: all that this machine can build. */
+  readonly arch: string | null;
+  /** Build with the newest repo of the tag instead of the task's own. */
+  readonly latestRepo: boolean;
+  /** Put vendor, packager and distribution into our packages that theirs have; else those of `Workshop.host`. */
+  readonly theirSite: boolean;
+  /** Where to put our packages and logs of a task, or null. */
+  keep(taskId: number): string | null;
+}
+
+/**
+ * Compares the tasks that a target names, one after the other. Nothing is changed on the hub. Throws
+ * `CannotCompare` when there is nothing to compare or no way to do it, and the errors of hub and engine.
+ */
+export async function* compareTarget(
+  shop: Workshop,
+  target: Target,
+  tell: (note: string) => void,
+  signal: AbortSignal,
+): AsyncGenerator<Comparison> {
+  const builds = await findTheirBuilds(target.name, target.arch, shop.hub, signal);
+  for (const their of chooseBuilds(builds, tell)) {
+    const files = new TheirFiles(shop.files, shop.hub, their);
+    const theirs = await readTheirPackages(their, files, signal);
+    const ground = await findGround(shop, their, target.latestRepo, signal);
+    const host = target.theirSite
+      ? { ...shop.host, site: { ...shop.host.site, ...definedOf(siteOf(theirs)) } }
+      : shop.host;
+    const keep = target.keep(their.task.id);
+    yield await compareBuild({ ...shop, host }, their, files, theirs, ground, keep, signal);
+  }
+}
+
+/** Of several, those for machines like this one; a single one is left to `findGround` to refuse. */
+function chooseBuilds(builds: readonly TheirBuild[], tell: (note: string) => void): readonly TheirBuild[] {
+  if (builds.length === 1) return builds;
+  const fitting = builds.filter((their) => machineArch(canonArch(rootArchOf(their))) === machine());
+  if (fitting.length === 0) {
+    const arches = builds.map((their) => rootArchOf(their)).join(', ');
+    throw new CannotCompare(`all tasks are for other machines (${arches}), this one is for ${machine()}`);
+  }
+  for (const their of builds) {
+    if (!fitting.includes(their))
+      tell(`task ${their.task.id} is left out: it was built for ${rootArchOf(their)}`);
+  }
+  return fitting;
+}
+
+/** What their packages do not say stays as it is here. */
+function definedOf(site: ReturnType<typeof siteOf>): Partial<Record<keyof typeof site, string>> {
+  const { vendor, packager, distribution } = site;
+  return {
+    ...(vendor === null ? {} : { vendor }),
+    ...(packager === null ? {} : { packager }),
+    ...(distribution === null ? {} : { distribution }),
+  };
+}

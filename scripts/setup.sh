@@ -125,17 +125,9 @@ node_packages() {
 }
 
 build() {
-  local digest
-  digest=$(find src tsconfig.json tsconfig.build.json package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
-  is_done dist/.setup-stamp "$digest" && return 0
+  ! scripts/build.sh --is-current || return 0
   say "build"
-  # A failed build leaves the old one as it is, and nothing of its own.
-  trap 'rm -rf dist.new' EXIT
-  rm -rf dist.new
-  run_logged build npm run build -- --outDir dist.new 9>&-
-  echo "$digest" > dist.new/.setup-stamp
-  rm -rf dist
-  mv dist.new dist
+  run_logged build scripts/build.sh 9>&-
 }
 
 # ------------------------------------------------------------- engine and image
@@ -189,7 +181,7 @@ bootstrap_image() {
 # check_solve IMAGE - asks the package manager of an image for a group of packages, as builds will; once for an image and build
 check_solve() {
   local place=$state/cache/solve-trial-${1##*:} seen
-  seen=$(podman_here image inspect --format '{{ .Id }}' "$1")-$(cat dist/.setup-stamp)
+  seen=$(podman_here image inspect --format '{{ .Id }}' "$1")-$(cat dist/.source-digest)
   is_done "$place/stamp" "$seen" && return 0
   rm -rf "$place"
   mkdir -p "$place/solve"

@@ -135,5 +135,5 @@ chmod 755 "$scratch"
 if [ -n "$suite" ]; then from_apt
 elif command -v dnf > /dev/null && rpm -qf /etc/os-release > /dev/null 2>&1; then from_dnf
 elif command -v apt-get > /dev/null; then from_apt
-else die "neither dnf nor apt here: build an image from images/ on another machine and load it, see images/README.md"
+else die "neither dnf nor apt here: build an image from images/ on another machine and load it, see docs/images.md"
 fi

@@ -47,7 +47,7 @@ describe('the whitelist', () => {
   });
 
   it('of the project is what the documentation says', () => {
-    const page = readFileSync(new URL('../../docs/kojid-compat.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../docs/parity.md', import.meta.url), 'utf8');
     expect(page).toContain(toTableRows(readWhitelist()).join('\n'));
   });
 });

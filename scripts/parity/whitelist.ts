@@ -72,7 +72,7 @@ function toPathPattern(glob: string): RegExp {
   return new RegExp(`^${text}$`, 'u');
 }
 
-/** The rows of the table in docs/kojid-compat.md: what may differ, and why. */
+/** The rows of the table in docs/parity.md: what may differ, and why. */
 export function toTableRows(whitelist: Whitelist): readonly string[] {
   return [
     ...whitelist.lines.map(({ log, side, reason }) => `| lines only in ${side}'s \`${log}\` | ${reason} |`),

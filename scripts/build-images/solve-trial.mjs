@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { renderPackageManagerConfig } from '../../dist/buildroot/plan/dnf-conf.js';
-import { eligibleManagers } from '../../dist/buildroot/solve/package-manager.js';
+import { eligibleManagers } from '../../dist/buildroot/solve/package-managers.js';
 import { solveScript } from '../../dist/buildroot/solve/solve-script.js';
 
 const [directory] = process.argv.slice(2);

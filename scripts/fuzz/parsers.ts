@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { BuildrootUnavailable } from '../../src/buildroot/errors.ts';
 import { findOrigins, parseOrigins } from '../../src/buildroot/report/package-origins.ts';
-import { parseRepoPackages } from '../../src/buildroot/report/repo-packages.ts';
+import { parseRepoPackages } from '../../src/buildroot/report/repo-content.ts';
 import { BuildrootMismatch, parseInstalled } from '../../src/buildroot/root/installed-packages.ts';
 import { collectFiles } from '../../src/buildroot/rpmbuild/collect-results.ts';
 import { parseRepoState } from '../../src/buildroot/solve/repo-state.ts';

@@ -1,7 +1,7 @@
 import { readlink, statfs } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { BuildrootCache, BuildrootHost } from '../buildroot/steps/container-specs.ts';
+import type { BuildrootCache, BuildrootHost } from '../buildroot/host.ts';
 import type { CacheBudget } from '../cache/eviction.ts';
 import { FailedRoots } from '../cache/failed-roots.ts';
 import { UrlReader } from '../cache/fetcher.ts';

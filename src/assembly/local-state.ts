@@ -1,7 +1,7 @@
 import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { BuildrootHost } from '../buildroot/steps/container-specs.ts';
+import type { BuildrootHost } from '../buildroot/host.ts';
 import { trimCache } from '../cache/eviction.ts';
 import type { Config } from '../config/schema.ts';
 import type { ContainerManager } from '../container/manager.ts';

@@ -3,13 +3,16 @@ import { basename, dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { ContainerId } from '../container/spec.ts';
+import { quote } from '../core/bash.ts';
 import { makeReadable } from '../core/readable-files.ts';
 import type { History } from '../journal/history.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { BuildrootStepFailed } from './errors.ts';
+import type { BuildrootHost } from './host.ts';
 import { renderPackageManagerConfig } from './plan/dnf-conf.ts';
 import { caBundleFile } from './plan/host-network.ts';
 import { planMacros, renderMacros } from './plan/mock-environment.ts';
+import type { RootRequest } from './plan/root-request.ts';
 import { readSolverSettings } from './plan/tag-settings.ts';
 import type { InstalledPackage } from './root/installed-packages.ts';
 import type { PreparedRoot } from './root/prepared-root.ts';
@@ -19,16 +22,15 @@ import { type Collected, collectFiles } from './rpmbuild/collect-results.ts';
 import {
   buildScript,
   checkedBuildScript,
-  otherRequirements,
-  quote,
   rebuildSourceScript,
   repeatCommand,
   requirementsFile,
 } from './rpmbuild/rpmbuild-scripts.ts';
 import { PackageCode, type RanCode } from './rpmbuild/sandbox.ts';
-import { eligibleManagers } from './solve/package-manager.ts';
+import { eligibleManagers } from './solve/package-managers.ts';
 import type { Wish } from './solve/root-solver.ts';
-import { type BuildrootHost, processesOf, type RootRequest } from './steps/container-specs.ts';
+import { otherRequirements } from './steps/exit-codes.ts';
+import { processesOf } from './steps/parallelism.ts';
 import { RootGround, type RootLogs } from './steps/step-runner.ts';
 
 const BuildResults = z.object({

@@ -17,15 +17,17 @@ import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
 import { canonArch, targetArch } from '../rpm/arch.ts';
 import { TagRoot } from './build-environment.ts';
 import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported } from './errors.ts';
+import type { BuildrootHost } from './host.ts';
+import { withOpening } from './host.ts';
 import { hubRepo } from './plan/repos.ts';
 import { describeRoot, toRootRequest } from './plan/root-request.ts';
-import { checkOpening, planOpening, type SiteOpening, withOpening } from './plan/site-rules.ts';
+import { checkOpening, planOpening, type SiteOpening } from './plan/site-rules.ts';
 import { checkTagSettings } from './plan/tag-settings.ts';
 import { describeHardware } from './report/hardware.ts';
 import { HubBuildroot } from './report/hub-record.ts';
 import { listPackages, type RepoContent, readRepoContent } from './report/repo-content.ts';
 import { type ListedPackage, renderInstalledLog } from './root/installed-packages.ts';
-import type { BuildrootHost } from './steps/container-specs.ts';
+import { processesOf } from './steps/parallelism.ts';
 import { addPackageManagerLogs, StepLogs } from './steps/step-logs.ts';
 
 /** What a buildroot needs of its task. */
@@ -118,7 +120,16 @@ export class Buildroot {
       ...{ group: question.group, arch: question.arch, packageArch: question.packageArch },
       ...{ repos: [hubRepo(context.files.urls(place))], extra: config.extra, directory },
     });
-    await logs.write('mock_config.log', describeRoot(request, host, repo, image.because, opening.lines));
+    await logs.write(
+      'mock_config.log',
+      describeRoot(
+        request,
+        { site: host.site, processes: processesOf(host) },
+        repo,
+        image.because,
+        opening.lines,
+      ),
+    );
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
     for (const line of opening.lines) await steps.root.write(`opened by the site file: ${line}\n`);

@@ -1,5 +1,4 @@
 import { BuilderError } from '../core/errors.ts';
-import { describeEligible, eligibleManagers, type PackageManagerName } from './solve/package-manager.ts';
 
 /**
  * A step of a buildroot ended badly because of the package, the repo or the tag. The status is the one
@@ -96,28 +95,6 @@ export class HostLacks extends BuilderError {
   constructor(message: string) {
     super('host-lacks', 'builder', message);
   }
-}
-
-/** The bootstrap image cannot make a buildroot: a matter for whoever chose it. */
-export class UnusableImage extends BuilderError {
-  constructor(image: string, lacks: string, wanted: string) {
-    super(
-      'unusable-image',
-      'request',
-      `bootstrap image ${image} has ${lacks}: the tag's image policy or task_image_default must name an image with ${wanted}`,
-    );
-  }
-}
-
-/** The image has no package manager at all, or not the one that the tag asks for, which an image of another builder may have. */
-export function lacksPackageManager(image: string, asked: PackageManagerName | null): BuilderError {
-  const wanted = eligibleManagers(asked)
-    .map(({ title, packages }) => `${title} (${packages})`)
-    .join(' or ');
-  if (asked === null) return new UnusableImage(image, `neither ${describeEligible(null, 'nor')}`, wanted);
-  return new BuildrootUnsupported(
-    `tag extra mock.package_manager is ${asked}: bootstrap image ${image} has no ${wanted}; adjutant_image_policy can name an image that has it`,
-  );
 }
 
 /** `exited with status N; see X for more information`: which log to read follows mock's statuses (`builder/kojid _mockResult`). */

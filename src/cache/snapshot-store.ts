@@ -15,7 +15,7 @@ export interface Snapshot {
   readonly key: string;
   /** Name of the image in container storage. */
   readonly image: string;
-  /** What the root holds, as rpm listed it when it was made (`rpmbuild-scripts.ts installedFormat`). */
+  /** What the root holds, as rpm listed it when it was made (`install-script.ts installedFormat`). */
   readonly listing: string;
   /** What it was made for, for people: `@build, arch x86_64`. */
   readonly title: string;

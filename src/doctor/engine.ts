@@ -1,7 +1,8 @@
-import { quote } from '../buildroot/rpmbuild/rpmbuild-scripts.ts';
-import { describeEligible, packageManagers } from '../buildroot/solve/package-manager.ts';
+import { describePackageManagers } from '../buildroot/plan/tag-settings.ts';
+import { packageManagers } from '../buildroot/solve/package-managers.ts';
 import { pythons } from '../buildroot/solve/rpm-transaction.ts';
 import type { BackendInfo, ImageInfo } from '../container/manager.ts';
+import { quote } from '../core/bash.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** The engine that was reached. `started`: a private service that was not there before. */
@@ -173,7 +174,7 @@ export const imageTools: readonly ImageTool[] = [
     packages: 'python3-rpm',
   },
   {
-    name: describeEligible(null),
+    name: describePackageManagers('or'),
     check: `bash -c ${quote(anyManager)}`,
     packages: packageManagers.map(({ packages }) => packages).join(' or '),
   },

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { SharedCall } from '../core/single-flight.ts';
 
-/** The `extra` of a tag as `getBuildConfig` answers it: inherited, values decoded from JSON. */
+/** The `extra` of a tag as `getBuildConfig` answers it: inherited, values decoded from JSON, of any shape. */
 export type TagExtra = Readonly<Record<string, unknown>>;
 
 /** Asks the hub for a tag's extra, now or at an event. */

@@ -1,7 +1,8 @@
 import { TagRoot } from '../buildroot/build-environment.ts';
+import type { BuildrootHost } from '../buildroot/host.ts';
+import type { RootRequest } from '../buildroot/plan/root-request.ts';
 import { describeHardware } from '../buildroot/report/hardware.ts';
 import { type InstalledPackage, renderInstalledLog } from '../buildroot/root/installed-packages.ts';
-import type { BuildrootHost, RootRequest } from '../buildroot/steps/container-specs.ts';
 import { addPackageManagerLogs, StepLogs } from '../buildroot/steps/step-logs.ts';
 import type { RootLogs, RootNews } from '../buildroot/steps/step-runner.ts';
 import { below } from '../core/below.ts';

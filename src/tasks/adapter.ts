@@ -1,4 +1,4 @@
-import type { BuildrootHost } from '../buildroot/steps/container-specs.ts';
+import type { BuildrootHost } from '../buildroot/host.ts';
 import type { Config } from '../config/schema.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';

@@ -8,7 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { machineArch } from '../../src/assembly/default-image.ts';
-import { noRpmBindings, transactionProgram } from '../../src/buildroot/solve/rpm-transaction.ts';
+import { transactionProgram } from '../../src/buildroot/solve/rpm-transaction.ts';
+import { noRpmBindings } from '../../src/buildroot/steps/exit-codes.ts';
 import {
   dnf5Image,
   image,

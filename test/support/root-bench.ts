@@ -4,13 +4,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { TagRoot } from '../../src/buildroot/build-environment.ts';
+import type { BuildrootCache, BuildrootHost } from '../../src/buildroot/host.ts';
 import type { SiteSettings } from '../../src/buildroot/plan/mock-environment.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
-import type {
-  BuildrootCache,
-  BuildrootHost,
-  RootRequest,
-} from '../../src/buildroot/steps/container-specs.ts';
+import type { RootRequest } from '../../src/buildroot/plan/root-request.ts';
 import type { RootLogs } from '../../src/buildroot/steps/step-runner.ts';
 import { FailedRoots } from '../../src/cache/failed-roots.ts';
 import { UrlReader } from '../../src/cache/fetcher.ts';

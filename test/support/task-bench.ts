@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { BuildrootHost } from '../../src/buildroot/steps/container-specs.ts';
+import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';

@@ -1,4 +1,5 @@
-import type { SiteSettings, TagExtra } from './mock-environment.ts';
+import type { TagExtra } from '../../policy/tag-extra-cache.ts';
+import type { SiteSettings } from './mock-environment.ts';
 import type { PackageRepo } from './repos.ts';
 import { readSolverSettings } from './tag-settings.ts';
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { TagExtra } from '../../policy/tag-extra-cache.ts';
 import {
   BadTagSetting,
   planEnvironment,
   planMacros,
   renderMacros,
   type SiteSettings,
-  type TagExtra,
 } from './mock-environment.ts';
 
 const site: SiteSettings = {

@@ -1,5 +1,6 @@
 import { BuilderError } from '../../core/errors.ts';
 import { isPythonTrue } from '../../core/python-truth.ts';
+import type { TagExtra } from '../../policy/tag-extra-cache.ts';
 
 /**
  * The build user and its home, as mock makes them: `%_topdir` is `/builddir/build`, the user is
@@ -26,9 +27,6 @@ export interface SiteSettings {
   readonly proxy: string | null;
   readonly rpmbuildTimeoutSeconds: number;
 }
-
-/** A tag's extra settings (`getBuildConfig().extra`), untrusted in shape. */
-export type TagExtra = Readonly<Record<string, unknown>>;
 
 /** A tag's settings make no sense; the message names the key. */
 export class BadTagSetting extends BuilderError {

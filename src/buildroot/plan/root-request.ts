@@ -1,10 +1,40 @@
+import type { ContainerSpec } from '../../container/spec.ts';
 import type { ImageChoice } from '../../policy/resolver.ts';
+import type { TagExtra } from '../../policy/tag-extra-cache.ts';
 import { personalityOf, targetArch } from '../../rpm/arch.ts';
-import { type BuildrootHost, processesOf, type RootRequest } from '../steps/container-specs.ts';
 import { renderPackageManagerConfig } from './dnf-conf.ts';
 import { renderMockConfig } from './mock-config.ts';
+import type { SiteSettings } from './mock-environment.ts';
 import { planEnvironment, planMacros } from './mock-environment.ts';
+import type { PackageRepo } from './repos.ts';
 import { readSolverSettings } from './tag-settings.ts';
+
+/** One root to be made. */
+export interface RootRequest {
+  readonly taskId: number;
+  readonly buildrootId: number;
+  /** Bootstrap image, there already. */
+  readonly image: string;
+  /** What it is, whatever it is called. */
+  readonly imageDigest: string;
+  /** Package group in the repo's comps: `build` or `srpm-build`. */
+  readonly group: string;
+  /** In place of the group's: names of packages. */
+  readonly packages?: readonly string[];
+  /** Where packages come from: for a task the repo of the build tag for this arch. */
+  readonly repos: readonly PackageRepo[];
+  readonly extra: TagExtra;
+  /** Arch of the root, for macros such as `%_host`. */
+  readonly targetArch: string;
+  /** rpmbuild's `--target`: the root's arch, or noarch. */
+  readonly rpmTarget: string;
+  /** Argument of `setarch` where the host's own machine name is another, else null. */
+  readonly personality: string | null;
+  /** The network of package code: none, unless the tag's policy asks for it. */
+  readonly network: ContainerSpec['network'];
+  /** The task's directory: absolute on this host, and relative to the worker's area as mounts want it. */
+  readonly directory: { readonly absolute: string; readonly work: string };
+}
 
 /** What a root is made for, in Koji's words. */
 export interface RootQuestion
@@ -35,14 +65,13 @@ export function toRootRequest(question: RootQuestion): RootRequest {
 /** The root in mock's terms: the text of `mock_config.log`. `because`: why it has this image; `opened`: what the site file opens. */
 export function describeRoot(
   request: RootRequest,
-  host: Pick<BuildrootHost, 'site' | 'limits' | 'codeLimits'>,
+  host: { readonly site: SiteSettings; readonly processes: number | null },
   repo: { readonly id: number; readonly tagName: string },
   because: string,
   opened: readonly string[] = [],
 ): string {
   const { buildrootId, targetArch: arch, image, network, repos, extra } = request;
-  const { site } = host;
-  const processes = processesOf(host);
+  const { site, processes } = host;
   return renderMockConfig({
     ...{ name: `${repo.tagName}-${buildrootId}-${repo.id}`, buildrootId, repoId: repo.id },
     ...{ tagName: repo.tagName, targetArch: arch, image, imageReason: because, site, opened },

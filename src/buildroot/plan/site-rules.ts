@@ -3,7 +3,6 @@ import { whyNotShown } from '../../config/checks/forbidden-mounts.ts';
 import { describeOpened, matchingRules, type SiteFile } from '../../config/site-file.ts';
 import type { Mount, ResourceLimits } from '../../container/spec.ts';
 import { BuildrootUnsupported, HostLacks } from '../errors.ts';
-import type { BuildrootHost } from '../steps/container-specs.ts';
 
 /** What the operator's site file opens for one build. */
 export interface SiteOpening {
@@ -79,24 +78,4 @@ export async function checkOpening(opening: SiteOpening, site: SiteFile | null):
     ))
   )
     throw new HostLacks(`this host has no seccomp profile ${profile}, which ${path} wants for this build`);
-}
-
-/** The host with all of it opened to containers that run package code. */
-export function withOpening(host: BuildrootHost, opening: SiteOpening): BuildrootHost {
-  const { devices, mounts, limits, seccompProfile } = opening;
-  const { ulimits } = limits;
-  const targets = new Set(mounts.map(({ target }) => target));
-  return {
-    ...host,
-    extraMounts: [...host.extraMounts.filter(({ target }) => !targets.has(target)), ...mounts],
-    codeLimits: {
-      ...host.codeLimits,
-      ...limits,
-      ...(ulimits !== undefined && { ulimits: { ...host.limits.ulimits, ...ulimits } }),
-    },
-    opened: {
-      ...(devices.length > 0 && { devices }),
-      ...(seccompProfile !== null && { seccompProfile }),
-    },
-  };
 }

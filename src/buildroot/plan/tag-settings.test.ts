@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { BuilderError } from '../../core/errors.ts';
+import type { TagExtra } from '../../policy/tag-extra-cache.ts';
 import { BuildrootUnsupported } from '../errors.ts';
 import { renderPackageManagerConfig } from './dnf-conf.ts';
-import { BadTagSetting, planEnvironment, planMacros, type TagExtra } from './mock-environment.ts';
+import { BadTagSetting, planEnvironment, planMacros } from './mock-environment.ts';
 import { hubRepo } from './repos.ts';
 import { checkTagSettings, readSolverSettings } from './tag-settings.ts';
 

@@ -1,8 +1,14 @@
 import { isPythonTrue } from '../../core/python-truth.ts';
+import type { TagExtra } from '../../policy/tag-extra-cache.ts';
 import { canonArch, machineArch } from '../../rpm/arch.ts';
 import { BuildrootUnsupported } from '../errors.ts';
-import { describeEligible, type PackageManagerName } from '../solve/package-manager.ts';
-import { BadTagSetting, type TagExtra } from './mock-environment.ts';
+import { BadTagSetting } from './mock-environment.ts';
+
+/** The package managers that are driven here, the preferred one first, as people call them. */
+export const packageManagerTitles = { dnf4: 'dnf 4', dnf5: 'dnf 5' } as const;
+
+/** Its name in mock, and in the tag extra `mock.package_manager`. */
+export type PackageManagerName = keyof typeof packageManagerTitles;
 
 /** What of a tag's extra settings goes to the solver (`builder/kojid BuildRoot._writeMockConfig`). */
 export interface SolverSettings {
@@ -101,7 +107,7 @@ function readPackageManager(value: unknown): PackageManagerName | null {
   }
   if (found === null) {
     throw new BuildrootUnsupported(
-      `tag extra mock.package_manager is ${String(value)}: this builder drives ${describeEligible(null)} only`,
+      `tag extra mock.package_manager is ${String(value)}: this builder drives ${describePackageManagers('or')} only`,
     );
   }
   return found;
@@ -132,6 +138,11 @@ function checkSigning(extra: TagExtra): void {
   if (isPythonTrue(extra[signing.enable])) {
     throw new BuildrootUnsupported(`tag extra ${signing.enable}: this builder does not sign packages`);
   }
+}
+
+/** `dnf 4 or dnf 5`: those that are driven here, for people. */
+export function describePackageManagers(or: 'or' | 'nor'): string {
+  return Object.values(packageManagerTitles).join(` ${or} `);
 }
 
 /** A number, truth value or text as one text; null for anything else. */

@@ -47,7 +47,7 @@ const ignored = new Set(['buildsys-build', 'gpg-pubkey']);
 const listed =
   /^(?<name>[^\t]+)\t(?<epoch>\d*)\t(?<version>[^\t]+)\t(?<release>[^\t]+)\t(?<arch>[^\t]+)\t(?<hash>[0-9a-f]{32})\t(?<size>\d+)\t(?<buildtime>\d+)$/;
 
-/** Reads the listing an install phase writes (`rpmbuild-scripts.ts installedFormat`). */
+/** Reads the listing an install phase writes (`install-script.ts installedFormat`). */
 export function parseInstalled(listing: string): readonly InstalledPackage[] {
   const packages: InstalledPackage[] = [];
   for (const [index, line] of listing.split('\n').entries()) {

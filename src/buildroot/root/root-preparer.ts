@@ -10,12 +10,14 @@ import type { ContainerId } from '../../container/spec.ts';
 import { describeError } from '../../core/errors.ts';
 import { withoutLogins } from '../../core/redact.ts';
 import type { TaskWaits } from '../../core/waits.ts';
-import { BuildrootStepFailed, UnusableImage } from '../errors.ts';
-import { damagedPackage, type InstallInputs, installScript } from '../rpmbuild/rpmbuild-scripts.ts';
+import { BuildrootStepFailed } from '../errors.ts';
+import { UnusableImage } from '../solve/errors.ts';
 import { MadeSoFar, RootSolver, type Wish } from '../solve/root-solver.ts';
-import { noRpmBindings, renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
+import { renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
 import { cachedPackages, installContainer, rootContainer } from '../steps/container-specs.ts';
+import { damagedPackage, noRpmBindings } from '../steps/exit-codes.ts';
 import type { RootGround } from '../steps/step-runner.ts';
+import { type InstallInputs, installScript } from './install-script.ts';
 import { parseInstalled } from './installed-packages.ts';
 import { type PreparedRoot, rootKey } from './prepared-root.ts';
 

@@ -1,22 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { z } from 'zod';
 import type { ContainerId } from '../../container/spec.ts';
+import { quote } from '../../core/bash.ts';
 import { below } from '../../core/below.ts';
 import { BadRpm } from '../../rpm/errors.ts';
 import { type RpmHeader, readRpmHeader } from '../../rpm/header.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';
+import { requirementsMissing, sourceNotInstallable } from '../steps/exit-codes.ts';
 import type { RootGround } from '../steps/step-runner.ts';
 import { collectFiles } from './collect-results.ts';
-import {
-  generateRequiresScript,
-  type HomeState,
-  quote,
-  repeatCommand,
-  requirementsMissing,
-  sourceNotInstallable,
-  sourceScript,
-} from './rpmbuild-scripts.ts';
+import { generateRequiresScript, type HomeState, repeatCommand, sourceScript } from './rpmbuild-scripts.ts';
 import type { CodeStep, PackageCode, RanCode } from './sandbox.ts';
 
 const packageManagerFailed = 30;

@@ -1,39 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   buildScript,
   checkedBuildScript,
   generateRequiresScript,
-  installScript,
-  quote,
   rebuildSourceScript,
   sourceScript,
 } from './rpmbuild-scripts.ts';
 
 const hostile = ['x', 'a b', "it's", '$(reboot)', '`id`', '"', '\\', '-rf', '*', 'a\nb', '!!', '~', '#', ''];
-const inputs = { digests: { sha256sum: 'd  /p\n' }, transaction: '{}' };
-const install = { attempt: 1, inputs, fresh: true, personality: null, machineId: 'abc', localTime: null };
 const bash = spawnSync('bash', ['--version'], { encoding: 'utf8' });
 const noBash = bash.status === 0 ? '' : ' (skipped: there is no bash)';
-
-/** What bash takes the words of a command line for. */
-function wordsOf(line: string): readonly string[] {
-  const { stdout, stderr } = spawnSync('bash', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' });
-  expect(stderr).toBe('');
-  return stdout.split('\0').slice(0, -1);
-}
 
 describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
   const scripts: Record<string, string> = {
     'checked build': checkedBuildScript('source.src.rpm', 'noarch', null),
-    'install without packages': installScript({ ...install, inputs: { ...inputs, digests: {} } }),
-    'first install': installScript({ ...install, localTime: '../usr/share/zoneinfo/Asia/Tokyo' }),
-    'later install': installScript({ ...install, fresh: false, personality: 'linux32' }),
     source: sourceScript('source.src.rpm', 'x86_64', null, 'empty'),
     'source again': sourceScript('source.src.rpm', 'x86_64', null, 'unpacked'),
     'generated requirements': generateRequiresScript('source.src.rpm', 'i686', 'linux32', 'unpacked'),
@@ -42,7 +26,6 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
     'rebuild of a source package': rebuildSourceScript('source.src.rpm'),
     ...Object.fromEntries(
       hostile.flatMap((word) => [
-        [`install with ${word}`, installScript({ ...install, localTime: word, machineId: word })],
         [`source ${word}`, sourceScript(word, word, word, 'empty')],
         [`checked build ${word}`, checkedBuildScript(word, word, word)],
         [`build ${word}`, buildScript(word, word, word, 'prepared')],
@@ -58,24 +41,6 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
     }
   });
 
-  it('quote any word so that it comes back from bash', () => {
-    const word = fc.string({
-      unit: fc.constantFrom(...'ab\'"\\$`!*?[]{}()<>|&;#~= \t\n\r%-', 'é', '\u{1f600}'),
-    });
-    fc.assert(
-      fc.property(fc.array(word, { minLength: 20, maxLength: 40 }), (words) => {
-        expect(wordsOf(words.map(quote).join(' '))).toEqual(words);
-      }),
-      { numRuns: 20 },
-    );
-  });
-
-  it('leave a plain word as it is and quote an empty one', () => {
-    expect(quote('/a/b-1.0~rc.rpm')).toBe("'/a/b-1.0~rc.rpm'");
-    expect(quote('/adjutant/in/a_b+c:1.rpm')).toBe('/adjutant/in/a_b+c:1.rpm');
-    expect(quote('')).toBe("''");
-  });
-
   it.each(['a b.spec', "it's.spec", '$(touch x).spec', '-x.spec'])('hand rpmbuild the spec %j', (spec) => {
     const script = buildScript('s.src.rpm', 'noarch', null, 'empty');
     const [line = ''] = /\/bin\/bash --login .*/.exec(script) ?? [];
@@ -87,101 +52,6 @@ describe.skipIf(noBash !== '')(`scripts for bash${noBash}`, () => {
     expect(stdout.split('\0').slice(0, -1)).toEqual([
       ...['rpmbuild', '-bb', '--target', 'noarch', '--nodeps', `/home/build/SPECS/${spec}`],
     ]);
-  });
-});
-
-describe('installScript', () => {
-  it('makes user, home and directories only with the first transaction', () => {
-    expect(installScript(install)).toContain('mockbuild:x:1000:135::/builddir:/bin/bash');
-    expect(installScript(install)).toContain('chown -Rh 1000:135 "$home"');
-    expect(installScript({ ...install, fresh: false })).not.toMatch(/mockbuild|chown|mkdir/);
-  });
-
-  it('makes the files that mock puts there before those of packages', () => {
-    const lines = installScript({ ...install, machineId: '0123' }).split('\n');
-    const packages = lines.findIndex((line) => line.includes('/adjutant/in/transaction.py'));
-    const before = lines.slice(0, packages).join('\n');
-
-    expect(before).toContain('echo 0123 >"$root/etc/machine-id"');
-    expect(before).toContain('127.0.0.1 localhost localhost.localdomain');
-    expect(before).toContain('ln -s ../proc/self/mounts "$root/etc/mtab"');
-    expect(before).toMatch(/touch .*"\$root\/etc\/resolv.conf"/);
-    expect(before).not.toContain('mockbuild');
-  });
-
-  /** Runs an install with a function for each program, and what the script finds in `/adjutant/in`. */
-  async function runInstall(
-    digests: Readonly<Record<string, string>>,
-    functions: Readonly<Record<string, string>>,
-    files: Readonly<Record<string, string>> = {},
-  ) {
-    const place = await mkdtemp(join(tmpdir(), 'scripts-'));
-    onTestFinished(() => rm(place, { recursive: true }));
-    await mkdir(join(place, 'out'));
-    await mkdir(join(place, 'in'));
-    for (const [name, content] of Object.entries(files))
-      await writeFile(join(place, 'in', name), content.replaceAll('/adjutant/', `${place}/`));
-    const script = installScript({ ...install, fresh: false, inputs: { ...inputs, digests } });
-    const moved = script.replaceAll('/adjutant/', `${place}/`).replaceAll('/usr/libexec/', '');
-    const programs = Object.entries(functions).map(([name, body]) => `${name}() { ${body}; }\n`);
-    const env = { PATH: '/usr/bin:/bin' };
-    const run = spawnSync('bash', ['-c', `${programs.join('')}${moved}`], { env, encoding: 'utf8' });
-    return { status: run.status, stdout: run.stdout.replaceAll(place, '/adjutant') };
-  }
-  const shown = (name: string) => `printf '<%s>' ${name} "$@"; echo`;
-  const carriedOut = '<-I></adjutant/in/transaction.py></mnt/root></adjutant/in/transaction-1.json>\n';
-
-  it.skipIf(noBash !== '').each([
-    ['where EL 8 has it', { 'platform-python': shown('platform') }, `<platform>${carriedOut}`, 0],
-    [
-      'where the first has no bindings',
-      { 'platform-python': 'return 96', python3: shown('python3') },
-      `<python3>${carriedOut}`,
-      0,
-    ],
-    ['and fails with it', { python3: 'echo no; return 7' }, 'no\n', 1],
-    [
-      'unless there is none',
-      { python3: 'return 96' },
-      'this image has no Python with the bindings of rpm (python3-rpm)\n',
-      96,
-    ],
-  ] as const)(
-    `carries out the transaction with rpm's Python, %s${noBash}`,
-    async (_what, programs, said, code) => {
-      // What is listed goes into a file.
-      const { status, stdout } = await runInstall({}, { ...programs, rpm: ':' });
-
-      expect({ status, stdout }).toEqual({ status: code, stdout: said });
-    },
-  );
-
-  it.skipIf(noBash !== '').each([
-    ['are as they should be', 'content', 0, /^<python3>/],
-    ['are damaged', 'CONTENT', 41, /^\/adjutant\/in\/a\.rpm: FAILED\n$/],
-    ['are gone', null, 41, /^sha256sum: .*\n\/adjutant\/in\/a\.rpm: FAILED open or read\n$/],
-  ])(
-    `looks at the packages before it touches the root: they %s${noBash}`,
-    async (_what, found, code, said) => {
-      const hex = createHash('sha256').update('content').digest('hex');
-      const digests = { sha256sum: `${hex}  /adjutant/in/a.rpm\n` };
-
-      const { status, stdout } = await runInstall(
-        digests,
-        { python3: shown('python3'), rpm: shown('rpm') },
-        { 'sha256sum-1': digests.sha256sum, ...(found === null ? {} : { 'a.rpm': found }) },
-      );
-
-      expect(stdout.replace(/^sha256sum: WARNING.*\n/gm, '')).toMatch(said);
-      expect(status).toBe(code);
-    },
-  );
-
-  it('links the time zone of the host, if it has one', () => {
-    expect(installScript({ ...install, localTime: '/usr/share/zoneinfo/UTC' })).toContain(
-      'ln -s /usr/share/zoneinfo/UTC "$root/etc/localtime"',
-    );
-    expect(installScript(install)).not.toContain('localtime');
   });
 });
 

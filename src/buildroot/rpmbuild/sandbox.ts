@@ -6,7 +6,8 @@ import { BuildrootStepFailed } from '../errors.ts';
 import { buildUser } from '../plan/mock-environment.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';
 import { codeContainer, shellContainer } from '../steps/container-specs.ts';
-import type { RootGround, Verdict } from '../steps/step-runner.ts';
+import type { Verdict } from '../steps/step-failure.ts';
+import type { RootGround } from '../steps/step-runner.ts';
 
 /** A step that runs a script with code of the package. */
 export interface CodeStep {

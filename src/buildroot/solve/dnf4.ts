@@ -1,4 +1,5 @@
-import { quote } from '../rpmbuild/rpmbuild-scripts.ts';
+import { quote } from '../../core/bash.ts';
+import { packageManagerTitles } from '../plan/tag-settings.ts';
 import type { PackageManager } from './package-manager.ts';
 import { describeOutbound } from './rpm-transaction.ts';
 
@@ -97,7 +98,7 @@ class Solved(dnf.Plugin):
 /** dnf 4, a program in Python. */
 export const dnf4: PackageManager = {
   name: 'dnf4',
-  title: 'dnf 4',
+  title: packageManagerTitles.dnf4,
   // dnf 5 is no script.
   find: 'manager=$(command -v dnf-3 || command -v dnf) && read -rn2 magic <"$manager" && [ "$magic" = "#!" ]',
   packages: 'dnf, dnf-plugins-core',

@@ -1,4 +1,5 @@
-import { quote } from '../rpmbuild/rpmbuild-scripts.ts';
+import { quote } from '../../core/bash.ts';
+import { packageManagerTitles } from '../plan/tag-settings.ts';
 import type { PackageManager } from './package-manager.ts';
 import { describeOutbound } from './rpm-transaction.ts';
 
@@ -85,7 +86,7 @@ class Plugin(libdnf5.plugin.IPlugin2_1):
  */
 export const dnf5: PackageManager = {
   name: 'dnf5',
-  title: 'dnf 5',
+  title: packageManagerTitles.dnf5,
   find: `manager=$(command -v dnf5) && { for loader in ${loaders}; do [ ! -e "$loader" ] || break; done; [ -e "$loader" ]; }`,
   packages: 'dnf5, dnf5-plugins, python3-libdnf5-python-plugins-loader',
   files: {

@@ -1,8 +1,4 @@
-import { dnf4 } from './dnf4.ts';
-import { dnf5 } from './dnf5.ts';
-
-/** Its name in mock, and in the tag extra `mock.package_manager`. */
-export type PackageManagerName = 'dnf4' | 'dnf5';
+import type { PackageManagerName } from '../plan/tag-settings.ts';
 
 /** What the solver is asked for. */
 export type SolveGoal =
@@ -29,19 +25,4 @@ export interface PackageManager {
    * and does nothing about it. Without a solution it writes none, and says why. `/adjutant/solve` is for its metadata and logs.
    */
   solve(goal: SolveGoal, releaseVersion: string | null): string;
-}
-
-/** Those that are driven here, the preferred one first. */
-export const packageManagers: readonly PackageManager[] = [dnf4, dnf5];
-
-/** Those that will do where a tag asks for this one, or for none in particular. */
-export function eligibleManagers(asked: PackageManagerName | null): readonly PackageManager[] {
-  return packageManagers.filter(({ name }) => asked === null || asked === name);
-}
-
-/** `dnf 4 or dnf 5`: what would do, for people. */
-export function describeEligible(asked: PackageManagerName | null, or: 'or' | 'nor' = 'or'): string {
-  return eligibleManagers(asked)
-    .map(({ title }) => title)
-    .join(` ${or} `);
 }

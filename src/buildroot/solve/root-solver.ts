@@ -2,19 +2,22 @@ import { readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { digestOf, Solution } from '../../cache/solver-cache.ts';
 import type { ContainerId } from '../../container/spec.ts';
-import { BuildrootStepFailed, lacksPackageManager } from '../errors.ts';
+import { BuildrootStepFailed } from '../errors.ts';
 import { renderPackageManagerConfig } from '../plan/dnf-conf.ts';
 import { urlsOf } from '../plan/repos.ts';
 import { readSolverSettings } from '../plan/tag-settings.ts';
-import { questionKey } from '../root/prepared-root.ts';
 import { solveContainer } from '../steps/container-specs.ts';
+import { noPackageManager } from '../steps/exit-codes.ts';
 import type { RootGround } from '../steps/step-runner.ts';
 import { fromKept, toKept } from './dnf-cache-paths.ts';
+import { lacksPackageManager } from './errors.ts';
 import { localRepos } from './local-repos.ts';
-import { eligibleManagers, type SolveGoal } from './package-manager.ts';
+import type { SolveGoal } from './package-manager.ts';
+import { eligibleManagers } from './package-managers.ts';
+import { questionKey } from './question-key.ts';
 import { describeRepoFailure } from './repo-failure.ts';
 import { readRepoStates } from './repo-state.ts';
-import { noPackageManager, solveScript } from './solve-script.ts';
+import { solveScript } from './solve-script.ts';
 
 /** What a root shall hold, and a text that is the same for the same wish. */
 export interface Wish {

@@ -1,9 +1,7 @@
 import { packagePath } from '../../cache/package-cache.ts';
 import type { Solution } from '../../cache/solver-cache.ts';
 import { cachedPackages } from '../steps/container-specs.ts';
-
-/** The bootstrap image has no Python with rpm's bindings. Neither rpm nor Python end with it by themselves. */
-export const noRpmBindings = 96;
+import { noRpmBindings } from '../steps/exit-codes.ts';
 
 /** Where distributions have a Python with rpm's bindings: EL 8 has one that is not called `python3`. */
 export const pythons = ['/usr/libexec/platform-python', 'python3'] as const;

@@ -3,9 +3,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { quote } from '../rpmbuild/rpmbuild-scripts.ts';
-import { packageManagers, type SolveGoal } from './package-manager.ts';
-import { noPackageManager, solveScript } from './solve-script.ts';
+import { quote } from '../../core/bash.ts';
+import { noPackageManager } from '../steps/exit-codes.ts';
+import type { SolveGoal } from './package-manager.ts';
+import { packageManagers } from './package-managers.ts';
+import { solveScript } from './solve-script.ts';
 
 const settings = { packageManager: null, releaseVersion: null, personality: null };
 const group: SolveGoal = { kind: 'group', group: 'build' };

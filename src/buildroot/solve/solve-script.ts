@@ -1,9 +1,9 @@
+import { personalityPrefix, quote, script } from '../../core/bash.ts';
 import { trustLines } from '../plan/host-network.ts';
-import { personalityPrefix, quote, script } from '../rpmbuild/rpmbuild-scripts.ts';
-import { eligibleManagers, type PackageManagerName, type SolveGoal } from './package-manager.ts';
-
-/** The bootstrap image has no package manager that will do. dnf has statuses of its own up to 3, and from 100 on. */
-export const noPackageManager = 98;
+import type { PackageManagerName } from '../plan/tag-settings.ts';
+import { noPackageManager } from '../steps/exit-codes.ts';
+import type { SolveGoal } from './package-manager.ts';
+import { eligibleManagers } from './package-managers.ts';
 
 /**
  * Solve phase, in the bootstrap image: the package manager that the tag asks for, or else the first that the image has, solves

@@ -1,104 +1,9 @@
-import type { FailedRoots } from '../../cache/failed-roots.ts';
-import type { UrlReader } from '../../cache/fetcher.ts';
-import type { MetadataCache } from '../../cache/metadata-cache.ts';
-import type { PackageCache } from '../../cache/package-cache.ts';
-import type { SnapshotStore } from '../../cache/snapshot-store.ts';
-import type { SolutionMemo } from '../../cache/solver-cache.ts';
-import type { LateRemovals } from '../../container/background-removals.ts';
-import type { ContainerManager } from '../../container/manager.ts';
 import { containerName } from '../../container/names.ts';
-import type {
-  Capability,
-  ContainerId,
-  ContainerSpec,
-  EmptyDirectory,
-  Mount,
-  ResourceLimits,
-} from '../../container/spec.ts';
-import type { Clock } from '../../core/clock.ts';
-import type { Logger } from '../../core/logger.ts';
-import type { Meter } from '../../core/meter.ts';
-import type { Waits } from '../../core/waits.ts';
-import type { HostNetwork } from '../plan/host-network.ts';
-import { buildUser, planEnvironment, type SiteSettings, type TagExtra } from '../plan/mock-environment.ts';
-import type { PackageRepo } from '../plan/repos.ts';
-import { parallelism } from './parallelism.ts';
-
-/** What all buildroots of one worker share. */
-export interface BuildrootHost {
-  readonly containers: ContainerManager;
-  readonly clock: Clock;
-  readonly meter: Meter;
-  /** For what is wrong with this host; what a build is about is in the logs of its task. */
-  readonly log: Logger;
-  readonly waits: Waits;
-  readonly site: SiteSettings;
-  readonly workerId: string;
-  readonly hostname: string;
-  /** For containers with the host's network. */
-  readonly network: HostNetwork;
-  /** Target of the host's /etc/localtime, which mock passes on; null when there is none. */
-  readonly localTime: string | null;
-  readonly limits: ResourceLimits;
-  readonly stepLimits: StepLimits;
-  /** Further limits of containers that run package code. */
-  readonly codeLimits: Partial<ResourceLimits>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly cache: BuildrootCache;
-  readonly removals: LateRemovals;
-  /** The operator's own mounts for containers that run package code. */
-  readonly extraMounts: readonly Mount[];
-  /** What else the operator opens to them. */
-  readonly opened?: Pick<ContainerSpec, 'devices' | 'seccompProfile'>;
-}
-
-/** How long steps may take that run no code of the package that is built, in seconds; 0: as long as they like. */
-export interface StepLimits {
-  readonly solveSeconds: number;
-  readonly installSeconds: number;
-  readonly createrepoSeconds: number;
-}
-
-/** What was prepared before and may be used again. */
-export interface BuildrootCache {
-  readonly snapshots: SnapshotStore;
-  readonly packages: PackageCache;
-  /** The package cache, relative to the worker's area as mounts want it. */
-  readonly packagesPath: string;
-  readonly solutions: SolutionMemo;
-  readonly metadata: MetadataCache;
-  /** Roots of failed builds. */
-  readonly failed: FailedRoots;
-  /** Reads repos as all of this does. */
-  readonly urls: UrlReader;
-}
-
-/** One root to be made. */
-export interface RootRequest {
-  readonly taskId: number;
-  readonly buildrootId: number;
-  /** Bootstrap image, there already. */
-  readonly image: string;
-  /** What it is, whatever it is called. */
-  readonly imageDigest: string;
-  /** Package group in the repo's comps: `build` or `srpm-build`. */
-  readonly group: string;
-  /** In place of the group's: names of packages. */
-  readonly packages?: readonly string[];
-  /** Where packages come from: for a task the repo of the build tag for this arch. */
-  readonly repos: readonly PackageRepo[];
-  readonly extra: TagExtra;
-  /** Arch of the root, for macros such as `%_host`. */
-  readonly targetArch: string;
-  /** rpmbuild's `--target`: the root's arch, or noarch. */
-  readonly rpmTarget: string;
-  /** Argument of `setarch` where the host's own machine name is another, else null. */
-  readonly personality: string | null;
-  /** The network of package code: none, unless the tag's policy asks for it. */
-  readonly network: ContainerSpec['network'];
-  /** The task's directory: absolute on this host, and relative to the worker's area as mounts want it. */
-  readonly directory: { readonly absolute: string; readonly work: string };
-}
+import type { Capability, ContainerId, ContainerSpec, EmptyDirectory, Mount } from '../../container/spec.ts';
+import type { BuildrootHost } from '../host.ts';
+import { buildUser, planEnvironment } from '../plan/mock-environment.ts';
+import type { RootRequest } from '../plan/root-request.ts';
+import { processesOf } from './parallelism.ts';
 
 const installCapabilities: readonly Capability[] = [
   'CHOWN',
@@ -267,14 +172,6 @@ function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: st
     workdir: '/',
     user: { uid: 0, gid: 0 },
   } as const satisfies Partial<ContainerSpec>;
-}
-
-/** How many processes the limits of package code hold; null where they hold all that the host has processors for. */
-export function processesOf({
-  limits,
-  codeLimits,
-}: Pick<BuildrootHost, 'limits' | 'codeLimits'>): number | null {
-  return parallelism({ ...limits, ...codeLimits });
 }
 
 /** A container that runs package code: the build user, no capability, no network but what the tag's policy asks for. */

@@ -1,6 +1,10 @@
 import { constants } from 'node:os';
+import { describeLimit } from '../../container/describe-limit.ts';
+import type { PhaseResult } from '../../container/run-phase.ts';
 import { BuilderError } from '../../core/errors.ts';
 import { printable } from '../../core/printable.ts';
+import { BuildrootStepFailed, rootLacks } from '../errors.ts';
+import { lackingPrograms, sourceNotInstallable } from './exit-codes.ts';
 
 /**
  * Who is to blame for the status of a step's container. bash ends with 126 or 127 when it cannot read the script itself,
@@ -92,4 +96,48 @@ function signalName(code: number): string {
   const number = code - 128;
   const found = Object.entries(constants.signals).find(([, value]) => Number(value) === number);
   return found === undefined ? `signal ${number}` : `signal ${number} (${found[0]})`;
+}
+
+/** Which statuses of a script are no failure, and mock's status for the others where that is not rpmbuild's own. */
+export interface Verdict {
+  readonly fine: readonly number[];
+  readonly failure?: number;
+}
+
+/** mock's status when the package manager has failed. */
+export const notPrepared = 30;
+/** mock's status for a command that took too long. */
+const tookTooLong = 11;
+
+/** The failure that the end of a step with package code is; null when it has gone well. */
+export function judge(
+  title: string,
+  { code: ended, timedOut, ranInto }: PhaseResult,
+  { fine, failure }: Verdict,
+  timeoutSeconds: number,
+): BuildrootStepFailed | null {
+  if (timedOut)
+    return new BuildrootStepFailed(title, tookTooLong, {
+      limit: `killed by rpmbuild_timeout after ${timeoutSeconds} s`,
+    });
+  const code = judgedStatus(ended);
+  const limit = ranInto === null ? {} : { limit: describeLimit(ranInto) };
+  if (ranInto?.limit === 'idle') return new BuildrootStepFailed(title, tookTooLong, limit);
+  const program = lackingPrograms[code];
+  if (program !== undefined)
+    return new BuildrootStepFailed(title, notPrepared, {
+      reason: rootLacks(program),
+    });
+  const wasKilled = ranInto !== null && ['disk', 'log'].includes(ranInto.limit);
+  if (fine.includes(code) && !wasKilled) return null;
+  const status = code === sourceNotInstallable ? code : (failure ?? toMockStatus(wasKilled ? killed : code));
+  return new BuildrootStepFailed(`${title} (status ${code})`, status, limit);
+}
+
+/** 128 + SIGKILL. */
+const killed = 137;
+
+/** Python, and so mock, ends with the negative number of the signal that ended its child, in eight bits. */
+function toMockStatus(code: number): number {
+  return code > 128 ? 384 - code : code;
 }

@@ -12,10 +12,10 @@ import type { LogSink } from '../../core/log-sink.ts';
 import { copyReadable, writeReadable } from '../../core/readable-files.ts';
 import type { EarlierPart, History, Phase } from '../../journal/history.ts';
 import { BuildrootStepFailed, isStuck, rootLacks, StepTimedOut } from '../errors.ts';
-import { lackingPrograms, sourceNotInstallable } from '../rpmbuild/rpmbuild-scripts.ts';
-import type { BuildrootHost, RootRequest } from './container-specs.ts';
+import type { BuildrootHost } from '../host.ts';
+import type { RootRequest } from '../plan/root-request.ts';
 import { Tail } from './log-tail.ts';
-import { blameHost, judgedStatus } from './step-failure.ts';
+import { blameHost, judge, notPrepared, type Verdict } from './step-failure.ts';
 
 /** The logs that the steps of a root write, besides those that mock's plugins would. */
 export interface RootLogs {
@@ -309,51 +309,8 @@ function missingNewline(end: Uint8Array): string {
   return end.length === 0 || end.at(-1) === 0x0a ? '' : '\n';
 }
 
-/** Which statuses of a script are no failure, and mock's status for the others where that is not rpmbuild's own. */
-export interface Verdict {
-  readonly fine: readonly number[];
-  readonly failure?: number;
-}
-
 /** `solve`, `install`, `source` or `build`. */
 function phaseOf(title: string): string {
   if (title === 'rpmbuild') return 'build';
   return title.startsWith('rpmbuild ') ? 'source' : (title.split(' ')[0] ?? title);
-}
-
-/** mock's status when the package manager has failed. */
-const notPrepared = 30;
-/** mock's status for a command that took too long. */
-const tookTooLong = 11;
-
-function judge(
-  title: string,
-  { code: ended, timedOut, ranInto }: PhaseResult,
-  { fine, failure }: Verdict,
-  timeoutSeconds: number,
-) {
-  if (timedOut)
-    return new BuildrootStepFailed(title, tookTooLong, {
-      limit: `killed by rpmbuild_timeout after ${timeoutSeconds} s`,
-    });
-  const code = judgedStatus(ended);
-  const limit = ranInto === null ? {} : { limit: describeLimit(ranInto) };
-  if (ranInto?.limit === 'idle') return new BuildrootStepFailed(title, tookTooLong, limit);
-  const program = lackingPrograms[code];
-  if (program !== undefined)
-    return new BuildrootStepFailed(title, notPrepared, {
-      reason: rootLacks(program),
-    });
-  const wasKilled = ranInto !== null && ['disk', 'log'].includes(ranInto.limit);
-  if (fine.includes(code) && !wasKilled) return null;
-  const status = code === sourceNotInstallable ? code : (failure ?? toMockStatus(wasKilled ? killed : code));
-  return new BuildrootStepFailed(`${title} (status ${code})`, status, limit);
-}
-
-/** 128 + SIGKILL. */
-const killed = 137;
-
-/** Python, and so mock, ends with the negative number of the signal that ended its child, in eight bits. */
-function toMockStatus(code: number): number {
-  return code > 128 ? 384 - code : code;
 }

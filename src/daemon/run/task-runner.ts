@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { BuildrootHost } from '../../buildroot/steps/container-specs.ts';
+import type { BuildrootHost } from '../../buildroot/host.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ContainerManager } from '../../container/manager.ts';
 import type { Clock } from '../../core/clock.ts';

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildrootStepFailed } from '../../buildroot/errors.ts';
-import type { BuildrootHost } from '../../buildroot/steps/container-specs.ts';
+import type { BuildrootHost } from '../../buildroot/host.ts';
 import type { BackendInfo } from '../../container/manager.ts';
 import type { Logger } from '../../core/logger.ts';
 import { readRpmHeader } from '../../rpm/header.ts';

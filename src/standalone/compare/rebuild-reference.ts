@@ -1,11 +1,13 @@
 import { machine } from 'node:os';
 import { basename, join } from 'node:path';
 import { BuildrootUnsupported } from '../../buildroot/errors.ts';
+import type { BuildrootHost } from '../../buildroot/host.ts';
 import { hubRepo } from '../../buildroot/plan/repos.ts';
+import type { RootRequest } from '../../buildroot/plan/root-request.ts';
 import { describeRoot, toRootRequest } from '../../buildroot/plan/root-request.ts';
 import { checkTagSettings } from '../../buildroot/plan/tag-settings.ts';
 import { listPackages, readRepoContent } from '../../buildroot/report/repo-content.ts';
-import type { BuildrootHost, RootRequest } from '../../buildroot/steps/container-specs.ts';
+import { processesOf } from '../../buildroot/steps/parallelism.ts';
 import type { Logger } from '../../core/logger.ts';
 import {
   type ExternalRepo,
@@ -145,7 +147,10 @@ export async function buildAgain(
   const startedMs = clock.uptime();
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
-  await logs.write('mock_config.log', describeRoot(request, host, ground.repo, image.because));
+  await logs.write(
+    'mock_config.log',
+    describeRoot(request, { site: host.site, processes: processesOf(host) }, ground.repo, image.because),
+  );
   const where = {
     place: repoPlace,
     repo: ground.repo,

@@ -1,13 +1,15 @@
 import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
-import type { TagExtra } from '../../buildroot/plan/mock-environment.ts';
+import type { BuildrootHost } from '../../buildroot/host.ts';
 import type { PackageRepo } from '../../buildroot/plan/repos.ts';
+import type { RootRequest } from '../../buildroot/plan/root-request.ts';
 import { describeRoot, toRootRequest } from '../../buildroot/plan/root-request.ts';
-import type { BuildrootHost, RootRequest } from '../../buildroot/steps/container-specs.ts';
+import { processesOf } from '../../buildroot/steps/parallelism.ts';
 import { below } from '../../core/below.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ImageChoice } from '../../policy/resolver.ts';
+import type { TagExtra } from '../../policy/tag-extra-cache.ts';
 import { type BuildWatcher, buildLocally } from '../build-locally.ts';
 import { openLocalLogs } from '../local-logs.ts';
 
@@ -85,7 +87,13 @@ export async function rebuild(
   cleanup.defer(() => logs.finish(signal));
   await logs.write(
     'mock_config.log',
-    describeRoot(request, host, { id: 0, tagName: 'rebuild' }, image.because, opened),
+    describeRoot(
+      request,
+      { site: host.site, processes: processesOf(host) },
+      { id: 0, tagName: 'rebuild' },
+      image.because,
+      opened,
+    ),
   );
   try {
     const build = await buildLocally(host, { source, root: request }, logs, log, cleanup, signal, watcher);

@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quote } from '../../buildroot/rpmbuild/rpmbuild-scripts.ts';
+import { quote } from '../../core/bash.ts';
 import { below } from '../../core/below.ts';
 import type { TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { trustLines } from '../../buildroot/plan/host-network.ts';
-import { quote } from '../../buildroot/rpmbuild/rpmbuild-scripts.ts';
+import { quote } from '../../core/bash.ts';
 
 /** How packages of the hub and of external repos are put together; each has its own options of `mergerepo_c`. */
 export type MergeMode = 'koji' | 'simple' | 'bare';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
-import { sourceNotInstallable } from '../../buildroot/rpmbuild/rpmbuild-scripts.ts';
+import { sourceNotInstallable } from '../../buildroot/steps/exit-codes.ts';
 import { below } from '../../core/below.ts';
 import { readRpmHeader } from '../../rpm/header.ts';
 import { checkSrpmName, onlyRebuiltSrpm, requireOneSpec } from '../../rpm/srpm-check.ts';

@@ -1,14 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { runCacheCommand } from './commands/cache.ts';
-import { checkConfig } from './commands/check-config.ts';
-import { runCompareCommand } from './commands/compare.ts';
-import { runDaemon } from './commands/daemon.ts';
-import { runDevHubCommand } from './commands/devhub.ts';
-import { runDoctorCommand } from './commands/doctor.ts';
-import { runRebuildCommand } from './commands/rebuild.ts';
-import { runReleaseCommand } from './commands/release.ts';
-import { runShellCommand } from './commands/shell.ts';
-import { CommandLineError, parseDaemonArguments, parseDoctorArguments } from './config/command-line.ts';
+import { exitCode, type RunCommand } from './commands/command.ts';
+import { CommandLineError } from './config/command-line.ts';
 import { BuilderError } from './core/errors.ts';
 import { readHostTrust, trustAsHost } from './core/host-trust.ts';
 import { printableLines } from './core/printable.ts';
@@ -37,53 +29,38 @@ Exit codes: 0 all is well, 1 it failed, 2 the command line is wrong, 75 the daem
 started again, 78 the configuration has to be changed.
 `;
 
-/** A command takes the words behind its name and resolves with the exit code. */
-type Command = (argv: readonly string[]) => Promise<number> | number;
-
-const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
-  [
-    'check-config',
-    (argv) => {
-      const name = 'koji-adjutant check-config';
-      const description = 'Prints what is wrong with the configuration, or what differs from the defaults';
-      return checkConfig(parseDaemonArguments(argv, { name, description }), process.env, process.stdout);
-    },
-  ],
-  ['doctor', (argv) => runDoctorCommand(parseDoctorArguments(argv), process.env, process.stdout)],
-  ['cache', (argv) => runCacheCommand(argv, process.env, process.stdout)],
-  ['compare', (argv) => runCompareCommand(argv, process.env, process.stdout)],
-  ['release', (argv) => runReleaseCommand(argv, process.env)],
-  ['rebuild', (argv) => runRebuildCommand(argv, process.env, process.stdout)],
-  ['shell', (argv) => runShellCommand(argv, process.env, process.stdin, process.stdout)],
-  ['devhub', (argv) => runDevHubCommand(argv, process.stdout)],
-  [
-    'version',
-    async () => {
-      process.stdout.write(`koji-adjutant ${await version()}\n`);
-      return 0;
-    },
-  ],
-  [
-    'help',
-    () => {
-      process.stdout.write(help);
-      return 0;
-    },
-  ],
+/** Each is loaded when it is asked for: a daemon does without the other commands, and they without it. */
+const commands: ReadonlyMap<string, () => Promise<{ readonly run: RunCommand }>> = new Map([
+  ['check-config', () => import('./commands/check-config.ts')],
+  ['doctor', () => import('./commands/doctor.ts')],
+  ['cache', () => import('./commands/cache.ts')],
+  ['compare', () => import('./commands/compare.ts')],
+  ['release', () => import('./commands/release.ts')],
+  ['rebuild', () => import('./commands/rebuild.ts')],
+  ['shell', () => import('./commands/shell.ts')],
+  ['devhub', () => import('./commands/devhub.ts')],
+  ['version', async () => ({ run: async () => print(`koji-adjutant ${await version()}\n`) })],
+  ['help', async () => ({ run: async () => print(help) })],
 ]);
 
 /** Runs what the first word names; everything else is kojid's command line. */
 async function run(argv: readonly string[]): Promise<number> {
   const [word = '', ...rest] = argv;
+  const surroundings = { env: process.env, input: process.stdin, out: process.stdout };
   const command = commands.get(word);
-  if (command !== undefined) return command(rest);
+  if (command !== undefined) return (await command()).run(rest, surroundings);
   if (word !== '' && !word.startsWith('-')) {
     throw new CommandLineError(
       2,
       `koji-adjutant: there is no command "${word}"; "koji-adjutant help" lists them`,
     );
   }
-  return runDaemon(parseDaemonArguments(argv), process.env);
+  return (await import('./commands/daemon.ts')).run(argv, surroundings);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return exitCode.ok;
 }
 
 /** Commands that speak to no other host. */
@@ -116,12 +93,12 @@ try {
 } catch (error) {
   if (error instanceof BuilderError && error.code === 'node-too-old') {
     process.stderr.write(`koji-adjutant: ${error.message}\n`);
-    process.exit(78);
+    process.exit(exitCode.config);
   }
   if (!(error instanceof CommandLineError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`${printableLines(text)}\n`);
-    process.exit(1);
+    process.exit(exitCode.failed);
   }
   (error.exitCode === 0 ? process.stdout : process.stderr).write(`${error.message}\n`);
   process.exit(error.exitCode);

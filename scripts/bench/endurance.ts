@@ -13,13 +13,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { defaultImage, ensureDefaultImage, machineArch } from '../../src/assembly/default-image.ts';
+import { defaultImage, ensureDefaultImage } from '../../src/assembly/default-image.ts';
 import { localConfig } from '../../src/assembly/local-config.ts';
 import { openLocalArea } from '../../src/assembly/local-state.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { describeError } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { describeWaits } from '../../src/core/waits.ts';
+import { hostArch } from '../../src/rpm/arch.ts';
 import { rebuild } from '../../src/standalone/rebuild/rebuild.ts';
 import { median } from './figures.ts';
 
@@ -110,7 +111,7 @@ let hung = 0;
         repos: [{ id: 'build', urls: [pathToFileURL(join(distribution ?? '', 'repo')).href] }],
         group: 'build',
         packages: ['@build', `bash >= 0.${index}`],
-        arch: machineArch(),
+        arch: hostArch(),
         extra: {},
         image: {
           image: defaultImage(config.adjutant.task_image_default),

@@ -33,7 +33,7 @@ const mayImport: ReadonlyMap<string, readonly string[]> = new Map([
   ['doctor', [...lower, 'buildroot', 'standalone']],
   ['standalone', [...middle, 'terminal']],
   ['terminal', ['core']],
-  ['demo', ['core', 'devhub', 'hub/faults.ts', 'terminal']],
+  ['demo', ['core', 'devhub', 'hub/faults.ts', 'rpm/arch.ts', 'terminal']],
 ]);
 
 /** Folders that put the parts together. */

@@ -2,15 +2,11 @@ import { ARCH_PLACEHOLDER, adjutantOptions } from '../config/options/adjutant.ts
 import type { Config } from '../config/schema.ts';
 import { ContainerError } from '../container/errors.ts';
 import type { ContainerManager, ImageInfo } from '../container/manager.ts';
-
-/** The machine this runs on, as Koji calls it. */
-export function machineArch(): string {
-  return process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-}
+import { hostArch } from '../rpm/arch.ts';
 
 /** The image that `task_image_default` names on this machine. */
 export function defaultImage(setting: string): string {
-  return setting.replaceAll(ARCH_PLACEHOLDER, machineArch());
+  return setting.replaceAll(ARCH_PLACEHOLDER, hostArch());
 }
 
 /** Makes sure that the default image is there. Where that is ours and missing, the error says what makes it. */

@@ -1,16 +1,28 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { authOf, hubTlsOf, principalOf } from '../config/auth.ts';
 import { keytabProblem } from '../config/checks/keytab.ts';
 import type { Config } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { readProxies } from '../core/host-proxies.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Meter } from '../core/meter.ts';
+import { hubApis } from '../hub/api/apis.ts';
 import type { HubAuth } from '../hub/auth/auth.ts';
 import { createAuth } from '../hub/auth/create-auth.ts';
 import { negotiateTransport } from '../hub/auth/negotiate-transport.ts';
-import type { SessionOptions } from '../hub/session/session.ts';
+import { SessionLost } from '../hub/faults.ts';
+import { AnonymousSession } from '../hub/session/anonymous-session.ts';
+import { openSession, resumeSession } from '../hub/session/open-session.ts';
+import type { RetrySettings } from '../hub/session/retry.ts';
+import type { HubSession, SessionOptions } from '../hub/session/session.ts';
+import { loggedTransport } from '../hub/transport/logged-transport.ts';
+import { meteredTransport } from '../hub/transport/metered-transport.ts';
 import { loadTls } from '../hub/transport/tls.ts';
 import { createTransport, type HubTransport } from '../hub/transport/transport.ts';
+import { SessionFiles } from '../journal/session-files.ts';
 import { fullHostName } from './build-host-name.ts';
 
 /** What a session with the hub is opened with. */
@@ -62,6 +74,57 @@ export async function hubConnection(
   }
   const expectedUser = choice.kind === 'password' ? choice.user : commonName(tls.clientPem);
   return { transport: bare, auth: createAuth(choice), session, expectedUser };
+}
+
+/**
+ * The main session of the host: goes on with that of an earlier life, or logs in as the configuration says. Throws before anything is sent when
+ * a certificate cannot be used.
+ */
+export async function openHostSession(
+  { debugXmlrpc }: { readonly debugXmlrpc: boolean },
+  config: Config,
+  clock: Clock,
+  meter: Meter,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<{ readonly session: HubSession; readonly sessions: SessionFiles }> {
+  const { transport: bare, auth, session: retries, expectedUser } = await hubConnection(config);
+  const metered = meteredTransport(bare, meter, clock);
+  const transport = debugXmlrpc ? loggedTransport(metered, log.child({}, { level: 'debug' })) : metered;
+  const { state_dir: workDir } = config.adjutant;
+  const whose = `${config.kojid.server} ${auth.description} ${expectedUser ?? ''}`;
+  const sessions = new SessionFiles(join(workDir, 'journal', 'sessions'), whose);
+  const options = { ...retries, journal: sessions };
+  const [kept] = await sessions.list();
+  if (kept !== undefined && kept.master === null) {
+    const session = resumeSession(kept, options, auth, clock, transport, log);
+    try {
+      await hubApis(session, clock).host.host(signal);
+      log.info({ sessionId: kept.id }, 'going on with the session of an earlier life');
+      return { session, sessions };
+    } catch (error) {
+      if (!(error instanceof SessionLost)) throw error;
+      log.info({ reason: describeError(error) }, 'the session of an earlier life is over, logging in');
+    }
+  }
+  await sessions.clear();
+  return { session: await openSession(options, auth, clock, transport, log, signal), sessions };
+}
+
+/** A session that logs in nowhere and may call these methods only. */
+export async function anonymousSession(
+  config: Config,
+  { timeoutMs, ...retries }: Omit<RetrySettings, 'transport'> & { readonly timeoutMs: number },
+  methods: ReadonlySet<string>,
+): Promise<AnonymousSession> {
+  const transport = createTransport({
+    server: config.kojid.server,
+    secure: false,
+    timeoutMs,
+    tls: await loadTls(hubTlsOf(config)),
+    proxies: readProxies(process.env),
+  });
+  return new AnonymousSession({ ...retries, transport }, methods);
 }
 
 /** The configuration was checked without the host's full name, which takes a name service. */

@@ -13,6 +13,7 @@ import { type AreaUser, AreaUsers } from '../core/process-registry.ts';
 import { Waits } from '../core/waits.ts';
 import { buildrootHost, cacheBudget } from './buildroot-services.ts';
 import { reachEngine } from './container-engine.ts';
+import { workPlaces } from './state-directory.ts';
 
 const clock = systemClock;
 
@@ -77,8 +78,15 @@ export async function openLocalArea(
   const me = await users.enter(`${name}-${hostname()}-${process.pid}`);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => users.leave(me));
-  const places = { workDir: directory, topDir: config.kojid.topdir, logDir: join(directory, 'containers') };
-  const { containers } = await reachEngine(config, places, env, clock, log, signal, waits.of(null));
+  const { containers } = await reachEngine(
+    config,
+    workPlaces(config),
+    env,
+    clock,
+    log,
+    signal,
+    waits.of(null),
+  );
   const { workerId } = me;
   const host = await buildrootHost(config, { containers, clock, workerId, workDir: directory, log, waits });
   const { dead, living } = await users.others();

@@ -1,7 +1,15 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Config } from '../config/schema.ts';
+import type { Places } from '../container/podman/create/resolve-mounts.ts';
 import { BuilderError } from '../core/errors.ts';
 import { isDiskFull, isReadOnlyDisk } from '../core/fs-errors.ts';
+
+/** Where tasks keep their files: a directory of our own, since kojid's tasks lie in `workdir` itself. Containers write their logs beside. */
+export function workPlaces({ kojid, adjutant }: Config): Places {
+  const workDir = adjutant.state_dir;
+  return { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
+}
 
 /** Makes the directories that containers are given parts of. Throws `workdir-unusable`. */
 export async function makePlaces(directories: readonly string[]): Promise<void> {

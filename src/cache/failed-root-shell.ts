@@ -1,6 +1,5 @@
 import type { ContainerManager } from '../container/manager.ts';
 import { containerName } from '../container/names.ts';
-import { describeError } from '../core/errors.ts';
 import { printable, printableLines } from '../core/printable.ts';
 import type { FailedRoot, FailedRoots } from './failed-roots.ts';
 
@@ -62,9 +61,4 @@ export function listFailedRoots(roots: readonly FailedRoot[], nowMs: number): st
     return `  task ${taskId}  ${minutes} min ago  ${printable(failure)}\n`;
   });
   return `kept on this host:\n${lines.join('')}`;
-}
-
-/** For one line on standard error. */
-export function explain(error: unknown): string {
-  return describeError(error).replaceAll(/\s+/g, ' ');
 }

@@ -1,20 +1,21 @@
 import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { cacheBudget, openCache } from '../assembly/buildroot-services.ts';
 import { reachEngine } from '../assembly/container-engine.ts';
 import { localConfig } from '../assembly/local-config.ts';
+import { workPlaces } from '../assembly/state-directory.ts';
 import { type CacheBudget, trimCache } from '../cache/eviction.ts';
 import type { FailedRoot } from '../cache/failed-roots.ts';
 import type { StoredSnapshot } from '../cache/snapshot-store.ts';
-import { CommandLineError } from '../config/command-line.ts';
+import { parseWords } from '../config/command-line.ts';
 import { loadConfig } from '../config/load.ts';
-import { ConfigError, formatProblem } from '../config/problem.ts';
+import { ConfigError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { systemClock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { createLogger } from '../core/logger.ts';
-import { printable, printableLines } from '../core/printable.ts';
+import { printable } from '../core/printable.ts';
+import { complain, describeProblems, exitCode, type RunCommand } from './command.ts';
 
 const ofRebuild =
   'this is the cache of the daemon; for that of rebuild and compare give --cache-dir (~/.cache/koji-adjutant)';
@@ -30,20 +31,14 @@ interface CacheArguments {
  * `koji-adjutant cache`: shows what a builder keeps for later builds, or removes what exceeds its budget, or all that is
  * not in use. May be run while the daemon runs. Resolves with the exit code. Throws `CommandLineError`.
  */
-export async function runCacheCommand(
-  argv: readonly string[],
-  env: NodeJS.ProcessEnv,
-  out: { write(text: string): unknown },
-): Promise<number> {
+export const run: RunCommand = async (argv, { env, out }) => {
   const args = parse(argv);
   try {
     const config = await configOf(args, env);
-    const { kojid, adjutant } = config;
-    const workDir = adjutant.state_dir;
-    const places = { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
+    const { state_dir: workDir } = config.adjutant;
     const signal = new AbortController().signal;
     const log = createLogger('silent');
-    const { containers } = await reachEngine(config, places, env, systemClock, log, signal);
+    const { containers } = await reachEngine(config, workPlaces(config), env, systemClock, log, signal);
     const cache = openCache(config, { containers, workDir, clock: systemClock, log });
     const budget = await cacheBudget(config);
     if (args.action === 'trim') {
@@ -56,21 +51,16 @@ export async function runCacheCommand(
     const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const snapshots = await cache.snapshots.list(signal);
     out.write(formatCache(snapshots, { count: files.length, bytes }, await cache.failed.list(), budget));
-    return 0;
+    return exitCode.ok;
   } catch (error) {
-    const told =
-      error instanceof ConfigError
-        ? [...error.problems.map(formatProblem), ...(args.cacheDir === undefined ? [ofRebuild] : [])].join(
-            '\n',
-          )
-        : error instanceof BuilderError
-          ? describeError(error)
-          : null;
-    if (told === null) throw error;
-    process.stderr.write(`koji-adjutant cache: ${printableLines(told)}\n`);
-    return error instanceof ConfigError ? 78 : 1;
+    if (error instanceof ConfigError) {
+      const where = args.cacheDir === undefined ? [ofRebuild] : [];
+      return complain('cache', [describeProblems(error), ...where].join('\n'), exitCode.config);
+    }
+    if (!(error instanceof BuilderError)) throw error;
+    return complain('cache', describeError(error), exitCode.failed);
   }
-}
+};
 
 /** With the builder's directory, or the one that is to be looked at. */
 async function configOf(args: CacheArguments, env: NodeJS.ProcessEnv): Promise<Config> {
@@ -85,7 +75,7 @@ async function configOf(args: CacheArguments, env: NodeJS.ProcessEnv): Promise<C
 }
 
 /** What is kept, last used first, as a table. */
-export function formatCache(
+function formatCache(
   snapshots: readonly StoredSnapshot[],
   packages: { readonly count: number; readonly bytes: number },
   failed: readonly Pick<FailedRoot, 'taskId' | 'bytes' | 'endedMs' | 'failure'>[],
@@ -121,24 +111,17 @@ function mib(bytes: number): string {
 }
 
 function parse(argv: readonly string[]): CacheArguments {
-  const output: string[] = [];
   const command = new Command('koji-adjutant cache')
     .description('Shows the prepared buildroots and fetched packages that a builder keeps')
     .argument('[ACTION]', 'show, or trim: remove what exceeds the budget', 'show')
     .option('--all', 'trim: remove all that is not in use', false)
     .option('-c, --config <FILE>', 'kojid.conf of the builder')
     .option('--cache-dir <DIR>', 'that of rebuild and compare: ~/.cache/koji-adjutant')
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => output.push(text), writeErr: (text) => output.push(text) });
-  try {
-    command.parse([...argv], { from: 'user' });
+    .allowExcessArguments(false);
+  return parseWords(command, argv, () => {
     const [action = 'show'] = command.args;
     if (action !== 'show' && action !== 'trim')
       command.error(`error: the action is show or trim, not ${JSON.stringify(action)}`);
     return { ...command.opts<Omit<CacheArguments, 'action'>>(), action: action === 'trim' ? 'trim' : 'show' };
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
-  }
+  });
 }

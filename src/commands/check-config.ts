@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { authOf } from '../config/auth.ts';
-import type { DaemonArguments } from '../config/command-line.ts';
+import { type DaemonArguments, parseDaemonArguments } from '../config/command-line.ts';
 import { type ConfigFiles, hostFiles } from '../config/format/file-system.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Patterns } from '../config/options/accept-rules.ts';
@@ -9,12 +9,20 @@ import { ConfigError, type ConfigProblem, formatProblem } from '../config/proble
 import { type Config, optionsOf, type SectionName, type Source } from '../config/schema.ts';
 import { describeOpened, type SiteFile } from '../config/site-file.ts';
 import { printableLines } from '../core/printable.ts';
+import { exitCode, type RunCommand } from './command.ts';
 
-/** Exit code of a program whose configuration is wrong (`sysexits.h`, EX_CONFIG). */
-export const EX_CONFIG = 78;
+/** `koji-adjutant check-config`, with the options of the daemon. */
+export const run: RunCommand = async (argv, { env, out }) => {
+  const description = 'Prints what is wrong with the configuration, or what differs from the defaults';
+  return checkConfig(
+    parseDaemonArguments(argv, { name: 'koji-adjutant check-config', description }),
+    env,
+    out,
+  );
+};
 
 /**
- * `koji-adjutant check-config`: prints all problems and warnings, or what differs from the defaults.
+ * Prints all problems and warnings, or what differs from the defaults.
  * Returns the exit code, 0 or 78. Nothing but files is looked at; `doctor` asks the hub and the engine.
  */
 export function checkConfig(
@@ -32,14 +40,14 @@ export function checkConfig(
     print(`login: ${authOf(config, files).kind}`);
     printWarnings(config.warnings, print);
     print('The configuration is fine.');
-    return 0;
+    return exitCode.ok;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) print(`error: ${formatProblem(problem)}`);
     printWarnings(error.warnings, print);
     const count = error.problems.length;
     print(`The configuration has ${count === 1 ? 'one problem' : `${count} problems`}; see above.`);
-    return EX_CONFIG;
+    return exitCode.config;
   }
 }
 

@@ -1,33 +1,29 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { pino } from 'pino';
+import { anonymousSession } from '../assembly/hub-connection.ts';
+import { imagePolicy } from '../assembly/image-policy.ts';
 import { localConfig } from '../assembly/local-config.ts';
 import { cacheDirectory, type LocalArea, openLocalArea } from '../assembly/local-state.ts';
-import { hubTlsOf } from '../config/auth.ts';
-import { CommandLineError } from '../config/command-line.ts';
-import { ConfigError, formatProblem } from '../config/problem.ts';
+import { parseWords } from '../config/command-line.ts';
 import type { Config } from '../config/schema.ts';
 import { systemClock } from '../core/clock.ts';
-import { BuilderError, describeError } from '../core/errors.ts';
 import { readProxies } from '../core/host-proxies.ts';
 import { createLogger, type Logger } from '../core/logger.ts';
 import { printableLines } from '../core/printable.ts';
 import { Waits } from '../core/waits.ts';
 import { HubFiles } from '../hub/files.ts';
-import { AnonymousSession } from '../hub/session/anonymous-session.ts';
-import { loadTls } from '../hub/transport/tls.ts';
-import { createTransport } from '../hub/transport/transport.ts';
-import { PolicyResolver } from '../policy/resolver.ts';
 import { compareTarget } from '../standalone/compare/compare-target.ts';
 import type { Comparison } from '../standalone/compare/comparison.ts';
 import { HubQuestions, readOnlyMethods } from '../standalone/compare/read-only-hub.ts';
 import type { Workshop } from '../standalone/compare/rebuild-reference.ts';
 import { formatComparison, toReportJson, unexcused } from '../standalone/compare/report.ts';
+import { complain, describeFailure, type RunCommand, stopOnSignals } from './command.ts';
 import { tellWaitsOnSignal } from './tell-waits.ts';
 
 /** No differences outside the whitelist; differences; there was no way to compare. */
-const exitCode = { equal: 0, different: 1, notCompared: 2 } as const;
+const ended = { equal: 0, different: 1, notCompared: 2 } as const;
 
 interface CompareArguments {
   readonly target: string;
@@ -48,34 +44,21 @@ interface CompareArguments {
  * Reads from the hub, without a login, and changes nothing there. Resolves with the exit code, 0, 1 or 2.
  * Throws `CommandLineError` for a wrong command line.
  */
-export async function runCompareCommand(
-  argv: readonly string[],
-  env: NodeJS.ProcessEnv,
-  out: { write(text: string): unknown },
-): Promise<number> {
+export const run: RunCommand = async (argv, { env, out }) => {
   const args = parse(argv);
-  const complain = (message: string): number => {
-    process.stderr.write(`koji-adjutant compare: ${printableLines(message)}\n`);
-    return exitCode.notCompared;
-  };
-  const leave = new AbortController();
-  const stop = () => leave.abort(new BuilderError('stopped', 'external', 'told to stop'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  using stopping = stopOnSignals('told to stop');
   const waits = new Waits(systemClock);
   using _telling = tellWaitsOnSignal(waits, 'compare');
   try {
-    const comparisons = await compare(args, configOf(args, env), { env, waits }, out, leave.signal);
+    const comparisons = await compare(args, configOf(args, env), { env, waits }, out, stopping.signal);
     if (args.json !== undefined) await writeFile(args.json, toReportJson(args.target, comparisons));
-    return unexcused(comparisons).length === 0 ? exitCode.equal : exitCode.different;
+    return unexcused(comparisons).length === 0 ? ended.equal : ended.different;
   } catch (error) {
-    if (error instanceof ConfigError) return complain(error.problems.map(formatProblem).join('\n'));
-    if (error instanceof BuilderError) return complain(describeError(error).replaceAll(/\s+/g, ' '));
+    const bug = error instanceof Error ? (error.stack ?? error.message) : String(error);
     // Not 1: that would say that something was compared.
-    return complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    return complain('compare', describeFailure(error) ?? bug, ended.notCompared);
   }
-}
+};
 
 async function compare(
   args: CompareArguments,
@@ -115,25 +98,13 @@ async function openWorkshop(
 ): Promise<Workshop> {
   const { kojid, adjutant } = config;
   const clock = systemClock;
-  const transport = createTransport({
-    ...{ server: kojid.server, secure: false, timeoutMs: answerMs },
-    tls: await loadTls(hubTlsOf(config)),
-    proxies: readProxies(process.env),
-  });
-  const settings = { ...retries, clock, transport, log };
-  const hub = new HubQuestions(new AnonymousSession(settings, readOnlyMethods), clock);
-  const policy = new PolicyResolver(
-    {
-      enabled: adjutant.policy_enabled && args.image === undefined,
-      defaultImage: args.image ?? adjutant.task_image_default,
-      defaultPull: adjutant.image_pull_policy,
-      cacheTtlMs: adjutant.policy_cache_ttl * 1000,
-      mockBootstrapImage: kojid.mock_bootstrap_image,
-    },
-    async (tagId, event, by) =>
-      (await hub.tags.buildConfig(tagId, { event: event ?? null, signal: by })).extra,
-    clock,
+  const session = await anonymousSession(
+    config,
+    { ...retries, clock, log, timeoutMs: answerMs },
+    readOnlyMethods,
   );
+  const hub = new HubQuestions(session, clock);
+  const policy = imagePolicy(config, hub.tags, clock, args.image);
   return {
     ...{ hub, policy, log, host: area.host, id: area.id },
     openWork: () => area.openWork(),
@@ -158,7 +129,6 @@ function configOf({ hub, topurl, config }: CompareArguments, env: NodeJS.Process
 }
 
 function parse(argv: readonly string[]): CompareArguments {
-  const output: string[] = [];
   const command = new Command('koji-adjutant compare')
     .description(
       'Builds what another builder has built, with the same repo, and prints what differs. Changes nothing on the hub',
@@ -178,18 +148,12 @@ function parse(argv: readonly string[]): CompareArguments {
     .option('-c, --config <FILE>', 'kojid.conf of the builder that is to take over; without it, defaults')
     .option('--cache-dir <DIR>', 'what is kept for later builds (default: koji-adjutant in $XDG_CACHE_HOME)')
     .option('-v, --verbose', 'log to standard error what is done', false)
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => output.push(text), writeErr: (text) => output.push(text) });
-  try {
-    command.parse([...argv], { from: 'user' });
+    .allowExcessArguments(false);
+  return parseWords(command, argv, () => {
     const [target = ''] = command.args;
     const options = command.opts<Omit<CompareArguments, 'target'>>();
     if (options.hub === undefined && options.config === undefined)
       command.error('error: give --hub, or -c with the configuration of a builder');
     return { ...options, target };
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
-  }
+  });
 }

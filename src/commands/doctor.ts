@@ -3,10 +3,10 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { containerLimits } from '../assembly/buildroot-services.ts';
 import { reachEngine } from '../assembly/container-engine.ts';
-import { defaultImage, machineArch } from '../assembly/default-image.ts';
+import { defaultImage } from '../assembly/default-image.ts';
 import { hubConnection } from '../assembly/hub-connection.ts';
 import { openTrialArea } from '../assembly/trial-area.ts';
-import type { parseDoctorArguments } from '../config/command-line.ts';
+import { type DaemonArguments, parseDoctorArguments } from '../config/command-line.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
@@ -15,19 +15,16 @@ import { readHostTrust } from '../core/host-trust.ts';
 import { createLogger } from '../core/logger.ts';
 import { closingWords, type Finding, fail, formatFinding, ok, warn } from '../doctor/finding.ts';
 import { runDoctor } from '../doctor/run-doctor.ts';
+import { hostArch } from '../rpm/arch.ts';
 import { taskMethods } from '../tasks/registry.ts';
-
-type DoctorArguments = ReturnType<typeof parseDoctorArguments>;
+import { exitCode, type RunCommand, stopOnSignals } from './command.ts';
 
 /**
  * `koji-adjutant doctor`: prints a line for each thing the daemon needs. Resolves with the exit code: 0, or 1
  * when something is a FAIL. May be run while the daemon runs.
  */
-export async function runDoctorCommand(
-  args: DoctorArguments,
-  env: NodeJS.ProcessEnv,
-  out: { write(text: string): unknown },
-): Promise<number> {
+export const run: RunCommand = async (argv, { env, out }) => {
+  const args = parseDoctorArguments(argv);
   const found: Finding[] = [];
   const print = (finding: Finding): void => {
     found.push(finding);
@@ -36,11 +33,11 @@ export async function runDoctorCommand(
   const config = load(args, env, print);
   if (config !== null) await examine(config, args.quick, env, print);
   out.write(`${closingWords(found, args.quick)}\n`);
-  return found.some(({ level }) => level === 'FAIL') ? 1 : 0;
-}
+  return found.some(({ level }) => level === 'FAIL') ? exitCode.failed : exitCode.ok;
+};
 
 function load(
-  args: DoctorArguments,
+  args: DaemonArguments,
   env: NodeJS.ProcessEnv,
   print: (finding: Finding) => void,
 ): Config | null {
@@ -66,9 +63,7 @@ async function examine(
   const { kojid, adjutant } = config;
   const clock = systemClock;
   const log = createLogger('silent');
-  const leave = new AbortController();
-  const stop = () => leave.abort(new Error('told to stop'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  using stopping = stopOnSignals('told to stop');
   // For what containers on trial need and write; the daemon's own place for it may not be there yet.
   const area = await mkdtemp(join(tmpdir(), 'koji-adjutant-doctor-'));
   try {
@@ -78,7 +73,7 @@ async function examine(
         config,
         nodeVersion: process.version,
         user: currentUser(),
-        arch: machineArch(),
+        arch: hostArch(),
         taskMethods: taskMethods(),
         image: defaultImage(adjutant.task_image_default),
         limits: await containerLimits(config),
@@ -92,11 +87,10 @@ async function examine(
           return { transport, auth, expectedUser, clock, log };
         },
       },
-      leave.signal,
+      stopping.signal,
     );
     for await (const finding of findings) print(finding);
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
     await rm(area, { recursive: true, force: true });
   }
 }

@@ -1,18 +1,17 @@
 import { stat } from 'node:fs/promises';
 import { machine } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { pino } from 'pino';
-import { defaultImage, ensureDefaultImage, machineArch } from '../assembly/default-image.ts';
+import { defaultImage, ensureDefaultImage } from '../assembly/default-image.ts';
 import { localConfig } from '../assembly/local-config.ts';
 import { cacheDirectory, openLocalArea } from '../assembly/local-state.ts';
-import type { BuildrootHost } from '../buildroot/host.ts';
-import { withOpening } from '../buildroot/host.ts';
+import { type BuildrootHost, withOpening } from '../buildroot/host.ts';
 import { checkOpening, planOpening } from '../buildroot/plan/site-rules.ts';
 import { describeFailedRoot, enterFailedRoot } from '../cache/failed-root-shell.ts';
 import { UrlReader } from '../cache/fetcher.ts';
-import { CommandLineError } from '../config/command-line.ts';
-import { ConfigError, formatProblem } from '../config/problem.ts';
+import { CommandLineError, parseWords } from '../config/command-line.ts';
+import { ConfigError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { ContainerError } from '../container/errors.ts';
 import type { ContainerManager, ImageInfo } from '../container/manager.ts';
@@ -23,7 +22,7 @@ import { readProxies, repoProxies } from '../core/host-proxies.ts';
 import { createLogger } from '../core/logger.ts';
 import { PrintableOutput, printableLines } from '../core/printable.ts';
 import { Waits } from '../core/waits.ts';
-import { canonArch, machineArch as machineOf } from '../rpm/arch.ts';
+import { canonArch, hostArch, machineArch } from '../rpm/arch.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { type RebuildOrder, type Rebuilt, rebuild } from '../standalone/rebuild/rebuild.ts';
 import { RebuildProgress } from '../standalone/rebuild/rebuild-progress.ts';
@@ -31,10 +30,11 @@ import { BadRepo, checkGroup } from '../standalone/rebuild/repo-groups.ts';
 import { toRepo } from '../standalone/rebuild/repo-option.ts';
 import { lastLines } from '../terminal/progress-view.ts';
 import { PlainScreen, type Screen, TerminalScreen } from '../terminal/screen.ts';
+import { complain, describeFailure, exitCode, type RunCommand, stopOnSignals } from './command.ts';
 import { tellWaitsOnSignal } from './tell-waits.ts';
 
-/** `unusable`: this host cannot build, whatever the package. */
-const exitCode = { built: 0, failed: 1, usage: 2, unusable: 78, stopped: 130 } as const;
+/** It was told to stop, as a shell says it of SIGINT. */
+const stoppedCode = 130;
 
 interface RebuildArguments {
   readonly source: string;
@@ -56,46 +56,32 @@ interface RebuildArguments {
  * `koji-adjutant rebuild`: builds a source package without a hub, in the buildroots of the tasks, and shows how it goes.
  * Resolves with the exit code. Throws `CommandLineError` for a wrong command line.
  */
-export async function runRebuildCommand(
-  argv: readonly string[],
-  env: NodeJS.ProcessEnv,
-  out: NodeJS.WriteStream,
-): Promise<number> {
+export const run: RunCommand = async (argv, { env, out }) => {
   const args = parse(argv);
-  const complain = (message: string, code: number): number => {
-    process.stderr.write(`koji-adjutant rebuild: ${printableLines(message)}\n`);
-    return code;
-  };
-  const leave = new AbortController();
-  const stop = () => {
-    // Asked twice: whatever takes so long is not waited for; the next start removes it.
-    if (leave.signal.aborted) process.exit(exitCode.stopped);
-    leave.abort(
-      new BuilderError('stopped', 'external', 'stopped; nothing of the build is left on this host'),
-    );
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+  // Asked twice: whatever takes so long is not waited for; the next start removes it.
+  using stopping = stopOnSignals('stopped; nothing of the build is left on this host', {
+    again: stoppedCode,
+  });
+  const { signal } = stopping;
   const waits = new Waits(systemClock);
   using _telling = tellWaitsOnSignal(waits, 'rebuild');
   try {
-    const rebuilt = await build(args, env, out, waits, leave.signal);
-    return rebuilt.kind === 'built' ? exitCode.built : exitCode.failed;
+    const rebuilt = await build(args, env, out, waits, signal);
+    return rebuilt.kind === 'built' ? exitCode.ok : exitCode.failed;
   } catch (error) {
-    if (leave.signal.aborted) return complain(describeError(leave.signal.reason), exitCode.stopped);
-    if (error instanceof ConfigError)
-      return complain(error.problems.map(formatProblem).join('\n'), exitCode.unusable);
-    if (!(error instanceof BuilderError) || error instanceof CommandLineError) throw error;
-    return complain(describeError(error).replaceAll(/\s+/g, ' '), codeOf(error));
-  } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    if (signal.aborted) return complain('rebuild', describeError(signal.reason), stoppedCode);
+    const message = describeFailure(error);
+    if (message === null || error instanceof CommandLineError) throw error;
+    return complain('rebuild', message, codeOf(error));
   }
-}
+};
 
-/** What a command line can be blamed for, and what this host. */
-function codeOf(error: BuilderError): number {
+/** What a command line can be blamed for, and what this host: there nothing can be built, whatever the package. */
+function codeOf(error: unknown): number {
+  if (!(error instanceof BuilderError) || error instanceof ConfigError) return exitCode.config;
   if (error instanceof BadRepo || ['bad-rpm', 'bad-tag-setting'].includes(error.code)) return exitCode.usage;
   return error instanceof ContainerError || error.blame === 'builder' || error.code === 'unusable-image'
-    ? exitCode.unusable
+    ? exitCode.config
     : exitCode.failed;
 }
 
@@ -283,7 +269,6 @@ function words(text: string): readonly string[] {
 }
 
 function parse(argv: readonly string[]): RebuildArguments {
-  const output: string[] = [];
   const add = (value: string, former: readonly string[]) => [...former, value];
   const none: readonly string[] = [];
   const command = new Command('koji-adjutant rebuild')
@@ -293,7 +278,7 @@ function parse(argv: readonly string[]): RebuildArguments {
     .argument('<PKG.src.rpm>', 'the source package')
     .requiredOption('--repo <URL|DIR>', 'where packages come from; may be repeated', add, none)
     .option('--image <IMAGE>', 'bootstrap image (default: task_image_default)')
-    .option('--arch <ARCH>', 'arch of buildroot and packages', machineArch())
+    .option('--arch <ARCH>', 'arch of buildroot and packages', hostArch())
     .option('--macro <M=V>', 'a macro for rpm, such as dist=.fc42; may be repeated', add, none)
     .option('--result <DIR>', 'where packages and logs go (default: NAME-VERSION-RELEASE)')
     .option('--group <GROUP>', 'package group that the buildroot starts from', 'build')
@@ -307,11 +292,8 @@ function parse(argv: readonly string[]): RebuildArguments {
     .option('-c, --config <FILE>', "kojid.conf with a builder's settings; without it, defaults")
     .option('--shell', 'when the build fails, enter its buildroot', false)
     .option('-v, --verbose', 'show all of build.log, and log to standard error what is done', false)
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => output.push(text), writeErr: (text) => output.push(text) });
-  try {
-    command.parse([...argv], { from: 'user' });
+    .allowExcessArguments(false);
+  return parseWords(command, argv, () => {
     const [source = ''] = command.args;
     const options = command.opts<Omit<RebuildArguments, 'source'>>();
     const { macro, packages, arch } = options;
@@ -323,11 +305,8 @@ function parse(argv: readonly string[]): RebuildArguments {
       command.error(
         `error: --arch noarch: a buildroot has the arch of its machine, here ${machine()}; packages that are noarch come from any`,
       );
-    if (machineOf(canonArch(arch)) !== machine())
+    if (machineArch(canonArch(arch)) !== machine())
       command.error(`error: --arch ${arch} cannot be built on this machine, which is ${machine()}`);
     return { ...options, source };
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
-  }
+  });
 }

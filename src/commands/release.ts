@@ -2,7 +2,8 @@ import { InstanceLock } from '../assembly/instance-lock.ts';
 import { type DaemonArguments, parseDaemonArguments } from '../config/command-line.ts';
 import { loadConfig } from '../config/load.ts';
 import { systemClock } from '../core/clock.ts';
-import { runDaemon } from './daemon.ts';
+import { complain, exitCode, type RunCommand } from './command.ts';
+import { runDaemon } from './start-daemon.ts';
 
 /** How often it is looked whether the daemon is there again. */
 const lookEveryMs = 1000;
@@ -14,20 +15,19 @@ const description =
  * `koji-adjutant release [--after SECONDS] [options of the daemon]`: what a handover has left behind is given back to the
  * hub. With `--after` it waits first, and does nothing when a daemon is at work by then. Resolves with the exit code.
  */
-export async function runReleaseCommand(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+export const run: RunCommand = async (argv, { env }) => {
   const [word, seconds, ...rest] = argv;
   const afterMs = word === '--after' ? Number(seconds) * 1000 : 0;
   if (!Number.isFinite(afterMs) || afterMs < 0) {
-    process.stderr.write(`koji-adjutant release: --after ${seconds} is no number of seconds\n`);
-    return 2;
+    return complain('release', `--after ${seconds} is no number of seconds`, exitCode.usage);
   }
   const args = parseDaemonArguments(word === '--after' ? rest : argv, {
     name: 'koji-adjutant release',
     description,
   });
-  if (await isDaemonBack(args, env, afterMs)) return 0;
+  if (await isDaemonBack(args, env, afterMs)) return exitCode.ok;
   return runDaemon({ ...args, skipMain: true }, env, { goOn: false });
-}
+};
 
 /** True as soon as a daemon is at work in the area again; false when the time is over. */
 async function isDaemonBack(

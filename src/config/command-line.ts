@@ -36,6 +36,23 @@ export class CommandLineError extends BuilderError {
   }
 }
 
+/**
+ * Reads the words behind a command's name, and gives what `read` makes of them then; that may call `command.error`, too.
+ * Throws `CommandLineError`.
+ */
+export function parseWords<T>(command: Command, argv: readonly string[], read: () => T): T {
+  const output: string[] = [];
+  const write = (text: string) => output.push(text);
+  command.exitOverride().configureOutput({ writeOut: write, writeErr: write });
+  try {
+    command.parse([...argv], { from: 'user' });
+    return read();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
+  }
+}
+
 /** kojid's flags with a value that win over a key of its file: flag, placeholder, key, meaning. */
 const valueFlags: readonly (readonly [flag: string, value: string, key: keyof KojidValues, help: string])[] =
   [
@@ -102,35 +119,26 @@ function parse(
   const command = daemonCommand(program, (key, override) => {
     overrides[key] = override;
   });
-  const output: string[] = [];
-  command.exitOverride().configureOutput({
-    writeOut: (text) => output.push(text),
-    writeErr: (text) => output.push(text),
+  return parseWords(command, argv, () => {
+    const isGiven = (name: string): boolean => command.getOptionValue(name) === true;
+    const configPath: unknown = command.getOptionValue('config');
+    const adjutantPath: unknown = command.getOptionValue('adjutantConfig');
+    const daemon = {
+      ...(typeof configPath === 'string' ? { configPath } : {}),
+      ...(typeof adjutantPath === 'string' ? { adjutantPath } : {}),
+      foreground: isGiven('fg'),
+      forceLock: isGiven('forceLock'),
+      verbose: isGiven('verbose'),
+      debug: isGiven('debug'),
+      debugTask: isGiven('debugTask'),
+      debugXmlrpc: isGiven('debugXmlrpc'),
+      debugMock: isGiven('debugMock'),
+      skipMain: isGiven('skipMain'),
+      single: isGiven('single'),
+      overrides,
+    };
+    return { daemon, isGiven };
   });
-  try {
-    command.parse([...argv], { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    throw new CommandLineError(error.exitCode === 0 ? 0 : 2, output.join('').trimEnd());
-  }
-  const isGiven = (name: string): boolean => command.getOptionValue(name) === true;
-  const configPath: unknown = command.getOptionValue('config');
-  const adjutantPath: unknown = command.getOptionValue('adjutantConfig');
-  const daemon = {
-    ...(typeof configPath === 'string' ? { configPath } : {}),
-    ...(typeof adjutantPath === 'string' ? { adjutantPath } : {}),
-    foreground: isGiven('fg'),
-    forceLock: isGiven('forceLock'),
-    verbose: isGiven('verbose'),
-    debug: isGiven('debug'),
-    debugTask: isGiven('debugTask'),
-    debugXmlrpc: isGiven('debugXmlrpc'),
-    debugMock: isGiven('debugMock'),
-    skipMain: isGiven('skipMain'),
-    single: isGiven('single'),
-    overrides,
-  };
-  return { daemon, isGiven };
 }
 
 function daemonCommand(

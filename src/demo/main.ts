@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
+import { hostArch } from '../rpm/arch.ts';
 import { PlainScreen, TerminalScreen } from '../terminal/screen.ts';
 import { removeWorkFiles, runDemo } from './run.ts';
 
@@ -27,7 +28,7 @@ try {
     dir,
     // Two state directories may share one engine, where builders tell their containers apart by their names.
     builder: `demo-${createHash('sha256').update(state).digest('hex').slice(0, 8)}`,
-    arch: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
+    arch: hostArch(),
     daemon: [daemon, ...daemonArguments],
     env: process.env,
     clock: systemClock,

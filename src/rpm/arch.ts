@@ -47,6 +47,11 @@ export function machineArch(arch: string): string {
   return machines[arch] ?? level.exec(arch)?.[1] ?? arch;
 }
 
+/** The arch of the machine this runs on, as Koji calls it. */
+export function hostArch(): string {
+  return process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+}
+
 /** Kernel personality for a build, the word `setarch` takes; 32-bit builds must see a 32-bit machine. */
 export type Personality = 'linux64' | 'linux32';
 

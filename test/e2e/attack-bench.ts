@@ -3,10 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { machineArch } from '../../src/assembly/default-image.ts';
 import { type BuildResults, TagRoot } from '../../src/buildroot/build-environment.ts';
-import type { BuildrootHost } from '../../src/buildroot/host.ts';
-import { withOpening } from '../../src/buildroot/host.ts';
+import { type BuildrootHost, withOpening } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
 import type { RootRequest } from '../../src/buildroot/plan/root-request.ts';
 import type { SiteOpening } from '../../src/buildroot/plan/site-rules.ts';
@@ -17,6 +15,7 @@ import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
 import { Waits } from '../../src/core/waits.ts';
 import { noHistory } from '../../src/journal/history.ts';
+import { hostArch } from '../../src/rpm/arch.ts';
 import { testUlimits } from '../podman/container-harness.ts';
 import { emptyCache, noStepLimits, site, TextLogs } from '../support/root-bench.ts';
 import { makeSrpm, surroundings } from './surroundings.ts';
@@ -146,7 +145,7 @@ export class AttackBench implements AsyncDisposable {
       ...{ taskId: process.pid, buildrootId, image, imageDigest: digest, group: 'build', extra },
       ...{
         repos: [hubRepo([`http://127.0.0.1:${port}/repo`])],
-        targetArch: machineArch(),
+        targetArch: hostArch(),
         rpmTarget: 'noarch',
       },
       ...{ personality: null, network: 'none', directory: { absolute: directory, work } },

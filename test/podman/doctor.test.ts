@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { machineArch } from '../../src/assembly/default-image.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import type { ResourceLimits } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { checkEngine } from '../../src/doctor/check-engine.ts';
+import { hostArch } from '../../src/rpm/arch.ts';
 import { allOf } from '../support/all-of.ts';
 import { PodmanHarness, podmanMissing, testUlimits } from './container-harness.ts';
 
@@ -30,9 +30,7 @@ async function check(containers: PodmanManager, name: string, limits: ResourceLi
     seccomp: (by: AbortSignal) => containers.seccomp(by),
   } as const;
   const info = await containers.probe(never);
-  const findings = await allOf(
-    checkEngine(engine, info, { name, pull: 'never', limits }, machineArch(), never),
-  );
+  const findings = await allOf(checkEngine(engine, info, { name, pull: 'never', limits }, hostArch(), never));
   expect(await containers.list('koji-adjutant-doctor', never)).toEqual([]);
   return { info, findings, levels: Object.fromEntries(findings.map(({ what, level }) => [what, level])) };
 }

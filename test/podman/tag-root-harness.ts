@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
-import { machineArch } from '../../src/assembly/default-image.ts';
 import { TagRoot } from '../../src/buildroot/build-environment.ts';
 import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
@@ -18,6 +17,7 @@ import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
 import { Waits } from '../../src/core/waits.ts';
 import { noHistory } from '../../src/journal/history.ts';
+import { hostArch } from '../../src/rpm/arch.ts';
 import { emptyCache, noStepLimits, site, TextLogs } from '../support/root-bench.ts';
 import { testUlimits } from './container-harness.ts';
 
@@ -146,7 +146,7 @@ export async function openRoot(
   await mkdir(join(directory, work));
   const request = {
     ...{ taskId: process.pid, buildrootId, image: bootstrap, imageDigest: digest, group },
-    ...{ repos: [hubRepo([repoUrl])], extra: {}, targetArch: machineArch(), rpmTarget: 'noarch' },
+    ...{ repos: [hubRepo([repoUrl])], extra: {}, targetArch: hostArch(), rpmTarget: 'noarch' },
     ...{ personality: null, network: 'none' as const, directory: { absolute: join(directory, work), work } },
   };
   const root = await TagRoot.prepare(host, request, logs, noHistory, cleanup, never);

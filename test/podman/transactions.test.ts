@@ -7,9 +7,9 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { machineArch } from '../../src/assembly/default-image.ts';
 import { transactionProgram } from '../../src/buildroot/solve/rpm-transaction.ts';
 import { noRpmBindings } from '../../src/buildroot/steps/exit-codes.ts';
+import { hostArch } from '../../src/rpm/arch.ts';
 import {
   dnf5Image,
   image,
@@ -24,7 +24,7 @@ import {
 import { makePackage, makeRepo, type TinySpec } from './transaction-packages.ts';
 
 const never = new AbortController().signal;
-const wrongArch = machineArch() === 'x86_64' ? '' : ': its packages are for x86_64';
+const wrongArch = hostArch() === 'x86_64' ? '' : ': its packages are for x86_64';
 
 async function temporary(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-transactions-'));

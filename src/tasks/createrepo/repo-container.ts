@@ -8,6 +8,7 @@ import { goneMeanwhile, runPhase } from '../../container/run-phase.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
 import { makeReadable, writeReadable } from '../../core/readable-files.ts';
 import type { RepoInfo } from '../../hub/api/schema.ts';
+import { hostArch } from '../../rpm/arch.ts';
 import type { TaskContext } from '../adapter.ts';
 
 /** One program of createrepo, run by a generated script in a container of the tag's bootstrap image. */
@@ -27,6 +28,7 @@ export interface RepoStep {
 export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Promise<string> {
   const { policy, containers, task, signal } = context;
   const tag = { id: repo.tagId, name: repo.tagName };
+  // A repo's own arch does not matter for its metadata.
   const question = { method: task.method, tag, arch: hostArch(), event: repo.createEvent };
   const { image, pull } = await policy.resolve(question, signal);
   await containers.ensureImage(image, pull, signal);
@@ -121,9 +123,4 @@ function toContainerSpec(
     owner: { workerId: buildrootHost.workerId, taskId: task.id, phase: step.name, attempt },
     labels: buildrootHost.labels,
   };
-}
-
-/** The arch this host runs images of; a repo's own arch does not matter for its metadata. */
-function hostArch(): string {
-  return process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 }

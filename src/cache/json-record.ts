@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
-import { isMissing } from './missing.ts';
+import { isMissing } from '../core/fs-errors.ts';
 
 /**
  * Reads a record that `writeRecord` has left. Null when there is none, or when it is not what the schema says: such a

@@ -5,8 +5,8 @@ import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { below } from '../core/below.ts';
+import { isMissing } from '../core/fs-errors.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './json-record.ts';
-import { isMissing } from './missing.ts';
 
 /** What a solver has kept of a repo, beside its files: their names, sizes and digests. */
 const MetadataRecord = z.object({

@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
+import { isMissing } from '../core/fs-errors.ts';
 import { SharedCall } from '../core/single-flight.ts';
 import { type UrlReader, UrlUnreachable } from './fetcher.ts';
 import { lastUse, noteUse } from './json-record.ts';
-import { isMissing } from './missing.ts';
 
 /** A package file by its digest, and where it can be had. */
 export interface WantedPackage {

@@ -6,9 +6,9 @@ import { ContainerError } from '../container/errors.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { untilAborted } from '../core/deadline.ts';
+import { isMissing } from '../core/fs-errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './json-record.ts';
-import { isMissing } from './missing.ts';
 
 /** A prepared root that is there at once: an image, and what is in it. */
 export interface Snapshot {

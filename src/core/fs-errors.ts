@@ -26,3 +26,8 @@ export function saysDiskFull(text: string): boolean {
     text,
   );
 }
+
+/** Whether a file operation failed because there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

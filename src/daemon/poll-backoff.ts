@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { WakeUps } from './run/wake-ups.ts';
+import { WakeUps } from '../core/wake-signal.ts';
 
 /** Pauses between polls while new work is likely; idle, the configured pause is used. */
 const eagerPausesMs = [

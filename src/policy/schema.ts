@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { ARCH_PLACEHOLDER } from '../config/options/adjutant.ts';
-import { leastLimits } from '../config/options/least-limits.ts';
+import { ARCH_PLACEHOLDER, leastLimits } from '../config/options/adjutant.ts';
 import { describeIssue, showJson, strict } from '../core/strict-json.ts';
 import { PolicyError } from './errors.ts';
 

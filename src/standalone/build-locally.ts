@@ -6,10 +6,11 @@ import { type InstalledPackage, renderInstalledLog } from '../buildroot/root/ins
 import { addPackageManagerLogs, StepLogs } from '../buildroot/steps/step-logs.ts';
 import type { RootLogs, RootNews } from '../buildroot/steps/step-runner.ts';
 import { below } from '../core/below.ts';
+import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';
 import { noHistory } from '../journal/history.ts';
-import type { TaskLogs } from '../logs/task-logs.ts';
+import { TaskLogs } from '../logs/task-logs.ts';
 
 /** One source package to be built for one arch. */
 export interface LocalBuildRequest {
@@ -110,4 +111,14 @@ function recorded(logs: StepLogs, steps: BuildStep[], watcher: BuildWatcher | nu
       logs.took(name, stepMs, ranMs, firstOutputMs);
     },
   };
+}
+
+/** Logs of a build that no hub hears of: the same files, in `directory`, and nothing is sent. */
+export function openLocalLogs(directory: string, clock: Clock, log: Logger): TaskLogs {
+  const stayHere = {
+    resume: async () => undefined,
+    push: async () => undefined,
+    finish: async () => undefined,
+  };
+  return new TaskLogs(directory, () => stayHere, clock, log);
 }

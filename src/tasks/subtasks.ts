@@ -1,14 +1,11 @@
+import type { z } from 'zod';
 import type { Logger } from '../core/logger.ts';
 import { noWaits, type TaskWaits } from '../core/waits.ts';
+import type { WakeUp } from '../core/wake-signal.ts';
 import type { SubtasksApi } from '../hub/api/subtasks.ts';
 import { HubFault } from '../hub/faults.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
-
-/** Something that says when it is worth asking the hub again. */
-export interface WakeUp {
-  /** Resolves at the next wake-up after this call; rejects with the signal's reason. */
-  next(signal: AbortSignal): Promise<void>;
-}
+import { faultCode, TaskFault } from './errors.ts';
 
 /** A child as its parent has made it. */
 export interface MadeChild {
@@ -137,4 +134,17 @@ export class Subtasks {
       }
     }
   }
+}
+
+/** The result of one child, which another builder may have run. Throws a `TaskFault` that names it when it has another shape. */
+export function childResult<T>(schema: z.ZodType<T>, results: ReadonlyMap<number, RpcValue>, id: number): T {
+  const parsed = schema.safeParse(results.get(id));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const problem = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
+  throw new TaskFault(
+    faultCode.generic,
+    'external',
+    `task ${id} has ended with another result than its parent needs: ${problem}`,
+  );
 }

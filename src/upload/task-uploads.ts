@@ -2,7 +2,6 @@ import { basename } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { HubSession } from '../hub/session/session.ts';
 import type { AppendUpload } from './append-upload.ts';
-import { taskUploadPath } from './task-paths.ts';
 import { Uploader } from './uploader.ts';
 
 /** Uploads into the directory of one task. */
@@ -35,4 +34,9 @@ export class TaskUploads {
   openLog(path: string, name: string): AppendUpload {
     return this.#uploader.append(path, { directory: this.directory, name });
   }
+}
+
+/** A task's upload directory below the hub's `work/` (`koji.pathinfo.taskrelpath`). */
+export function taskUploadPath(taskId: number): string {
+  return `tasks/${taskId % 10_000}/${taskId}`;
 }

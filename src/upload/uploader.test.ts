@@ -9,7 +9,7 @@ import { openFakeSession } from '../../test/support/open-fake-session.ts';
 import { adler32, adler32Hex } from '../hub/session/adler32.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { chunkBytes } from './append-upload.ts';
-import { taskUploadPath } from './task-paths.ts';
+import { taskUploadPath } from './task-uploads.ts';
 import { Uploader } from './uploader.ts';
 
 let hub: FakeHub;

@@ -1,5 +1,4 @@
 import { acceptRules } from './accept-rules.ts';
-import { leastLimits } from './least-limits.ts';
 import { option, unset } from './option.ts';
 import {
   absolutePath,
@@ -18,6 +17,12 @@ import {
   text,
   unixSocket,
 } from './parsers.ts';
+
+/**
+ * What each container needs at the least: with less memory an OCI runtime cannot start one, with fewer processes rpmbuild
+ * cannot run a shell, and a smaller share of processors the kernel does not take.
+ */
+export const leastLimits = { memoryBytes: 4 * 2 ** 20, pids: 4, cpus: 0.01 } as const;
 
 /** Stands for Koji's name of the architecture in `task_image_default`. */
 export const ARCH_PLACEHOLDER = '<arch>';

@@ -17,9 +17,8 @@ import type {
 } from '../manager.ts';
 import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
 import { checkSpec } from '../validate-spec.ts';
-import { Engine, libpod } from './api/client.ts';
+import { askInfo, Engine, libpod } from './api/client.ts';
 import { inspectContainer } from './api/container-state.ts';
-import { askInfo } from './api/engine-info.ts';
 import { Created, ListedContainers } from './api/schema.ts';
 import { type Places, resolveMounts } from './create/resolve-mounts.ts';
 import { RootMounts } from './create/root-mounts.ts';

@@ -7,7 +7,15 @@ import { acceptRules } from '../../config/options/accept-rules.ts';
 import { hubApis } from '../../hub/api/apis.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { taskRegistry } from '../../tasks/registry.ts';
-import { whyNotAccepted } from './acceptance.ts';
+import {
+  neededPurpose,
+  type TaskPurpose,
+  whyMethodRefused,
+  whyNotAccepted,
+  whyPurposeRefused,
+} from './acceptance.ts';
+
+const parseRules = (text: string) => acceptRules.schema.parse(text);
 
 type Request = readonly RpcValue[];
 
@@ -26,7 +34,7 @@ async function ask(accept: string, ...chain: readonly [method: string, request: 
   const apis = hubApis(session, new ManualClock());
   const registry = taskRegistry(noControl);
   const [[method] = ['none']] = chain;
-  const rules = acceptRules.schema.parse(accept);
+  const rules = parseRules(accept);
   const signal = new AbortController().signal;
   const why = await whyNotAccepted({ id: 1, method }, rules, { registry, ...apis }, signal);
   return { why: why === null ? 'accepted' : (why.split('; this host')[0] ?? ''), calls: session.methods };
@@ -123,5 +131,62 @@ describe('whyNotAccepted', () => {
     );
 
     await expect(asked).rejects.toThrow('offline');
+  });
+});
+
+describe('whyMethodRefused', () => {
+  it.each([
+    ['', 'build', null],
+    ['tags=x scratch=only', 'newRepo', null],
+    ['methods=build,buildArch', 'buildArch', null],
+    [
+      'methods=build,buildArch',
+      'newRepo',
+      'it is a newRepo task; this host is limited to methods=build,buildArch (accept in adjutant.conf)',
+    ],
+  ])('by "%s", of %s: %s', (rules, method, why) => {
+    expect(whyMethodRefused(parseRules(rules), method)).toBe(why);
+  });
+});
+
+describe('whyPurposeRefused', () => {
+  const scratch = { buildTag: 'f1-build', scratch: true };
+  const official = { buildTag: 'f1-build', scratch: false };
+  const without = { buildTag: null, scratch: false };
+
+  it.each<[string, TaskPurpose, RegExp | null]>([
+    ['', without, null],
+    ['methods=build', without, null],
+    ['tags=f1-*', official, null],
+    ['tags=f1-*', scratch, null],
+    ['tags=f2-*', official, /^its build tag is f1-build; .* to tags=f2-\* /],
+    ['tags=*', without, /^it has no build tag; /],
+    ['tags=!f2-build', without, /^it has no build tag; /],
+    ['scratch=only', scratch, null],
+    ['scratch=only', official, /^it belongs to no scratch build; /],
+    ['scratch=only', without, /^it belongs to no scratch build; /],
+    ['scratch=no', scratch, /^it belongs to a scratch build; /],
+    ['scratch=no', official, null],
+    ['scratch=no', without, null],
+    ['tags=f1-build scratch=only', scratch, null],
+    ['tags=f1-build scratch=only', official, /no scratch build/],
+    ['tags=f2-build scratch=only', scratch, /build tag is f1-build/],
+  ])('by "%s", of %o: %s', (rules, purpose, why) => {
+    const refused = whyPurposeRefused(parseRules(rules), purpose);
+
+    if (why === null) expect(refused).toBeNull();
+    else expect(refused).toMatch(why);
+  });
+});
+
+describe('neededPurpose', () => {
+  it.each([
+    ['', false, false],
+    ['methods=build', false, false],
+    ['tags=x', true, false],
+    ['scratch=no', false, true],
+    ['scratch=only tags=x', true, true],
+  ])('of "%s": tag %s, scratch %s', (rules, buildTag, scratch) => {
+    expect(neededPurpose(parseRules(rules))).toEqual({ buildTag, scratch });
   });
 });

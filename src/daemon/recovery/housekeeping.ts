@@ -4,7 +4,6 @@ import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BuildrootsApi } from '../../hub/api/buildroots.ts';
 import type { TaskEnvironment } from '../run/task-runner.ts';
-import { expireDeadBuildroots } from './buildroot-janitor.ts';
 import { removeLeftOvers } from './orphan-cleanup.ts';
 
 /** How often it is looked for what nobody owns while the daemon runs. */
@@ -99,4 +98,24 @@ export class Housekeeping {
     if (report.snapshots.removed + report.packages.removed + report.failed.removed > 0)
       log.info(report, 'removed what was prepared and not used for the longest time');
   }
+}
+
+/**
+ * Expires buildroots the hub still has as ours although their task does not run here: what a killed daemon
+ * leaves (`koji/daemon.py updateBuildroots`). Returns their ids.
+ */
+export async function expireDeadBuildroots(
+  buildroots: BuildrootsApi,
+  hostId: number,
+  isRunning: (taskId: number) => boolean,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const alive = await buildroots.listBuildroots({ hostId, states: ['init', 'waiting', 'building'] }, signal);
+  const dead = alive.filter(({ taskId }) => taskId === null || !isRunning(taskId)).map(({ id }) => id);
+  for (const id of dead) {
+    log.warn({ buildrootId: id }, 'expiring a buildroot whose task does not run here');
+    await buildroots.setBuildRootState(id, 'expired', signal);
+  }
+  return dead;
 }

@@ -1,7 +1,11 @@
 import type { Logger } from '../../core/logger.ts';
 import type { HostApi } from '../../hub/api/host.ts';
 import { taskStates } from '../../hub/api/schema.ts';
+import type { HubSession } from '../../hub/session/session.ts';
 import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
+import type { TaskAdapter } from '../../tasks/adapter.ts';
+import { decodeRequest } from '../run/opened-task.ts';
+import type { Supervisor } from '../run/supervisor.ts';
 import type { TaskHead } from '../run/task-record.ts';
 
 /**
@@ -9,7 +13,7 @@ import type { TaskHead } from '../run/task-record.ts';
  * this host, opened at the time the journal says. Of all others nothing is left in the journal: the hub has given
  * them to somebody, or they have ended.
  */
-export async function findBegunTasks(
+async function findBegunTasks(
   journal: TaskJournal<TaskHead>,
   host: HostApi,
   log: Logger,
@@ -37,4 +41,65 @@ export async function findBegunTasks(
     await journal.remove(taskId);
   }
   return ours;
+}
+
+/** The sessions that are not closed, as they are kept for the next life (`journal/session-files.ts`). */
+export interface KeptSessions {
+  list(): Promise<readonly { readonly id: number; readonly master: number | null }[]>;
+  remove(id: number): Promise<void>;
+}
+
+/** A task of an earlier life and the adapter that goes on with it. */
+export interface ResumableTask {
+  readonly begun: BegunTask<TaskHead>;
+  readonly adapter: TaskAdapter;
+}
+
+/**
+ * The tasks that an earlier life has begun and this one goes on with. With `wanted` false it goes on with none; those it
+ * does not go on with are forgotten here, and the hub hears of them with all others that nobody works on.
+ */
+export async function findResumableTasks(
+  wanted: boolean,
+  journal: TaskJournal<TaskHead>,
+  registry: ReadonlyMap<string, TaskAdapter>,
+  host: HostApi,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<readonly ResumableTask[]> {
+  const resumable: ResumableTask[] = [];
+  for (const begun of await findBegunTasks(journal, host, log, signal)) {
+    const { method } = begun.head.task;
+    const adapter = wanted ? registry.get(method) : undefined;
+    if (adapter !== undefined) {
+      resumable.push({ begun, adapter });
+      continue;
+    }
+    log.warn({ taskId: begun.taskId, method }, 'a task that was begun here is given up');
+    await begun.history.close();
+    await journal.remove(begun.taskId);
+  }
+  return resumable;
+}
+
+/** Goes on with these tasks, and closes the sessions of all others. */
+export async function goOnWith(
+  tasks: readonly ResumableTask[],
+  supervisor: Supervisor,
+  { session, sessions, host }: { session: HubSession; sessions: KeptSessions; host: HostApi },
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { begun, adapter } of tasks) {
+    const { task } = begun.head;
+    const params = decodeRequest(adapter, task.method, task.request);
+    await supervisor.goOn({ task, adapter, params }, begun, signal);
+  }
+  const used = new Set(tasks.map(({ begun }) => begun.head.sessionId));
+  for (const { id, master } of await sessions.list()) {
+    if (master !== session.info.id || used.has(id)) continue;
+    await host.closeSubsession(id, signal);
+    await sessions.remove(id);
+    log.info({ sessionId: id }, 'closed the session of a task that does not run any more');
+  }
 }

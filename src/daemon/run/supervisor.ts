@@ -1,6 +1,7 @@
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { describeDuration, describeWaits } from '../../core/waits.ts';
+import { WakeUps } from '../../core/wake-signal.ts';
 import type { OpenTask } from '../../hub/api/schema.ts';
 import { SessionLost } from '../../hub/faults.ts';
 import type { HubSession } from '../../hub/session/session.ts';
@@ -12,7 +13,6 @@ import type { BuilderEvents, TaskEnd } from '../events.ts';
 import type { TakenTask } from './opened-task.ts';
 import { newSeed, type TaskHead } from './task-record.ts';
 import { runTask, type TaskEnvironment, type TaskRun } from './task-runner.ts';
-import { WakeUps } from './wake-ups.ts';
 
 interface Running {
   readonly parentId: number | null;

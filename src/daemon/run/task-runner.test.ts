@@ -8,13 +8,13 @@ import { keptLog } from '../../../test/support/silent-log.ts';
 import { makeTaskEnvironment } from '../../../test/support/task-environment.ts';
 import { openTaskJournal, taskHead } from '../../../test/support/task-journal.ts';
 import { FakeManager } from '../../container/fake/fake-manager.ts';
+import { WakeUps } from '../../core/wake-signal.ts';
 import { HubFault, HubTransportError, SessionLost } from '../../hub/faults.ts';
 import { decodeResponse, type RpcValue } from '../../hub/xmlrpc/codec.ts';
 import type { TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import { TaskCancelled, TaskFault, TaskRefused } from '../../tasks/errors.ts';
 import type { MadeChild } from '../../tasks/subtasks.ts';
 import { runTask, type TaskRun, taskDirectory } from './task-runner.ts';
-import { WakeUps } from './wake-ups.ts';
 
 async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
   const hub = new MemoryHub();

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import type { RpmHeader } from '../../rpm/header.ts';
 import { type Difference, pairByKey, valueDifference } from './difference.ts';
-import { type JudgedDifference, judgeDifferences } from './judge.ts';
 import { rpmDifferences } from './rpm-differences.ts';
+import { type Allowance, whitelist } from './whitelist.ts';
 
 /** A difference with what it was found in: a package's file name, `buildroot`, `logs`, `build`. */
 export interface Finding extends JudgedDifference {
@@ -93,4 +93,30 @@ export function compareLogNames(ours: readonly string[], theirs: readonly string
     'logs',
     pairs.flatMap((pair) => valueDifference('log', pair.key, pair.ours, pair.theirs)),
   );
+}
+
+/** A difference, and what excuses it; null: nothing does. */
+interface JudgedDifference extends Difference {
+  readonly allowedBy: Allowance | null;
+}
+
+/** Holds differences against the whitelist. The first allowance that fits counts. */
+export function judgeDifferences(
+  differences: readonly Difference[],
+  allowances: readonly Allowance[] = whitelist,
+): readonly JudgedDifference[] {
+  return differences.map((difference) => ({
+    ...difference,
+    allowedBy: allowances.find((allowance) => excuses(allowance, difference)) ?? null,
+  }));
+}
+
+function excuses(allowance: Allowance, { what, of, ours, theirs }: Difference): boolean {
+  if (!allowance.what.includes(what)) return false;
+  if (allowance.of !== undefined && !(of !== null && allowance.of.test(of))) return false;
+  if (allowance.missing === 'ours') return ours === null;
+  if (allowance.missing === 'theirs') return theirs === null;
+  if (allowance.beside === undefined) return true;
+  if (ours === null || theirs === null) return false;
+  return ours.replace(allowance.beside, '') === theirs.replace(allowance.beside, '');
 }

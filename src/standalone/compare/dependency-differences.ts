@@ -1,6 +1,5 @@
 import type { DependencyKind, RpmDependency, RpmHeader } from '../../rpm/header.ts';
-import { type Difference, pairByKey, valueDifference } from './difference.ts';
-import { stableDependency } from './stable-names.ts';
+import { type Difference, pairByKey, stableDependency, valueDifference } from './difference.ts';
 
 /** rpm's RPMSENSE bits that compare versions, and the words for the others (`rpmds.h`). */
 const less = 2;

@@ -2,8 +2,7 @@ import { BadRpm } from '../../rpm/errors.ts';
 import type { RpmFile, RpmHeader } from '../../rpm/header.ts';
 import { rpmTag } from '../../rpm/header-tags.ts';
 import { formatDependency } from './dependency-differences.ts';
-import { type Difference, pairByKey, valueDifference } from './difference.ts';
-import { stablePath } from './stable-names.ts';
+import { type Difference, pairByKey, stablePath, valueDifference } from './difference.ts';
 
 /** RPMFILE bits by their words in a spec or in `rpm -q --fileflags` (`rpmfiles.h`). */
 const flagWords: readonly (readonly [bit: number, word: string])[] = [

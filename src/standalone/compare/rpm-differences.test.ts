@@ -11,7 +11,7 @@ import {
 } from '../../../test/support/rpm-bytes.ts';
 import { parseRpmHeader, type RpmHeader, readRpmHeader } from '../../rpm/header.ts';
 import { rpmTag } from '../../rpm/header-tags.ts';
-import { judgeDifferences } from './judge.ts';
+import { judgeDifferences } from './comparison.ts';
 import { rpmDifferences } from './rpm-differences.ts';
 
 const fixture = (name: string) =>

@@ -3,15 +3,13 @@ import { basename, join } from 'node:path';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import type { BuildrootHost } from '../../buildroot/host.ts';
 import type { PackageRepo } from '../../buildroot/plan/repos.ts';
-import type { RootRequest } from '../../buildroot/plan/root-request.ts';
-import { describeRoot, toRootRequest } from '../../buildroot/plan/root-request.ts';
+import { describeRoot, type RootRequest, toRootRequest } from '../../buildroot/plan/root-request.ts';
 import { processesOf } from '../../buildroot/steps/parallelism.ts';
 import { below } from '../../core/below.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ImageChoice } from '../../policy/resolver.ts';
 import type { TagExtra } from '../../policy/tag-extra-cache.ts';
-import { type BuildWatcher, buildLocally } from '../build-locally.ts';
-import { openLocalLogs } from '../local-logs.ts';
+import { type BuildWatcher, buildLocally, openLocalLogs } from '../build-locally.ts';
 
 /** A source package to be built, and with what. */
 export interface RebuildOrder {

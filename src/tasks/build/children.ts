@@ -4,7 +4,7 @@ import type { RepoInfo, TagInfo } from '../../hub/api/schema.ts';
 import { pickOne, taskArchChoices } from '../../rpm/build-arches.ts';
 import type { RpmHeader } from '../../rpm/header.ts';
 import type { TaskContext } from '../adapter.ts';
-import { childResult } from '../child-result.ts';
+import { childResult } from '../subtasks.ts';
 import { type MergedResults, mergeResults } from './merge-results.ts';
 import type { BuildOptions } from './params.ts';
 import { tagArches } from './tag-arches.ts';

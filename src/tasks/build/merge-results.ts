@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
-import { childResult } from '../child-result.ts';
 import { faultCode, TaskFault } from '../errors.ts';
+import { childResult } from '../subtasks.ts';
 
 const BuildArchResult = z.looseObject({
   rpms: z.array(z.string()),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { RepoInfo, repoStateName, repoStates, TagRepo } from '../../hub/api/schema.ts';
 import { RpcDouble } from '../../hub/xmlrpc/codec.ts';
 import type { TaskContext } from '../adapter.ts';
-import { childResult } from '../child-result.ts';
+import { childResult } from '../subtasks.ts';
 import { hasBuilds } from '../tagged-builds.ts';
 import { type BuildOptions, buildError } from './params.ts';
 

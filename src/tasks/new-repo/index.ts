@@ -7,10 +7,10 @@ import type { RepoOptions } from '../../hub/api/repos.ts';
 import type { TagInfo } from '../../hub/api/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
-import { childResult } from '../child-result.ts';
 import { faultCode, TaskFault } from '../errors.ts';
 import { flag, optional } from '../params.ts';
 import { requireReposDirectory } from '../repos-directory.ts';
+import { childResult } from '../subtasks.ts';
 
 const Settings = z.record(
   z.string(),

@@ -6,6 +6,7 @@ import type { Clock } from '../../../core/clock.ts';
 import { noWaits, type TaskWaits } from '../../../core/waits.ts';
 import { ContainerError, type ContainerErrorCode } from '../../errors.ts';
 import { classifyError } from './classify-error.ts';
+import { Info } from './schema.ts';
 
 /** Podman 4 and 5 both serve this version of its own API. */
 export const libpod = '/v4.0.0/libpod';
@@ -194,4 +195,15 @@ export class Engine {
     );
     return promise;
   }
+}
+
+/** What podman says about itself, its host and its storage. Rejects with `runtime-down` when nobody answers. */
+export function askInfo(engine: Engine, signal: AbortSignal): Promise<z.infer<typeof Info>> {
+  return engine.call(Info, {
+    what: 'ask podman about itself',
+    method: 'GET',
+    path: `${libpod}/info`,
+    ok: [200],
+    signal,
+  });
 }

@@ -1,7 +1,6 @@
 import type { Logger } from '../../../core/logger.ts';
 import { SharedCall } from '../../../core/single-flight.ts';
-import type { Engine } from '../api/client.ts';
-import { askInfo } from '../api/engine-info.ts';
+import { askInfo, type Engine } from '../api/client.ts';
 import type { EngineSecurity } from '../api/schema.ts';
 import { prepareSeccomp, type SeccompChoice } from './seccomp.ts';
 

@@ -1,4 +1,8 @@
-import type { WakeUp } from '../../tasks/subtasks.ts';
+/** Something that says when it is worth looking again. */
+export interface WakeUp {
+  /** Resolves at the next wake-up after this call; rejects with the signal's reason. */
+  next(signal: AbortSignal): Promise<void>;
+}
 
 /** Wakes whoever waits, at most once per wait; a wake-up while nobody waits is not kept. */
 export class WakeUps implements WakeUp {

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { settle } from '../../../test/support/manual-clock.ts';
-import { WakeUps } from './wake-ups.ts';
+import { settle } from '../../test/support/manual-clock.ts';
+import { WakeUps } from './wake-signal.ts';
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;

@@ -3,7 +3,7 @@ import { MemoryHub, ourHost } from '../../../test/support/memory-hub.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
 import { BuildrootsApi } from '../../hub/api/buildroots.ts';
 import { HubFault } from '../../hub/faults.ts';
-import { expireDeadBuildroots } from './buildroot-janitor.ts';
+import { expireDeadBuildroots } from './housekeeping.ts';
 
 const { signal } = new AbortController();
 

@@ -23,7 +23,7 @@ step() {
 
 [ -t 1 ] || { export NO_COLOR=1; unset FORCE_COLOR; }
 step format-and-style biome ci --colors="$([ -t 1 ] && echo force || echo off)" .
-step lint oxlint src test
+step lint oxlint src test scripts
 step types tsc --noEmit
 step unit-and-contract vitest run --project unit --project contract \
   --reporter=default --reporter=./scripts/test-counts.mjs

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { exitCode, type RunCommand } from './commands/command.ts';
 import { CommandLineError } from './config/command-line.ts';
+import { systemClock } from './core/clock.ts';
 import { BuilderError } from './core/errors.ts';
 import { readHostTrust, trustAsHost } from './core/host-trust.ts';
 import { printableLines } from './core/printable.ts';
@@ -46,7 +47,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly run: RunCommand }>>
 /** Runs what the first word names; everything else is kojid's command line. */
 async function run(argv: readonly string[]): Promise<number> {
   const [word = '', ...rest] = argv;
-  const surroundings = { env: process.env, input: process.stdin, out: process.stdout };
+  const surroundings = { env: process.env, input: process.stdin, out: process.stdout, clock: systemClock };
   const command = commands.get(word);
   if (command !== undefined) return (await command()).run(rest, surroundings);
   if (word !== '' && !word.startsWith('-')) {

@@ -11,7 +11,6 @@ import { parseWords } from '../config/command-line.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
-import { systemClock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { createLogger } from '../core/logger.ts';
 import { printable } from '../core/printable.ts';
@@ -31,15 +30,15 @@ interface CacheArguments {
  * `koji-adjutant cache`: shows what a builder keeps for later builds, or removes what exceeds its budget, or all that is
  * not in use. May be run while the daemon runs. Resolves with the exit code. Throws `CommandLineError`.
  */
-export const run: RunCommand = async (argv, { env, out }) => {
+export const run: RunCommand = async (argv, { env, out, clock }) => {
   const args = parse(argv);
   try {
     const config = await configOf(args, env);
     const { state_dir: workDir } = config.adjutant;
     const signal = new AbortController().signal;
     const log = createLogger('silent');
-    const { containers } = await reachEngine(config, workPlaces(config), env, systemClock, log, signal);
-    const cache = openCache(config, { containers, workDir, clock: systemClock, log });
+    const { containers } = await reachEngine(config, workPlaces(config), env, clock, log, signal);
+    const cache = openCache(config, { containers, workDir, clock, log });
     const budget = await cacheBudget(config);
     if (args.action === 'trim') {
       const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 0 } : budget;

@@ -1,4 +1,5 @@
 import { ConfigError, formatProblem } from '../config/problem.ts';
+import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { printableLines } from '../core/printable.ts';
 
@@ -7,6 +8,7 @@ export interface CommandSurroundings {
   readonly env: NodeJS.ProcessEnv;
   readonly input: NodeJS.ReadStream;
   readonly out: NodeJS.WriteStream;
+  readonly clock: Clock;
 }
 
 /**

@@ -8,7 +8,7 @@ import { localConfig } from '../assembly/local-config.ts';
 import { cacheDirectory, type LocalArea, openLocalArea } from '../assembly/local-state.ts';
 import { parseWords } from '../config/command-line.ts';
 import type { Config } from '../config/schema.ts';
-import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { readProxies } from '../core/host-proxies.ts';
 import { createLogger, type Logger } from '../core/logger.ts';
 import { printableLines } from '../core/printable.ts';
@@ -44,13 +44,13 @@ interface CompareArguments {
  * Reads from the hub, without a login, and changes nothing there. Resolves with the exit code, 0, 1 or 2.
  * Throws `CommandLineError` for a wrong command line.
  */
-export const run: RunCommand = async (argv, { env, out }) => {
+export const run: RunCommand = async (argv, { env, out, clock }) => {
   const args = parse(argv);
   using stopping = stopOnSignals('told to stop');
-  const waits = new Waits(systemClock);
+  const waits = new Waits(clock);
   using _telling = tellWaitsOnSignal(waits, 'compare');
   try {
-    const comparisons = await compare(args, configOf(args, env), { env, waits }, out, stopping.signal);
+    const comparisons = await compare(args, configOf(args, env), { env, clock, waits }, out, stopping.signal);
     if (args.json !== undefined) await writeFile(args.json, toReportJson(args.target, comparisons));
     return unexcused(comparisons).length === 0 ? ended.equal : ended.different;
   } catch (error) {
@@ -63,14 +63,14 @@ export const run: RunCommand = async (argv, { env, out }) => {
 async function compare(
   args: CompareArguments,
   config: Config,
-  { env, waits }: { readonly env: NodeJS.ProcessEnv; readonly waits: Waits },
+  { env, clock, waits }: { readonly env: NodeJS.ProcessEnv; readonly clock: Clock; readonly waits: Waits },
   out: { write(text: string): unknown },
   signal: AbortSignal,
 ): Promise<readonly Comparison[]> {
   const log = createLogger(args.verbose ? 'info' : 'silent', pino.destination(2));
   const directory = cacheDirectory(args.cacheDir, env);
   await using area = await openLocalArea({ name: 'compare', directory, config, env, log, waits }, signal);
-  const shop = await openWorkshop(args, config, area, log);
+  const shop = await openWorkshop(args, config, area, { clock, log });
   const { output } = args;
   const target = {
     ...{ name: args.target, arch: args.arch ?? null, latestRepo: args.repo === 'latest' },
@@ -94,10 +94,9 @@ async function openWorkshop(
   args: CompareArguments,
   config: Config,
   area: LocalArea,
-  log: Logger,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): Promise<Workshop> {
   const { kojid, adjutant } = config;
-  const clock = systemClock;
   const session = await anonymousSession(
     config,
     { ...retries, clock, log, timeoutMs: answerMs },

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseWords } from '../config/command-line.ts';
-import { systemClock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import { runDevHub } from '../devhub/run.ts';
 import { complain, exitCode, type RunCommand, stopOnSignals } from './command.ts';
@@ -10,13 +9,13 @@ import { complain, exitCode, type RunCommand, stopOnSignals } from './command.ts
  * `koji-adjutant devhub`: runs a development hub until SIGTERM or SIGINT. Resolves with the exit code: 0, or 1
  * when it could not start. Throws `CommandLineError` for a wrong command line.
  */
-export const run: RunCommand = async (argv, { out }) => {
+export const run: RunCommand = async (argv, { out, clock }) => {
   const options = parse(argv);
   using stopping = stopOnSignals('told to stop');
   const ended = once(stopping.signal, 'abort');
   let hub: Awaited<ReturnType<typeof runDevHub>>;
   try {
-    hub = await runDevHub({ ...options, clock: systemClock });
+    hub = await runDevHub({ ...options, clock });
   } catch (error) {
     return complain('devhub', `cannot start: ${describeError(error)}`, exitCode.failed);
   }

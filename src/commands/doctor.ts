@@ -10,7 +10,7 @@ import { type DaemonArguments, parseDoctorArguments } from '../config/command-li
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
-import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { readHostTrust } from '../core/host-trust.ts';
 import { createLogger } from '../core/logger.ts';
 import { closingWords, type Finding, fail, formatFinding, ok, warn } from '../doctor/finding.ts';
@@ -23,7 +23,7 @@ import { exitCode, type RunCommand, stopOnSignals } from './command.ts';
  * `koji-adjutant doctor`: prints a line for each thing the daemon needs. Resolves with the exit code: 0, or 1
  * when something is a FAIL. May be run while the daemon runs.
  */
-export const run: RunCommand = async (argv, { env, out }) => {
+export const run: RunCommand = async (argv, { env, out, clock }) => {
   const args = parseDoctorArguments(argv);
   const found: Finding[] = [];
   const print = (finding: Finding): void => {
@@ -31,7 +31,7 @@ export const run: RunCommand = async (argv, { env, out }) => {
     out.write(`${formatFinding(finding)}\n`);
   };
   const config = load(args, env, print);
-  if (config !== null) await examine(config, args.quick, env, print);
+  if (config !== null) await examine(config, args.quick, { env, clock }, print);
   out.write(`${closingWords(found, args.quick)}\n`);
   return found.some(({ level }) => level === 'FAIL') ? exitCode.failed : exitCode.ok;
 };
@@ -57,11 +57,10 @@ function load(
 async function examine(
   config: Config,
   quick: boolean,
-  env: NodeJS.ProcessEnv,
+  { env, clock }: { readonly env: NodeJS.ProcessEnv; readonly clock: Clock },
   print: (finding: Finding) => void,
 ): Promise<void> {
   const { kojid, adjutant } = config;
-  const clock = systemClock;
   const log = createLogger('silent');
   using stopping = stopOnSignals('told to stop');
   // For what containers on trial need and write; the daemon's own place for it may not be there yet.

@@ -16,7 +16,7 @@ import type { Config } from '../config/schema.ts';
 import { ContainerError } from '../container/errors.ts';
 import type { ContainerManager, ImageInfo } from '../container/manager.ts';
 import { below } from '../core/below.ts';
-import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { readProxies, repoProxies } from '../core/host-proxies.ts';
 import { createLogger } from '../core/logger.ts';
@@ -30,7 +30,14 @@ import { BadRepo, checkGroup } from '../standalone/rebuild/repo-groups.ts';
 import { toRepo } from '../standalone/rebuild/repo-option.ts';
 import { lastLines } from '../terminal/progress-view.ts';
 import { PlainScreen, type Screen, TerminalScreen } from '../terminal/screen.ts';
-import { complain, describeFailure, exitCode, type RunCommand, stopOnSignals } from './command.ts';
+import {
+  type CommandSurroundings,
+  complain,
+  describeFailure,
+  exitCode,
+  type RunCommand,
+  stopOnSignals,
+} from './command.ts';
 import { tellWaitsOnSignal } from './tell-waits.ts';
 
 /** It was told to stop, as a shell says it of SIGINT. */
@@ -56,17 +63,17 @@ interface RebuildArguments {
  * `koji-adjutant rebuild`: builds a source package without a hub, in the buildroots of the tasks, and shows how it goes.
  * Resolves with the exit code. Throws `CommandLineError` for a wrong command line.
  */
-export const run: RunCommand = async (argv, { env, out }) => {
+export const run: RunCommand = async (argv, { env, out, clock }) => {
   const args = parse(argv);
   // Asked twice: whatever takes so long is not waited for; the next start removes it.
   using stopping = stopOnSignals('stopped; nothing of the build is left on this host', {
     again: stoppedCode,
   });
   const { signal } = stopping;
-  const waits = new Waits(systemClock);
+  const waits = new Waits(clock);
   using _telling = tellWaitsOnSignal(waits, 'rebuild');
   try {
-    const rebuilt = await build(args, env, out, waits, signal);
+    const rebuilt = await build(args, { env, out, clock, waits }, signal);
     return rebuilt.kind === 'built' ? exitCode.ok : exitCode.failed;
   } catch (error) {
     if (signal.aborted) return complain('rebuild', describeError(signal.reason), stoppedCode);
@@ -87,12 +94,9 @@ function codeOf(error: unknown): number {
 
 async function build(
   args: RebuildArguments,
-  env: NodeJS.ProcessEnv,
-  out: NodeJS.WriteStream,
-  waits: Waits,
+  { env, out, clock, waits }: Omit<CommandSurroundings, 'input'> & { readonly waits: Waits },
   signal: AbortSignal,
 ): Promise<Rebuilt> {
-  const clock = systemClock;
   const source = resolve(args.source);
   if (!(await stat(source).catch(() => null))?.isFile())
     throw new CommandLineError(2, `koji-adjutant rebuild: there is no file ${args.source}`);
@@ -144,7 +148,7 @@ async function build(
     const ground = {
       ...{ host, id: area.id, directory: await area.openWork(), log, opened: opening.lines },
     };
-    const done = await drawn(screen, progress, signal, () =>
+    const done = await drawn(screen, progress, clock, signal, () =>
       rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal),
     );
     if (args.shell && done.kind === 'failed') {
@@ -159,7 +163,7 @@ async function build(
 
 /** Lets whoever asked for it into the buildroot of the build that has failed; afterwards it is gone. */
 async function enterFailed(
-  { containers, workerId, cache: { failed } }: BuildrootHost,
+  { containers, workerId, clock, cache: { failed } }: BuildrootHost,
   id: number,
   out: NodeJS.WriteStream,
   signal: AbortSignal,
@@ -170,7 +174,7 @@ async function enterFailed(
     out.write('\nThere is no buildroot to enter: it could not be made.\n');
     return;
   }
-  out.write(`\n${describeFailedRoot(root, systemClock.now())}`);
+  out.write(`\n${describeFailedRoot(root, clock.now())}`);
   const terminal = process.stdin.isTTY && out.isTTY;
   await enterFailedRoot(containers, failed, root, { workerId, terminal, command: null }, signal);
   await failed.remove(root);
@@ -180,10 +184,11 @@ async function enterFailed(
 async function drawn(
   screen: Screen,
   progress: RebuildProgress,
+  clock: Clock,
   signal: AbortSignal,
   build: () => Promise<Rebuilt>,
 ): Promise<Rebuilt> {
-  await using _drawing = draw(screen, progress);
+  await using _drawing = draw(screen, progress, clock);
   try {
     const done = await build();
     progress.end(done.kind === 'built' ? 'closed' : 'failed');
@@ -221,14 +226,14 @@ function watcher(progress: RebuildProgress, words: NodeJS.WritableStream | null)
 const drawEveryMs = 150;
 
 /** Shows the progress until it is disposed; the last frame stays. */
-function draw(screen: Screen, progress: RebuildProgress): AsyncDisposable {
+function draw(screen: Screen, progress: RebuildProgress, clock: Clock): AsyncDisposable {
   const enough = new AbortController();
   const drawing = (async () => {
     while (!enough.signal.aborted) {
       const { frame } = progress;
       // Counting is for a line that is drawn over.
       screen.show(screen instanceof PlainScreen ? { ...frame, note: null } : frame);
-      await systemClock.sleep(drawEveryMs, enough.signal).catch(() => undefined);
+      await clock.sleep(drawEveryMs, enough.signal).catch(() => undefined);
     }
   })();
   return {

@@ -1,7 +1,7 @@
 import { InstanceLock } from '../assembly/instance-lock.ts';
 import { type DaemonArguments, parseDaemonArguments } from '../config/command-line.ts';
 import { loadConfig } from '../config/load.ts';
-import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { complain, exitCode, type RunCommand } from './command.ts';
 import { runDaemon } from './start-daemon.ts';
 
@@ -15,7 +15,7 @@ const description =
  * `koji-adjutant release [--after SECONDS] [options of the daemon]`: what a handover has left behind is given back to the
  * hub. With `--after` it waits first, and does nothing when a daemon is at work by then. Resolves with the exit code.
  */
-export const run: RunCommand = async (argv, { env }) => {
+export const run: RunCommand = async (argv, { env, clock }) => {
   const [word, seconds, ...rest] = argv;
   const afterMs = word === '--after' ? Number(seconds) * 1000 : 0;
   if (!Number.isFinite(afterMs) || afterMs < 0) {
@@ -25,22 +25,22 @@ export const run: RunCommand = async (argv, { env }) => {
     name: 'koji-adjutant release',
     description,
   });
-  if (await isDaemonBack(args, env, afterMs)) return exitCode.ok;
+  if (await isDaemonBack(args, { env, clock }, afterMs)) return exitCode.ok;
   return runDaemon({ ...args, skipMain: true }, env, { goOn: false });
 };
 
 /** True as soon as a daemon is at work in the area again; false when the time is over. */
 async function isDaemonBack(
   args: DaemonArguments,
-  env: NodeJS.ProcessEnv,
+  { env, clock }: { readonly env: NodeJS.ProcessEnv; readonly clock: Clock },
   afterMs: number,
 ): Promise<boolean> {
   if (afterMs === 0) return false;
   const { state_dir: workDir } = loadConfig({ ...args, env }).adjutant;
-  const endMs = systemClock.uptime() + afterMs;
-  while (systemClock.uptime() < endMs) {
+  const endMs = clock.uptime() + afterMs;
+  while (clock.uptime() < endMs) {
     if (await InstanceLock.isTaken(workDir)) return true;
-    await systemClock.sleep(lookEveryMs);
+    await clock.sleep(lookEveryMs);
   }
   return false;
 }

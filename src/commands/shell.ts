@@ -7,7 +7,6 @@ import { describeFailedRoot, enterFailedRoot, listFailedRoots } from '../cache/f
 import { parseWords } from '../config/command-line.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problem.ts';
-import { systemClock } from '../core/clock.ts';
 import { createLogger } from '../core/logger.ts';
 import { complain, describeFailure, exitCode, type RunCommand, stopOnSignals } from './command.ts';
 
@@ -22,7 +21,7 @@ interface ShellArguments {
  * `koji-adjutant shell TASK`: enters the buildroot of a failed task that this host has kept. Resolves with the exit code of
  * the shell, 1 when there is none to enter, 78 when the configuration is wrong. Throws `CommandLineError`.
  */
-export const run: RunCommand = async (argv, { env, input, out }) => {
+export const run: RunCommand = async (argv, { env, input, out, clock }) => {
   const { taskId, command, config: configPath } = parse(argv);
   using stopping = stopOnSignals('stopped', { signals: ['SIGTERM', 'SIGHUP'], again: 'ignored' });
   // What is typed belongs to the shell inside.
@@ -31,18 +30,11 @@ export const run: RunCommand = async (argv, { env, input, out }) => {
   try {
     const config = loadConfig({ ...(configPath !== undefined && { configPath }), env });
     const log = createLogger('silent');
-    const { containers } = await reachEngine(
-      config,
-      workPlaces(config),
-      env,
-      systemClock,
-      log,
-      stopping.signal,
-    );
-    const ground = { containers, workDir: config.adjutant.state_dir, clock: systemClock, log };
+    const { containers } = await reachEngine(config, workPlaces(config), env, clock, log, stopping.signal);
+    const ground = { containers, workDir: config.adjutant.state_dir, clock, log };
     const { failed } = openCache(config, ground);
     const roots = await failed.list();
-    const now = systemClock.now();
+    const now = clock.now();
     const root = roots.find((each) => each.taskId === taskId);
     if (taskId === null) {
       out.write(listFailedRoots(roots, now));

@@ -11,8 +11,8 @@ import type { ImageInfo, StoredImage } from '../manager.ts';
 import type { ContainerId, EmptyDirectory, PullPolicy } from '../spec.ts';
 import { classifyError, classifyPullError } from './api/classify-error.ts';
 import { type Engine, libpod } from './api/client.ts';
+import { upperDir } from './api/container-state.ts';
 import { Created, InspectedImage, ListedImages, PullLine, RemovedImage } from './api/schema.ts';
-import { upperDir } from './layers.ts';
 
 /** Images that hold nothing but directories; the tag tells which. */
 const emptyImage = 'localhost/koji-adjutant-empty';

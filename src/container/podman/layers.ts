@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import { ContainerError } from '../errors.ts';
 import type { KeptImage } from '../manager.ts';
 import type { ContainerId } from '../spec.ts';
 import type { Engine } from './api/client.ts';
-import { inspectContainer } from './api/container-state.ts';
-import type { GraphDriver } from './api/schema.ts';
+import { inspectContainer, upperDir } from './api/container-state.ts';
 import type { RootMounts } from './create/root-mounts.ts';
 import type { ImageStore } from './image-store.ts';
 import { blocksOf, sizeOf } from './limits/disk-usage.ts';
@@ -98,16 +96,6 @@ export class Layers {
     const { GraphDriver } = await inspectContainer(this.#engine, this.#clock, container, signal);
     return upperDir(GraphDriver, `container ${container}`);
   }
-}
-
-/** Where the engine keeps what a container or an image adds to the layers below. */
-export function upperDir(driver: z.infer<typeof GraphDriver>, of: string): string {
-  const path = driver?.Data?.['UpperDir'];
-  if (path !== undefined) return path;
-  throw new ContainerError(
-    'engine-failed',
-    `the engine names no layer of ${of}: its storage driver is ${driver?.Name ?? 'unknown'}; choose overlay`,
-  );
 }
 
 async function makeLayer(path: string, content?: string): Promise<void> {

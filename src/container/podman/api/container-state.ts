@@ -1,7 +1,8 @@
+import type { z } from 'zod';
 import type { Clock } from '../../../core/clock.ts';
 import { ContainerError } from '../../errors.ts';
 import { type Engine, libpod } from './client.ts';
-import { type ContainerState, InspectedContainer } from './schema.ts';
+import { type ContainerState, type GraphDriver, InspectedContainer } from './schema.ts';
 
 const pauseMs = 15;
 /** Looks that may fail in a row before it is an error. */
@@ -51,4 +52,14 @@ export async function settledState(
     if (State.Status !== 'stopped' || clock.uptime() - since >= cleanUpMs) return State;
     await clock.sleep(pauseMs, signal);
   }
+}
+
+/** Where the engine keeps what a container or an image adds to the layers below. */
+export function upperDir(driver: z.infer<typeof GraphDriver>, of: string): string {
+  const path = driver?.Data?.['UpperDir'];
+  if (path !== undefined) return path;
+  throw new ContainerError(
+    'engine-failed',
+    `the engine names no layer of ${of}: its storage driver is ${driver?.Name ?? 'unknown'}; choose overlay`,
+  );
 }

@@ -5,7 +5,7 @@ import type { ContainerId } from '../../spec.ts';
 import { type Engine, libpod, lockedStoreMs } from '../api/client.ts';
 import { inspectContainer, settledState } from '../api/container-state.ts';
 import { PathStat } from '../api/schema.ts';
-import { type MountedFile, statMounted } from '../mounted-root.ts';
+import { type MountedFile, statMounted } from './mounted-root.ts';
 
 /** A root that stays mounted until this is disposed. */
 export interface MountedRoot extends AsyncDisposable {

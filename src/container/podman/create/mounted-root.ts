@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
-import { ContainerError } from '../errors.ts';
+import { ContainerError } from '../../errors.ts';
 
 /** How many entries of a directory are looked at together: one after the other, most of the time is waiting. */
 const lookedAtOnce = 64;

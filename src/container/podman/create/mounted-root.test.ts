@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { temporaryDirectory } from '../../../test/support/temporary-directory.ts';
+import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts';
 import { packMounted } from './mounted-root.ts';
 
 const never = new AbortController().signal;

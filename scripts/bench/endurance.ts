@@ -19,6 +19,7 @@ import { openLocalArea } from '../../src/assembly/local-state.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { describeError } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { never } from '../../src/core/never.ts';
 import { describeWaits } from '../../src/core/waits.ts';
 import { hostArch } from '../../src/rpm/arch.ts';
 import { rebuild } from '../../src/standalone/rebuild/rebuild.ts';
@@ -39,7 +40,6 @@ const builds = Number(values.builds);
 const atOnce = Number(values['at-once']);
 const hangMs = Number(values['hang-after']) * 1000;
 const mostTimesMedian = 10;
-const never = new AbortController().signal;
 const run = promisify(execFile);
 
 const distribution = process.env['KOJI_ADJUTANT_TEST_DISTRO'];

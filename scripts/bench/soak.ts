@@ -4,6 +4,7 @@
 // the second tenth.
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { DevChaosHub } from '../chaos/dev-hub.ts';
 import { surroundingsOf } from '../chaos/surroundings.ts';
 import { World } from '../chaos/world.ts';
@@ -14,7 +15,6 @@ const { values } = parseArgs({
 const tasks = Number(values.tasks);
 const atOnce = Number(values['at-once']);
 const surroundings = surroundingsOf(process.env);
-const never = new AbortController().signal;
 const allowed = 1.1;
 
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => process.exit(1));

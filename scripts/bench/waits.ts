@@ -11,6 +11,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { HubClient } from '../../src/devhub/client.ts';
 import { taskState } from '../../src/devhub/rows.ts';
 import { TestBuilder } from '../../test/e2e/builder.ts';
@@ -29,7 +30,6 @@ const runs = Number(values.runs);
 const intervalMs = Number(values.interval) * 1000;
 const hubFile = process.env['KOJI_TEST_HUB'];
 if (hubFile === undefined) throw new Error('KOJI_TEST_HUB does not name the env.sh of a running hub');
-const never = new AbortController().signal;
 const metricsAt = '127.0.0.1:18099';
 
 const Times = z

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { DaemonProcess } from '../../src/demo/daemon-process.ts';
 
-const never = new AbortController().signal;
 /**
  * What the daemon is started with for our purposes. Chaos makes load by itself, and other things on this machine may: a
  * host that is not ready would take no task. At SIGUSR2 it collects its garbage and writes how many bytes are in use. Its

@@ -3,6 +3,7 @@ import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { taskState } from '../../src/devhub/rows.ts';
 import type { ContainerEvent } from './engine.ts';
 import { freeTag } from './hub.ts';
@@ -13,7 +14,6 @@ import type { Surroundings } from './surroundings.ts';
 import { Trouble } from './trouble.ts';
 import { World } from './world.ts';
 
-const never = new AbortController().signal;
 /** Tasks that are at work at the same time. */
 const atOnce = 8;
 const fillMs = 1_500;

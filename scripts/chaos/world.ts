@@ -8,6 +8,7 @@ import PQueue from 'p-queue';
 import { z } from 'zod';
 import { workerIdOf } from '../../src/container/names.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
 import { taskState } from '../../src/devhub/rows.ts';
 import { HubFault } from '../../src/hub/faults.ts';
@@ -21,7 +22,6 @@ import { type TaskOutcome, withoutIds } from './outcome.ts';
 import type { Surroundings } from './surroundings.ts';
 import { WorkArea } from './work-area.ts';
 
-const never = new AbortController().signal;
 const ended: readonly number[] = [taskState.CLOSED, taskState.CANCELED, taskState.FAILED];
 const workAreaMb = 1500;
 

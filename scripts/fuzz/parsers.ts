@@ -11,6 +11,7 @@ import { collectFiles } from '../../src/buildroot/rpmbuild/collect-results.ts';
 import { parseRepoState } from '../../src/buildroot/solve/repo-state.ts';
 import { KeytabError, keytabPrincipals } from '../../src/config/checks/keytab.ts';
 import { parseIni } from '../../src/config/format/ini.ts';
+import { never } from '../../src/core/never.ts';
 import { parseComps } from '../../src/devhub/comps.ts';
 import { HubFault, HubProtocolError } from '../../src/hub/faults.ts';
 import {
@@ -94,7 +95,7 @@ async function collect(input: Buffer): Promise<unknown> {
     mkdirSync(collected);
   }
   collections += 1;
-  return collectFiles(Readable.from([input]), collected, '.rpm', new AbortController().signal);
+  return collectFiles(Readable.from([input]), collected, '.rpm', never);
 }
 
 /** Every parser of foreign input, by name. */

@@ -1,11 +1,11 @@
 // client.mjs URL repo | build SRPM | cancel TASK | wait TASK
 // What a user asks of the hub: `repo` and `build` print the number of their task, `wait` prints the state it has ended in.
 
+import { never } from '../../dist/core/never.js';
 import { HubClient } from '../../dist/devhub/client.js';
 import { stateName, taskState } from '../../dist/devhub/rows.js';
 
 const [url, command, argument] = process.argv.slice(2);
-const never = new AbortController().signal;
 const user = new HubClient(url);
 await user.login('lab', 'lab');
 const pause = () => new Promise((resolve) => setTimeout(resolve, 1000));

@@ -9,6 +9,7 @@ import { reapStrays } from '../container/reaper.ts';
 import { systemClock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { never } from '../core/never.ts';
 import { type AreaUser, AreaUsers } from '../core/process-registry.ts';
 import { Waits } from '../core/waits.ts';
 import { buildrootHost, cacheBudget } from './buildroot-services.ts';
@@ -99,7 +100,7 @@ export async function openLocalArea(
   // From here on it leaves as others would clear after it: what cannot be removed now the next one tries again.
   undo.move();
   const made = new AsyncDisposableStack();
-  made.defer(() => clearAfter(me, users, containers, directory, log, new AbortController().signal));
+  made.defer(() => clearAfter(me, users, containers, directory, log, never));
   made.defer(() => tidy(config, host, users, log));
   let works = 0;
   return {
@@ -161,7 +162,7 @@ async function tidy(
   const { living } = await users.others();
   if (living.length > 0) return;
   try {
-    await trimCache(cache, await cacheBudget(config), new AbortController().signal);
+    await trimCache(cache, await cacheBudget(config), never);
   } catch (error) {
     log.warn({ err: error }, `the cache was not trimmed: ${describeError(error)}`);
   }

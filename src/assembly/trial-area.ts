@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { snapshotAreaLabel, snapshotLabel } from '../cache/snapshot-store.ts';
 import type { Config } from '../config/schema.ts';
 import { createLogger } from '../core/logger.ts';
+import { never } from '../core/never.ts';
 import { AreaUsers } from '../core/process-registry.ts';
 import type { TrialArea } from '../doctor/trial-build/run-trial-build.ts';
 import { openLocalArea } from './local-state.ts';
@@ -46,7 +47,6 @@ export async function openTrialArea(
         // Another doctor's is its own.
         if ((await new AreaUsers(join(directory, 'users')).others()).living.length === 0)
           await rm(made, { recursive: true, force: true });
-        const never = new AbortController().signal;
         const containers = await host.containers.list(host.workerId, never);
         const images = await host.containers.images(snapshotLabel, never);
         return {

@@ -6,11 +6,11 @@ import { type RootPlay, solvedPackage } from '../../test/support/fake-root.ts';
 import { failureOf, openHostBench, openRootBench } from '../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../test/support/source-rpm.ts';
 import { packagePath } from '../cache/package-cache.ts';
+import { never } from '../core/never.ts';
 import { BuildrootStepFailed, BuildrootUnsupported } from './errors.ts';
 import { UnusableImage } from './solve/errors.ts';
 import { noPackageManager, noRpmBindings } from './steps/exit-codes.ts';
 
-const never = new AbortController().signal;
 const srpm = (...requires: string[]) => toSourceRpm({ requires });
 const generated = 'rpmlib(DynamicBuildRequires)';
 

@@ -8,9 +8,9 @@ import { emptyCache } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import { never } from '../core/never.ts';
 import { halveCache, trimCache } from './eviction.ts';
 
-const never = new AbortController().signal;
 const keys = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
 const spec: ContainerSpec = {
   ...{

@@ -6,9 +6,9 @@ import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import { reapStrays } from '../container/reaper.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import { never } from '../core/never.ts';
 import { halveCache, trimCache } from './eviction.ts';
 
-const never = new AbortController().signal;
 const hour = 3_600_000;
 const unlimited = { snapshotBytes: 2 ** 40, packageBytes: 2 ** 40, solutions: 10 };
 

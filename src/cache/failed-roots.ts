@@ -7,6 +7,7 @@ import type { ContainerId, ContainerSpec } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { never } from '../core/never.ts';
 import { AreaUsers } from '../core/process-registry.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './json-record.ts';
 
@@ -171,7 +172,7 @@ export class FailedRoots {
     const { taskId, buildrootId } = step;
     const endedMs = clock.now();
     await container.keepRoot();
-    const bytes = await this.#containers.layerBytes(container.id, new AbortController().signal);
+    const bytes = await this.#containers.layerBytes(container.id, never);
     const record = { ...step, endedMs, bytes, containers: [container.id] };
     await writeRecord(this.#path({ id: `${taskId}-${buildrootId}` }), record);
     log.info({ taskId, bytes }, 'the root of a failed build is kept');
@@ -182,14 +183,8 @@ export class FailedRoots {
     const users = this.#users(root);
     const { living, dead } = await users.others().catch(() => ({ living: [], dead: [] }));
     for (const user of dead) {
-      const signal = new AbortController().signal;
-      const { failed } = await reapStrays(
-        this.#containers,
-        user.workerId,
-        () => false,
-        this.#options.log,
-        signal,
-      );
+      const { log } = this.#options;
+      const { failed } = await reapStrays(this.#containers, user.workerId, () => false, log, never);
       if (failed.length === 0) await users.leave(user);
     }
     return living.length > 0;

@@ -13,9 +13,8 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import type { Proxies } from '../core/host-proxies.ts';
+import { never } from '../core/never.ts';
 import { longestSilenceMs, UrlReader } from './fetcher.ts';
-
-const never = new AbortController().signal;
 
 async function read(url: string, from = 0, proxies: Proxies = {}) {
   const opened = await new UrlReader(proxies, new ManualClock()).open(url, { from, signal: never });

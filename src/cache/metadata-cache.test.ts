@@ -2,9 +2,9 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
+import { never } from '../core/never.ts';
 import { MetadataCache } from './metadata-cache.ts';
 
-const never = new AbortController().signal;
 const same = (path: string) => path;
 
 async function setUp(

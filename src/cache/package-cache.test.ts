@@ -14,10 +14,10 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { describeError } from '../core/errors.ts';
+import { never } from '../core/never.ts';
 import { UrlReader } from './fetcher.ts';
 import { PackageCache, PackageUnavailable, packagePath, type WantedPackage } from './package-cache.ts';
 
-const never = new AbortController().signal;
 const content = '0123456789';
 
 function wanted(urls: readonly string[], text = content, kind = 'sha256'): WantedPackage {

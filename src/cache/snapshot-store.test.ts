@@ -7,9 +7,9 @@ import { keptLog } from '../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import { never } from '../core/never.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 
-const never = new AbortController().signal;
 const key = 'a'.repeat(64);
 const kept = { key, listing: 'bash\t1\n', title: '@build of x' };
 

@@ -13,6 +13,7 @@ import { ConfigError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { createLogger } from '../core/logger.ts';
+import { never } from '../core/never.ts';
 import { printable } from '../core/printable.ts';
 import { complain, describeProblems, exitCode, type RunCommand } from './command.ts';
 
@@ -35,20 +36,19 @@ export const run: RunCommand = async (argv, { env, out, clock }) => {
   try {
     const config = await configOf(args, env);
     const { state_dir: workDir } = config.adjutant;
-    const signal = new AbortController().signal;
     const log = createLogger('silent');
-    const { containers } = await reachEngine(config, workPlaces(config), env, clock, log, signal);
+    const { containers } = await reachEngine(config, workPlaces(config), env, clock, log, never);
     const cache = openCache(config, { containers, workDir, clock, log });
     const budget = await cacheBudget(config);
     if (args.action === 'trim') {
       const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 0 } : budget;
-      const { snapshots, packages, failed } = await trimCache(cache, kept, signal);
+      const { snapshots, packages, failed } = await trimCache(cache, kept, never);
       const roots = failed.removed === 1 ? '1 failed buildroot' : `${failed.removed} failed buildroots`;
       out.write(`${roots}, ${snapshots.removed} snapshots and ${packages.removed} packages removed\n`);
     }
     const files = await cache.packages.list();
     const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const snapshots = await cache.snapshots.list(signal);
+    const snapshots = await cache.snapshots.list(never);
     out.write(formatCache(snapshots, { count: files.length, bytes }, await cache.failed.list(), budget));
     return exitCode.ok;
   } catch (error) {

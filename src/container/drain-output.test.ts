@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock, settle } from '../../test/support/manual-clock.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
+import { never } from '../core/never.ts';
 import { drainOutput, silentMs } from './drain-output.ts';
 import type { Container } from './manager.ts';
 
-const never = new AbortController().signal;
 const ended = Promise.resolve();
 
 /** A container whose n-th reading gives this text and then ends, or hangs. */

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '../core/logger.ts';
+import { never } from '../core/never.ts';
 import type { ContainerManager, ContainerSummary } from './manager.ts';
 import { reapStrays } from './reaper.ts';
-
-const never = new AbortController().signal;
 
 function stray(id: string, taskId: number): ContainerSummary {
   const owner = { workerId: 'builder', taskId, phase: 'build', attempt: 1 };

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.ts';
+import { never } from '../core/never.ts';
 import type { FakeBehaviour } from './fake/behaviour.ts';
 import { FakeManager } from './fake/fake-manager.ts';
 import type { Container } from './manager.ts';
 import { runPhase } from './run-phase.ts';
 import type { ContainerSpec } from './spec.ts';
-
-const never = new AbortController().signal;
 
 const spec: ContainerSpec = {
   name: 'phase',

@@ -7,7 +7,8 @@ const never = new Promise<never>(() => undefined);
 
 describe('untilAborted', () => {
   it('gives what the promise gives, and leaves no listener', async () => {
-    const { signal } = new AbortController();
+    const abort = new AbortController();
+    const { signal } = abort;
 
     expect(await untilAborted(Promise.resolve(1), signal)).toBe(1);
     await expect(untilAborted(Promise.reject(new Error('bad')), signal)).rejects.toThrow('bad');

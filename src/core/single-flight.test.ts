@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { never } from './never.ts';
 import { SharedCall } from './single-flight.ts';
-
-const never = new AbortController().signal;
 
 function setUp() {
   const runs: { signal: AbortSignal; outcome: PromiseWithResolvers<string> }[] = [];

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { settle } from '../../test/support/manual-clock.ts';
+import { never } from './never.ts';
 import { WakeUps } from './wake-signal.ts';
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
@@ -16,27 +17,26 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 describe('WakeUps', () => {
   it('wakes everybody who waits, once', async () => {
     const wakeUps = new WakeUps();
-    const { signal } = new AbortController();
-    const waiting = [wakeUps.next(signal), wakeUps.next(signal)];
+    const waiting = [wakeUps.next(never), wakeUps.next(never)];
 
     wakeUps.wake();
 
     await Promise.all(waiting);
-    expect(await isSettled(wakeUps.next(signal))).toBe(false);
+    expect(await isSettled(wakeUps.next(never))).toBe(false);
   });
 
   it('keeps no wake-up that came while nobody waited', async () => {
     const wakeUps = new WakeUps();
     wakeUps.wake();
 
-    const waiting = wakeUps.next(new AbortController().signal);
+    const waiting = wakeUps.next(never);
 
     expect(await isSettled(waiting)).toBe(false);
   });
 
   it('loses no wake-up that comes right after somebody began to wait', async () => {
     const wakeUps = new WakeUps();
-    const waiting = wakeUps.next(new AbortController().signal);
+    const waiting = wakeUps.next(never);
 
     wakeUps.wake();
     wakeUps.wake();
@@ -48,7 +48,7 @@ describe('WakeUps', () => {
     const wakeUps = new WakeUps();
     const abort = new AbortController();
     const given = wakeUps.next(abort.signal);
-    const other = wakeUps.next(new AbortController().signal);
+    const other = wakeUps.next(never);
 
     abort.abort(new Error('enough'));
 

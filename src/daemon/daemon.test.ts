@@ -9,10 +9,11 @@ import {
 } from '../../test/support/daemon-under-test.ts';
 import { settle } from '../../test/support/manual-clock.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import { never } from '../core/never.ts';
 import { HubFault } from '../hub/faults.ts';
 import { exitCode } from './daemon.ts';
 
-const { signal } = new AbortController();
+const signal = never;
 
 const containerSpec: ContainerSpec = {
   name: 'stray',

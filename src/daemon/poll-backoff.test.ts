@@ -2,9 +2,10 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
+import { never } from '../core/never.ts';
 import { Pace } from './poll-backoff.ts';
 
-const { signal } = new AbortController();
+const signal = never;
 
 async function pauses(pace: Pace, count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) await pace.pause(signal);

@@ -3,9 +3,9 @@ import { allOf } from '../../test/support/all-of.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { FakeBehaviour } from '../container/fake/behaviour.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
+import { never } from '../core/never.ts';
 import { checkEngine } from './check-engine.ts';
 
-const never = new AbortController().signal;
 const reached = { socketPath: '/run/p.sock', kind: 'found' } as const;
 const seccomp = { kind: 'extended', from: '/usr/share/containers/seccomp.json' } as const;
 const name = 'localhost/bootstrap:x86_64';

@@ -3,11 +3,11 @@ import { allOf } from '../../test/support/all-of.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FakeHub, fault, value } from '../../test/support/fake-hub.ts';
 import { createLogger } from '../core/logger.ts';
+import { never } from '../core/never.ts';
 import { passwordAuth } from '../hub/auth/password.ts';
 import { createTransport } from '../hub/transport/transport.ts';
 import { checkHub, checkTopUrls } from './check-hub.ts';
 
-const never = new AbortController().signal;
 const host = { id: 4, name: 'b1', arches: 'x86_64 noarch', capacity: 2, enabled: true };
 let hub: FakeHub;
 

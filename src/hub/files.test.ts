@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { never } from '../core/never.ts';
 import { HubFileError, HubFiles } from './files.ts';
 
-const never = new AbortController().signal;
 let directory: string;
 let server: http.Server;
 let url: string;

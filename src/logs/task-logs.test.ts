@@ -4,9 +4,9 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock, settle } from '../../test/support/manual-clock.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
+import { never } from '../core/never.ts';
 import { type LogUpload, TaskLogs } from './task-logs.ts';
 
-const never = new AbortController().signal;
 let directory: string;
 let clock: ManualClock;
 let hub: FakeUploads;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../core/clock.ts';
+import { never } from '../core/never.ts';
 import { PolicyError } from './errors.ts';
 import { type ImageQuestion, PolicyResolver, type PolicyResolverOptions } from './resolver.ts';
 import type { TagExtra } from './tag-extra-cache.ts';
@@ -12,7 +13,7 @@ const options: PolicyResolverOptions = {
   mockBootstrapImage: false,
 };
 const question: ImageQuestion = { method: 'buildArch', tag: { name: 'f44-build', id: 4 }, arch: 'x86_64' };
-const { signal } = new AbortController();
+const signal = never;
 const withRules = (...rules: readonly unknown[]): TagExtra => ({
   adjutant_image_policy: { version: '1.0', rules },
 });

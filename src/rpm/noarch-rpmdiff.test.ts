@@ -13,6 +13,7 @@ import {
   toHeaderBytes,
   toRpmBytes,
 } from '../../test/support/rpm-bytes.ts';
+import { never } from '../core/never.ts';
 import { parseRpmHeader, readRpmHeader } from './header.ts';
 import { noarchRpmdiffHash, noarchRpmdiffHashes, toNoarchRpmdiffJson } from './noarch-rpmdiff.ts';
 
@@ -94,7 +95,7 @@ describe('noarchRpmdiffHashes', () => {
 
     const hashes = await noarchRpmdiffHashes(
       [join(directory, name), join(directory, 'rich-1-1.x86_64.rpm'), join(directory, 'build.log')],
-      new AbortController().signal,
+      never,
     );
 
     expect([...hashes]).toEqual([[name, expected['rich-data.noarch.rpm'].rpmdiffHash]]);

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { hubFault, ScriptedSession } from '../../test/support/scripted-session.ts';
+import { never } from '../core/never.ts';
 import { TaskUploads } from './task-uploads.ts';
 
-const never = new AbortController().signal;
 let directory: string;
 let session: ScriptedSession;
 

@@ -5,6 +5,7 @@ import type { Container, ContainerManager } from '../../src/container/manager.ts
 import { reapStrays } from '../../src/container/reaper.ts';
 import type { ContainerSpec, Mount, ResourceLimits } from '../../src/container/spec.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { never } from '../../src/core/never.ts';
 
 /** What a main process does, in words that every back end's set-up can put into a spec. */
 export interface ContractProcess {
@@ -25,7 +26,6 @@ export interface ContractBackend extends AsyncDisposable {
   spec(process: ContractProcess): ContainerSpec;
 }
 
-const never = new AbortController().signal;
 const weird = Buffer.concat([
   Buffer.from('first line\n\n\nCR\rCRLF\r\nNUL\0 latin1 \xe9\xff\n', 'latin1'),
   Buffer.from('2026-01-01T00:00:00.000000000+00:00 stdout F not a header\n'),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { never } from '../../src/core/never.ts';
 import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
 import { taskState } from '../../src/devhub/rows.ts';
 import { type RunningDevHub, runDevHub } from '../../src/devhub/run.ts';
@@ -140,7 +141,7 @@ describe('development hub', () => {
       srpm,
       toTinyRpm({ name: 'hello', version: '1.0', release: '1', arch: 'noarch', sourceRpm: null }),
     );
-    const { signal } = new AbortController();
+    const signal = never;
     const task = await client.buildSrpm(srpm, 'td1', { scratch: true }, signal);
     const seen: WatchedTask[] = [];
     await builder.call('host.openTask', [task]);
@@ -186,11 +187,7 @@ describe('development hub', () => {
     const content = Buffer.alloc(2.5 * 1024 * 1024, 'koji');
     await writeFile(join(root, 'large'), content);
 
-    const path = await client.uploadFile(
-      join(root, 'large'),
-      'cli-build/large',
-      new AbortController().signal,
-    );
+    const path = await client.uploadFile(join(root, 'large'), 'cli-build/large', never);
 
     const stored = await (await fetch(`${hub.filesUrl}/work/${path}`)).arrayBuffer();
     expect(Buffer.from(stored).equals(content)).toBe(true);

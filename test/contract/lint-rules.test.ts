@@ -71,6 +71,23 @@ describe('the lint rules', () => {
     });
   });
 
+  it('find a signal that nobody aborts but `never`', async () => {
+    const found = await lint({
+      'src/core/never.ts': 'export const never = new AbortController().signal;',
+      'src/core/own.ts': 'export const signal = new AbortController().signal;',
+      'test/taken.test.ts': 'export const { signal } = new AbortController();',
+      'scripts/held.ts':
+        'const stop = new AbortController();\nexport const { signal } = stop;\nstop.abort();',
+    });
+
+    expect(found).toEqual({
+      'src/core/never.ts': [],
+      'src/core/own.ts': ['no-own-never'],
+      'test/taken.test.ts': ['no-own-never'],
+      'scripts/held.ts': [],
+    });
+  });
+
   it('know types: no promise is left alone, no case left out', async () => {
     const found = await lint({
       'test/a.ts': 'async function f(): Promise<void> {}\nexport function g(): void { f(); }',

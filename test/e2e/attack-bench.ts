@@ -13,6 +13,7 @@ import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { never } from '../../src/core/never.ts';
 import { Waits } from '../../src/core/waits.ts';
 import { noHistory } from '../../src/journal/history.ts';
 import { hostArch } from '../../src/rpm/arch.ts';
@@ -21,7 +22,6 @@ import { emptyCache, noStepLimits, site, TextLogs } from '../support/root-bench.
 import { makeSrpm, surroundings } from './surroundings.ts';
 import { type CreateBody, UnsealingProxy } from './unsealing-proxy.ts';
 
-const never = new AbortController().signal;
 const logger = createLogger('warn');
 
 /** How a build differs from one of the product: protections taken away, other limits, a hook into its files. */

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { snapshotLabel } from '../../src/cache/snapshot-store.ts';
+import { never } from '../../src/core/never.ts';
 import { AttackBench, type AttackedBuild } from './attack-bench.ts';
 
 /**
@@ -317,8 +318,6 @@ echo attack is over`;
     expect(await hits({ script, prepared: raw })).toEqual(['macro']);
   });
 }
-
-const never = new AbortController().signal;
 
 async function listening(path: string): Promise<AsyncDisposable> {
   const server = createServer();

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { workerIdOf } from '../../src/container/names.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { DaemonProcess } from '../../src/demo/daemon-process.ts';
 import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
 import { isAtLeast } from '../../src/hub/api/version.ts';
@@ -263,8 +264,6 @@ export class TestBuilder implements AsyncDisposable {
 
 const RepoAnswer = z.object({ request: z.looseObject({ id: z.int() }).nullable() });
 const RequestAnswer = z.looseObject({ request: z.looseObject({ task_id: z.int().nullable() }) });
-
-const never = new AbortController().signal;
 
 /** What describes the tests' surroundings would be taken for options that do not exist. */
 function withoutTestVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

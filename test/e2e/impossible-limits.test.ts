@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { never } from '../../src/core/never.ts';
 import { AttackBench, type AttackedBuild } from './attack-bench.ts';
 import { TestBuilder } from './builder.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';
@@ -56,7 +57,7 @@ describeE2e('limits that no build can meet', () => {
         expect(results).toBeNull();
         expect(String(error)).toMatch(words);
         const { containers, workerId } = bench.host;
-        expect(await containers.list(workerId, new AbortController().signal)).toEqual([]);
+        expect(await containers.list(workerId, never)).toEqual([]);
       },
     );
   });

@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { never } from '../../src/core/never.ts';
 import { AttackBench } from './attack-bench.ts';
 import { describeE2e, surroundings } from './surroundings.ts';
-
-const never = new AbortController().signal;
 
 describeE2e('a snapshot that somebody removes between the look for it and its use', () => {
   let bench: AttackBench;

@@ -5,12 +5,12 @@ import { expect, it, onTestFinished } from 'vitest';
 import { UrlReader } from '../../src/cache/fetcher.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Proxies, readProxies, repoProxies } from '../../src/core/host-proxies.ts';
+import { never } from '../../src/core/never.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { createTransport } from '../../src/hub/transport/transport.ts';
 import { encodeCall, encodeResponse } from '../../src/hub/xmlrpc/codec.ts';
 import { allOf } from '../support/all-of.ts';
 
-const never = new AbortController().signal;
 const noTls = { clientPem: null, serverCaPem: null, skipVerify: false };
 
 /** A proxy that answers by itself, for hosts that there are not, and notes what it was asked for. */

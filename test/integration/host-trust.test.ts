@@ -6,6 +6,7 @@ import { UrlReader } from '../../src/cache/fetcher.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { describeError } from '../../src/core/errors.ts';
 import { readHostTrust, trustAsHost } from '../../src/core/host-trust.ts';
+import { never } from '../../src/core/never.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { loadTls } from '../../src/hub/transport/tls.ts';
 import { createTransport } from '../../src/hub/transport/transport.ts';
@@ -15,7 +16,6 @@ import { failureOf } from '../support/root-bench.ts';
 import { openSiteAuthority, whyNoAuthority } from '../support/site-authority.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const never = new AbortController().signal;
 const why = whyNoAuthority();
 /** Of the host of the test itself. */
 const nothing = { files: [], directories: [] };

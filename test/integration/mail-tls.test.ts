@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { never } from '../../src/core/never.ts';
 import { sendMail } from '../../src/tasks/notifications/mail-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { startSmtpServer } from '../support/smtp-server.ts';
@@ -36,13 +37,7 @@ describe.skipIf(!hasOpenssl)(`sendMail to a server with STARTTLS${reason}`, () =
     };
     const envelope = { from: 'koji@example.com', to: ['dev@example.com'] };
 
-    await sendMail(
-      server,
-      envelope,
-      Buffer.from('To: dev\r\n\r\nhello\r\n'),
-      new ManualClock(),
-      new AbortController().signal,
-    );
+    await sendMail(server, envelope, Buffer.from('To: dev\r\n\r\nhello\r\n'), new ManualClock(), never);
 
     expect(smtp.mails).toEqual([{ ...envelope, text: 'To: dev\r\n\r\nhello\r\n' }]);
     expect(smtp.lines.slice(0, 4)).toEqual([

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readOrigins } from '../../src/buildroot/report/package-origins.ts';
+import { never } from '../../src/core/never.ts';
 import { HubFiles } from '../../src/hub/files.ts';
 import { type MergeMode, mergeScript } from '../../src/tasks/createrepo/merge-script.ts';
 
@@ -32,7 +33,7 @@ async function merge(mode: MergeMode, blocked: string) {
   });
   expect(stdout).toMatch(/^\$ mergerepo_c /);
   expect(status).toBe(0);
-  const origins = await readOrigins(new HubFiles([], place), 'merge/repo', new AbortController().signal);
+  const origins = await readOrigins(new HubFiles([], place), 'merge/repo', never);
   return { local, external, origins };
 }
 

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
 import { BuilderEvents } from '../../src/daemon/events.ts';
 import { HubClient } from '../../src/devhub/client.ts';
@@ -107,7 +108,7 @@ async function startBuilder(hub: RunningDevHub, name: string): Promise<void> {
 async function statesAtEnd(client: HubClient, tasks: readonly number[]): Promise<readonly number[]> {
   const states: number[] = [];
   const options = { clock: systemClock, intervalMs: 100, onChange: () => undefined };
-  const signal = new AbortController().signal;
+  const signal = never;
   for (const task of tasks) states.push((await client.watchTask(task, { ...options, signal })).state);
   return states;
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { never } from '../../src/core/never.ts';
 import { readRpmHeader } from '../../src/rpm/header.ts';
 import { fileNameOf, type PackageToWrite, writeRpm } from '../../src/rpm/rpm-file.ts';
 
@@ -82,7 +83,6 @@ describe.skipIf(missing !== '')(`packages that were written here${missing}`, () 
   });
 
   it('are read back by our own reader', async () => {
-    const never = new AbortController().signal;
     const [read, readSource] = [
       await readRpmHeader(paths.binary, never),
       await readRpmHeader(paths.source, never),

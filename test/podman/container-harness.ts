@@ -11,6 +11,7 @@ import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { never } from '../../src/core/never.ts';
 import type { ContractBackend, ContractProcess } from '../contract/container-manager.contract.ts';
 
 const busybox = ['/usr/bin/busybox', '/bin/busybox', '/usr/sbin/busybox', '/sbin/busybox'].find((path) =>
@@ -18,7 +19,6 @@ const busybox = ['/usr/bin/busybox', '/bin/busybox', '/usr/sbin/busybox', '/sbin
 );
 const image = 'localhost/koji-adjutant-test:1';
 const workerId = 'contract';
-const never = new AbortController().signal;
 
 /** What the containers of the tests get: no more than a host without CAP_SYS_RESOURCE may give. */
 export const testUlimits = {

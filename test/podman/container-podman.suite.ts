@@ -12,11 +12,10 @@ import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import type { ContainerSpec, Mount } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { never } from '../../src/core/never.ts';
 import { copied, outputOf } from '../contract/container-manager.contract.ts';
 import { PodmanHarness, testUlimits } from './container-harness.ts';
 import { TinyRegistry } from './container-registry.ts';
-
-const never = new AbortController().signal;
 
 /** What Podman has to do beyond the contract of all back ends. */
 export function describePodman(name: string): void {

@@ -12,6 +12,7 @@ import { ListedImages } from '../../src/container/podman/api/schema.ts';
 import { stopService } from '../../src/container/podman/api/service.ts';
 import { ping } from '../../src/container/podman/api/socket.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import { never } from '../../src/core/never.ts';
 import { type OrdinaryUser, ordinaryUser } from '../e2e/surroundings.ts';
 import { type EngineChange, PodmanHarness, podmanMissing } from './container-harness.ts';
 
@@ -19,7 +20,6 @@ const run = promisify(execFile);
 const cli = join(import.meta.dirname, '../../src/cli.ts');
 /** A trial takes some twenty seconds, and minutes where other tests run beside it. */
 const timeout = 600_000;
-const never = new AbortController().signal;
 const image = process.env['KOJI_ADJUTANT_TEST_IMAGE'] ?? '';
 const dnf5Image = process.env['KOJI_ADJUTANT_TEST_DNF5_IMAGE'] ?? '';
 const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';

@@ -6,12 +6,12 @@ import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import type { ResourceLimits } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
+import { never } from '../../src/core/never.ts';
 import { checkEngine } from '../../src/doctor/check-engine.ts';
 import { hostArch } from '../../src/rpm/arch.ts';
 import { allOf } from '../support/all-of.ts';
 import { PodmanHarness, podmanMissing, testUlimits } from './container-harness.ts';
 
-const never = new AbortController().signal;
 const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';
 const image = process.env['KOJI_ADJUTANT_TEST_IMAGE'] ?? '';
 const dnf5Image = process.env['KOJI_ADJUTANT_TEST_DNF5_IMAGE'] ?? '';

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { collectFiles } from '../../src/buildroot/rpmbuild/collect-results.ts';
+import { never } from '../../src/core/never.ts';
 import { dnf5Image, image, missing, noDnf5, openHost, openRoot, run, serve } from './tag-root-harness.ts';
-
-const never = new AbortController().signal;
 
 /** One file is in both of the two that exclude each other, another in the first only. */
 const specs = {

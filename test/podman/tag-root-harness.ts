@@ -15,6 +15,7 @@ import type { ContainerSpec } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { never } from '../../src/core/never.ts';
 import { Waits } from '../../src/core/waits.ts';
 import { noHistory } from '../../src/journal/history.ts';
 import { hostArch } from '../../src/rpm/arch.ts';
@@ -23,7 +24,6 @@ import { testUlimits } from './container-harness.ts';
 
 /** Runs a program to its end. */
 export const run = promisify(execFile);
-const never = new AbortController().signal;
 /** The engine's. */
 export const socketPath = process.env['KOJI_ADJUTANT_TEST_ENGINE_SOCKET'] ?? '';
 

@@ -9,6 +9,7 @@ import { extract } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { transactionProgram } from '../../src/buildroot/solve/rpm-transaction.ts';
 import { noRpmBindings } from '../../src/buildroot/steps/exit-codes.ts';
+import { never } from '../../src/core/never.ts';
 import { hostArch } from '../../src/rpm/arch.ts';
 import {
   dnf5Image,
@@ -23,7 +24,6 @@ import {
 } from './tag-root-harness.ts';
 import { makePackage, makeRepo, type TinySpec } from './transaction-packages.ts';
 
-const never = new AbortController().signal;
 const wrongArch = hostArch() === 'x86_64' ? '' : ': its packages are for x86_64';
 
 async function temporary(): Promise<string> {

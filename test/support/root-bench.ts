@@ -24,6 +24,7 @@ import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
+import { never } from '../../src/core/never.ts';
 import { Waits } from '../../src/core/waits.ts';
 import { type History, noHistory } from '../../src/journal/history.ts';
 import { playRoot, type RootPlay } from './fake-root.ts';
@@ -31,7 +32,6 @@ import { ManualClock } from './manual-clock.ts';
 import { silentLog } from './silent-log.ts';
 import { toSourceRpm } from './source-rpm.ts';
 
-const never = new AbortController().signal;
 const image = 'localhost/image:1';
 const bootstrap = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { externalRow } from '../../../test/support/hub-rows.ts';
+import { never } from '../../core/never.ts';
 import { ExternalRepo } from '../../hub/api/schema.ts';
 import { HubFiles } from '../../hub/files.ts';
 import { BuildrootUnavailable } from '../errors.ts';
@@ -10,7 +11,6 @@ import type { InstalledPackage } from '../root/installed-packages.ts';
 import { findOrigins, markExternal, parseOrigins, readOrigins, UnknownOrigin } from './package-origins.ts';
 
 const fixtures = new URL('../../../test/fixtures/external-repo', import.meta.url).pathname;
-const never = new AbortController().signal;
 const place = 'repos/f1-build/75/x86_64';
 const mirror = 'http://127.0.0.1:8391/ext/x86_64/';
 const local = 'file:///tmp/repo_75_premerge/';

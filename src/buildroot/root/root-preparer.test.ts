@@ -9,9 +9,9 @@ import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { halveCache } from '../../cache/eviction.ts';
 import { packagePath } from '../../cache/package-cache.ts';
 import { ContainerError } from '../../container/errors.ts';
+import { never } from '../../core/never.ts';
 import { hubRepo } from '../plan/repos.ts';
 
-const never = new AbortController().signal;
 const repomd = (digest: string) =>
   `<repomd><data type="primary"><checksum type="sha256">${digest}</checksum></data></repomd>`;
 const cached = (bench: HostBench, name: string) =>

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { failureOf, openRootBench } from '../../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
+import { never } from '../../core/never.ts';
 
-const never = new AbortController().signal;
 const srpm = (...requires: string[]) => toSourceRpm({ requires });
 const generated = 'rpmlib(DynamicBuildRequires)';
 

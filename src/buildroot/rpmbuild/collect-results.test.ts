@@ -5,10 +5,10 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { never } from '../../core/never.ts';
 import { printableJson } from '../../core/printable.ts';
 import { collectFiles } from './collect-results.ts';
 
-const never = new AbortController().signal;
 let directory: string;
 
 beforeEach(async () => {

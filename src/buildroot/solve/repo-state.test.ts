@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { brokenAfter, openFileServer } from '../../../test/support/file-server.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { UrlReader } from '../../cache/fetcher.ts';
+import { never } from '../../core/never.ts';
 import { parseRepoState, readRepoState } from './repo-state.ts';
 
-const never = new AbortController().signal;
 const urls = new UrlReader({}, new ManualClock());
 
 interface Part {

@@ -1,13 +1,12 @@
 import { expect, it } from 'vitest';
 import { openHostBench, TextLogs } from '../../../test/support/root-bench.ts';
 import type { ContainerManager } from '../../container/manager.ts';
+import { never } from '../../core/never.ts';
 import { noHistory } from '../../journal/history.ts';
 import type { BuildrootHost } from '../host.ts';
 import type { RootRequest } from '../plan/root-request.ts';
 import { rootContainer } from './container-specs.ts';
 import { RootGround } from './step-runner.ts';
-
-const never = new AbortController().signal;
 
 it('leaves no container behind that is still being made when the task ends', async () => {
   const { containers, directory } = await openHostBench();

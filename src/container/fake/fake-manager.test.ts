@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../core/clock.ts';
+import { never } from '../../core/never.ts';
 import type { ContainerSpec } from '../spec.ts';
 import type { FakeBehaviour } from './behaviour.ts';
 import { FakeManager } from './fake-manager.ts';
 
-const never = new AbortController().signal;
 const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 
 const spec: ContainerSpec = {

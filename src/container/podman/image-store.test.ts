@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
+import { never } from '../../core/never.ts';
 import { Engine } from './api/client.ts';
 import { ImageStore } from './image-store.ts';
-
-const never = new AbortController().signal;
 
 /** An engine that answers the first requests with a failure, each with this message, and then with no images. */
 async function openImages(failures: number, message: string): Promise<ImageStore> {

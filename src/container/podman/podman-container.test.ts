@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { keptLog } from '../../../test/support/silent-log.ts';
+import { never } from '../../core/never.ts';
 import { Engine } from './api/client.ts';
 import { RootMounts } from './create/root-mounts.ts';
 import { KillLedger } from './limits/oom-accounting.ts';
 import { PodmanContainer } from './podman-container.ts';
 
-const never = new AbortController().signal;
 /** More than the kernel ever gives out. */
 const nobody = 2 ** 30;
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { createLogger } from '../../core/logger.ts';
+import { never } from '../../core/never.ts';
 import { PodmanManager } from './podman-manager.ts';
 
-const never = new AbortController().signal;
 const limit = { soft: 1, hard: 1 };
 
 it('asks the engine and chooses the seccomp profile once for all who ask, and again when it could not be written', async () => {

@@ -4,6 +4,7 @@ import { repoRow, tagRow, targetRow, taskRow } from '../../../test/support/hub-r
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { hubFault, ScriptedSession } from '../../../test/support/scripted-session.ts';
 import { acceptRules } from '../../config/options/accept-rules.ts';
+import { never } from '../../core/never.ts';
 import { hubApis } from '../../hub/api/apis.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { taskRegistry } from '../../tasks/registry.ts';
@@ -35,7 +36,7 @@ async function ask(accept: string, ...chain: readonly [method: string, request: 
   const registry = taskRegistry(noControl);
   const [[method] = ['none']] = chain;
   const rules = parseRules(accept);
-  const signal = new AbortController().signal;
+  const signal = never;
   const why = await whyNotAccepted({ id: 1, method }, rules, { registry, ...apis }, signal);
   return { why: why === null ? 'accepted' : (why.split('; this host')[0] ?? ''), calls: session.methods };
 }
@@ -123,12 +124,7 @@ describe('whyNotAccepted', () => {
     const apis = hubApis(session, new ManualClock());
     const registry = taskRegistry(noControl);
     const rules = acceptRules.schema.parse('tags=x');
-    const asked = whyNotAccepted(
-      { id: 1, method: 'build' },
-      rules,
-      { registry, ...apis },
-      new AbortController().signal,
-    );
+    const asked = whyNotAccepted({ id: 1, method: 'build' }, rules, { registry, ...apis }, never);
 
     await expect(asked).rejects.toThrow('offline');
   });

@@ -4,9 +4,8 @@ import { emptyCache } from '../../../test/support/root-bench.ts';
 import { keptLog } from '../../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts';
 import { FakeManager } from '../../container/fake/fake-manager.ts';
+import { never } from '../../core/never.ts';
 import { SpaceMaker } from './disk-pressure.ts';
-
-const never = new AbortController().signal;
 
 async function setUp(freeBytes: number) {
   const clock = new ManualClock();

@@ -7,6 +7,7 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { ContainerError } from '../../container/errors.ts';
 import { FakeManager } from '../../container/fake/fake-manager.ts';
 import type { BackendInfo } from '../../container/manager.ts';
+import { never } from '../../core/never.ts';
 import { HostProbe } from './host-probe.ts';
 
 const engine = new FakeManager({ clock: new FakeClock(), images: {} });
@@ -22,7 +23,7 @@ async function directory(): Promise<string> {
   return path;
 }
 
-const { signal } = new AbortController();
+const signal = never;
 
 describe('HostProbe', () => {
   it('looks at the disk of the work directory and of the images', async () => {

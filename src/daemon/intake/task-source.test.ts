@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { ScriptedSession } from '../../../test/support/scripted-session.ts';
+import { never } from '../../core/never.ts';
 import { HostApi } from '../../hub/api/host.ts';
 import { taskStates } from '../../hub/api/schema.ts';
 import { VersionApi } from '../../hub/api/version.ts';
 import { TaskSource } from './task-source.ts';
 
-const { signal } = new AbortController();
+const signal = never;
 const quarterHourMs = 15 * 60_000;
 
 function setUp(hubVersion: string) {

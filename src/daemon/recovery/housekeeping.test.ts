@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryHub, ourHost } from '../../../test/support/memory-hub.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
+import { never } from '../../core/never.ts';
 import { BuildrootsApi } from '../../hub/api/buildroots.ts';
 import { HubFault } from '../../hub/faults.ts';
 import { expireDeadBuildroots } from './housekeeping.ts';
 
-const { signal } = new AbortController();
+const signal = never;
 
 function expire(hub: MemoryHub, running: readonly number[]): Promise<readonly number[]> {
   const api = new BuildrootsApi(hub.session());

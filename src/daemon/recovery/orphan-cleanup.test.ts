@@ -5,9 +5,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../../test/support/silent-log.ts';
 import { LateRemovals } from '../../container/background-removals.ts';
 import type { ContainerManager, ContainerSummary } from '../../container/manager.ts';
+import { never } from '../../core/never.ts';
 import { removeLeftOvers } from './orphan-cleanup.ts';
-
-const never = new AbortController().signal;
 
 it('removes what no running task owns: containers, their output, and directories', async () => {
   const workDir = await mkdtemp(join(tmpdir(), 'left-overs-'));

@@ -7,6 +7,7 @@ import { keptLog } from '../../../test/support/silent-log.ts';
 import { makeTaskEnvironment } from '../../../test/support/task-environment.ts';
 import { openTaskJournal } from '../../../test/support/task-journal.ts';
 import { FakeManager } from '../../container/fake/fake-manager.ts';
+import { never } from '../../core/never.ts';
 import { HostApi } from '../../hub/api/host.ts';
 import { HubTransportError, SessionLost } from '../../hub/faults.ts';
 import type { TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
@@ -14,7 +15,7 @@ import { TaskCancelled } from '../../tasks/errors.ts';
 import { BuilderEvents } from '../events.ts';
 import { Supervisor } from './supervisor.ts';
 
-const { signal } = new AbortController();
+const signal = never;
 
 /** Runs until it is told to end, by the test or by the signal. */
 class Held {

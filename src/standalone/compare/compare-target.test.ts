@@ -12,6 +12,7 @@ import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { LateRemovals } from '../../container/background-removals.ts';
 import { FakeManager } from '../../container/fake/fake-manager.ts';
 import { noMeter } from '../../core/meter.ts';
+import { never } from '../../core/never.ts';
 import { Waits } from '../../core/waits.ts';
 import { repoStates, taskStates } from '../../hub/api/schema.ts';
 import { HubFiles } from '../../hub/files.ts';
@@ -21,7 +22,6 @@ import { compareTarget, type Target } from './compare-target.ts';
 import type { Comparison } from './comparison.ts';
 import { HubQuestions, readOnlyMethods } from './read-only-hub.ts';
 
-const never = new AbortController().signal;
 const here = machine();
 const pkg = 'tasks/4/4/hello-1.0-1.src.rpm';
 const srpm = toSourceRpm();

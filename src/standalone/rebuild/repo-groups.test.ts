@@ -7,9 +7,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { hubRepo, type PackageRepo } from '../../buildroot/plan/repos.ts';
 import { UrlReader } from '../../cache/fetcher.ts';
+import { never } from '../../core/never.ts';
 import { BadRepo, checkGroup, readGroups } from './repo-groups.ts';
 
-const never = new AbortController().signal;
 const urls = new UrlReader({}, new ManualClock());
 
 const comps = (...ids: readonly string[]) =>

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { type SmtpReply, startSmtpServer } from '../../../test/support/smtp-server.ts';
+import { never } from '../../core/never.ts';
 import { TaskFault } from '../errors.ts';
 import { mailTimeoutMs, parseMailHost, sendMail } from './mail-server.ts';
 
@@ -97,13 +98,7 @@ describe('sendMail', () => {
       });
     });
     const server = { host: '127.0.0.1', port: free, ownName: 'b', login: null };
-    const sending = sendMail(
-      server,
-      envelope,
-      Buffer.from('a'),
-      new ManualClock(),
-      new AbortController().signal,
-    );
+    const sending = sendMail(server, envelope, Buffer.from('a'), new ManualClock(), never);
 
     await expect(sending).rejects.toThrow(new RegExp(`127\\.0\\.0\\.1:${free} .*ECONNREFUSED.*smtphost`));
   });

@@ -5,9 +5,9 @@ import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts';
+import { never } from '../../../core/never.ts';
 import { packMounted } from './mounted-root.ts';
 
-const never = new AbortController().signal;
 const isRoot = process.getuid?.() === 0;
 
 /** A file system of its own, as a mounted root is. */

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../../test/support/manual-clock.ts';
+import { never } from '../../../core/never.ts';
 import { Engine } from '../api/client.ts';
 import { removeContainer } from '../remove-container.ts';
 import { RootMounts } from './root-mounts.ts';
 
-const never = new AbortController().signal;
 const id = 'f00d';
 const state = { Status: 'created', ExitCode: 0, OOMKilled: false, StartedAt: '', FinishedAt: '' };
 

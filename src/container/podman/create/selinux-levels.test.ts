@@ -5,12 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../../test/support/manual-clock.ts';
+import { never } from '../../../core/never.ts';
 import { toLabels } from '../../labels.ts';
 import type { ContainerSpec, Mount } from '../../spec.ts';
 import { Engine } from '../api/client.ts';
 import { freeLevel, levelLabel, SelinuxLevels } from './selinux-levels.ts';
-
-const never = new AbortController().signal;
 
 function specOf(taskId: number, change: Partial<ContainerSpec> = {}, workerId = 'worker'): ContainerSpec {
   return {

@@ -3,10 +3,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
+import { never } from '../../../core/never.ts';
 import { Engine } from '../api/client.ts';
 import { diskUse, parseWritableLayers } from './disk-usage.ts';
-
-const never = new AbortController().signal;
 
 it('finds each layer that is written to once, and none in what is mounted from elsewhere', () => {
   const mountInfo = `500 400 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l/A:/l/B,upperdir=/store/1/diff,workdir=/store/1/work

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isDiskFull } from '../../../core/fs-errors.ts';
+import { never } from '../../../core/never.ts';
 import { ContainerError } from '../../errors.ts';
 import { cutMark, followLog, fullMark, LogDecoder } from './log-file.ts';
-
-const never = new AbortController().signal;
 
 /** What conmon writes for these bytes when they arrive in one piece. */
 function entriesOf(text: Uint8Array, second = '00'): Buffer {

@@ -66,7 +66,7 @@ const imageOf = (key: string) => {
 
 /** Removes prepared roots, all or those with more than the group, when they have been kept; packages stay. */
 async function forgetRoots(which: 'all' | 'with build requirements'): Promise<void> {
-  await host.logged('a prepared root is kept', kept);
+  await host.logged('snapshot saved', kept);
   for (const name of await readdir(snapshots())) {
     const { key, title } = z
       .looseObject({ key: z.string(), title: z.string() })
@@ -145,7 +145,7 @@ for (let round = 0; round < runs; round += 1) {
   await forgetRoots('all');
   const task = await build();
   kept += 1;
-  await host.logged('a prepared root is kept', kept);
+  await host.logged('snapshot saved', kept);
   const lines = await log();
   const commit = lines.commit(task.id);
   rootBytes = commit.ownBytes;

@@ -45,7 +45,7 @@ export class DaemonLog {
     const ended = this.#lines.find((line) => line.msg === 'task ended' && line['taskId'] === taskId);
     const endedMs = Date.parse(ended?.time ?? '');
     const kept = this.#lines
-      .filter(({ msg }) => msg === 'a prepared root is kept')
+      .filter(({ msg }) => msg === 'snapshot saved')
       .map((line) => Kept.parse(line))
       .find(({ time }) => Date.parse(time) >= endedMs);
     return { tookMs: Date.parse(kept?.time ?? '') - endedMs, ownBytes: kept?.ownBytes ?? Number.NaN };

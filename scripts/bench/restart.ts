@@ -82,7 +82,7 @@ async function killAndMeasure(ids: readonly number[]): Promise<number> {
   const { startedMs } = world.daemon;
   const followed = () =>
     ids.map((id) =>
-      linesSince(startedMs).find(({ msg, taskId }) => taskId === id && msg === 'a running container goes on'),
+      linesSince(startedMs).find(({ msg, taskId }) => taskId === id && msg === 'resumed a running container'),
     );
   while (followed().includes(undefined)) await systemClock.sleep(50, never);
   return Math.max(...followed().map((line) => Date.parse(line?.time ?? ''))) - startedMs;

@@ -112,7 +112,7 @@ for (let count = 0; count < Number(values.runs); count += 1) {
   await host.forget();
   cold.push(await timeOne());
   // The first root is kept in the background; a task that follows at once would measure that.
-  await host.logged('a prepared root is kept', count + 1);
+  await host.logged('snapshot saved', count + 1);
   warm.push(await timeOne());
 }
 const oneMib = await peakMemory(1);

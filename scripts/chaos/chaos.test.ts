@@ -76,7 +76,7 @@ describe('stateFacts', () => {
 
 describe('doubledIn', () => {
   it('counts what was done again without being given back', () => {
-    const refused = '{"taskId":5,"msg":"the task is refused"}';
+    const refused = '{"taskId":5,"msg":"task refused after opening"}';
     const ends = new Map([
       [5, 2],
       [6, 2],

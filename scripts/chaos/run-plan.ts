@@ -118,7 +118,9 @@ export function doubledIn(completions: ReadonlyMap<number, number>, log: string)
     const givenBack = log
       .split('\n')
       .filter((line) => line.includes(`"taskId":${id},`))
-      .filter((line) => /"msg":"(the task is refused|the task goes back to the queue)"/.test(line)).length;
+      .filter((line) =>
+        /"msg":"(task refused after opening|task freed, it goes back to the queue)"/.test(line),
+      ).length;
     return count > 1 + givenBack ? [`task ${id}: ${count} times, given back ${givenBack} times`] : [];
   });
 }

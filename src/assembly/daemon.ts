@@ -78,7 +78,7 @@ export async function assembleDaemon(
   } catch (error) {
     // The lock would outlive this process and keep the next one out.
     await withDeadline(clock, logoutMs, 'logging out', () => session.logout()).catch((problem: unknown) =>
-      log.warn({ err: problem }, 'the session with the hub stays open'),
+      log.warn({ err: problem }, 'hub session left open'),
     );
     throw error;
   }
@@ -159,7 +159,7 @@ async function makeDaemon(
       whyNotWell: () => health.whyNotWell(),
     });
     cleanup.use(server);
-    log.info({ url: server.url }, 'metrics are shown');
+    log.info({ url: server.url }, 'serving metrics');
   }
   const journal = new TaskJournal(
     join(adjutant.state_dir, 'journal', 'tasks'),

@@ -100,11 +100,11 @@ export async function openHostSession(
     const session = resumeSession(kept, options, auth, clock, transport, log);
     try {
       await hubApis(session, clock).host.host(signal);
-      log.info({ sessionId: kept.id }, 'going on with the session of an earlier life');
+      log.info({ sessionId: kept.id }, 'resuming the hub session of the previous run');
       return { session, sessions };
     } catch (error) {
       if (!(error instanceof SessionLost)) throw error;
-      log.info({ reason: describeError(error) }, 'the session of an earlier life is over, logging in');
+      log.info({ reason: describeError(error) }, 'the hub session of the previous run has ended, logging in');
     }
   }
   await sessions.clear();

@@ -26,7 +26,7 @@ export class InstanceLock implements AsyncDisposable {
       throw new BuilderError(
         'area-in-use',
         'builder',
-        `another koji-adjutant is at work in ${workDir}: stop it, or give this one a state_dir of its own`,
+        `another koji-adjutant is running in ${workDir}: stop it, or give this one its own state_dir`,
       );
     }
     // It must not keep a process that has nothing else to do.

@@ -164,6 +164,6 @@ async function tidy(
   try {
     await trimCache(cache, await cacheBudget(config), never);
   } catch (error) {
-    log.warn({ err: error }, `the cache was not trimmed: ${describeError(error)}`);
+    log.warn({ err: error }, `trimming the cache failed: ${describeError(error)}`);
   }
 }

@@ -247,7 +247,7 @@ describe('Buildroot', () => {
 
     await open({ tag: { extra: { 'mock.new_chroot': 0, 'mock.bootstrap_image': 'fedora:42' } } });
 
-    expect(lines.filter(({ msg }) => msg === 'tag extras that mean nothing here')).toMatchObject([
+    expect(lines.filter(({ msg }) => msg === 'tag extras without effect here')).toMatchObject([
       { extras: ['mock.new_chroot', 'mock.bootstrap_image (mock_bootstrap_image is off)'] },
     ]);
   });
@@ -475,9 +475,12 @@ describe('the site file', () => {
   it.each([
     [
       { devices: ['/dev/no-such'] },
-      'this host has no device /dev/no-such, which /site.json opens for this build',
+      'this host has no device /dev/no-such, which /site.json grants to this build',
     ],
-    [{ mounts: [{ source: '/no/such', target: '/x' }] }, 'this host has no /no/such, which /site.json opens'],
+    [
+      { mounts: [{ source: '/no/such', target: '/x' }] },
+      'this host has no /no/such, which /site.json grants to this build',
+    ],
   ])('gives the task to another host, for a while, where %j is missing', async (opened, message) => {
     const { open, session } = await withRules({ reason: 'x', ...opened });
 

@@ -105,7 +105,7 @@ export class Buildroot {
     cleanup.use(record);
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
     if (image.network === true)
-      log.warn({ because: image.because }, 'the build gets the network of this host');
+      log.warn({ because: image.because }, 'the build has the network of this host');
     const digest = await context.history.once(
       'image digest',
       z.string(),
@@ -208,7 +208,7 @@ function checkExtra({ config: { kojid }, log }: BuildrootContext, tag: TagInfo, 
     mockBootstrapImage: kojid.mock_bootstrap_image,
   });
   if (withoutEffect.length > 0)
-    log.info({ tag: tag.name, extras: withoutEffect }, 'tag extras that mean nothing here');
+    log.info({ tag: tag.name, extras: withoutEffect }, 'tag extras without effect here');
 }
 
 async function chooseImage(
@@ -237,8 +237,7 @@ async function openSite(
     site !== null && asksForChannel(site, tag) ? await hub.host.channelOf(task.id, signal) : null;
   const opening = planOpening(site, { tag, channel });
   await checkOpening(opening, site);
-  if (opening.lines.length > 0)
-    log.info({ opened: opening.lines }, 'the site file opens something to the build');
+  if (opening.lines.length > 0) log.info({ opened: opening.lines }, 'site file grants access');
   return opening;
 }
 

@@ -80,14 +80,14 @@ export class FailedRoots {
     const keeping = this.#keep(step)
       .catch(async (error: unknown) => {
         const about = { taskId: step.taskId, err: describeError(error) };
-        this.#options.log.warn(about, 'the root of a failed build could not be kept');
+        this.#options.log.warn(about, 'keeping the root of a failed build failed');
         this.#held.delete(step.container.id);
         await step.container[Symbol.asyncDispose]();
       })
       .catch((error: unknown) =>
         this.#options.log.warn(
           { container: step.container.name, err: describeError(error) },
-          'a container is left over; the next start removes it',
+          'container orphaned, the next start removes it',
         ),
       )
       .finally(() => this.#pending.delete(keeping));
@@ -175,7 +175,7 @@ export class FailedRoots {
     const bytes = await this.#containers.layerBytes(container.id, never);
     const record = { ...step, endedMs, bytes, containers: [container.id] };
     await writeRecord(this.#path({ id: `${taskId}-${buildrootId}` }), record);
-    log.info({ taskId, bytes }, 'the root of a failed build is kept');
+    log.info({ taskId, bytes }, 'kept the root of a failed build');
   }
 
   /** Clears after users that were killed, too. */

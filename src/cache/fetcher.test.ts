@@ -118,7 +118,7 @@ describe('UrlReader', () => {
     const opening = failureOf(reader.open(`${url}/silent`, { signal: never }));
     await asked.promise;
     await clock.advance(longestSilenceMs);
-    const why = 'the server has said nothing for 60 s';
+    const why = 'the server has sent nothing for 60 s';
     expect(await opening).toMatchObject({ passing: true, message: `cannot read ${url}/silent: ${why}` });
 
     const { body } = await reader.open(`${url}/stops`, { signal: never });

@@ -77,7 +77,7 @@ export class UrlReader {
   async #request(url: string, from: number, silence: Silence, signal: AbortSignal): Promise<IncomingMessage> {
     if (!/^https?:/.test(url))
       throw new UrlUnreachable(url, 'only file, http and https URLs can be read', false);
-    if (!URL.canParse(url)) throw new UrlUnreachable(url, 'this is no URL', false);
+    if (!URL.canParse(url)) throw new UrlUnreachable(url, 'not a URL', false);
     const headers = from === 0 ? {} : { Range: `bytes=${from}-` };
     const either = AbortSignal.any([signal, silence.signal]);
     for (;;) {

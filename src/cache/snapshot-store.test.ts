@@ -76,7 +76,7 @@ describe('SnapshotStore.find', () => {
 
     expect(await store.find(key, never)).toBeNull();
 
-    expect(said().at(-1)).toBe('the image of a snapshot is not the one that was made; made again');
+    expect(said().at(-1)).toBe('the image of a snapshot was replaced, making the snapshot again');
     expect(await readdir(directory)).toEqual([]);
   });
 
@@ -87,7 +87,7 @@ describe('SnapshotStore.find', () => {
 
     expect(await store.find(key, never)).toBeNull();
 
-    expect(said().at(-1)).toBe('the image of a snapshot is gone; made again');
+    expect(said().at(-1)).toBe('the image of a snapshot is gone, making the snapshot again');
     expect(await readdir(directory)).toEqual([]);
   });
 

@@ -67,10 +67,10 @@ export class SnapshotStore {
         await noteUse(this.#path(key));
         return { key, image, listing: record.listing, title: record.title };
       }
-      this.#log.warn({ snapshot: key }, 'the image of a snapshot is not the one that was made; made again');
+      this.#log.warn({ snapshot: key }, 'the image of a snapshot was replaced, making the snapshot again');
     } catch (error) {
       if (!(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
-      this.#log.warn({ snapshot: key }, 'the image of a snapshot is gone; made again');
+      this.#log.warn({ snapshot: key }, 'the image of a snapshot is gone, making the snapshot again');
     }
     await rm(this.#path(key), { force: true });
     return null;
@@ -122,7 +122,7 @@ export class SnapshotStore {
     await mkdir(this.#directory, { recursive: true });
     const { id: imageId, bytes: ownBytes } = await this.#containers.commit(container, image, labels, signal);
     await writeRecord(this.#path(key), { key, imageId, listing, title, ownBytes });
-    this.#log.info({ snapshot: key, title, ownBytes }, 'a prepared root is kept');
+    this.#log.info({ snapshot: key, title, ownBytes }, 'snapshot saved');
     return image;
   }
 

@@ -44,6 +44,6 @@ export class Silence {
       if (leftMs <= 0) break;
       await this.#clock.sleep(leftMs, this.#over.signal);
     }
-    this.#silent.abort(new Error(`the server has said nothing for ${this.#longestMs / 1000} s`));
+    this.#silent.abort(new Error(`the server has sent nothing for ${this.#longestMs / 1000} s`));
   }
 }

@@ -60,7 +60,7 @@ describe('checkConfig', () => {
     const { code, lines } = check('[kojid]\ntopurl = x\npassword = hunter2\nca = /x\n');
 
     expect(lines).toEqual([
-      'error: /k.conf:2: topurl: "x" is no web address; write one that begins with http:// or https://',
+      'error: /k.conf:2: topurl: "x" is not a web address; write one that begins with http:// or https://',
       'error: /k.conf:3: password: a password without user cannot log in; set user',
       expect.stringMatching(/^error: server: the server option is required/),
       'warning: /k.conf:4: ca: has no effect, and kojid stops at it; remove it',

@@ -46,7 +46,7 @@ interface CompareArguments {
  */
 export const run: RunCommand = async (argv, { env, out, clock }) => {
   const args = parse(argv);
-  using stopping = stopOnSignals('told to stop');
+  using stopping = stopOnSignals('interrupted');
   const waits = new Waits(clock);
   using _telling = tellWaitsOnSignal(waits, 'compare');
   try {

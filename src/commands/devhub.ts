@@ -11,7 +11,7 @@ import { complain, exitCode, type RunCommand, stopOnSignals } from './command.ts
  */
 export const run: RunCommand = async (argv, { out, clock }) => {
   const options = parse(argv);
-  using stopping = stopOnSignals('told to stop');
+  using stopping = stopOnSignals('interrupted');
   const ended = once(stopping.signal, 'abort');
   let hub: Awaited<ReturnType<typeof runDevHub>>;
   try {

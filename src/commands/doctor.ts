@@ -62,7 +62,7 @@ async function examine(
 ): Promise<void> {
   const { kojid, adjutant } = config;
   const log = createLogger('silent');
-  using stopping = stopOnSignals('told to stop');
+  using stopping = stopOnSignals('interrupted');
   // For what containers on trial need and write; the daemon's own place for it may not be there yet.
   const area = await mkdtemp(join(tmpdir(), 'koji-adjutant-doctor-'));
   try {

@@ -102,7 +102,7 @@ async function build(
     throw new CommandLineError(2, `koji-adjutant rebuild: there is no file ${args.source}`);
   const header = await readRpmHeader(source, signal);
   if (!header.isSource)
-    throw new CommandLineError(2, `koji-adjutant rebuild: ${args.source} is no source package`);
+    throw new CommandLineError(2, `koji-adjutant rebuild: ${args.source} is not a source package`);
   const { nvr } = header;
   const config = localConfig(args.config, {}, env);
   if (args.network === 'host' && !config.adjutant.network_enabled)

@@ -19,7 +19,7 @@ export const run: RunCommand = async (argv, { env, clock }) => {
   const [word, seconds, ...rest] = argv;
   const afterMs = word === '--after' ? Number(seconds) * 1000 : 0;
   if (!Number.isFinite(afterMs) || afterMs < 0) {
-    return complain('release', `--after ${seconds} is no number of seconds`, exitCode.usage);
+    return complain('release', `--after ${seconds} is not a number of seconds`, exitCode.usage);
   }
   const args = parseDaemonArguments(word === '--after' ? rest : argv, {
     name: 'koji-adjutant release',

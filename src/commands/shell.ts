@@ -67,7 +67,7 @@ function parse(argv: readonly string[]): ShellArguments {
       'Enters the buildroot of a failed task, as sealed as the build was; without TASK shows which are kept',
     )
     .argument('[TASK]', 'number of the task', (text) => {
-      if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It is no number of a task.');
+      if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Write the number of a task.');
       return Number(text);
     })
     .argument('[COMMAND...]', 'runs this there, in place of a shell')

@@ -31,7 +31,7 @@ export async function runDaemon(
   const stop = () => {
     // Asked twice: whatever takes so long is not waited for.
     if (starting.signal.aborted) process.exit(exitCode.failed);
-    starting.abort(new BuilderError('stopped', 'external', 'told to stop while starting'));
+    starting.abort(new BuilderError('stopped', 'external', 'interrupted while starting'));
     daemon?.stop();
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
@@ -44,11 +44,11 @@ export async function runDaemon(
     else
       daemon
         .tellWaits()
-        .catch((error: unknown) => log.error({ err: error }, 'cannot tell what is waited for'));
+        .catch((error: unknown) => log.error({ err: error }, 'cannot report what is waited for'));
   });
   // A bug of ours in one task must not cost the others their work.
   process.on('unhandledRejection', (error) =>
-    log.error({ err: error }, `a failure nobody waited for: ${describeError(error)}`),
+    log.error({ err: error }, `unhandled rejection: ${describeError(error)}`),
   );
   await using cleanup = new AsyncDisposableStack();
   try {
@@ -88,7 +88,7 @@ function reportFailedStart(error: unknown, log: Logger): void {
   const message = `the daemon could not start: ${describeError(error)}`;
   if (error instanceof BuilderError) {
     log.fatal({ code: error.code }, message);
-    log.debug({ err: error }, 'where the daemon could not start');
+    log.debug({ err: error }, 'stack of the failed start');
   } else {
     log.fatal({ err: error }, message);
   }

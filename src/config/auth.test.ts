@@ -168,7 +168,7 @@ describe('the checks of the login', () => {
       'a keytab that is none',
       [],
       { '/etc/kojid/kojid.keytab': '' },
-      'keytab: /etc/kojid/kojid.keytab is no keytab',
+      'keytab: /etc/kojid/kojid.keytab is not a keytab',
     ],
     [
       'a keytab of somebody else',
@@ -180,7 +180,7 @@ describe('the checks of the login', () => {
       'a principal in two words',
       ['krb_principal = b 1', 'keytab ='],
       {},
-      `${KOJID}:4: krb_principal: "b 1" is no principal`,
+      `${KOJID}:4: krb_principal: "b 1" is not a principal`,
     ],
     ...['compile@R', '%s/%s@R', '%d@R', 'a %s@R'].map((format): [string, string[], object, string] => [
       `the format ${format}`,

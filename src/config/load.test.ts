@@ -242,15 +242,15 @@ describe('loadConfig', () => {
     };
 
     expect(problems(given)).toEqual([
-      expect.stringMatching(/^\/etc\/kojid\/kojid\.conf:6: maxjobs: "many" is no whole number/),
+      expect.stringMatching(/^\/etc\/kojid\/kojid\.conf:6: maxjobs: "many" is not a whole number/),
       expect.stringMatching(
         /^\/etc\/kojid\/kojid\.conf:7: sleeptyme: unknown option; did you mean sleeptime\?$/,
       ),
       expect.stringMatching(/^\/etc\/kojid\/kojid\.conf:8: no_ssl_verify: "maybe" is neither yes nor no/),
-      expect.stringMatching(/^\/etc\/kojid\/kojid\.conf:9: workdir: "var" is no absolute path/),
+      expect.stringMatching(/^\/etc\/kojid\/kojid\.conf:9: workdir: "var" is not an absolute path/),
       expect.stringMatching(/^\/etc\/kojid\/kojid\.conf:10: "nonsense" is no "key = value"/),
       expect.stringMatching(/^\/etc\/kojid\/kojid\.conf:11: build_pids: .*it is a key of adjutant\.conf$/),
-      expect.stringMatching(/^\/etc\/kojid\/adjutant\.conf:2: build_memory: "lots" is no size/),
+      expect.stringMatching(/^\/etc\/kojid\/adjutant\.conf:2: build_memory: "lots" is not a size/),
       expect.stringMatching(
         /^\/etc\/kojid\/adjutant\.conf:3: image_pull_polcy: .*did you mean image_pull_policy\?$/,
       ),
@@ -307,8 +307,8 @@ describe('loadConfig', () => {
   });
 
   it.each([
-    ['lots', 'is no limit'],
-    ['1 2 3', 'is no limit'],
+    ['lots', 'is not a limit'],
+    ['1 2 3', 'is not a limit'],
     ['10 5', 'above the hard one'],
     ['-1 5', 'above the hard one'],
   ])('refuses the resource limit %s', (text, message) => {
@@ -326,7 +326,7 @@ describe('loadConfig', () => {
     ],
     [
       'topdir = /nowhere\n',
-      "topdir: /nowhere is no directory; createrepo tasks fail here until the hub's tree is mounted there",
+      "topdir: /nowhere is not a directory; createrepo tasks fail here until the hub's tree is mounted there",
     ],
     [
       'adjutant_container_timeouts = pull=300,start=60,stop_grace=20\n',
@@ -343,7 +343,7 @@ describe('loadConfig', () => {
     expect(config.warnings.map(({ message }) => message)).toEqual([
       expect.stringContaining('has no effect: plugins of kojid are Python code'),
       'runroot: runroot tasks are not there yet',
-      'homemade: this plugin is not known here',
+      'homemade: unknown plugin',
     ]);
   });
 
@@ -370,42 +370,42 @@ describe('loadConfig', () => {
 
   it('refuses a workdir that is a file', () => {
     expect(problems({ kojid: 'workdir = /w\n', files: { '/w': '' } })).toEqual([
-      `${KOJID}:6: workdir: /w is there and is no directory; name another one or remove it`,
+      `${KOJID}:6: workdir: /w is there and is not a directory; name another one or remove it`,
     ]);
   });
 
   it.each([
-    ['container_mounts = /a:/b', 'is no mount'],
-    ['container_mounts = a:/b:ro', 'is no mount'],
+    ['container_mounts = /a:/b', 'is not a mount'],
+    ['container_mounts = a:/b:ro', 'is not a mount'],
     ['container_mounts = /a:/b:ro /c:/b:ro', 'two mounts at /b'],
-    ['container_labels = x', 'is no label'],
+    ['container_labels = x', 'is not a label'],
     ['container_labels = io.koji.adjutant.task_id=1', "are the daemon's own"],
-    ['container_timeouts = pull', 'is no timeout'],
-    ['container_timeouts = pull=0', 'is no timeout'],
+    ['container_timeouts = pull', 'is not a timeout'],
+    ['container_timeouts = pull=0', 'is not a timeout'],
     ['buildroot_enabled = no', 'remove the line'],
-    ['monitoring_bind = 8080', 'is no host and port'],
-    ['monitoring_bind = localhost:80800', 'is no host and port'],
-    ['build_cpus = 0', 'is no number above zero'],
+    ['monitoring_bind = 8080', 'is not a host and port'],
+    ['monitoring_bind = localhost:80800', 'is not a host and port'],
+    ['build_cpus = 0', 'is not a number above zero'],
     ['build_cpus = 0.009', 'is too small; the least is 0.01'],
     ['build_memory = 3.9M', 'is too small; the least is 4M'],
     ['build_pids = 3', 'is too small; the least is 4'],
-    ['shm_size = 0', 'is no size'],
-    ['podman_socket = tcp://x:1', 'is no Unix socket'],
+    ['shm_size = 0', 'is not a size'],
+    ['podman_socket = tcp://x:1', 'is not a Unix socket'],
     ['image_pull_policy = sometimes', 'is none of if-not-present, always, never'],
-    ['state_dir = here', 'is no absolute path'],
-    ['policy_cache_ttl = 1.5', 'is no whole number'],
+    ['state_dir = here', 'is not an absolute path'],
+    ['policy_cache_ttl = 1.5', 'is not a whole number'],
   ])('refuses %s', (line, message) => {
     expect(problems({ adjutant: `${line}\n` })).toEqual([expect.stringContaining(`${ADJUTANT}:2: `)]);
     expect(problems({ adjutant: `${line}\n` })[0]).toContain(message);
   });
 
   it.each([
-    ['server', 'hub.example.com/kojihub', 'is no web address'],
-    ['topurl', 'https://a/x file://y/z', 'is no web address'],
-    ['topurl', 'ftp://a/x', 'is no web address'],
+    ['server', 'hub.example.com/kojihub', 'is not a web address'],
+    ['topurl', 'https://a/x file://y/z', 'is not a web address'],
+    ['topurl', 'ftp://a/x', 'is not a web address'],
     ['timeout', '0', 'is too small'],
-    ['sleeptime', '1e3', 'is no whole number'],
-    ['maxjobs', '99999999999999999999', 'is no whole number'],
+    ['sleeptime', '1e3', 'is not a whole number'],
+    ['maxjobs', '99999999999999999999', 'is not a whole number'],
     ['log_level', 'verbose', 'is none of'],
   ] as const)('refuses --%s %s', (key, text, message) => {
     const refused = problems({ overrides: { [key]: { flag: `--${key}`, text } } });

@@ -210,7 +210,7 @@ function evaluate(
 
 function warnOfPlugins(candidate: Candidate, notes: Notes): void {
   for (const name of candidate.text.split(/\s+/).filter((word) => word !== '')) {
-    const message = knownPlugins.get(name) ?? 'this plugin is not known here';
+    const message = knownPlugins.get(name) ?? 'unknown plugin';
     notes.warnings.push(at(candidate, `${name}: ${message}`));
   }
 }

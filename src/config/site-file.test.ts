@@ -60,17 +60,17 @@ describe('readSiteFile', () => {
     );
 
     expect(problems.join('\n')).toMatchInlineSnapshot(`
-      "rules[0].reason must say in a few words, on one line, what this is opened for; it stands in the logs of each task, it is missing
+      "rules[0].reason must say in a few words, on one line, what this is granted for; it stands in the logs of each task, it is missing
       rules[0].tags must not be empty: leave the key out for all
       rules[0].devices[0] must be a device below /dev, as "/dev/kvm", not "/etc/passwd"
       rules[0].devices[1] must be a device below /dev, as "/dev/kvm", not 7
-      rules[1].reason must say in a few words, on one line, what this is opened for; it stands in the logs of each task, not "a\\nb"
+      rules[1].reason must say in a few words, on one line, what this is granted for; it stands in the logs of each task, not "a\\nb"
       rules[1].mounts[0].source must be an absolute path without "..", "//" or a slash at its end, not "srv"
       rules[1].mounts[0].read_only must be true or false, not 1
       rules[2] opens nothing; remove it, or add what it is for
       rules[3].tmpfs[0].size must be a size as "4G" or "512M", not "4 pigs"
       rules[3].ulimits.core must not have a soft limit above the hard one
-      rules[3].ulimits.fish is no limit; there are as, core, cpu, data, fsize, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack"
+      rules[3].ulimits.fish is not a limit; there are as, core, cpu, data, fsize, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack"
     `);
   });
 
@@ -126,7 +126,7 @@ describe('readSiteFile', () => {
   });
 
   it.each([
-    ['{', /^is no JSON: .*position 1/],
+    ['{', /^is not JSON: .*position 1/],
     ['[]', /^the whole must be an object with version, rules, not a list$/],
     [{ version: '2.0', rules: [] }, /^version must be "1\.0", not "2\.0"$/],
   ])('says what is wrong with %j as a whole', (content, message) => {
@@ -135,7 +135,7 @@ describe('readSiteFile', () => {
 
   it.each([
     [{}, 'rules[0].seccomp /p.json there is no such file; create it or correct site_file'],
-    [{ '/p.json': '{}' }, /^rules\[0\]\.seccomp \/p\.json is no seccomp profile/],
+    [{ '/p.json': '{}' }, /^rules\[0\]\.seccomp \/p\.json is not a seccomp profile/],
   ])('takes no seccomp profile that the engine could not read: %j', (files, message) => {
     expect(read(rule({ seccomp: '/p.json' }), files).problems).toEqual([
       typeof message === 'string' ? message : expect.stringMatching(message),

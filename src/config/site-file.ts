@@ -78,12 +78,12 @@ const Ulimits = z.record(z.string(), Ulimit, 'must be an object').superRefine((l
   for (const name of Object.keys(limits).filter((one) => !rlimitNames.includes(one)))
     context.addIssue({
       ...{ code: 'custom', path: [name] },
-      message: `is no limit; there are ${rlimitNames.join(', ')}`,
+      message: `is not a limit; there are ${rlimitNames.join(', ')}`,
     });
 });
 
 const aReason =
-  'must say in a few words, on one line, what this is opened for; it stands in the logs of each task';
+  'must say in a few words, on one line, what this is granted for; it stands in the logs of each task';
 const Rule = strict({
   reason: z.string(aReason).regex(/^[^\p{Cc}]*\S[^\p{Cc}]*$/u, aReason),
   tags: Names.optional(),
@@ -231,7 +231,7 @@ function decode(
   try {
     return { value: JSON.parse(text) };
   } catch (error) {
-    return { problem: `is no JSON: ${describeError(error)}` };
+    return { problem: `is not JSON: ${describeError(error)}` };
   }
 }
 
@@ -242,7 +242,7 @@ function whyNoProfile(path: string, files: ConfigFiles): string | null {
   const Profile = z.looseObject({ defaultAction: z.string(), syscalls: z.array(z.unknown()) });
   return Profile.safeParse(content.value).success
     ? null
-    : 'is no seccomp profile: it has to be an object with defaultAction and syscalls, as containers-common has one';
+    : 'is not a seccomp profile: it has to be an object with defaultAction and syscalls, as containers-common has one';
 }
 
 function toBytes(text: string): number | null {

@@ -44,7 +44,7 @@ export class LateRemovals {
     } catch (error) {
       this.#log.warn(
         { container: container.name, err: describeError(error) },
-        'a container is left over; the next start removes it',
+        'container orphaned, the next start removes it',
       );
     } finally {
       this.#removals.delete(container);

@@ -36,10 +36,10 @@ export async function reapStrays(
     try {
       await manager.remove(container.id);
       removed.push(container);
-      logger.info(about, 'removed a container that no running task owns');
+      logger.info(about, 'removed an orphaned container');
     } catch (error) {
       failed.push({ container, error });
-      logger.error({ ...about, err: error }, 'cannot remove a container that no running task owns');
+      logger.error({ ...about, err: error }, 'cannot remove an orphaned container');
     }
   }
   return { removed, kept, failed };

@@ -29,7 +29,7 @@ export type PhaseResult = z.infer<typeof PhaseResult>;
 export function goneMeanwhile(title: string): ContainerError {
   return new ContainerError(
     'no-such-container',
-    `the container of ${title} has gone while the daemon was away`,
+    `the container of ${title} disappeared while the daemon was away`,
   );
 }
 

@@ -7,7 +7,7 @@ export class OutsideDirectory extends BuilderError {
     super(
       'outside-directory',
       'request',
-      `${JSON.stringify(parts.join('/'))} is no place below ${base}: a name in it has ".." or a character that no path has`,
+      `${JSON.stringify(parts.join('/'))} is not a path below ${base}: a name in it has ".." or a character that no path has`,
     );
   }
 }

@@ -29,7 +29,7 @@ describe('readProxies', () => {
 
   it.each(['socks5://user:word@p:1080', 'http://', 'p p'])('refuses %j, without its login', (proxy) => {
     expect(() => readProxies({ https_proxy: proxy })).toThrow(
-      /^https_proxy of the environment is .* no proxy for http/,
+      /^https_proxy of the environment is .* not a proxy for http/,
     );
     expect(() => readProxies({ https_proxy: proxy })).not.toThrow(/word/);
   });
@@ -44,7 +44,9 @@ it("takes yum_proxy for repos, but to the environment's hosts without a proxy", 
     https_proxy: 'http://yum',
     no_proxy: `hub,${own}`,
   });
-  expect(() => repoProxies('ftp://yum', {})).toThrow(/^yum_proxy is ftp:\/\/yum, which is no proxy for http/);
+  expect(() => repoProxies('ftp://yum', {})).toThrow(
+    /^yum_proxy is ftp:\/\/yum, which is not a proxy for http/,
+  );
 });
 
 it('names hosts to an agent together with all below them, as curl understands it', () => {

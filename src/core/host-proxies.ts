@@ -48,7 +48,7 @@ function toProxyUrl(value: string, name: string): string {
   throw new BuilderError(
     'proxy-config',
     'builder',
-    `${name} is ${withoutLogins(value)}, which is no proxy for http: give its URL, such as http://proxy.example.com:3128`,
+    `${name} is ${withoutLogins(value)}, which is not a proxy for http: give its URL, such as http://proxy.example.com:3128`,
   );
 }
 

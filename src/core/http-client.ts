@@ -41,7 +41,7 @@ export class HttpClient {
   async #askOnce(url: string, method: 'GET' | 'HEAD', signal: AbortSignal): Promise<IncomingMessage> {
     signal.throwIfAborted();
     const { protocol } = new URL(url);
-    if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`${url} is no http or https URL`);
+    if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`${url} is not an http or https URL`);
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const options = { method, signal, timeout: silentMs };
     const request =

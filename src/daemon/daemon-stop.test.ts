@@ -88,9 +88,7 @@ describe('Daemon: stop', () => {
     await clock.advance(60_000);
 
     expect(await code).toBe(exitCode.stopped);
-    expect(lines.map(({ msg }) => msg)).toContain(
-      'what went on without a task is not finished: the time is over',
-    );
+    expect(lines.map(({ msg }) => msg)).toContain('background work not finished: deadline exceeded');
   });
 
   it('takes no new work', async () => {
@@ -199,9 +197,9 @@ describe('Daemon: a hub or a task that does not come to an end', () => {
 
     expect(await code).toBe(exitCode.stopped);
     expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toEqual([
-      'the hub was not told: not ready',
-      'the hub was not told: tasks freed',
-      'the hub was not told: logout',
+      'not reported to the hub: not ready',
+      'not reported to the hub: tasks freed',
+      'not reported to the hub: logout',
     ]);
   });
 

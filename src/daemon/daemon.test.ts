@@ -78,7 +78,7 @@ describe('Daemon: start', () => {
 
     expect(hub.methods().slice(-3)).toEqual(lastWords);
     expect(lines).toContainEqual(
-      expect.objectContaining({ level: 60, msg: expect.stringMatching(/cannot go on: .*database is down/) }),
+      expect.objectContaining({ level: 60, msg: expect.stringMatching(/fatal error: .*database is down/) }),
     );
   });
 

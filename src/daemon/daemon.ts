@@ -165,7 +165,7 @@ export class Daemon {
       // Told to stop, everything that waits is given up: no failure.
       if (!signal.aborted) {
         failure = error;
-        log.fatal({ err: error }, `the daemon cannot go on: ${describeError(error)}`);
+        log.fatal({ err: error }, `fatal error: ${describeError(error)}`);
       }
     }
     this.#stopping.abort();
@@ -193,7 +193,7 @@ export class Daemon {
   async tellWaits(): Promise<void> {
     const lines = await this.#supervisor.describeWaits();
     for (const line of lines) this.#parts.log.info(line);
-    if (lines.length === 0) this.#parts.log.info('no task runs here, and nothing is waited for');
+    if (lines.length === 0) this.#parts.log.info('no task is running, and nothing is waited for');
   }
 
   /** Takes no new task, waits for those that run, and ends with the code that asks for a restart. */
@@ -242,7 +242,8 @@ export class Daemon {
     await this.#housekeeping.expireBuildroots(buildroots, id, signal);
     log.info({ hostId: id, hostName: name, hub }, 'ready');
     const accepted = formatAcceptRules(environment.config.adjutant.accept);
-    if (accepted !== '') log.warn({ accept: accepted }, 'all other tasks are refused, for good');
+    if (accepted !== '')
+      log.warn({ accept: accepted }, 'accepting only these tasks, refusing all others for good');
     events.emit('daemon:ready', { hostId: id, hostName: name });
     if (skipMain) return;
     const over = new AbortController();
@@ -259,9 +260,7 @@ export class Daemon {
   #after(taskId: number, then: () => void): void {
     this.#supervisor
       .ended(taskId)
-      .then(then, (error: unknown) =>
-        this.#parts.log.error({ err: error }, 'the end of a task cannot be waited for'),
-      );
+      .then(then, (error: unknown) => this.#parts.log.error({ err: error }, 'waiting for a task failed'));
   }
 
   async #stopTasks(reason: CancelReason): Promise<void> {
@@ -269,7 +268,10 @@ export class Daemon {
     await withDeadline(environment.clock, settings.shutdownGraceMs, 'stopping the tasks', () =>
       this.#supervisor.cancelAll(reason),
     ).catch((error: unknown) =>
-      log.error({ err: error, taskIds: this.#supervisor.taskIds }, 'tasks are left behind as they are'),
+      log.error(
+        { err: error, taskIds: this.#supervisor.taskIds },
+        'tasks did not stop in time and are left as they are',
+      ),
     );
   }
 
@@ -310,13 +312,13 @@ export class Daemon {
       const load = held.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
       await host.updateHost(load, false, undefined, signal);
     });
-    log.info({ taskIds: this.#supervisor.taskIds }, 'these tasks go on with the next start');
+    log.info({ taskIds: this.#supervisor.taskIds }, 'tasks left to the next start');
   }
 
   async #say(what: string, words: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { environment, log } = this.#parts;
-    await withDeadline(environment.clock, farewellMs, `telling the hub: ${what}`, words).catch(
-      (error: unknown) => log.warn({ err: error }, `the hub was not told: ${what}`),
+    await withDeadline(environment.clock, farewellMs, `reporting to the hub: ${what}`, words).catch(
+      (error: unknown) => log.warn({ err: error }, `not reported to the hub: ${what}`),
     );
   }
 }

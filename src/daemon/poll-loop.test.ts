@@ -373,7 +373,7 @@ describe('PollLoop: taking tasks', () => {
     const sound = sleepTask(hub);
     hub.once('host.openTask', () => {
       hub.task(broken).state = 'open';
-      throw new HubProtocolError('the request is no methodCall');
+      throw new HubProtocolError('the request is not a methodCall');
     });
 
     await start();

@@ -110,7 +110,7 @@ export class PollLoop {
     } catch (error) {
       if (signal.aborted) return false;
       if (error instanceof SessionLost || isFault(error, faultCodes.authExpired)) throw error;
-      this.#log.error({ err: error }, `the round with the hub failed: ${describeError(error)}`);
+      this.#log.error({ err: error }, `polling the hub failed: ${describeError(error)}`);
       this.#events.emit('poll:failed', { error });
       this.#pace.slowDown();
       return false;
@@ -140,7 +140,7 @@ export class PollLoop {
   ): Promise<void> {
     const stale = held.map(({ id }) => id).filter((id) => !running.has(id));
     if (stale.length > 0) {
-      this.#log.warn({ stale }, 'freeing tasks that are open here but do not run');
+      this.#log.warn({ stale }, 'freeing tasks that are open on this host but not running');
       await this.#host.freeTasks(stale, signal);
     }
     for (const { id, alert } of held) if (alert) this.#supervisor.wake(id);
@@ -219,7 +219,7 @@ export class PollLoop {
       return await this.#children.offers(here, signal);
     } catch (error) {
       if (isAboutTheHub(error) || signal.aborted) throw error;
-      this.#children.giveUp(`what waits on the hub cannot be told: ${describeError(error)}`);
+      this.#children.giveUp(`cannot read the hub's queue: ${describeError(error)}`);
       return [];
     }
   }
@@ -239,7 +239,7 @@ export class PollLoop {
       return await this.#whyNotAccepted(offered, signal);
     } catch (error) {
       if (isAboutTheHub(error) || signal.aborted) throw error;
-      return `what the task works for cannot be told: ${describeError(error)}`;
+      return `cannot determine what the task is for: ${describeError(error)}`;
     }
   }
 
@@ -255,7 +255,7 @@ export class PollLoop {
     } catch (error) {
       if (isAboutTheHub(error) || signal.aborted) throw error;
       // A tag that does not exist is the task's own failure, with its own message.
-      this.#log.warn({ taskId: offered.id, err: error }, 'whether the task suits this host cannot be told');
+      this.#log.warn({ taskId: offered.id, err: error }, 'checkHost failed, taking the task anyway');
       return null;
     }
   }
@@ -264,14 +264,14 @@ export class PollLoop {
   async #take(offered: OfferedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
     const task = await this.#open(offered, signal);
     if (task === null) {
-      this.#log.info({ taskId: offered.id }, 'the task is not to be had');
+      this.#log.info({ taskId: offered.id }, 'task was taken by another host or canceled');
       return false;
     }
     try {
       await this.#host.setTaskWeight(task.id, adapter.weight, signal);
     } catch (error) {
       if (!isFault(error, faultCodes.actionNotAllowed)) throw error;
-      this.#log.info({ taskId: task.id }, 'the task was cancelled or reassigned as it was opened');
+      this.#log.info({ taskId: task.id }, 'task was canceled or reassigned while it was opened');
       return false;
     }
     const params = decodeRequest(adapter, task.method, task.request);
@@ -282,7 +282,7 @@ export class PollLoop {
       const outcome = outcomeOf(error);
       if (outcome.kind !== 'refuse') throw error;
       // A disk that cannot be written to: freed, the task would be back at once.
-      this.#log.warn({ taskId: task.id, reason: outcome.message }, 'the task is refused');
+      this.#log.warn({ taskId: task.id, reason: outcome.message }, 'task refused after opening');
       this.#source.refused(task.id, outcome.soft);
       await this.#host.refuseTask(task.id, { soft: outcome.soft, msg: outcome.message }, signal);
       return false;
@@ -295,7 +295,7 @@ export class PollLoop {
       return await this.#host.openTask(id, signal);
     } catch (error) {
       if (!(error instanceof HubProtocolError)) throw error;
-      this.#log.error({ taskId: id, err: error }, 'a task that cannot be read is failed');
+      this.#log.error({ taskId: id, err: error }, 'failing a task whose request cannot be parsed');
       await this.#host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
       return null;
     }

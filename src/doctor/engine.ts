@@ -33,7 +33,7 @@ export function judgeStorage({ storageDriver, storagePath, details }: BackendInf
     return fail(
       what,
       `${storageDriver}, which copies the whole root for every container of a build`,
-      'set driver = "overlay" in storage.conf(5) and run scripts/setup.sh again: it makes the image anew in the new storage',
+      'set driver = "overlay" in storage.conf(5) and run scripts/setup.sh again: it makes the image again in the new storage',
     );
   }
   const place = storagePath === null ? 'the graph root' : storagePath;
@@ -41,7 +41,7 @@ export function judgeStorage({ storageDriver, storagePath, details }: BackendInf
     return fail(
       what,
       `overlay on ${on.fileSystem ?? 'a file system'} without d_type`,
-      `${place} needs a file system that tells the types of files: make it anew (mkfs.xfs -n ftype=1), or move graphroot in storage.conf(5) to ext4`,
+      `${place} needs a file system that tells the types of files: make it again (mkfs.xfs -n ftype=1), or move graphroot in storage.conf(5) to ext4`,
     );
   }
   if (on.fileSystem !== null && foreignFileSystems.has(on.fileSystem)) {
@@ -92,7 +92,7 @@ function limitsRemedy({ rootless, cgroupVersion }: BackendInfo): string {
     return 'boot with systemd.unified_cgroup_hierarchy=1, or run the engine as root';
   return rootless
     ? 'write "[Service]" and "Delegate=cpu cpuset io memory pids" into /etc/systemd/system/user@.service.d/delegate.conf, run "systemctl daemon-reload", and start the user\'s session and the engine again'
-    : 'write "[Service]" and "Delegate=yes" into /etc/systemd/system/UNIT.d/delegate.conf for the UNIT that runs the engine, run "systemctl daemon-reload", and start it again; in a container of its own it needs the controllers of that one';
+    : 'write "[Service]" and "Delegate=yes" into /etc/systemd/system/UNIT.d/delegate.conf for the UNIT that runs the engine, run "systemctl daemon-reload", and start it again; in its own container it needs the controllers of that one';
 }
 
 /** What containers are filtered with: the engine's own profile, extended for builds, or as it is. */
@@ -124,7 +124,7 @@ export function judgeLocks({ details }: BackendInfo): Finding | null {
   return warn(
     "engine's locks",
     `${details.freeLocks} free`,
-    'remove containers and volumes that nobody needs, or raise num_locks in containers.conf and run "podman system renumber"',
+    'remove containers and volumes that are not needed, or raise num_locks in containers.conf and run "podman system renumber"',
   );
 }
 

@@ -26,9 +26,9 @@ describe('closingWords', () => {
     expect(closingWords([ok('a', 'b')], true)).toMatch(/^A quick look: nothing was built/);
   });
 
-  it('count what has to be mended, and warnings', () => {
-    expect(closingWords([fail('a', 'b', null), built], false)).toMatch(/^1 of these have to be mended/);
-    expect(closingWords([fail('a', 'b', null)], true)).toMatch(/^1 of these have to be mended/);
+  it('count what has to be fixed, and warnings', () => {
+    expect(closingWords([fail('a', 'b', null), built], false)).toMatch(/^1 of these have to be fixed/);
+    expect(closingWords([fail('a', 'b', null)], true)).toMatch(/^1 of these have to be fixed/);
     expect(closingWords([warn('a', 'b', null), built], false)).toBe(
       'This host can build, with a warning above.',
     );

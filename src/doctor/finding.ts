@@ -35,7 +35,7 @@ export function formatFinding({ level, what, found, remedy, lines = [] }: Findin
 export function closingWords(findings: readonly Finding[], quick: boolean): string {
   const count = (wanted: Finding['level']) => findings.filter(({ level }) => level === wanted).length;
   const failures = count('FAIL');
-  if (failures > 0) return `${failures} of these have to be mended; see FAIL above.`;
+  if (failures > 0) return `${failures} of these have to be fixed; see FAIL above.`;
   if (quick)
     return 'A quick look: nothing was built. Without --quick doctor tries whether this host can build.';
   if (!findings.some(({ what }) => what === trialEnd))

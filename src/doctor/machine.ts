@@ -65,7 +65,7 @@ export function judgeSubordinateIds(
   return fail(
     what,
     found,
-    `builds need ${leastIds}: run "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user.name}" with a range that nobody has, then "podman system migrate"`,
+    `builds need ${leastIds}: run "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user.name}" with a range that is not in use, then "podman system migrate"`,
   );
 }
 

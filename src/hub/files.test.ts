@@ -190,7 +190,7 @@ describe('HubFiles of a mounted tree', () => {
       await expect(new HubFiles([], directory).open(path, never)).rejects.toMatchObject({
         missing: true,
         blame: 'request',
-        message: expect.stringContaining('is no path below topurl'),
+        message: expect.stringContaining('is not a path below topurl'),
       });
       await expect(new HubFiles([url], '').open(path, never)).rejects.toBeInstanceOf(HubFileError);
       expect(seen).toEqual([]);

@@ -43,7 +43,7 @@ export class HubFiles {
   urls(path: string): readonly string[] {
     const parts = path.split('/');
     if (parts.includes('..') || !path.isWellFormed() || path.includes('\0'))
-      throw new HubFileError(`${path} is no path below topurl`, true);
+      throw new HubFileError(`${path} is not a path below topurl`, true);
     return this.#bases.map((base) => `${base}/${parts.map(encodeURIComponent).join('/')}`);
   }
 

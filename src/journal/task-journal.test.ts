@@ -43,10 +43,10 @@ describe('TaskJournal', () => {
   });
 
   it.each([
-    ['the machine was started anew', (text: string) => text.replace(/"boot":"[^"]+"/, '"boot":"another"')],
-    ['beginning', (text: string) => text.slice(0, -5)],
+    ['the machine was rebooted', (text: string) => text.replace(/"boot":"[^"]+"/, '"boot":"another"')],
+    ['its journal is empty', (text: string) => text.slice(0, -5)],
     ['JSON', () => 'no journal\n'],
-  ])('forgets what cannot be gone on with, and says why: %s', async (reason, spoil) => {
+  ])('forgets what cannot be resumed, and says why: %s', async (reason, spoil) => {
     const { journal } = openJournal();
     await (await journal.begin(7, 'head')).close();
     const path = join(directory, '7.jsonl');

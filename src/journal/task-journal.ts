@@ -54,10 +54,7 @@ export class TaskJournal<Head> {
       try {
         found.push(await this.#reopen(taskId));
       } catch (error) {
-        this.#log.warn(
-          { taskId, reason: describeError(error) },
-          'a task that an earlier life has begun cannot be gone on with',
-        );
+        this.#log.warn({ taskId, reason: describeError(error) }, 'cannot resume a task of the previous run');
         await this.remove(taskId);
       }
     }
@@ -74,8 +71,8 @@ export class TaskJournal<Head> {
     try {
       const [first, ...entries] = values;
       if (typeof first !== 'object' || first === null || !('head' in first) || !('boot' in first))
-        throw new Error('its journal has no beginning');
-      if (first.boot !== (await this.#bootId())) throw new Error('the machine was started anew since then');
+        throw new Error('its journal is empty');
+      if (first.boot !== (await this.#bootId())) throw new Error('the machine was rebooted since');
       const head = this.#head.parse(first.head);
       return { taskId, head, history: new TaskHistory(lines, this.#now, entries) };
     } catch (error) {

@@ -10,7 +10,7 @@ export class LogDamaged extends BuilderError {
     super(
       'log-damaged',
       'builder',
-      `${path} is not what was written to it: somebody has changed or removed it`,
+      `${path} is not what was written to it: it was changed or removed from outside`,
     );
   }
 }

@@ -214,7 +214,7 @@ export class TaskLogs {
           if (log.pushed !== null && !this.#drop.signal.aborted)
             this.#log.warn(
               { name: log.file.name, err: error },
-              `a log is not sent any more while it grows, only at the end of the task: ${describeError(error)}`,
+              `streaming a log to the hub failed, it will be sent at the end of the task: ${describeError(error)}`,
             );
           log.pushed = null;
         }

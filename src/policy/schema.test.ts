@@ -38,7 +38,7 @@ describe('parseImagePolicy', () => {
   it.each<[string, unknown, string]>([
     ['nothing', null, `${path} must be an object with version, rules, not null`],
     ['a list', [], `${path} must be an object with version, rules, not a list`],
-    ['a broken JSON text', '{"version":', `${path} is no JSON: `],
+    ['a broken JSON text', '{"version":', `${path} is not JSON: `],
     ['a JSON text of something else', '"1.0"', `${path} must be an object with version, rules, not "1.0"`],
     ['a missing version', { rules: [] }, `${path}.version must be "1.0", it is missing`],
     ['another version', { version: '2.0', rules: [] }, `${path}.version must be "1.0", not "2.0"`],

@@ -103,6 +103,6 @@ function decodeJson(tagName: string, text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new PolicyError(tagName, `${imagePolicyKey} is no JSON: ${why}`, { cause: error });
+    throw new PolicyError(tagName, `${imagePolicyKey} is not JSON: ${why}`, { cause: error });
   }
 }

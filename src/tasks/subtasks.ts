@@ -80,7 +80,7 @@ export class Subtasks {
       },
       this.#signal,
     );
-    this.#log.debug({ child: id, childMethod: request.method, label: request.label }, 'child task made');
+    this.#log.debug({ child: id, childMethod: request.method, label: request.label }, 'child task created');
     const { method, assign } = request;
     this.#made({ id, method, parentId: this.#parent, assigned: assign !== undefined });
     return id;

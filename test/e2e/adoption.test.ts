@@ -81,8 +81,8 @@ describeE2e('a daemon that is killed', () => {
     expect((await hub.buildroots(buildArch)).map((root) => root.state)).toEqual(['EXPIRED']);
     expect(await builder.leftovers()).toEqual([]);
     const log = await readFile(join(builder.directory, 'log'), 'utf8');
-    expect(log).toContain('going on with the session of an earlier life');
-    expect(log.match(/"method":"buildArch",.*"msg":"task goes on"/g)).toHaveLength(3);
+    expect(log).toContain('resuming the hub session of the previous run');
+    expect(log.match(/"method":"buildArch",.*"msg":"task resumed"/g)).toHaveLength(3);
   });
 
   it('finds a build that has ended while it was away', async () => {

@@ -145,7 +145,7 @@ describeE2e('bad input', () => {
   });
 
   it('refuses a task for an image whose registry cannot be reached, and says so', async () => {
-    const image = 'localhost:1/nobody/listens:1';
+    const image = 'localhost:1/nothing/listens:1';
     const rules = [{ type: 'default', image }];
     const name = await target('no-registry', { version: '1.0', rules });
 

@@ -102,7 +102,7 @@ describeE2e('what was prepared before', () => {
     // Podman kills before it removes: which of the two the daemon sees first is chance.
     await expect
       .poll(log, { timeout: 60_000, interval: 500 })
-      .toMatch(/the task goes back to the queue|exited with status 247/);
+      .toMatch(/task freed, it goes back to the queue|exited with status 247/);
     expect(alive()).toEqual([]);
     // It may have failed already.
     await client.call('cancelTask', [build]).catch(() => undefined);
@@ -112,7 +112,7 @@ describeE2e('what was prepared before', () => {
 
   it('is counted', async () => {
     const log = await readFile(join(builder.directory, 'log'), 'utf8');
-    const url = /"url":"(http:[^"]+)","msg":"metrics are shown"/.exec(log)?.[1] ?? '';
+    const url = /"url":"(http:[^"]+)","msg":"serving metrics"/.exec(log)?.[1] ?? '';
 
     const text = await (await fetch(`${url}/metrics`)).text();
 

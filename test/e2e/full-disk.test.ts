@@ -34,7 +34,7 @@ describeE2eAsRoot('a disk that becomes full', () => {
     return log();
   }
 
-  const refused = /"reason":"the disk of this host is full: [^"]+".*"msg":"the task is refused"/;
+  const refused = /"reason":"the disk of this host is full: [^"]+".*"msg":"task refused after opening"/;
 
   it('while packages are fetched', async () => {
     const log = await fillsDuring((fill) => bench.atFetch(fill));

@@ -41,7 +41,7 @@ describeE2e('a log that somebody harms while a package is built', () => {
   const ofContainer = () => bench.containerLog();
   const ofTask = (name: string) => (buildArch: number) => bench.world.taskPath(buildArch, 'logs', name);
   const startedAgain =
-    /"reason":"[^"]+(changed or removed it|output of the container is lost|goes when its container is removed)".*"msg":"the task goes back to the queue"/;
+    /"reason":"[^"]+(changed or removed from outside|output of the container is lost|goes when its container is removed)".*"msg":"task freed, it goes back to the queue"/;
 
   it.each(['emptied', 'cut in half'])(
     'of a container, %s: the log says that output is missing',

@@ -42,7 +42,7 @@ describeE2e('limits that no build can meet', () => {
       [
         'address space',
         { limits: { ulimits: { as: { soft: 1000, hard: 1000 } } } },
-        /cannot start with so little memory of its own: raise the ulimits of address space/,
+        /cannot start with so little memory: raise the ulimits of address space/,
       ],
       ['processors', { limits: { cpus: 0.001 } }, /CPU cfs quota cannot be less than 1ms/],
     ] satisfies readonly (readonly [string, Partial<AttackedBuild>, RegExp])[])(

@@ -45,7 +45,7 @@ describeE2e('a part of the host that fails while a package is built', () => {
 
     await buildWith('build', 'start', async () => {
       bench.world.engine.pause();
-      await expect.poll(log, inTime).toContain('"msg":"the task goes back to the queue"');
+      await expect.poll(log, inTime).toContain('"msg":"task freed, it goes back to the queue"');
       await expect
         .poll(log, inTime)
         .toMatch(/"why":"the container engine does not answer[^"]+","msg":"not ready/);
@@ -58,7 +58,7 @@ describeE2e('a part of the host that fails while a package is built', () => {
 
     await buildWith('build', 'start', async () => bench.world.engine.remove(await bench.running('build')));
 
-    expect(await log()).toContain('"msg":"the task goes back to the queue"');
+    expect(await log()).toContain('"msg":"task freed, it goes back to the queue"');
   });
 
   it('is built although the clock is set on by an hour, and back by two', async () => {
@@ -73,6 +73,6 @@ describeE2e('a part of the host that fails while a package is built', () => {
     });
     bench.world.daemon.setClock(0);
 
-    expect(await log()).not.toMatch(/goes back to the queue|is refused|"msg":"the task failed"/);
+    expect(await log()).not.toMatch(/goes back to the queue|task refused|"msg":"task failed"/);
   });
 });

@@ -24,7 +24,7 @@ describeE2eAsRoot('a disk that becomes read-only, as damaged ones do', () => {
       .toMatch(/"why":"[^"]+ is on a file system that is read-only;[^"]+","msg":"not ready/);
     await expect
       .poll(log, inTime)
-      .toMatch(/"reason":"the disk of this host [^"]+".*"msg":"the task is refused"/);
+      .toMatch(/"reason":"the disk of this host [^"]+".*"msg":"task refused after opening"/);
     await expect.poll(() => bench.world.engine.containers(), inTime).toEqual([]);
     await daemon.stopFor(() => area.mend());
     await bench.endsWell(build, 'sessions');

@@ -146,7 +146,7 @@ describe('a daemon that runs a task', () => {
     // One pause of a second, and some time for the round itself.
     expect(Date.now() - cancelledMs).toBeLessThan(3000);
     expect(ended).toMatchObject({ taskId: 1, end: 'stopped' });
-    expect(await daemon.line('the task was stopped')).toMatchObject({ reason: 'canceled' });
+    expect(await daemon.line('task stopped')).toMatchObject({ reason: 'canceled' });
     await client.call('makeTask', ['sleep', [0]]);
     while ((await stateOf(hub)).tasks[1] !== taskState.CLOSED) await systemClock.sleep(50);
     expect((await stateOf(hub)).tasks).toEqual([taskState.CANCELED, taskState.CLOSED]);

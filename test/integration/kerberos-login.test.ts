@@ -272,7 +272,7 @@ describe.skipIf(missing !== null)(`login by Kerberos, with a KDC and mod_auth_gs
 
     await expect(logIn({ ccache, krb_principal: other })).rejects.toMatchObject({
       code: 'hub-login',
-      message: expect.stringContaining(`${ccache} has tickets of somebody else; remove it`),
+      message: expect.stringContaining(`${ccache} has tickets of another user; remove it`),
     });
   });
 

@@ -99,11 +99,11 @@ describe('the daemon', () => {
       /no podman service answers: \/nonexistent/,
     ],
     [
-      'an engine that is no unix socket',
+      'an engine that is not a unix socket',
       {},
       { CONTAINER_HOST: 'tcp://x:1' },
       78,
-      /CONTAINER_HOST names "tcp:\/\/x:1", which is no unix socket: .* podman has to run here/,
+      /CONTAINER_HOST names "tcp:\/\/x:1", which is not a unix socket: .* podman has to run here/,
     ],
     [
       'a method to accept that there is not',
@@ -203,7 +203,7 @@ describe('the daemon', () => {
     );
     await writeFile(join(dir, 'keytab'), '');
     const { code, output } = await run(['check-config', '-c', await config(kerberos)]);
-    expect(output).toContain(`${dir}/kojid.conf:9: keytab: ${dir}/keytab is no keytab`);
+    expect(output).toContain(`${dir}/kojid.conf:9: keytab: ${dir}/keytab is not a keytab`);
     expect(code).toBe(78);
   });
 

@@ -53,18 +53,18 @@ export async function checkOpening(opening: SiteOpening, site: SiteFile | null):
   for (const device of opening.devices) {
     const stats = await stat(device).catch(() => null);
     if (stats === null || !(stats.isCharacterDevice() || stats.isBlockDevice()))
-      throw new HostLacks(`this host has no device ${device}, which ${path} opens for this build`);
+      throw new HostLacks(`this host has no device ${device}, which ${path} grants to this build`);
     // The build user is in no group of the host.
     if ((stats.mode & 0o006) !== 0o006)
       throw new HostLacks(
-        `nobody but some users of this host may open ${device}, which ${path} opens for this build: a udev rule with MODE="0666" lets builds`,
+        `only some users of this host may open ${device}, which ${path} grants to this build: a udev rule with MODE="0666" lets builds`,
       );
   }
   for (const mount of opening.mounts) {
     if (mount.kind !== 'host') continue;
     const real = await realpath(mount.source).catch(() => null);
     if (real === null)
-      throw new HostLacks(`this host has no ${mount.source}, which ${path} opens for this build`);
+      throw new HostLacks(`this host has no ${mount.source}, which ${path} grants to this build`);
     const why = whyNotShown(real, site?.closed ?? []);
     if (why !== null)
       throw new BuildrootUnsupported(`${mount.source} in ${path} leads to ${real}, which ${why}`);

@@ -128,7 +128,7 @@ describe('TagRoot.addBuildRequires', () => {
     });
   });
 
-  it('says what is no source package', async () => {
+  it('says what is not a source package', async () => {
     const { withSource } = await openRootBench({});
     const root = await withSource(Buffer.from('<html>'));
 

@@ -19,7 +19,7 @@ it.each([
   ],
 ])('names the repo that dnf could not read, why, and what to do', (said, why) => {
   expect(describeRepoFailure(said, repos)).toBe(
-    `the metadata of http://hub/repos/f44-build/7/x86_64 cannot be read (${why}): have the repo made again (koji regen-repo for one of a tag), or mend what serves it`,
+    `the metadata of http://hub/repos/f44-build/7/x86_64 cannot be read (${why}): have the repo made again (koji regen-repo for one of a tag), or repair the server`,
   );
 });
 

@@ -20,5 +20,5 @@ export function describeRepoFailure(said: string, repos: readonly PackageRepo[])
   const urls = withoutLogins(repo.urls.join(', '));
   if (distrusted.test(said))
     return `the metadata of ${urls} cannot be read (${reason}): add the authority of that server's certificate to this host's trust store and start again`;
-  return `the metadata of ${urls} cannot be read (${reason}): have the repo made again (koji regen-repo for one of a tag), or mend what serves it`;
+  return `the metadata of ${urls} cannot be read (${reason}): have the repo made again (koji regen-repo for one of a tag), or repair the server`;
 }

@@ -36,7 +36,7 @@ describe('a solve that does not end', () => {
       { taskId: 5, msg: 'solve @build has not ended within 600 s and is killed', seen: 'running' },
       {
         taskId: 5,
-        msg: expect.stringMatching(/^solve @build did not end within 600 s .*: tried once more$/),
+        msg: expect.stringMatching(/^solve @build did not end within 600 s .*: trying once more$/),
       },
     ]);
     expect(logs.texts.root).toContain(

@@ -55,7 +55,7 @@ export class StepLogs implements RootLogs {
   }
 
   goesOn(step: string, writtenBytes: number): void {
-    this.#log.info({ step, writtenBytes }, 'a running container goes on');
+    this.#log.info({ step, writtenBytes }, 'resumed a running container');
   }
 
   took(step: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void {

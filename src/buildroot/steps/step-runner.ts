@@ -193,7 +193,7 @@ export class RootGround {
       return await attempt(false);
     } catch (error) {
       if (!isStuck(error)) throw error;
-      this.host.log.warn({ taskId: this.request.taskId }, `${error.message}: tried once more`);
+      this.host.log.warn({ taskId: this.request.taskId }, `${error.message}: trying once more`);
       await this.logs.root.write(`${title} is tried once more: ${error.message}\n`);
       return attempt(true);
     }

@@ -13,7 +13,7 @@ export function checkAcross(config: Checked, files: ConfigFiles, notes: Notes): 
 function checkPlaces(config: Checked, files: ConfigFiles, notes: Notes): void {
   const { topdir, workdir } = config.kojid;
   if (topdir !== '' && files.kind(topdir) !== 'directory') {
-    const message = `${topdir} is no directory; createrepo tasks fail here until the hub's tree is mounted there`;
+    const message = `${topdir} is not a directory; createrepo tasks fail here until the hub's tree is mounted there`;
     notes.warnings.push(atKey(config, 'kojid.topdir', message));
   }
   const ours = [
@@ -23,7 +23,7 @@ function checkPlaces(config: Checked, files: ConfigFiles, notes: Notes): void {
   for (const [name, path] of ours) {
     const kind = files.kind(path);
     if (kind === 'directory' || kind === 'missing') continue;
-    const message = `${path} is there and is no directory; name another one or remove it`;
+    const message = `${path} is there and is not a directory; name another one or remove it`;
     notes.problems.push(atKey(config, name, message));
   }
 }

@@ -27,8 +27,8 @@ describe('keytabPrincipals', () => {
   });
 
   it.each([
-    ['nothing', Buffer.alloc(0), 'is no keytab'],
-    ['a text', Buffer.from('[libdefaults]'), 'is no keytab'],
+    ['nothing', Buffer.alloc(0), 'is not a keytab'],
+    ['a text', Buffer.from('[libdefaults]'), 'is not a keytab'],
     ['one that ends within an entry', both.subarray(0, both.length - 3), 'is cut off'],
     ['a name longer than its entry', keytab(Buffer.from('000000060001ffff0000', 'hex')), 'is cut off'],
     ['an entry of one byte', keytab(Buffer.from('0000000100', 'hex')), 'is cut off'],
@@ -49,7 +49,7 @@ describe('keytabProblem', () => {
     ],
     [both, 'kojibuilder@EXAMPLE.COM', 'holds no key of kojibuilder@EXAMPLE.COM, but of '],
     [keytab(), null, 'holds no key; fetch it again'],
-    [Buffer.from('x'), null, 'is no keytab; fetch it again'],
+    [Buffer.from('x'), null, 'is not a keytab; fetch it again'],
   ])('of %o for %s', (bytes, principal, problem) => {
     const found = keytabProblem(bytes, principal);
 

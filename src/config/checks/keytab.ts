@@ -7,7 +7,7 @@ export class KeytabError extends Error {}
  */
 export function keytabPrincipals(bytes: Uint8Array): readonly string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.byteLength < 2 || view.getUint16(0) !== 0x0502) throw new KeytabError('is no keytab');
+  if (view.byteLength < 2 || view.getUint16(0) !== 0x0502) throw new KeytabError('is not a keytab');
   const principals = new Set<string>();
   let at = 2;
   while (at + 4 <= view.byteLength) {

@@ -79,7 +79,7 @@ function principalProblems(
   const { principal, principalFormat } = auth;
   if (principal !== null) {
     return /\s/.test(principal)
-      ? [atKey(config, 'kojid.krb_principal', `"${principal}" is no principal; it has white space in it`)]
+      ? [atKey(config, 'kojid.krb_principal', `"${principal}" is not a principal; it has white space in it`)]
       : [];
   }
   const rest = principalFormat.replaceAll('%%', '');

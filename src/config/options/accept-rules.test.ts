@@ -15,14 +15,14 @@ describe('acceptRules', () => {
   });
 
   it.each([
-    ['method=build', /"method=build" is no rule.*did you mean methods/],
-    ['build', /"build" is no rule.*write methods=GLOB/],
-    ['owner=dev', /"owner=dev" is no rule/],
+    ['method=build', /"method=build" is not a rule.*did you mean methods/],
+    ['build', /"build" is not a rule.*write methods=GLOB/],
+    ['owner=dev', /"owner=dev" is not a rule/],
     ['methods=', /"methods=" has an empty part/],
     ['tags=a, b', /"tags=a," has an empty part/],
     ['tags=!', /has an empty part/],
     ['scratch=yes', /scratch=only/],
-    ['scratch', /"scratch" is no rule/],
+    ['scratch', /"scratch" is not a rule/],
     ['tags=a tags=b', /tags is there twice/],
     ['scratch=no scratch=only', /scratch is there twice/],
   ])('does not take %j', (text, message) => {

@@ -27,7 +27,7 @@ export const acceptRules: OptionType<AcceptRules> = typeOf(form, (value) => {
     const [, name = '', text = ''] = /^([a-z]+)=(.*)$/.exec(word) ?? [];
     const list = lists.find((known) => known === name);
     if (list === undefined && name !== 'scratch')
-      return reject(`"${word}" is no rule${suggestion(name || word, words)}; write ${form}`);
+      return reject(`"${word}" is not a rule${suggestion(name || word, words)}; write ${form}`);
     if (rules[list ?? 'scratch'] !== null) return reject(`${name} is there twice; keep one`);
     if (list !== undefined) {
       const patterns = text.split(',');
@@ -35,7 +35,8 @@ export const acceptRules: OptionType<AcceptRules> = typeOf(form, (value) => {
         return reject(`"${word}" has an empty part; write ${name}=GLOB,GLOB without spaces`);
       rules[list] = patterns;
     } else if (text === 'only' || text === 'no') rules.scratch = text;
-    else return reject(`"${word}" is no rule; write scratch=only for nothing else, or scratch=no for none`);
+    else
+      return reject(`"${word}" is not a rule; write scratch=only for nothing else, or scratch=no for none`);
   }
   return rules;
 });

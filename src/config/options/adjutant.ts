@@ -92,7 +92,7 @@ export const adjutantOptions = {
   ),
   site_file: unset(
     absolutePath,
-    'File with what is opened for builds of chosen tags or channels: devices, mounts, tmpfs, ulimits, /dev/shm, seccomp (docs/site-file.md). Not set: nothing.',
+    'File with what is granted to builds of chosen tags or channels: devices, mounts, tmpfs, ulimits, /dev/shm, seccomp (docs/site-file.md). Not set: nothing.',
   ),
   container_labels: option(
     containerLabels,
@@ -135,7 +135,7 @@ export const adjutantOptions = {
   install_timeout: option(
     seconds(0),
     '3600',
-    'Longest time for the installation of packages into a buildroot. It is killed then and tried once more in a fresh one; after that the task fails, at the blame of the builder. 0: no limit.',
+    'Longest time for the installation of packages into a buildroot. It is killed then and tried once more in a fresh one; after that the task fails, as a fault of the builder. 0: no limit.',
   ),
   createrepo_timeout: option(
     seconds(0),
@@ -146,7 +146,7 @@ export const adjutantOptions = {
   shutdown: option(
     choice('handover', 'drain', 'free'),
     'handover',
-    'What SIGTERM does with running tasks. handover: their containers go on, and the next start goes on with them; drain: the daemon waits until they have ended; free: they are stopped and go back to the queue.',
+    'What SIGTERM does with running tasks. handover: their containers continue, and the next start resumes them; drain: the daemon waits until they have ended; free: they are stopped and go back to the queue.',
   ),
   handover_limit: option(
     seconds(1),

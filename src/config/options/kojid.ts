@@ -62,7 +62,7 @@ export const kojidOptions = {
   keytab: option(
     path,
     '/etc/kojid/kojid.keytab',
-    'Keytab with the key of the principal. Empty: tickets are in the ccache, and somebody else renews them.',
+    'Keytab with the key of the principal. Empty: tickets are in the ccache, and something else renews them.',
   ),
   ccache: option(path, '/var/tmp/kojid.ccache', 'Kerberos credential cache.'),
 
@@ -95,7 +95,7 @@ export const kojidOptions = {
   rpmbuild_timeout: option(seconds(0), '86400', 'Longest time for one rpmbuild; 0 for no limit.'),
   mock_bootstrap_image: option(boolean, 'False', "Heed the tag's mock.bootstrap_image."),
   chroot_tmpdir: option(text, '/chroot_tmpdir', 'Directory for temporary files inside a buildroot.', {
-    ignored: 'a buildroot has a /tmp of its own',
+    ignored: 'a buildroot has its own /tmp',
   }),
   mockdir: option(path, '/var/lib/mock', "mock's directory.", {
     ignored: "buildroots lie in Podman's storage, and minspace looks there",
@@ -127,7 +127,7 @@ export const kojidOptions = {
   createrepo_skip_stat: option(boolean, 'True', 'Do not look again at packages that the old metadata has.'),
   createrepo_update: option(boolean, 'True', "Start from the last repo's metadata."),
   copy_old_repodata: option(boolean, 'False', "Copy the last repo's metadata when no package changed.", {
-    ignored: 'metadata is always written anew',
+    ignored: 'metadata is always written from scratch',
   }),
   distrepo_skip_stat: option(boolean, 'False', 'createrepo_skip_stat of distRepo tasks.', {
     ignored: 'distRepo tasks are not there yet',

@@ -43,7 +43,7 @@ export function integer(least: number | null = null, unit?: string): OptionType<
     const number = Number(digits.replaceAll('_', ''));
     if (!/^[+-]?\d+(_\d+)*$/.test(digits) || !Number.isSafeInteger(number)) {
       return reject(
-        `"${value}" is no whole number; write digits only${unit === undefined ? '' : `, in ${unit}`}`,
+        `"${value}" is not a whole number; write digits only${unit === undefined ? '' : `, in ${unit}`}`,
       );
     }
     return least !== null && number < least
@@ -62,7 +62,7 @@ export function positiveDecimal(least: number): OptionType<number | null> {
   return typeOf('number', (value) => {
     if (value === '') return null;
     if (!/^\d+(\.\d+)?$/.test(value) || Number(value) === 0)
-      return reject(`"${value}" is no number above zero; write one such as 2 or 1.5`);
+      return reject(`"${value}" is not a number above zero; write one such as 2 or 1.5`);
     return Number(value) < least ? reject(`${value} is too small; the least is ${least}`) : Number(value);
   });
 }
@@ -114,14 +114,16 @@ export const absolutePath: OptionType<string> = typeOf('absolute path', (value) 
 
 /** A directory the daemon cannot do without. */
 export const requiredDirectory: OptionType<string> = typeOf('absolute path', (value) =>
-  value.startsWith('/') ? value : reject(`"${value}" is no absolute path; write it from the root on: /...`),
+  value.startsWith('/')
+    ? value
+    : reject(`"${value}" is not an absolute path; write it from the root on: /...`),
 );
 
 function webAddress(value: string): string | Rejection {
   const url = URL.canParse(value) ? new URL(value) : null;
   return url !== null && ['http:', 'https:'].includes(url.protocol)
     ? value
-    : reject(`"${value}" is no web address; write one that begins with http:// or https://`);
+    : reject(`"${value}" is not a web address; write one that begins with http:// or https://`);
 }
 
 /** One http or https address, kept as written. */
@@ -164,7 +166,7 @@ function toBytes(value: string, least: number, hint: string): number | null | Re
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(value) ?? [];
   const bytes = Math.floor(Number(digits) * (unitBytes[unit.toLowerCase()] ?? Number.NaN));
   if (digits === '' || bytes <= 0 || !Number.isSafeInteger(bytes))
-    return reject(`"${value}" is no size; write a number above zero and K, M, G or T, as 4G`);
+    return reject(`"${value}" is not a size; write a number above zero and K, M, G or T, as 4G`);
   return bytes < least ? reject(`${value} is too small${hint}`) : bytes;
 }
 
@@ -174,7 +176,7 @@ export const unixSocket: OptionType<string | null> = typeOf('path of a Unix sock
   const plain = value.startsWith('unix://') ? value.slice('unix://'.length) : value;
   return plain.startsWith('/')
     ? plain
-    : reject(`"${value}" is no Unix socket; write its absolute path, as /run/podman/podman.sock`);
+    : reject(`"${value}" is not a Unix socket; write its absolute path, as /run/podman/podman.sock`);
 });
 
 /** `host:port`, IPv6 addresses in brackets. */
@@ -185,7 +187,7 @@ export const hostAndPort: OptionType<{ readonly host: string; readonly port: num
     const host = bracketed ?? plain;
     return host !== undefined && Number(digits) <= 65_535
       ? { host, port: Number(digits) }
-      : reject(`"${value}" is no host and port; write them as 127.0.0.1:8080 or [::1]:8080`);
+      : reject(`"${value}" is not a host and port; write them as 127.0.0.1:8080 or [::1]:8080`);
   },
 );
 
@@ -211,7 +213,7 @@ export function containerTimeouts(defaults: ContainerTimeouts): OptionType<Conta
       const name = timeoutNames.get(word);
       const ms = Number(digits) * 1000;
       if (name === undefined || !Number.isSafeInteger(ms) || (ms === 0 && name !== null))
-        return reject(`"${part}" is no timeout; write pull=SECONDS or start=SECONDS`);
+        return reject(`"${part}" is not a timeout; write pull=SECONDS or start=SECONDS`);
       if (name !== null) timeouts[name] = ms;
     }
     return timeouts;
@@ -235,7 +237,7 @@ export const containerMounts: OptionType<readonly OperatorMount[]> = typeOf(
       const [, source, target, mode, relabel] = /^(\/[^:]*):(\/[^:]+):(ro|rw)(?::([zZ]))?$/.exec(part) ?? [];
       if (source === undefined || target === undefined) {
         return reject(
-          `"${part}" is no mount; write /source:/target:ro, or :rw, and :z or :Z behind it for SELinux`,
+          `"${part}" is not a mount; write /source:/target:ro, or :rw, and :z or :Z behind it for SELinux`,
         );
       }
       if (mounts.some((mount) => mount.target === target)) return reject(`two mounts at ${target}; keep one`);
@@ -257,7 +259,7 @@ export const containerLabels: OptionType<Readonly<Record<string, string>>> = typ
     for (const part of value.split(/[,\s]+/).filter((piece) => piece !== '')) {
       const [, name, content] = /^([A-Za-z0-9][\w./-]*)=(.*)$/.exec(part) ?? [];
       if (name === undefined || content === undefined)
-        return reject(`"${part}" is no label; write name=value`);
+        return reject(`"${part}" is not a label; write name=value`);
       if (name.startsWith(OWN_LABELS))
         return reject(`labels ${OWN_LABELS}* are the daemon's own; take another name`);
       labels.set(name, content);

@@ -42,7 +42,7 @@ export function parseRlimit(text: string): Rlimit | null | { readonly problem: s
   const numbers = words.every((word) => /^(-1|\d+)$/.test(word));
   if (soft === undefined || !numbers || more.length > 0) {
     return {
-      problem: `"${text}" is no limit; write the soft one, or the soft and the hard one, as 1024 4096 (-1: unlimited)`,
+      problem: `"${text}" is not a limit; write the soft one, or the soft and the hard one, as 1024 4096 (-1: unlimited)`,
     };
   }
   const reach = (limit: number): number => (limit === -1 ? Number.POSITIVE_INFINITY : limit);

@@ -107,6 +107,6 @@ describe('FakeManager', () => {
     );
     await expect(unseen).rejects.toMatchObject({ code: 'image-missing' });
 
-    expect(() => manager.assertClean()).toThrow(/not started.*nobody ensured.*one is left over/);
+    expect(() => manager.assertClean()).toThrow(/not started.*was not ensured.*one is left over/);
   });
 });

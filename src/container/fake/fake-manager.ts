@@ -100,7 +100,7 @@ export class FakeManager implements ContainerManager {
       if (name === spec.name) throw new ContainerError('bad-spec', `the name ${name} is in use`);
     }
     if (spec.root.kind === 'image' && !this.#ensured.has(spec.root.image)) {
-      const complaint = `container ${spec.name} has image ${spec.root.image}, which nobody ensured`;
+      const complaint = `container ${spec.name} has image ${spec.root.image}, which was not ensured`;
       this.misuses.push(complaint);
       throw new ContainerError('image-missing', complaint);
     }

@@ -273,10 +273,10 @@ export class PodmanContainer implements Container {
       await this.#watching;
       return this.#watch.hit(state.ExitCode, state.OOMKilled);
     };
-    const ranInto = await withDeadline(clock, lastLooksMs, 'the last look at its limits', looking).catch(
+    const ranInto = await withDeadline(clock, lastLooksMs, 'the last reading of its limits', looking).catch(
       (error: unknown) => {
         if (!(error instanceof BuilderError) || error.code !== 'timeout') throw error;
-        log.error(`container ${this.name} has ended, and ${error.message}: not waited for any longer`);
+        log.error(`container ${this.name} has ended, and ${error.message}: no longer waiting for it`);
         return undefined;
       },
     );

@@ -257,7 +257,7 @@ export class PodmanManager implements ContainerManager {
       if (owner === undefined) {
         this.#options.logger.warn(
           { id, name, labels: Labels },
-          'container with the label of this worker but no task; left alone',
+          'container has the label of this worker but no task, leaving it alone',
         );
         return [];
       }
@@ -338,7 +338,7 @@ export class PodmanManager implements ContainerManager {
       if (error instanceof ContainerError && error.code === 'no-such-container') return;
       this.#options.logger.warn(
         { name: spec.name, err: describeError(error) },
-        'cannot see whether a container was made; the next start removes it',
+        'cannot tell whether a container was created; the next start removes it',
       );
     }
   }

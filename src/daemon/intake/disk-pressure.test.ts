@@ -53,7 +53,7 @@ describe('SpaceMaker', () => {
     await expect.poll(() => removed).toEqual(['/p']);
     await expect
       .poll(() => lines.map(({ msg }) => msg))
-      .toEqual(['less room than minspace: removed what was prepared before']);
+      .toEqual(['free space below minspace: trimmed the caches']);
   });
 
   it('leaves everything where it is while there is room', async () => {

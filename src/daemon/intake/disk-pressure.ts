@@ -44,15 +44,11 @@ export class SpaceMaker implements Probe {
       const { snapshots, packages, failed } = await halveCache(this.#cache, signal);
       if (snapshots.removed + packages.removed + failed.removed === 0)
         this.#notBeforeMs = this.#clock.uptime() + pauseMs;
-      else
-        this.#log.warn(
-          { snapshots, packages, failed },
-          'less room than minspace: removed what was prepared before',
-        );
+      else this.#log.warn({ snapshots, packages, failed }, 'free space below minspace: trimmed the caches');
     } catch (error) {
       if (signal.aborted) return;
       this.#notBeforeMs = this.#clock.uptime() + pauseMs;
-      this.#log.warn({ err: error }, 'less room than minspace, and nothing could be removed');
+      this.#log.warn({ err: error }, 'free space below minspace: trimming the caches failed');
     }
   }
 }

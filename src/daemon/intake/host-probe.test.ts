@@ -115,7 +115,7 @@ describe('HostProbe', () => {
       await clock.advance(10_000);
       const { engineProblem, freeBytes } = await looking;
       expect(engineProblem).toBe(
-        'the container engine does not say where its storage is: not yet, it is busy',
+        'the container engine does not report where its storage is: not yet, it is busy',
       );
       expect([...freeBytes.keys()]).toEqual([work]);
     }

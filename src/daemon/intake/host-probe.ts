@@ -87,7 +87,7 @@ export class HostProbe {
       signal.throwIfAborted();
       const isLate = error instanceof BuilderError && error.code === 'timeout';
       const why = isLate ? 'not yet, it is busy' : describeError(error);
-      return `the container engine does not say where its storage is: ${why}`;
+      return `the container engine does not report where its storage is: ${why}`;
     }
   }
 

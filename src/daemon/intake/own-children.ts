@@ -176,7 +176,7 @@ function whyNotOurs(
   channels: readonly number[],
   arches: readonly string[],
 ): string | null {
-  if (info === null) return 'the hub does not know it any more';
+  if (info === null) return 'the hub no longer knows it';
   if (info.state === taskStates.canceled) return 'it was canceled';
   if (info.state !== taskStates.free) return 'the hub has given it to a host';
   if (info.channelId === null || !channels.includes(info.channelId))

@@ -49,7 +49,7 @@ export class Housekeeping {
         await this.#removeLeftOvers(isRunning, signal);
         await this.#trimCache(signal);
       } catch (error) {
-        if (!signal.aborted) log.warn({ err: error }, 'tidying up has failed');
+        if (!signal.aborted) log.warn({ err: error }, 'housekeeping failed');
       }
     }
   }
@@ -62,12 +62,10 @@ export class Housekeeping {
     const { environment, log } = this.#parts;
     const { cache, removals } = environment.buildrootHost;
     const leftMs = Math.max(0, byMs - environment.clock.uptime());
-    await withDeadline(environment.clock, leftMs, 'the end of what goes on without a task', async () => {
+    await withDeadline(environment.clock, leftMs, 'finishing background work', async () => {
       await cache.failed.idle();
       await removals.idle();
-    }).catch((error: unknown) =>
-      log.warn({ err: error }, 'what went on without a task is not finished: the time is over'),
-    );
+    }).catch((error: unknown) => log.warn({ err: error }, 'background work not finished: deadline exceeded'));
   }
 
   async #removeLeftOvers(isRunning: (taskId: number) => boolean, signal: AbortSignal): Promise<void> {
@@ -85,10 +83,10 @@ export class Housekeeping {
     const { environment, log } = this.#parts;
     try {
       const swept = await environment.buildrootHost.cache.snapshots.sweep(signal);
-      if (swept > 0) log.info({ swept }, 'removed images of roots that were not finished');
+      if (swept > 0) log.info({ swept }, 'removed images of unfinished roots');
     } catch (error) {
       signal.throwIfAborted();
-      log.warn({ err: describeError(error) }, 'images of roots that were not finished could not be removed');
+      log.warn({ err: describeError(error) }, 'removing images of unfinished roots failed');
     }
   }
 
@@ -96,7 +94,7 @@ export class Housekeeping {
     const { environment, cacheBudget, log } = this.#parts;
     const report = await trimCache(environment.buildrootHost.cache, cacheBudget, signal);
     if (report.snapshots.removed + report.packages.removed + report.failed.removed > 0)
-      log.info(report, 'removed what was prepared and not used for the longest time');
+      log.info(report, 'trimmed the caches to their budgets');
   }
 }
 
@@ -114,7 +112,7 @@ export async function expireDeadBuildroots(
   const alive = await buildroots.listBuildroots({ hostId, states: ['init', 'waiting', 'building'] }, signal);
   const dead = alive.filter(({ taskId }) => taskId === null || !isRunning(taskId)).map(({ id }) => id);
   for (const id of dead) {
-    log.warn({ buildrootId: id }, 'expiring a buildroot whose task does not run here');
+    log.warn({ buildrootId: id }, 'expiring a buildroot whose task is not running here');
     await buildroots.setBuildRootState(id, 'expired', signal);
   }
   return dead;

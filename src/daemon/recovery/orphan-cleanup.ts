@@ -45,9 +45,9 @@ async function removeOutputs(
   const names = (await containers.list(workerId, signal)).map(({ name }) => name);
   for (const output of outputs.filter((each) => !names.some((name) => each.startsWith(`${name}.log`)))) {
     const path = join(workDir, 'containers', output);
-    log.info({ path }, 'removing the output of a container that is gone');
+    log.info({ path }, 'removing the output of a container that no longer exists');
     await rm(path, { recursive: true, force: true }).catch((error: unknown) =>
-      log.error({ path, err: describeError(error) }, 'it cannot be removed'),
+      log.error({ path, err: describeError(error) }, 'removing the output of a container failed'),
     );
   }
 }
@@ -59,9 +59,12 @@ async function removeTaskDirectories({ workDir, isRunning, log }: LeftOverGround
     const names = await readdir(place).catch(() => null);
     for (const name of names ?? []) {
       if (isRunning(Number(name))) continue;
-      log.info({ directory: join(place, name) }, 'removing a directory that no running task owns');
+      log.info({ directory: join(place, name) }, 'removing an orphaned task directory');
       await rm(join(place, name), { recursive: true, force: true }).catch((error: unknown) =>
-        log.error({ directory: join(place, name), err: describeError(error) }, 'it cannot be removed'),
+        log.error(
+          { directory: join(place, name), err: describeError(error) },
+          'removing an orphaned task directory failed',
+        ),
       );
     }
     if (names === null) await rm(place, { force: true });

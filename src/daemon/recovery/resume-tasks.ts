@@ -34,8 +34,8 @@ async function findBegunTasks(
     log.info(
       { taskId, method: head.task.method, state: now?.state ?? null },
       isOurs
-        ? 'a task that was begun here has been opened again since; it is not gone on with'
-        : 'a task that was begun here is not ours any more; it is not gone on with',
+        ? 'not resuming a task of the previous run: it has been opened again since'
+        : 'not resuming a task of the previous run: it is no longer open on this host',
     );
     await history.close();
     await journal.remove(taskId);
@@ -75,7 +75,7 @@ export async function findResumableTasks(
       resumable.push({ begun, adapter });
       continue;
     }
-    log.warn({ taskId: begun.taskId, method }, 'a task that was begun here is given up');
+    log.warn({ taskId: begun.taskId, method }, 'giving up a task of the previous run');
     await begun.history.close();
     await journal.remove(begun.taskId);
   }
@@ -100,6 +100,6 @@ export async function goOnWith(
     if (master !== session.info.id || used.has(id)) continue;
     await host.closeSubsession(id, signal);
     await sessions.remove(id);
-    log.info({ sessionId: id }, 'closed the session of a task that does not run any more');
+    log.info({ sessionId: id }, 'closed the session of a task that is no longer running');
   }
 }

@@ -78,7 +78,7 @@ export class Supervisor {
     const { clock, buildrootHost } = this.#environment;
     const now = clock.uptime();
     const lines = [...this.#running].map(async ([taskId, { method, startedMs, abort }]) => {
-      const stopping = abort.signal.aborted ? ', told to stop' : '';
+      const stopping = abort.signal.aborted ? ', being stopped' : '';
       const head = `task ${taskId} ${method}, here for ${describeDuration(now - startedMs)}${stopping}`;
       return describeWaits(head, await buildrootHost.waits.list(taskId));
     });
@@ -104,7 +104,7 @@ export class Supervisor {
       .catch(async (error: unknown) => {
         await session
           .logout()
-          .catch((failure: unknown) => this.#log.warn({ err: failure }, 'a session is left open'));
+          .catch((failure: unknown) => this.#log.warn({ err: failure }, 'task session left open'));
         throw error;
       });
     this.#run(taken, { session, history, seed });
@@ -145,7 +145,7 @@ export class Supervisor {
     });
     this.#events.emit('task:started', { taskId: task.id, method: task.method });
     const { id: sessionId } = own.session.info;
-    log.info({ arch: task.arch, sessionId }, own.history.resumed ? 'task goes on' : 'task started');
+    log.info({ arch: task.arch, sessionId }, own.history.resumed ? 'task resumed' : 'task started');
     log.debug({ params: showValue(task.request) }, 'task parameters');
   }
 
@@ -195,11 +195,7 @@ export class Supervisor {
 
   #broken(task: OpenTask, error: unknown, startedMs: number): TaskEnd {
     if (error instanceof SessionLost) this.#lost ??= error;
-    else
-      this.#log.error(
-        { taskId: task.id, err: error },
-        `a task broke its supervisor: ${describeError(error)}`,
-      );
+    else this.#log.error({ taskId: task.id, err: error }, `task runner crashed: ${describeError(error)}`);
     return this.#ended(task, 'stopped', startedMs);
   }
 }

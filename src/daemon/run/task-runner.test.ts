@@ -255,7 +255,10 @@ describe('runTask', () => {
 
     expect(task.state).toBe('open');
     expect(lines).toContainEqual(
-      expect.objectContaining({ level: 50, msg: expect.stringMatching(/could not be told/) }),
+      expect.objectContaining({
+        level: 50,
+        msg: expect.stringMatching(/reporting the outcome to the hub failed/),
+      }),
     );
   });
 
@@ -326,7 +329,7 @@ describe('runTask', () => {
 
     expect(await start()).toBe('closed');
 
-    expect(lines).toContainEqual(expect.objectContaining({ msg: 'clean-up of the task failed' }));
+    expect(lines).toContainEqual(expect.objectContaining({ msg: 'task clean-up failed' }));
   });
 
   it('expects work when the task has made a child', async () => {

@@ -99,7 +99,7 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
     ended = endOf(run, error);
   } finally {
     await rm(directory.absolute, { recursive: true, force: true }).catch((error: unknown) =>
-      log.error({ err: error }, 'the task directory could not be removed'),
+      log.error({ err: error }, 'removing the task directory failed'),
     );
   }
   try {
@@ -108,7 +108,7 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
     await forget(run);
     await withDeadline(environment.clock, farewellMs, 'closing the task session', () =>
       session.logout(),
-    ).catch((error: unknown) => log.warn({ err: error }, 'the task session could not be closed'));
+    ).catch((error: unknown) => log.warn({ err: error }, 'closing the task session failed'));
   }
 }
 
@@ -118,7 +118,7 @@ async function forget({ history, forget, log }: TaskRun): Promise<void> {
     await history.close();
     await forget();
   } catch (error) {
-    log.error({ err: error }, 'the journal of the task could not be removed');
+    log.error({ err: error }, 'removing the task journal failed');
   }
 }
 
@@ -161,12 +161,10 @@ async function runAdapter(
     if (hadEnded) await takeUpAfterEnd(run, environment, logs);
     return ended;
   } finally {
-    await cleanup
-      .disposeAsync()
-      .catch((error: unknown) => log.error({ err: error }, 'clean-up of the task failed'));
+    await cleanup.disposeAsync().catch((error: unknown) => log.error({ err: error }, 'task clean-up failed'));
     if (history.resumed)
       await removeUnclaimed(task.id, environment).catch((error: unknown) =>
-        log.error({ err: error }, 'containers of an earlier life of the task are left over'),
+        log.error({ err: error }, 'orphaned containers of the task could not be removed'),
       );
     // Of a task that was stopped the hub takes no more bytes.
     if (signal.aborted) await logs.abandon();
@@ -228,7 +226,7 @@ async function takeUpAfterEnd(
   for (const { id } of await buildroots.listBuildroots({ taskId: task.id, states }, signal))
     await buildroots.setBuildRootState(id, 'expired', signal);
   await logs.takeAll();
-  log.info('the work of the task had ended before the restart');
+  log.info('task had finished its work before the restart');
 }
 
 async function tellHub(
@@ -260,8 +258,9 @@ async function tellHub(
     if (error instanceof SessionLost) throw error;
     // Cancelled or given to another host while it ended: that is what the hub goes by.
     if (isFault(error, faultCodes.actionNotAllowed))
-      log.info({ fault: describeError(error) }, 'the task was not ours any more');
-    else log.error({ err: error }, 'the hub could not be told how the task ended; the poll loop frees it');
+      log.info({ fault: describeError(error) }, 'task was no longer open on this host');
+    else
+      log.error({ err: error }, 'reporting the outcome to the hub failed; the poll loop will free the task');
     return 'stopped';
   }
 }
@@ -290,23 +289,23 @@ export function taskDirectory(taskId: number): string {
 function logEnd(log: Logger, outcome: Outcome, error: unknown): void {
   switch (outcome.kind) {
     case 'fail':
-      if (outcome.bug) log.error({ err: error }, 'the task failed by a bug of this builder');
+      if (outcome.bug) log.error({ err: error }, 'task failed: bug in this builder');
       else
         log.info(
           { fault: outcome.code, reason: outcome.message, cause: describeError(error) },
-          'the task failed',
+          'task failed',
         );
       return;
     case 'refuse':
-      log.warn({ reason: outcome.message, soft: outcome.soft }, 'the task is refused');
+      log.warn({ reason: outcome.message, soft: outcome.soft }, 'task refused after opening');
       return;
     case 'free':
-      log.warn({ reason: outcome.message }, 'the task goes back to the queue');
+      log.warn({ reason: outcome.message }, 'task freed, it goes back to the queue');
       return;
     case 'nothing':
       log.info(
         { reason: error instanceof TaskCancelled ? error.reason : describeError(error) },
-        'the task was stopped',
+        'task stopped',
       );
   }
 }

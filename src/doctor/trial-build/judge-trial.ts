@@ -153,7 +153,7 @@ function usual(part: TrialPart, { image, info }: TrialHost): string {
     case 'snapshot':
       return `the engine has to keep the roots of builds: look at its log and its storage${info.storagePath === null ? '' : ` at ${info.storagePath}`}`;
     case 'clean-up':
-      return 'look at the log of the engine, and remove it by hand';
+      return 'see the log of the engine, and remove it by hand';
     case 'limits':
       return 'see cgroup_manager and runtime in containers.conf(5)';
     case 'install':
@@ -277,7 +277,7 @@ export function judgeCleanUp(left: {
   return fail(
     trialName('clean-up'),
     `${all.join(', ')} left`,
-    'look at the log of the engine, and remove it by hand',
+    'see the log of the engine, and remove it by hand',
   );
 }
 

@@ -117,7 +117,7 @@ const remedies: readonly (readonly [RegExp, TransportReason, (names: KerberosNam
   [
     /does not match desired name/,
     'login',
-    ({ ccachePath }) => `${ccachePath} has tickets of somebody else; remove it or set ccache to another path`,
+    ({ ccachePath }) => `${ccachePath} has tickets of another user; remove it or set ccache to another path`,
   ],
   [
     /Failed to store credentials/,

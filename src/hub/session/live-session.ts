@@ -83,7 +83,7 @@ export class LiveSession implements HubSession {
       if (retryError === 'throw') throw reason;
       this.#settings.log.info(
         { method, reason: reason.message },
-        'the answer of a call was lost, looking up its effect',
+        'answer to a hub call lost, looking up its effect',
       );
       return retryError(reason);
     };
@@ -209,7 +209,7 @@ export class LiveSession implements HubSession {
     // Not getting the lock is an answer; being locked out is the end.
     const lockedOut = isFault(error, faultCodes.authLock) && call.method !== 'exclusiveSession';
     if (isFault(error, faultCodes.auth) || lockedOut)
-      throw new SessionLost(`the hub does not let this session go on: ${error.faultString}`, {
+      throw new SessionLost(`the hub does not let this session continue: ${error.faultString}`, {
         cause: error,
       });
     return sent;
@@ -220,7 +220,7 @@ export class LiveSession implements HubSession {
    * numbers go on; kojid starts again at 0, which hubs after 1.35 refuse.
    */
   async #renew(signal: AbortSignal | undefined): Promise<void> {
-    this.#settings.log.info('the session has expired, renewing it');
+    this.#settings.log.info('hub session expired, renewing it');
     const { method, params } = this.#auth.loginCall({ exclusive: this.#state.exclusive });
     const body = Buffer.from(encodeCall(method, params));
     const sent = await this.#send({ method, body, once: false, path: this.#auth.path }, signal);
@@ -263,7 +263,10 @@ export class LiveSession implements HubSession {
       await journal.save({ ...this.#state, callnum: upTo, savedMs: this.#settings.clock.uptime() });
     } catch (error) {
       if (!isDiskFull(error) && !isReadOnlyDisk(error)) throw error;
-      this.#settings.log.warn({ reason: describeError(error) }, 'the session goes on without being saved');
+      this.#settings.log.warn(
+        { reason: describeError(error) },
+        'saving the hub session failed, continuing unsaved',
+      );
     }
     this.#reserved = upTo;
   }

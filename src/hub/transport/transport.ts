@@ -127,7 +127,7 @@ function parseServer(options: TransportOptions): URL {
   if (base === null || (base.protocol !== 'http:' && base.protocol !== 'https:'))
     throw new HubTransportError(
       'unreachable',
-      `"${options.server}" (option "server") is no address such as https://koji.example.com/kojihub`,
+      `"${options.server}" (option "server") is not an address such as https://koji.example.com/kojihub`,
     );
   base.pathname = base.pathname.replace(/\/+$/, '');
   if (options.secure) base.protocol = 'https:';
@@ -161,7 +161,7 @@ const hints: Readonly<Record<number, string>> = {
   400: 'the request was too large or broken',
   403: 'the web server forbids it; check its access rules for this host',
   404: 'check the path in option "server"',
-  405: 'this is no XML-RPC address; check option "server"',
+  405: 'this is not an XML-RPC address; check option "server"',
 };
 
 /** What an answer with another HTTP status than 200 says about the web server. `text` is the status in words. */

@@ -62,7 +62,9 @@ describe('numbers', () => {
   it('refuses what no XML-RPC number can hold', () => {
     expect(() => encodeResponse(Number.NaN)).toThrow(RangeError);
     expect(() => encodeResponse(2n ** 63n)).toThrow(RangeError);
-    expect(() => decodeResponse(response('<value><int>1.5</int></value>'))).toThrow(/"1.5" is no integer/);
+    expect(() => decodeResponse(response('<value><int>1.5</int></value>'))).toThrow(
+      /"1.5" is not an integer/,
+    );
     expect(() => decodeResponse(response('<value><double>nan</double></value>'))).toThrow(HubProtocolError);
   });
 });

@@ -315,19 +315,20 @@ function toScalar(element: string, text: string): RpcValue {
       return null;
     case 'boolean': {
       const digit = text.trim();
-      return digit === '1' ? true : digit === '0' ? false : fail(`"${digit}" is no boolean`);
+      return digit === '1' ? true : digit === '0' ? false : fail(`"${digit}" is not a boolean`);
     }
     case 'int':
     case 'i4':
     case 'i8': {
       const digits = text.trim();
-      if (!/^[-+]?\d{1,20}$/.test(digits)) fail(`"${digits.slice(0, 40)}" is no integer`);
+      if (!/^[-+]?\d{1,20}$/.test(digits)) fail(`"${digits.slice(0, 40)}" is not an integer`);
       const value = Number(digits);
       return Number.isSafeInteger(value) ? value : BigInt(digits);
     }
     case 'double': {
       const value = Number(text);
-      if (text.trim() === '' || !Number.isFinite(value)) fail(`"${text.slice(0, 40)}" is no finite number`);
+      if (text.trim() === '' || !Number.isFinite(value))
+        fail(`"${text.slice(0, 40)}" is not a finite number`);
       return value;
     }
     default:

@@ -246,10 +246,10 @@ describe('compareTarget', () => {
     expect(told).toEqual(['task 8 is left out: it was built for s390x']);
     await expect(run('3', { arch: 's390x' })).rejects.toThrow(/this is a machine for/);
     session.on('getTaskInfo', foreign);
-    await expect(run('8', { arch: here })).rejects.toThrow(/task 8 is no build for .*, only for s390x/);
+    await expect(run('8', { arch: here })).rejects.toThrow(/task 8 is not a build for .*, only for s390x/);
     session.on('getTaskInfo', taskRow({ id: 3, method: 'build', state: taskStates.closed }));
     await expect(run('3', { arch: 'ppc64le' })).rejects.toThrow(
-      /is no build for ppc64le, only for .*, s390x/,
+      /is not a build for ppc64le, only for .*, s390x/,
     );
   });
 

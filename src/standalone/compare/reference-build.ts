@@ -83,7 +83,7 @@ async function buildArchTasks(
   );
   if (chosen.length === 0)
     throw new CannotCompare(
-      `task ${task.id} is no build for ${arch}, only for ${below.map((child) => parseBuildArchRequest(child.request)?.arch ?? child.arch).join(', ')}`,
+      `task ${task.id} is not a build for ${arch}, only for ${below.map((child) => parseBuildArchRequest(child.request)?.arch ?? child.arch).join(', ')}`,
     );
   return chosen.sort((a, b) => a.id - b.id).map(closed);
 }
@@ -100,8 +100,7 @@ function closed(task: TaskRow): TaskRow {
 
 async function readBuild(task: TaskRow, hub: HubQuestions, signal: AbortSignal): Promise<TheirBuild> {
   const request = parseBuildArchRequest(task.request);
-  if (request === null)
-    throw new CannotCompare(`task ${task.id} names no repo, or has parameters nobody knows`);
+  if (request === null) throw new CannotCompare(`task ${task.id} names no repo, or has unknown parameters`);
   const result = await hub.buildArchResult(task.id, signal);
   const buildroot = await hub.buildroot(result.brootid, signal);
   if (buildroot === null)

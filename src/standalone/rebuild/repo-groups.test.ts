@@ -57,7 +57,7 @@ describe('readGroups', () => {
     const url = 'file:///no/such/repo';
 
     await expect(readGroups([hubRepo([url])], urls, never)).rejects.toThrow(
-      `${url} is no repo of packages that can be used: cannot read ${url}/repodata/repomd.xml: there is no such file`,
+      `${url} is not a usable repo: cannot read ${url}/repodata/repomd.xml: there is no such file`,
     );
   });
 });

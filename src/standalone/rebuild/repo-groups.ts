@@ -63,7 +63,7 @@ export async function readGroups(
       for (const id of groupIds(comps.toString('utf8'))) found.add(id);
     } catch (error) {
       signal.throwIfAborted();
-      throw new BadRepo(`${url} is no repo of packages that can be used: ${describeError(error)}`, {
+      throw new BadRepo(`${url} is not a usable repo: ${describeError(error)}`, {
         cause: error,
       });
     }

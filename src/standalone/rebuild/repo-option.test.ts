@@ -39,8 +39,8 @@ it.each([
   ],
   ['no/such/$basearch', 'write i686 for $basearch'],
   ['ftp://mirror/x', 'an http, https or file URL, or a directory'],
-  ['http://', 'this is no URL'],
-  ['https://mirror:port/', 'this is no URL'],
+  ['http://', 'not a URL'],
+  ['https://mirror:port/', 'not a URL'],
   ['file://other/srv/repo', 'it names no directory of this host'],
   ['no/such/directory', 'createrepo_c makes it'],
 ])('refuses %s and says what to write', async (text, advice) => {

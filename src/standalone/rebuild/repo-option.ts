@@ -31,7 +31,7 @@ export async function toRepo(text: string, index: number, arch: string): Promise
 function checkedUrl(text: string, arch: string): string {
   if (text.search(variable) >= 0)
     throw new BadRepo(`--repo ${text}: it has variables of dnf${adviceOf(text, arch)}`);
-  if (!URL.canParse(text)) throw new BadRepo(`--repo ${text}: this is no URL`);
+  if (!URL.canParse(text)) throw new BadRepo(`--repo ${text}: not a URL`);
   if (!text.startsWith('file:')) return text;
   try {
     fileURLToPath(text);

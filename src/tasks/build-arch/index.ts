@@ -83,7 +83,8 @@ async function runBuild(context: TaskContext, buildroot: Buildroot, source: stri
       // rpmbuild installs nothing, so the hub can have the list while it runs.
       buildroot.update();
     }, signal);
-    for (const what of results.passedOver) log.warn({ what }, 'left in the buildroot');
+    for (const what of results.passedOver)
+      log.warn({ what }, 'skipped among the results, left in the buildroot');
     return results;
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;

@@ -164,7 +164,7 @@ describe('a build', () => {
     await expect(run('f1')).rejects.toMatchObject({ faultCode: 1005, message });
   });
 
-  it('ends when what was made is no source package', async () => {
+  it('ends when what was made is not a source package', async () => {
     const { put, run } = await openBuildBench();
     await put(`work/${rebuilt}`, toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm' }));
 
@@ -222,7 +222,7 @@ describe('a failed build', () => {
     await expect(run('f1')).rejects.toMatchObject({ faultString: 'mismatch' });
 
     expect(lines).toContainEqual(
-      expect.objectContaining({ msg: 'the build could not be failed on the hub' }),
+      expect.objectContaining({ msg: 'cannot mark the build as failed on the hub' }),
     );
   });
 

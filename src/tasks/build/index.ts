@@ -128,7 +128,7 @@ async function failBuild({ hub, task, signal, log }: TaskContext, buildId: numbe
   try {
     await hub.builds.failBuild(task.id, buildId, signal);
   } catch (error) {
-    log.error({ err: error, buildId }, 'the build could not be failed on the hub');
+    log.error({ err: error, buildId }, 'cannot mark the build as failed on the hub');
   }
 }
 

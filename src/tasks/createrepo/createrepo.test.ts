@@ -99,7 +99,7 @@ describe('createrepo', () => {
       expect.arrayContaining([
         'createrepo has not ended within 600 s and is killed',
         expect.stringMatching(
-          /^createrepo did not end within 600 s \(createrepo_timeout\).*: tried once more$/,
+          /^createrepo did not end within 600 s \(createrepo_timeout\).*: trying once more$/,
         ),
       ]),
     );

@@ -44,7 +44,7 @@ export async function runRepoStep(context: TaskContext, step: RepoStep): Promise
     return await runOnce(context, step, 1);
   } catch (error) {
     if (!isStuck(error)) throw error;
-    context.log.warn(`${error.message}: tried once more`);
+    context.log.warn(`${error.message}: trying once more`);
     for (const name of step.fills) {
       const path = join(context.directory.absolute, name);
       await rm(path, { recursive: true, force: true });

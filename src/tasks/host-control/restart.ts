@@ -44,7 +44,7 @@ export function restartVerifyTask(control: HostControl): TaskAdapter {
         throw new TaskFault(
           faultCode.generic,
           'builder',
-          `Restart failed - this builder was not started anew since task ${asking}`,
+          `Restart failed - this builder was not restarted since task ${asking}`,
         );
       return null;
     },

@@ -54,7 +54,7 @@ describe('tagNotification', () => {
     const { run } = await setUp('tagNotification', ['from_addr = Koji Build System']);
 
     await expect(run(tagNotification, ...request)).rejects.toThrow(
-      '"Koji Build System" is no mail address (correct from_addr in kojid.conf of this builder)',
+      '"Koji Build System" is not a mail address (correct from_addr in kojid.conf of this builder)',
     );
   });
 

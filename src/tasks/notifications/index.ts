@@ -30,7 +30,7 @@ export const buildNotification = defineTask({
   async run({ recipients, build, target, weburl: webUrl }, context) {
     const { hub, signal, task, config, log } = context;
     if (recipients.length === 0) {
-      log.debug('no recipients, no mail');
+      log.debug('no recipients, mail not sent');
       return null;
     }
     const report = {
@@ -82,7 +82,7 @@ export const tagNotification = defineTask({
     const { recipients, is_successful: succeeded } = params;
     const { hub, signal, task, config, log } = context;
     if (recipients.length === 0 || (succeeded && params.ignore_success)) {
-      log.debug({ recipients: recipients.length, succeeded }, 'nobody wants to know, no mail');
+      log.debug({ recipients: recipients.length, succeeded }, 'no subscribers, mail not sent');
       return null;
     }
     const nameOfTag = async (tag: RpcValue): Promise<string | null> =>
@@ -108,7 +108,7 @@ async function deliver(mail: Mail, context: TaskContext): Promise<void> {
   const { smtphost, smtp_user: user, smtp_pass: password, server } = config.kojid;
   const from = addressOf(mail.from);
   if (from === null) {
-    const message = `"${mail.from}" is no mail address (correct from_addr in kojid.conf of this builder)`;
+    const message = `"${mail.from}" is not a mail address (correct from_addr in kojid.conf of this builder)`;
     throw new TaskFault(faultCode.generic, 'builder', message);
   }
   const login = user === null || password === null || user === '' ? null : { user, password };
@@ -122,7 +122,7 @@ async function deliver(mail: Mail, context: TaskContext): Promise<void> {
       ...[clock, signal],
     )),
   ]);
-  if (rejected.length > 0) log.warn({ rejected }, 'the mail server does not take these recipients');
+  if (rejected.length > 0) log.warn({ rejected }, 'the mail server rejected these recipients');
 }
 
 /** A task is owned by who caused it: a notification of a cancelled build by who cancelled it. */

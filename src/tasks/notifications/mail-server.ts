@@ -54,7 +54,7 @@ export async function sendMail(
       error instanceof BuilderError
         ? error.message
         : `the mail server ${place} does not take the mail: ${describeError(error)}`;
-    const remedy = 'nobody was notified; see smtphost in kojid.conf of this builder';
+    const remedy = 'no mail was sent; see smtphost in kojid.conf of this builder';
     throw new TaskFault(faultCode.generic, 'external', `${what} (${remedy})`);
   }
 }
@@ -116,7 +116,7 @@ function promised(work: (done: Done) => void): Promise<void> {
 
 /** Says nothing of what the server said. */
 function loginFault({ host, port }: MailServer, what: string): TaskFault {
-  const remedy = 'nobody was notified; see smtp_user and smtp_pass in kojid.conf of this builder';
+  const remedy = 'no mail was sent; see smtp_user and smtp_pass in kojid.conf of this builder';
   return new TaskFault(faultCode.generic, 'external', `the mail server ${host}:${port} ${what} (${remedy})`);
 }
 

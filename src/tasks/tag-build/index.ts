@@ -41,7 +41,7 @@ export const tagBuild = defineTask({
       const failureMsg = error instanceof HubFault ? error.faultString : describeError(error);
       if (!signal.aborted) {
         await notify({ succeeded: false, failureMsg }).catch((failure: unknown) =>
-          log.error({ err: failure }, 'nobody could be told that the build was not tagged'),
+          log.error({ err: failure }, 'reporting the failed tagging to the hub failed'),
         );
       }
       throw error;

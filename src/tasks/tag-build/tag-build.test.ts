@@ -76,7 +76,7 @@ describe('tagBuild', () => {
     await expect(run(tagBuild, 10, 90)).rejects.toMatchObject({ faultString: 'tag is locked' });
 
     expect(lines).toContainEqual(
-      expect.objectContaining({ msg: 'nobody could be told that the build was not tagged' }),
+      expect.objectContaining({ msg: 'reporting the failed tagging to the hub failed' }),
     );
   });
 

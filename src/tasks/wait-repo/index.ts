@@ -49,7 +49,7 @@ export const waitRepo = defineTask({
         const fresh = minEvent === null || repo.createEvent >= minEvent;
         if (fresh && repo.tagId === tag.id && (await hasBuilds(context, tag.id, builds, repo.createEvent)))
           return repo.row;
-        log.info({ repoId: repo.id }, 'the repo does not satisfy the conditions, asking for another');
+        log.info({ repoId: repo.id }, 'the repo does not satisfy the conditions, requesting another');
         request = null;
         minEvent = await hub.tagHistory.lastChangeEvent(tag.id, signal);
       } else if (answer.request !== null) {

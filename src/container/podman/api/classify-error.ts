@@ -9,7 +9,7 @@ const Errno = z.object({ code: z.string(), message: z.string() });
 /** Errors of a socket that mean: nobody is there, or whoever was there has gone in the middle of it. */
 const awayErrnos: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket; start podman.socket, or set the path of a socket that exists',
-  ECONNREFUSED: 'nobody listens there; start podman.socket',
+  ECONNREFUSED: 'nothing listens there; start podman.socket',
   EACCES: 'permission denied; run as the user who owns the socket, or give this user access to it',
   ECONNRESET: 'the engine closed the connection',
   EPIPE: 'the engine closed the connection',

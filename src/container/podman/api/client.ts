@@ -190,7 +190,7 @@ export class Engine {
       },
       (error, answer) => {
         if (answer instanceof IncomingMessage) resolve(answer);
-        else reject(error ?? new Error('the answer is no HTTP answer'));
+        else reject(error ?? new Error('the answer is not an HTTP answer'));
       },
     );
     return promise;

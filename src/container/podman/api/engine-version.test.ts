@@ -15,7 +15,7 @@ describe('checkEngineVersion', () => {
     );
   });
 
-  it('refuses what is no podman', () => {
-    expect(check(undefined)).toThrow('what answers on /run/x.sock is no podman (Docker/27.1)');
+  it('refuses what is not podman', () => {
+    expect(check(undefined)).toThrow('what answers on /run/x.sock is not podman (Docker/27.1)');
   });
 });

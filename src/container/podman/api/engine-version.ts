@@ -16,7 +16,7 @@ export function checkEngineVersion(
     const server = typeof headers['server'] === 'string' ? ` (${headers['server']})` : '';
     throw new ContainerError(
       'bad-spec',
-      `what answers on ${socketPath} is no podman${server}: name the socket of podman with podman_socket or CONTAINER_HOST`,
+      `what answers on ${socketPath} is not podman${server}: name the socket of podman with podman_socket or CONTAINER_HOST`,
     );
   }
   if (isOlder(version, oldestPodman)) {

@@ -72,7 +72,7 @@ function toSocketPath(setting: string, origin: string): string {
   if (!path.startsWith('/')) {
     throw new ContainerError(
       'bad-spec',
-      `${origin} names ${JSON.stringify(setting)}, which is no unix socket: containers get files of this host, so podman has to run here; use unix:///path/to/podman.sock`,
+      `${origin} names ${JSON.stringify(setting)}, which is not a unix socket: containers get files of this host, so podman has to run here; use unix:///path/to/podman.sock`,
     );
   }
   return path;

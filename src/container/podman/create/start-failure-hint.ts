@@ -11,7 +11,7 @@ export function startHint(message: string, limits: Pick<ResourceLimits, 'pids'>)
     return '; the ulimits are higher than this host allows: lower them, or raise the hard limits of the engine service';
   }
   if (/cannot allocate memory/i.test(message))
-    return '; a container cannot start with so little memory of its own: raise the ulimits of address space and data, or the memory limit';
+    return '; a container cannot start with so little memory: raise the ulimits of address space and data, or the memory limit';
   if (/cgroup/i.test(message)) {
     return '; see runtime and cgroup_manager in containers.conf(5): they have to fit the cgroups of this host';
   }

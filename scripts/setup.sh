@@ -41,7 +41,7 @@ is_root() { [ "$(id -u)" = 0 ]; }
 [ $dnf4_image$dnf5_image = 00 ] || have apt-get || die "--with-dnf4-image, --with-dnf5-image: made of Debian packages, and there is no apt-get here"
 [ $test_user = 0 ] || is_root || die "--with-test-user: only root can make a user"
 
-# Two set-ups at once would step on each other's feet. The lock is passed on to nobody (9>&-).
+# Two set-ups at once would step on each other's feet. The lock is not passed on (9>&-).
 exec 9> "$state/setup.lock"
 flock -n 9 || { say "waiting for another setup.sh"; flock 9; }
 

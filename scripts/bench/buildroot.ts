@@ -1,7 +1,7 @@
 /**
  * How fast a pristine buildroot is there: buildArch of hello from the moment its task is opened to rpmbuild's first
  * line, cold, warm, and with packages to be added; beside it what the same takes without containers. And what happens
- * when many are wanted at once. Each run builds a source package that nobody has seen before. Development hub, real
+ * when many are wanted at once. Each run builds a source package that is new to every cache. Development hub, real
  * daemon process, real Podman.
  *
  *   npm run bench:buildroot -- [--runs N] [--many N] [--at-once N] [--json FILE]

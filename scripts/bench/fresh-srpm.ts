@@ -14,7 +14,7 @@ export interface SrpmChanges {
   readonly sleepSeconds?: number;
 }
 
-/** Makes source packages of hello, each with a release and a changelog of its own, so that nobody has seen it before. */
+/** Makes source packages of hello, each with a release and its own changelog, so that it is new to every cache. */
 export class FreshSrpms {
   readonly #host: BenchHost;
   readonly #top: string;

@@ -1,4 +1,4 @@
-// How soon a daemon that was killed goes on with its tasks, and what that costs a build:
+// How soon a daemon that was killed resumes its tasks, and what that costs a build:
 //   npm run bench:restart -- [--tasks 10] [--seconds 60]
 // Development hub, real daemon under a supervisor, real Podman; needs what end-to-end tests need (scripts/test.sh). Ends with 1 when the
 // tasks are not all adopted within 2 s, or three kills cost the build more than 10 s.

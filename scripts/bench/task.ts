@@ -1,6 +1,6 @@
 /**
  * What a buildArch task spends its time on, from OPEN to CLOSED: hub calls, solve, install, source package, build,
- * uploads, and what is left over for the daemon and the container engine. And what the daemon needs of memory with
+ * uploads, and what remains for the daemon and the container engine. And what the daemon needs of memory with
  * one and with many tasks. Development hub, real daemon process, real Podman.
  *
  *   npm run bench:task -- [--runs N] [--tasks N] [--json FILE]

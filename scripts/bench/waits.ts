@@ -65,7 +65,7 @@ async function timeOne(builder: TestBuilder, client: HubClient): Promise<Run> {
   return { build: await times(tree.id), children, calls };
 }
 
-/** Builds with a daemon of its own, the first of which makes the roots and does not count. */
+/** Builds with its own daemon, the first of which makes the roots and does not count. */
 async function timeWith(mode: 'auto' | 'no', file: string): Promise<readonly Run[]> {
   const settings = [
     `assign_children = ${mode}`,

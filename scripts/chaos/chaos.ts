@@ -23,7 +23,7 @@ const tasks = Number(values.tasks ?? (values.short ? 8 : 200));
 const faults = Number(values.faults ?? (values.short ? 12 : 300));
 
 const surroundings = surroundingsOf(process.env);
-// Whoever is told to stop takes along what it has started.
+// A stop ends everything that was started.
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => process.exit(1));
 const startedMs = performance.now();
 const log = (line: string): void =>

@@ -51,7 +51,7 @@ export class WorkArea {
     writeFileSync(join('/sys/fs/ext4', basename(line?.split(' ')[0] ?? ''), 'trigger_fs_error'), '1');
   }
 
-  /** Mends what `damage` has done. Nobody may be at work in it. */
+  /** Mends what `damage` has done. It must not be in use. */
   mend(): void {
     execFileSync('umount', [this.path]);
     // It says by 1 that it has mended something.

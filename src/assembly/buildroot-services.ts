@@ -32,9 +32,9 @@ export interface BuildrootGround {
   readonly log: Logger;
   /** Its proxies and trust store count; left out: this process's. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Counts what buildroots take; left out: nobody does. */
+  /** Counts what buildroots take; left out: not counted. */
   readonly meter?: Meter;
-  /** Where it is put down what is waited for. */
+  /** Where it is recorded what is waited for. */
   readonly waits: Waits;
 }
 

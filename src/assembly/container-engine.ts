@@ -23,7 +23,7 @@ export interface Engine {
   readonly containers: ContainerManager;
   readonly reached: {
     readonly socketPath: string;
-    /** `private`: a service of our own; `started`: one that was not there before. */
+    /** `private`: our own service; `started`: one that was not there before. */
     readonly kind: 'found' | 'private' | 'started';
   };
   /** What containers are filtered with, as the engine says. */

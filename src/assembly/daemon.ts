@@ -55,7 +55,7 @@ export async function assembleDaemon(
   const places = workPlaces(config);
   await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
   cleanup.use(await InstanceLock.take(places.workDir));
-  // From here on no guard of an earlier life has anything to do.
+  // From here on no guard of a previous run has anything to do.
   if (args.goOn && !args.skipMain) {
     await checkDisk(places.workDir);
     cleanup.use(await ReleaseGuard.start(places.workDir, config.adjutant.handover_limit));

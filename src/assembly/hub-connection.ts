@@ -34,7 +34,7 @@ export interface HubConnection {
   readonly expectedUser: string | null;
 }
 
-/** koji's `timeout` when nobody sets it: twelve hours. */
+/** koji's `timeout` when it is not set: twelve hours. */
 const defaultTimeoutSeconds = 12 * 3600;
 
 /**
@@ -77,7 +77,7 @@ export async function hubConnection(
 }
 
 /**
- * The main session of the host: goes on with that of an earlier life, or logs in as the configuration says. Throws before anything is sent when
+ * The main session of the host: resumes that of a previous run, or logs in as the configuration says. Throws before anything is sent when
  * a certificate cannot be used.
  */
 export async function openHostSession(

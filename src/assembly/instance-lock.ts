@@ -34,7 +34,7 @@ export class InstanceLock implements AsyncDisposable {
     return new InstanceLock(server);
   }
 
-  /** Whether a process works in an area. It is asked, and keeps nobody from beginning to. */
+  /** Whether a process works in an area. Only a look: another may begin to at any time. */
   static async isTaken(workDir: string): Promise<boolean> {
     const connection = connect(nameOf(workDir));
     try {

@@ -12,7 +12,7 @@ export function localConfig(
   env: NodeJS.ProcessEnv,
 ): Config {
   if (configPath !== undefined) return loadConfig({ configPath, overrides, env });
-  // Nobody is logged in to and nobody logs in, unless the command says so; without these they would be missed.
+  // There is no hub and no login, unless the command says so; without these they would be missed.
   const nobody = { flag: '', text: 'nobody' };
   const without = {
     server: { flag: '', text: 'http://localhost/kojihub' },

@@ -18,7 +18,7 @@ import { workPlaces } from './state-directory.ts';
 
 const clock = systemClock;
 
-/** In seconds, of what is kept until somebody removes it. */
+/** In seconds, of what is kept until it is removed by hand. */
 const longest = Number.MAX_SAFE_INTEGER / 1000;
 
 /** Where builds without a daemon keep what they can use again: `--cache-dir`, else `$XDG_CACHE_HOME/koji-adjutant`. */
@@ -46,7 +46,7 @@ export interface LocalAreaOptions {
   readonly config: Config;
   readonly env: NodeJS.ProcessEnv;
   readonly log: Logger;
-  /** Where it is put down what is waited for; left out: nobody asks. */
+  /** Where it is recorded what is waited for; left out: not recorded. */
   readonly waits?: Waits;
   /** Keep the root of a build that fails until the area is closed. */
   readonly keepFailed?: boolean;
@@ -92,7 +92,7 @@ export async function openLocalArea(
   const host = await buildrootHost(config, { containers, clock, workerId, workDir: directory, log, waits });
   const { dead, living } = await users.others();
   for (const user of dead) await clearAfter(user, users, containers, directory, log, signal);
-  // What another process is just making would look like something left over.
+  // What another process is just making would look like an orphan.
   if (living.length === 0) {
     await host.cache.snapshots.sweep(signal);
     for (const root of await host.cache.failed.list()) await host.cache.failed.remove(root);

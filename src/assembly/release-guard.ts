@@ -13,7 +13,7 @@ const waiting =
 const longestPauseSeconds = 10;
 
 /**
- * A process of its own that stays behind when the daemon ends, by a crash or `kill -9` too. When tasks have been left
+ * A separate process that stays behind when the daemon ends, by a crash or `kill -9` too. When tasks have been left
  * to a next start and none has come before `afterSeconds` are over, it releases them. What it says is in `release.log`
  * of the worker's area.
  */
@@ -33,7 +33,7 @@ export class ReleaseGuard implements AsyncDisposable {
     release: (afterSeconds: number) => readonly string[] = releaseCommand,
   ): Promise<ReleaseGuard> {
     const log = join(workDir, 'release.log');
-    // Not kept open: nothing is to be in the way of somebody who has to mend the disk.
+    // Not kept open: an open file would keep the disk from being unmounted for repair.
     await (await open(log, 'a', 0o600)).close();
     const pauseSeconds = Math.min(longestPauseSeconds, afterSeconds - 1);
     const command = [String(pauseSeconds), log, ...release(afterSeconds - pauseSeconds)];
@@ -46,7 +46,7 @@ export class ReleaseGuard implements AsyncDisposable {
     // Pipes of child processes are sockets, and it was given one.
     const stdin = child.stdin as Socket;
     stdin.unref();
-    // One that somebody has killed cannot be told anything, and need not.
+    // A guard that was killed gets no message, and needs none.
     stdin.on('error', () => undefined);
     return new ReleaseGuard(workDir, stdin);
   }

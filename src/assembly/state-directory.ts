@@ -5,7 +5,7 @@ import type { Places } from '../container/podman/create/resolve-mounts.ts';
 import { BuilderError } from '../core/errors.ts';
 import { isDiskFull, isReadOnlyDisk } from '../core/fs-errors.ts';
 
-/** Where tasks keep their files: a directory of our own, since kojid's tasks lie in `workdir` itself. Containers write their logs beside. */
+/** Where tasks keep their files: our own directory, since kojid's tasks lie in `workdir` itself. Containers write their logs beside. */
 export function workPlaces({ kojid, adjutant }: Config): Places {
   const workDir = adjutant.state_dir;
   return { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
@@ -23,8 +23,8 @@ export async function makePlaces(directories: readonly string[]): Promise<void> 
 }
 
 /**
- * Makes sure that something can be written to the worker's area. Without that a daemon would cost the tasks that an earlier
- * life has begun; until there is room they go on without one. Throws a BuilderError that says what is the matter.
+ * Makes sure that something can be written to the worker's area. Without that a daemon would cost the tasks that a previous
+ * run has begun; until there is room they continue without one. Throws a BuilderError that says what is the matter.
  */
 export async function checkDisk(workDir: string): Promise<void> {
   const path = join(workDir, '.probe');

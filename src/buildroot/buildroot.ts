@@ -178,7 +178,7 @@ export class Buildroot {
     await addPackageManagerLogs(this.#context.directory.absolute, this.#context.logs);
   }
 
-  /** One call after the other, while the build goes on. */
+  /** One call after the other, while the build continues. */
   #tell(call: () => Promise<void>): void {
     this.#told = this.#told.then(call);
     // `told` is awaited before the task ends; if that ends badly before, the reason is another.

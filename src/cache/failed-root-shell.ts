@@ -5,7 +5,7 @@ import type { FailedRoot, FailedRoots } from './failed-roots.ts';
 
 /** Who enters, and what runs there. */
 export interface ShellVisit {
-  /** Marks the container of this visit; nobody else's is marked like that. */
+  /** Marks the container of this visit; no other is marked like that. */
   readonly workerId: string;
   /** For a shell: as a terminal, or with a command and plain input and output. */
   readonly terminal: boolean;
@@ -13,7 +13,7 @@ export interface ShellVisit {
 }
 
 /**
- * Lets somebody into the root of a failed build: a container as sealed as the build was, with the build's user and
+ * Opens a shell in the root of a failed build: a container as sandboxed as the build was, with the build's user and
  * environment. Home and temporary files are kept from one visit to the next, everything else is thrown away. Resolves
  * with the exit code of the shell; no container of the visit is left.
  */
@@ -39,7 +39,7 @@ export async function enterFailedRoot(
   return await container.runAttached(signal);
 }
 
-/** What somebody has to know who enters. */
+/** What the user of the shell has to know. */
 export function describeFailedRoot(root: FailedRoot, nowMs: number): string {
   const minutes = Math.round((nowMs - root.endedMs) / 60_000);
   const where = root.taskId === 0 ? '' : `task ${root.taskId}, buildroot ${root.buildrootId}: `;

@@ -74,7 +74,7 @@ export class FailedRoots {
     return this.#options.lifetimeMs;
   }
 
-  /** Begins to keep a root. Nobody has to wait for it, and when it fails nothing stays but a word in the log. */
+  /** Begins to keep a root. Callers need not wait; a failure is only logged. */
   keep(step: FailedStep): void {
     this.#held.add(step.container.id);
     const keeping = this.#keep(step)
@@ -128,7 +128,7 @@ export class FailedRoots {
     return { [Symbol.asyncDispose]: () => users.leave(me) };
   }
 
-  /** Removes a root; false when somebody uses it. What users that were killed have left goes in any case. */
+  /** Removes a root; false when it is in use. What users that were killed have left goes in any case. */
   async remove(root: FailedRoot): Promise<boolean> {
     if (await this.#isUsed(root)) return false;
     for (const id of root.containers) {

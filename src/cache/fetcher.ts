@@ -63,7 +63,7 @@ export class UrlReader {
       if (statusCode === 206) return { from, body: heeding(response, silence, url) };
       response.resume();
       silence.over();
-      // The file ends where we wanted to begin, or before: whoever asked looks at what is there.
+      // The file ends where we wanted to begin, or before: the caller looks at what is there.
       if (statusCode === 416 && from > 0) return this.open(url, { signal });
       if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined) {
         const why = `the server answers ${statusCode} ${response.statusMessage ?? ''}`.trim();

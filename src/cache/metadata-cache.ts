@@ -62,7 +62,7 @@ export class MetadataCache {
       return true;
     } catch (error) {
       await rm(target, { recursive: true, force: true });
-      // Removed by somebody meanwhile, or not what was kept: the solver fetches it as if it had never been here.
+      // Removed meanwhile, or not what was kept: the solver fetches it as if it had never been here.
       if (!(error instanceof Damaged) && !isMissing(error)) throw error;
       await rm(place, { recursive: true, force: true });
       return false;
@@ -96,7 +96,7 @@ export class MetadataCache {
       await rename(draft, place);
     } catch (error) {
       await rm(draft, { recursive: true, force: true });
-      // Another task has kept the same, or the disk is full and somebody has made room.
+      // Another task has kept the same, or the disk is full and room was made.
       if (!isThereAlready(error) && !isMissing(error)) throw error;
     }
   }

@@ -35,7 +35,7 @@ export class PackageUnavailable extends BuilderError {
 
 /** How many packages are fetched at once. */
 const parallel = 6;
-/** The pauses before a transfer that broke off is gone on with; after the last one it has failed. */
+/** The pauses before a transfer that broke off is resumed; after the last one it has failed. */
 const pausesMs: readonly number[] = [1000, 4000, 15_000];
 /** How often a URL may have another file than the repo says: what lies between it and us may have been at fault. */
 const mostWrong = 2;
@@ -85,7 +85,7 @@ export class PackageCache {
     try {
       await Promise.all(Array.from({ length: Math.min(parallel, missing.length) }, work));
     } finally {
-      // Without one of them nobody wants the others.
+      // Without one of them the others are of no use.
       failed.abort();
     }
     return { files: missing.length, bytes: missing.reduce((sum, one) => sum + one.sizeBytes, 0) };
@@ -98,7 +98,7 @@ export class PackageCache {
     const found = files.map(async ({ parentPath, name }) => {
       const path = join(parentPath, name);
       const facts = await stat(path).catch((error: unknown) => {
-        // A transfer has ended, or somebody else has removed it.
+        // A transfer has ended, or it was removed by another.
         if (isMissing(error)) return null;
         throw error;
       });
@@ -210,9 +210,9 @@ export class PackageCache {
     });
   }
 
-  /** Goes on where an earlier transfer broke off. */
+  /** Continues where an earlier transfer broke off. */
   async #transfer(url: string, part: string, signal: AbortSignal): Promise<void> {
-    // Opened first: what comes before a connection breaks is lost unless somebody reads it at once.
+    // Opened first: what comes before a connection breaks is lost unless it is read at once.
     await using file = await open(part, 'a');
     const { size: have } = await file.stat();
     try {

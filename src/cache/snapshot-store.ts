@@ -77,7 +77,7 @@ export class SnapshotStore {
   }
 
   /**
-   * One maker at a time for a key: runs `make` when nobody else does, else waits until the other has made it and
+   * One maker at a time for a key: runs `make` when no other caller does, else waits until the other has made it and
    * kept it, after a word to `waiting` with the other's name. Null for those who waited: they look again, and make it themselves if the other
    * has failed.
    */
@@ -91,7 +91,7 @@ export class SnapshotStore {
     const other = this.#makers.get(key);
     if (other !== undefined) {
       await waiting(other.name);
-      // Its failure is its own; whoever comes next finds nothing and tries.
+      // A failure is for its maker; the next caller finds nothing and tries.
       await untilAborted(
         other.done.catch(() => undefined),
         signal,
@@ -118,7 +118,7 @@ export class SnapshotStore {
   ): Promise<string> {
     const image = this.#imageOf(key);
     const labels = { [snapshotLabel]: key, [snapshotAreaLabel]: this.#directory };
-    // An image whose area is not there is swept by whoever starts next.
+    // An image whose area is not there is swept by the next start.
     await mkdir(this.#directory, { recursive: true });
     const { id: imageId, bytes: ownBytes } = await this.#containers.commit(container, image, labels, signal);
     await writeRecord(this.#path(key), { key, imageId, listing, title, ownBytes });

@@ -1,12 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 
-/** Gives up on somebody who says nothing for too long: `signal` is aborted with an error that says so. */
+/** Gives up on a peer that is silent for too long: `signal` is aborted with an error that says so. */
 export class Silence {
   readonly #clock: Clock;
   readonly #longestMs: number;
   readonly #silent = new AbortController();
   readonly #over = new AbortController();
-  /** Since when we listen; null while nobody is expected to say anything. */
+  /** Since when we listen; null while no data is expected. */
   #sinceMs: number | null;
 
   /** Listens from now on. */

@@ -161,7 +161,7 @@ async function build(
   return rebuilt;
 }
 
-/** Lets whoever asked for it into the buildroot of the build that has failed; afterwards it is gone. */
+/** Opens the shell that was asked for in the buildroot of the failed build; afterwards it is gone. */
 async function enterFailed(
   { containers, workerId, clock, cache: { failed } }: BuildrootHost,
   id: number,
@@ -210,7 +210,7 @@ function ensureImage(
     : containers.ensureImage(image, config.adjutant.image_pull_policy, signal);
 }
 
-/** The progress, and the build's own words where somebody wants them. */
+/** The progress, and the build's own words where they are wanted. */
 function watcher(progress: RebuildProgress, words: NodeJS.WritableStream | null) {
   const said = new PrintableOutput();
   return {
@@ -278,7 +278,7 @@ function parse(argv: readonly string[]): RebuildArguments {
   const none: readonly string[] = [];
   const command = new Command('koji-adjutant rebuild')
     .description(
-      'Builds a source package without a hub, in the same sealed and cached buildroots as the tasks',
+      'Builds a source package without a hub, in the same sandboxed and cached buildroots as the tasks',
     )
     .argument('<PKG.src.rpm>', 'the source package')
     .requiredOption('--repo <URL|DIR>', 'where packages come from; may be repeated', add, none)

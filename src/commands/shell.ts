@@ -64,7 +64,7 @@ export const run: RunCommand = async (argv, { env, input, out, clock }) => {
 function parse(argv: readonly string[]): ShellArguments {
   const command = new Command('koji-adjutant shell')
     .description(
-      'Enters the buildroot of a failed task, as sealed as the build was; without TASK shows which are kept',
+      'Enters the buildroot of a failed task, as sandboxed as the build was; without TASK shows which are kept',
     )
     .argument('[TASK]', 'number of the task', (text) => {
       if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Write the number of a task.');

@@ -68,7 +68,7 @@ export async function runDaemon(
   }
 }
 
-/** Errors at start that last until somebody changes the configuration: the service manager need not try again. */
+/** Errors at start that last until the configuration is changed: the service manager need not try again. */
 const configurationErrors = new Set([
   'auth-config',
   'tls-config',
@@ -83,7 +83,7 @@ const configurationErrors = new Set([
   'accept-unknown-method',
 ]);
 
-/** What somebody has to mend needs no stack; a bug of ours does. */
+/** What an operator has to fix needs no stack; a bug of ours does. */
 function reportFailedStart(error: unknown, log: Logger): void {
   const message = `the daemon could not start: ${describeError(error)}`;
   if (error instanceof BuilderError) {

@@ -93,7 +93,7 @@ export function parseDaemonArguments(
   return parse(argv, program).daemon;
 }
 
-/** As `parseDaemonArguments`, for `doctor`, which has a flag of its own. */
+/** As `parseDaemonArguments`, for `doctor`, which has its own flag. */
 export function parseDoctorArguments(argv: readonly string[]): DaemonArguments & { readonly quick: boolean } {
   const { daemon, isGiven } = parse(argv, {
     name: 'koji-adjutant doctor',

@@ -35,7 +35,7 @@ export interface Config {
   readonly site: SiteFile | null;
   /** By section and key: `kojid.sleeptime`. */
   readonly sources: ReadonlyMap<string, Source>;
-  /** What works, but not as somebody may expect. */
+  /** What works, but perhaps not as expected. */
   readonly warnings: readonly ConfigProblem[];
 }
 

@@ -163,7 +163,7 @@ export function readSiteFile(
   return { path, rules, closed };
 }
 
-/** The rules that hold for a build, with their places in the file. Null: nobody knows, and a rule that asks does not hold. */
+/** The rules that hold for a build, with their places in the file. Null: not known, and a rule that asks does not hold. */
 export function matchingRules(
   { rules }: Pick<SiteFile, 'rules'>,
   build: { readonly tag: string | null; readonly channel: string | null },

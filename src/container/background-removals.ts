@@ -4,8 +4,8 @@ import type { Container } from './manager.ts';
 import type { ContainerId } from './spec.ts';
 
 /**
- * Containers whose work is done, on their way out: an engine takes a moment for each, which nobody has to wait for but
- * who ends the process. What cannot be removed is named in the log, and the next start removes it.
+ * Containers whose work is done, on their way out: an engine takes a moment for each, which only the end of the
+ * process waits for. What cannot be removed is named in the log, and the next start removes it.
  */
 export class LateRemovals {
   readonly #log: Logger;

@@ -9,7 +9,7 @@ export type ContainerErrorCode =
   | 'start-failed'
   | 'no-such-path'
   | 'no-such-container'
-  /** A container has ended, or its monitor has, and the engine does not notice: how it ended nobody can tell. */
+  /** A container has ended, or its monitor has, and the engine does not notice: how it ended is unknown. */
   | 'end-unseen'
   | 'engine-failed';
 

@@ -12,10 +12,10 @@ import type { ContainerId, ContainerSpec, ExitStatus, Owner, PullPolicy } from '
 export interface ContainerManager {
   readonly backend: string;
 
-  /** Asks the engine who it is and what it can do. Rejects with `runtime-down` when nobody answers. */
+  /** Asks the engine who it is and what it can do. Rejects with `runtime-down` when nothing answers. */
   probe(signal: AbortSignal): Promise<BackendInfo>;
 
-  /** Whether the engine still answers, at little cost. Rejects with `runtime-down` when nobody does. */
+  /** Whether the engine still answers, at little cost. Rejects with `runtime-down` when it does not. */
   ping(signal: AbortSignal): Promise<void>;
 
   /**
@@ -28,13 +28,13 @@ export interface ContainerManager {
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
 
   /**
-   * Takes over a container that an earlier life of this worker has created from this very spec, whatever its state;
+   * Takes over a container that a previous run of this worker has created from this very spec, whatever its state;
    * null when there is none of that name and owner. It is as if `create` had just given it, but that it may have been
    * started: then `start` does nothing, and `output` begins with the first byte it ever wrote.
    */
   adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null>;
 
-  /** All containers of this worker, running or not, left-overs of earlier lives included. */
+  /** All containers of this worker, running or not, orphans of previous runs included. */
   list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
 
   /** What a container that does not run takes in its own layer, in bytes, as the files in it say. */
@@ -46,7 +46,7 @@ export interface ContainerManager {
   /**
    * Makes an image of the root of a container that is not running, to be shared copy-on-write by containers made from it.
    * It is that root, not a copy: modes, owners, times to the nanosecond, all extended attributes, hard links, holes,
-   * sockets and devices are what they were. So the container has nothing of its own any more, and can only be removed; nobody may
+   * sockets and devices are what they were. So the container has nothing of its own any more, and can only be removed; nothing may
    * use its root meanwhile. An image of that name is replaced. Rejects with `bad-spec` while the container runs; after a failure it may
    * be tried again, and rejects with `no-such-container` where the root has got lost.
    */
@@ -97,7 +97,7 @@ export interface Container extends AsyncDisposable {
    * is kept, but not that between them: a process that wants it points both at one (`exec 2>&1`).
    * Written outside the container's reach, it outlives daemon and engine service, may be read again,
    * and goes when the container is removed. What is left out must have been delivered before, `end` being the last of it:
-   * where it is not there any more, because somebody has cut or replaced the output, this rejects with
+   * where it is not there any more, because the output was cut or replaced, this rejects with
    * `no-such-container`. Where the host had no room for some of it, that is said in its place and rejected.
    */
   output(signal: AbortSignal, from?: number, end?: Uint8Array): AsyncIterable<Uint8Array>;
@@ -118,7 +118,7 @@ export interface Container extends AsyncDisposable {
 
   /**
    * Gives up everything of a container that does not run but its root: its output is gone, and the root stays until
-   * somebody removes the container by its id, in another life of this process, too.
+   * it is removed by its id, in another run of this process, too.
    */
   keepRoot(): Promise<void>;
 

@@ -25,7 +25,7 @@ export const PhaseResult = z.object({
 });
 export type PhaseResult = z.infer<typeof PhaseResult>;
 
-/** What an earlier life of the daemon has begun cannot be gone on with: the task starts again, here or elsewhere. */
+/** What a previous run of the daemon has begun cannot be resumed: the task starts again, here or elsewhere. */
 export function goneMeanwhile(title: string): ContainerError {
   return new ContainerError(
     'no-such-container',
@@ -42,7 +42,7 @@ export interface PhaseOptions {
   readonly end?: Uint8Array;
   /** Called when the container runs. */
   readonly started?: () => void;
-  /** For people who ask: what it is called, and where it is put down that it is waited for. */
+  /** For people who ask: what it is called, and where it is recorded that it is waited for. */
   readonly title?: string;
   readonly waits?: TaskWaits;
   /** Hears of a phase that does not go as it should: before it is killed for its time, and when its output does not end. */
@@ -51,7 +51,7 @@ export interface PhaseOptions {
 
 /**
  * Starts a created container and stays until it has ended and all it wrote is in the log. When the
- * signal is aborted the container is left to whoever owns it; with a timeout it is killed when the
+ * signal is aborted the container is left to its owner; with a timeout it is killed when the
  * time is over, and what it wrote until then is kept. Rejects when it cannot be started, followed or killed.
  */
 export async function runPhase(

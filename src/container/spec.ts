@@ -98,7 +98,7 @@ export interface ResourceLimits {
   readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
 }
 
-/** Who a container belongs to; becomes labels `io.koji.adjutant.*`, by which strays are found. */
+/** Who a container belongs to; becomes labels `io.koji.adjutant.*`, by which orphans are found. */
 export interface Owner {
   /** Host name of the worker on the hub. */
   readonly workerId: string;
@@ -119,7 +119,7 @@ export interface ContainerSpec {
   /** Numeric, so that nothing depends on the root's passwd. */
   readonly user: { readonly uid: number; readonly gid: number };
   readonly capabilities: readonly Capability[];
-  /** `none`: only lo, in a namespace of its own. `host`: the host's network, for phases that run no package code and builds that a policy gives it. */
+  /** `none`: only lo, in its own namespace. `host`: the host's network, for phases that run no package code and builds that a policy gives it. */
   readonly network: 'none' | 'host';
   readonly hostname: string;
   readonly mounts: readonly Mount[];
@@ -139,7 +139,7 @@ export interface ContainerSpec {
 
 /**
  * A limit that counted. For disk, log and idle time the container was killed; for memory the kernel has killed one of
- * its processes, for pids it has refused one, and the others may have gone on.
+ * its processes, for pids it has refused one, and the others may have continued.
  */
 export interface LimitHit {
   readonly limit: 'memory' | 'pids' | 'disk' | 'log' | 'idle';

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Time as the daemon sees it; tests pass a clock of their own, so that nothing waits for real. */
+/** Time as the daemon sees it; tests pass their own clock, so that nothing waits for real. */
 export interface Clock {
   /** Milliseconds since the epoch. Jumps when the machine's clock is set: for dates, and what is compared with the hub's. */
   now(): number;
-  /** Milliseconds since some moment of this boot, the same in each process. Goes on evenly: for everything that takes time. */
+  /** Milliseconds since some moment of this boot, the same in each process. Runs evenly: for everything that takes time. */
   uptime(): number;
   /** Resolves after `ms`; rejects with `signal.reason` when the signal is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

@@ -16,7 +16,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
 
 /**
  * Runs `work` for at most `ms`. Then its signal is aborted and this rejects with a `BuilderError` of code
- * `timeout` that names `what`, even when the work goes on.
+ * `timeout` that names `what`, even when the work continues.
  */
 export async function withDeadline<T>(
   clock: Clock,

@@ -5,7 +5,7 @@ export type Blame = 'package' | 'request' | 'builder' | 'external';
 
 /**
  * The base of every error this program throws on purpose. `code` is stable and may be matched on;
- * the message says what is wrong and, where somebody can do something about it, what to change. Texts of others in it
+ * the message says what is wrong and, where something can be done about it, what to change. Texts of others in it
  * are made printable.
  */
 export class BuilderError extends Error {

@@ -1,4 +1,4 @@
-/** Where things that happen are counted, for whoever watches this host. Counting never fails. */
+/** Where things that happen are counted, for monitoring. Counting never fails. */
 export interface Meter {
   /** Adds to a counter. */
   count(name: string, labels: Readonly<Record<string, string>>, by?: number): void;

@@ -13,7 +13,7 @@ const AreaUser = z.object({
 export type AreaUser = z.infer<typeof AreaUser>;
 
 /**
- * The processes that use an area at the same time, a file each below `directory`. Whoever enters is there before it
+ * The processes that use an area at the same time, a file each below `directory`. A process enters before it
  * looks at the others: of two that come at once, each sees the other.
  */
 export class AreaUsers {

@@ -6,7 +6,7 @@ import { chmod, copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
  * package with mode 0600, is content here (mock copies content, too).
  */
 
-/** Writes the file anew under its name; who has the old one open reads on in that. `mode` where others may not read all of it. */
+/** Writes the file again under its name; who has the old one open reads on in that. `mode` where others may not read all of it. */
 export async function writeReadable(path: string, content: string, mode = 0o644): Promise<void> {
   const draft = `${path}.new`;
   // Never more than that, not for a moment.

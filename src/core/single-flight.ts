@@ -10,7 +10,7 @@ export class SharedCall<T> {
     this.#run = run;
   }
 
-  /** Whether somebody waits for a run. */
+  /** Whether a caller waits for a run. */
   get isRunning(): boolean {
     return this.#current !== undefined;
   }
@@ -43,7 +43,7 @@ export class SharedCall<T> {
     const forget = () => {
       if (this.#current === call) this.#current = undefined;
     };
-    // Both ways end here: the callers see the failure, nobody is left to see it after they gave up.
+    // Both ways end here: the callers see the failure, and there may be none left to see this one.
     result.then(forget, forget);
     return call;
   }

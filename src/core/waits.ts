@@ -11,7 +11,7 @@ export interface Wait {
 }
 
 export interface WaitOptions {
-  /** Takes a closer look when somebody asks. Must not reject. */
+  /** Takes a closer look when asked. Must not reject. */
   readonly details?: () => Promise<string>;
   /** Uptime of the clock at which the wait began, where that was before this call. */
   readonly sinceMs?: number;
@@ -20,7 +20,7 @@ export interface WaitOptions {
 /** Where one task puts down what it waits for. */
 export interface TaskWaits {
   /**
-   * Runs `work`, and says meanwhile what is waited for. `what` is asked anew each time somebody looks, so that it may
+   * Runs `work`, and says meanwhile what is waited for. `what` is asked again each time waits are reported, so that it may
    * count. What `work` ends with is passed on.
    */
   during<T>(what: string | (() => string), work: () => Promise<T>, options?: WaitOptions): Promise<T>;
@@ -57,13 +57,13 @@ export class Waits {
     };
   }
 
-  /** The tasks that wait for something, in order; `null` last, when anything is waited for on nobody's behalf. */
+  /** The tasks that wait for something, in order; `null` last, when anything is waited for outside of tasks. */
   get tasks(): readonly (number | null)[] {
     const ids = [...new Set([...this.#entries].map(({ taskId }) => taskId))];
     return ids.sort((a, b) => (a ?? Number.POSITIVE_INFINITY) - (b ?? Number.POSITIVE_INFINITY));
   }
 
-  /** What a task waits for now, the longest wait first; with `null` what is waited for on nobody's behalf. */
+  /** What a task waits for now, the longest wait first; with `null` what is waited for outside of tasks. */
   async list(taskId: number | null): Promise<readonly Wait[]> {
     const now = this.#clock.uptime();
     const own = [...this.#entries].filter((entry) => entry.taskId === taskId);
@@ -78,7 +78,7 @@ export class Waits {
   }
 }
 
-/** Where nobody will ask. */
+/** Where waits are not reported. */
 export const noWaits: TaskWaits = { during: (_what, work) => work() };
 
 /** `HEAD: waits for X since 1 min 4 s (DETAILS); for Y since 3.0 s`. */

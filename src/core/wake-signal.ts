@@ -4,7 +4,7 @@ export interface WakeUp {
   next(signal: AbortSignal): Promise<void>;
 }
 
-/** Wakes whoever waits, at most once per wait; a wake-up while nobody waits is not kept. */
+/** Wakes the waiter, at most once per wait; a wake-up without a waiter is not kept. */
 export class WakeUps implements WakeUp {
   #waiting = new Set<() => void>();
 

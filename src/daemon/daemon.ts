@@ -52,7 +52,7 @@ export interface DaemonSettings {
 export interface DaemonParts {
   readonly session: HubSession;
   readonly sessions: KeptSessions;
-  /** What tasks have done, in earlier lives, too. */
+  /** What tasks have done, in previous runs, too. */
   readonly journal: TaskJournal<TaskHead>;
   readonly restarts: Restarts;
   readonly environment: TaskEnvironment;
@@ -60,7 +60,7 @@ export interface DaemonParts {
   readonly events: BuilderEvents;
   readonly settings: DaemonSettings;
   readonly log: Logger;
-  /** Go on with the tasks that an earlier life has begun; else they are given back to the hub. */
+  /** Resume the tasks that a previous run has begun; else they are given back to the hub. */
   readonly goOn: boolean;
   /** Log in, tidy up, and end: kojid's `--skip-main`. */
   readonly skipMain: boolean;
@@ -71,7 +71,7 @@ export interface DaemonParts {
 }
 
 /**
- * The builder from login to logout: goes on with what an earlier life has begun, polls, and stops in one of three
+ * The builder from login to logout: resumes what a previous run has begun, polls, and stops in one of three
  * ways. `stop` does with running tasks what the configuration says; `drain` lets them finish and asks for a restart.
  * Both may be asked for at any time, also before `run`.
  */
@@ -86,7 +86,7 @@ export class Daemon {
   #how: Shutdown | null = null;
   /** The service manager is to start the daemon again. */
   #again = false;
-  /** The tasks of an earlier life run again, or there were none. */
+  /** The tasks of a previous run were resumed, or there were none. */
   #wentOn = false;
   /** When the time to tidy up is over. */
   #stopByMs = 0;
@@ -154,7 +154,7 @@ export class Daemon {
     });
   }
 
-  /** Runs until the daemon is told to stop or cannot go on; resolves with the exit code. The session is closed. */
+  /** Runs until the daemon is stopped or fails; resolves with the exit code. The session is closed. */
   async run(): Promise<number> {
     const { log } = this.#parts;
     const signal = this.#stopping.signal;
@@ -278,7 +278,7 @@ export class Daemon {
   /**
    * The end of all tasks and the last words about it. Not ready comes first, or the hub could assign here
    * what is just being given back. What is open here is asked of the hub: a task that was being opened when
-   * the daemon was stopped is known to nobody else. The daemon ends also when the hub does not listen.
+   * the daemon was stopped is known to the hub alone. The daemon also ends when the hub does not answer.
    */
   async #farewell(): Promise<void> {
     const { session, environment } = this.#parts;
@@ -286,7 +286,7 @@ export class Daemon {
     const notReady = this.#say('not ready', (signal) => host.updateHost(0, false, undefined, signal));
     await this.#stopTasks('shutdown');
     await notReady;
-    // Stopped before it had gone on with what an earlier life has begun: the next start does.
+    // Stopped before it had resumed what a previous run has begun: the next start does.
     if (this.#how === 'handover' && !this.#wentOn) return this.#say('logout', () => session.logout());
     await this.#say('tasks freed', async (signal) => {
       const open = await host.heldTasks(signal);

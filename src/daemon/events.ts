@@ -5,7 +5,7 @@ export type TaskEnd = 'closed' | 'failed' | 'refused' | 'freed' | 'stopped';
 
 /** What happens in the daemon, for logs, the status server and tests. All are facts: nothing listens to steer. */
 export interface BuilderEventMap {
-  /** Logged in, lock held, left-overs dealt with; the first poll is next. */
+  /** Logged in, lock held, orphans dealt with; the first poll is next. */
   'daemon:ready': [{ readonly hostId: number; readonly hostName: string }];
   /** One round with the hub is over. */
   'poll:done': [{ readonly ready: boolean; readonly why: string | null; readonly tasks: number }];

@@ -36,7 +36,7 @@ export class Pace {
     this.#step = eagerPausesMs.length;
   }
 
-  /** Resolves when the next round is due, or the signal is aborted. Nobody else may be pausing. */
+  /** Resolves when the next round is due, or the signal is aborted. At most one caller at a time. */
   async pause(signal: AbortSignal): Promise<void> {
     if (!this.#kicked) {
       const pauseMs = Math.min(eagerPausesMs[this.#step] ?? this.#idleMs, this.#idleMs);

@@ -130,7 +130,7 @@ export class PollLoop {
   }
 
   /**
-   * Wakes tasks the hub has news for, stops those it has taken away, frees those nobody runs. `running`
+   * Wakes tasks the hub has news for, stops those it has taken away, frees those that do not run here. `running`
    * is what ran here before the hub was asked: of tasks that have ended since, its answer is out of date.
    */
   async #followHub(
@@ -213,7 +213,7 @@ export class PollLoop {
     return false;
   }
 
-  /** A hub that does not tell what waits there places all children itself: the round goes on. */
+  /** A hub that does not tell what waits there places all children itself: the round continues. */
   async #ownChildren(here: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
     try {
       return await this.#children.offers(here, signal);

@@ -19,7 +19,7 @@ export interface DaemonOptions {
 }
 
 /**
- * A builder daemon as a process of its own, in a session of its own: an interrupt from the keyboard reaches it only
+ * A builder daemon as its own process, in its own session: an interrupt from the keyboard reaches it only
  * through `stop`.
  */
 export class DaemonProcess implements AsyncDisposable {
@@ -38,7 +38,7 @@ export class DaemonProcess implements AsyncDisposable {
       detached: true,
       stdio: ['ignore', log, log],
     });
-    // Nobody else would stop it when this process ends before its time.
+    // Nothing else would stop it when this process ends before its time.
     const takeAlong = () => this.#child.kill();
     process.once('exit', takeAlong);
     this.ended = new Promise((resolve) => {

@@ -41,7 +41,7 @@ const methods: MethodTable = {
   getAPIVersion: method({}, () => 1),
 };
 
-/** Answers requests one after another, each a transaction of its own. */
+/** Answers requests one after another, each its own transaction. */
 export interface Dispatcher {
   /** Handles one XML-RPC document and gives the answer's document; rejects with BadRequest for what is none. */
   call(body: Uint8Array, credentials: Credentials | undefined): Promise<string>;

@@ -29,7 +29,7 @@ export interface HubSettings {
   readonly maxRequestBytes: number;
 }
 
-/** Koji's defaults, but a scheduler that runs on every request: nobody should wait a minute in a demo. */
+/** Koji's defaults, but a scheduler that runs on every request: a demo should not wait a minute. */
 export const defaultSettings: HubSettings = {
   kojiVersion: '1.35.3',
   sessionRenewalMs: 1440 * 60_000,
@@ -39,7 +39,7 @@ export const defaultSettings: HubSettings = {
   softRefusalMs: 900_000,
   repoRetries: 1,
   denyingPolicies: { vm: 'Only admin/win-admin can do this via default policy' },
-  // Nobody wants mail from a development hub.
+  // A development hub sends no mail.
   notifications: null,
   maxRequestBytes: 4 * 1024 * 1024,
 };
@@ -67,7 +67,7 @@ export function openHub(dir: string, clock: Clock, settings: Partial<HubSettings
 function populate(hub: Hub): void {
   const { channels, users } = hub.state.tables;
   for (const name of ['default', 'createrepo']) channels.insert({ name });
-  // kojira owns the newRepo tasks that repository requests lead to; nobody can log in with that name.
+  // kojira owns the newRepo tasks that repository requests lead to; that name cannot log in.
   users.insert({ name: 'kojira', password: null, permissions: ['repo'] });
   hub.state.commit();
 }

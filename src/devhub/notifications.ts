@@ -8,8 +8,8 @@ import { findTag, findTarget, toTargetInfo } from './tags.ts';
 import { decodeRequest, makeTask } from './tasks.ts';
 
 /**
- * Makes the task that mails the end of a build, unless mail is switched off or nobody is to be told
- * (`build_notification`). It belongs to whoever has ended the build.
+ * Makes the task that mails the end of a build, unless mail is switched off or there is no one to notify
+ * (`build_notification`). It belongs to the user who has ended the build.
  */
 export function notifyOfBuild(call: Call, build: BuildRow, task: TaskRow): void {
   const { notifications } = call.hub.settings;
@@ -57,7 +57,7 @@ export function notifyOfTag(call: Call, build: BuildRow, change: TagChange): voi
   makeTask(call, 'tagNotification', [...params, ignore_success, failure_msg], {});
 }
 
-/** Who has submitted the build, and who owns the package in the tag; nobody has subscribed here (`get_notification_recipients`). */
+/** Who has submitted the build, and who owns the package in the tag; there are no subscriptions here (`get_notification_recipients`). */
 function recipientsOf(call: Call, build: BuildRow, tag: TagRow | undefined, domain: string): string[] {
   const config = tag && packageConfig(call.hub, tag, build.package_id);
   const owner = config === undefined || config.row.blocked ? [] : [config.row.owner_id];

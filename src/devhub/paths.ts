@@ -63,7 +63,7 @@ export function moveAndLink(source: string, target: string): void {
   symlinkSync(relative(dirname(source), target), source);
 }
 
-/** Moves an uploaded file into a directory of its build; it must be a file of its own, not the link of an earlier move. */
+/** Moves an uploaded file into a directory of its build; it must be a separate file, not the link of an earlier move. */
 export function importFile(source: string, directory: string, what: string): void {
   const target = join(directory, basename(source));
   if (existsSync(target)) throw generic(`Error importing ${what}. ${target} already exists.`);
@@ -71,7 +71,7 @@ export function importFile(source: string, directory: string, what: string): voi
   moveAndLink(source, target);
 }
 
-/** Whether there is a file of its own, not a link to one. */
+/** Whether a separate file is there, not a link to one. */
 export function isRegularFile(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }

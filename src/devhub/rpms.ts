@@ -28,7 +28,7 @@ const ExternalRpm = z.object({
   buildtime: z.int(),
 });
 
-/** The package somebody refers to. An unknown one is refused, an external one is remembered when it is new. */
+/** The package that is referred to. An unknown one is refused, an external one is remembered when it is new. */
 export function resolveRpm(call: Call, reference: RpmReference): RpmRow {
   const { location } = reference;
   if (location !== undefined && location !== '' && location !== 0)

@@ -4,7 +4,7 @@ import { generic } from './faults.ts';
 export type OnChange<Row> = (id: number, before: Row | undefined, after: Row | undefined) => void;
 
 /**
- * Rows by id, in the order of their ids. Rows are never changed in place, so that a row somebody holds stays
+ * Rows by id, in the order of their ids. Rows are never changed in place, so that a row that a caller holds stays
  * what it was. An id is used once, even when its row was rolled back.
  */
 export class Table<Row extends { readonly id: number }> {

@@ -33,7 +33,7 @@ function cancelTask(call: Call, task: TaskRow, recurse: boolean): void {
   if (recurse) for (const child of childrenOf(call, task.id)) cancelTask(call, child, true);
 }
 
-/** Owner, executing host or admin may cancel; nobody else. */
+/** Owner, executing host or admin may cancel, no other. */
 function assertMayCancel(call: Call, task: TaskRow): void {
   const isOwner = call.session?.user_id === task.owner;
   const isHost = task.state === taskState.OPEN && task.host_id === hostOf(call)?.id;

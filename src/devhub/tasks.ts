@@ -61,13 +61,13 @@ export function toTaskInfoWithRequest(task: TaskRow): Record<string, RpcValue> {
   return { ...toTaskInfo(task), request: decodeRequest(task) };
 }
 
-/** The parameters of a task as whoever made it wrote them. */
+/** The parameters of a task as its creator wrote them. */
 export function decodeRequest(task: TaskRow): readonly RpcValue[] {
   return decodeCall(task.request).params;
 }
 
 export interface TaskOptions {
-  /** The task that waits for this one; whoever asks has made sure that it is OPEN. */
+  /** The task that waits for this one; the caller has made sure that it is OPEN. */
   readonly parent?: TaskRow | undefined;
   readonly label?: string | undefined;
   readonly channel?: string | undefined;

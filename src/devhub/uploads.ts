@@ -189,7 +189,7 @@ export const uploadMethods: MethodTable = {
   ),
 };
 
-/** Writes one part; the first begins the file anew, the last (offset -1) cuts it to its full size. */
+/** Writes one part; the first starts the file from scratch, the last (offset -1) cuts it to its full size. */
 function writePart(path: string, content: Uint8Array, offset: number, size: number | null): void {
   const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o666);
   try {

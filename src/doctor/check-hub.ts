@@ -58,7 +58,7 @@ const Channels = z.array(z.object({ name: z.string(), enabled: z.boolean().optio
 /**
  * Looks at the hub, logs in and out again, and asks about this host. Neither takes the host's lock nor makes
  * a `host.` call, so a daemon that runs meanwhile does not notice; what needs no login is asked without,
- * for the hub lets nobody else do anything as a host whose daemon holds the lock.
+ * for the hub lets no other session act as a host whose daemon holds the lock.
  */
 export async function* checkHub(
   hub: HubUnderTest,

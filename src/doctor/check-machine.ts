@@ -69,7 +69,7 @@ async function isAccessible(path: string, mode: number): Promise<boolean> {
   }
 }
 
-/** Empty when there is no such file: then it gives nobody any ids. */
+/** Empty when there is no such file: then no user has any ids. */
 async function textOf(path: string): Promise<string> {
   return (await isAccessible(path, constants.R_OK)) ? readFile(path, 'utf8') : '';
 }

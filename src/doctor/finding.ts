@@ -1,6 +1,6 @@
 import { printable } from '../core/printable.ts';
 
-/** What one check found. `FAIL`: the daemon cannot work, or takes no work, until somebody changes it. */
+/** What one check found. `FAIL`: the daemon cannot work, or takes no work, until that is changed. */
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'FAIL';
   /** What was looked at. */

@@ -41,7 +41,7 @@ export type TransportReason =
   | 'timeout'
   /** The certificates do not fit; trying again cannot help. */
   | 'tls'
-  /** No Kerberos ticket could be had or was taken: somebody has to mend the configuration, here or there. */
+  /** No Kerberos ticket could be had or was taken: the configuration has to be fixed, here or there. */
   | 'login'
   /** An HTTP status other than 200, usually from a proxy or web server in front of the hub. */
   | 'status'

@@ -131,7 +131,7 @@ function whole(name: string, source: Readable, signal: AbortSignal): Readable {
       throw incomplete(name, error);
     }
   }
-  // Whoever reads gets the error from the generator.
+  // The reader gets the error from the generator.
   source.on('error', () => undefined);
   return Readable.from(chunks(), { objectMode: false }).once('close', () => source.destroy());
 }

@@ -1,6 +1,6 @@
 import { BuilderError } from '../core/errors.ts';
 
-/** A task that goes on after a restart has taken another way than before: what was remembered is worth nothing. */
+/** A resumed task has taken another way than before: what was remembered is worth nothing. */
 export class HistoryDiverged extends BuilderError {
   constructor(key: string) {
     super(

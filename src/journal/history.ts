@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** How far an earlier life of the task has brought a phase that was under way when it ended. */
+/** How far a previous run of the task has brought a phase that was under way when it ended. */
 export interface EarlierPart {
   /** When the phase began, by the uptime of the clock. */
   readonly startedMs: number;
@@ -19,30 +19,30 @@ export interface Phase<Made, T> {
 }
 
 /**
- * What a task has done so far, in this and in earlier lives of the daemon. A task whose daemon was killed runs
+ * What a task has done so far, in this and in previous runs of the daemon. A task whose daemon was killed runs
  * again from its first line, and what it did before is not done again but remembered: hub calls, results of
  * steps, and a container that is still at work. So the code of a task has to take the same way when it is
  * given the same answers; what may come out differently (time, chance, what others have changed) goes through here.
  *
- * Keys need not be unique: the n-th use of a key in one life is the n-th in another. Results are plain data.
+ * Keys need not be unique: the n-th use of a key in one run is the n-th in another. Results are plain data.
  */
 export interface History {
-  /** Whether there was an earlier life, so that things may be there already. */
+  /** Whether there was a previous run, so that things may be there already. */
   readonly resumed: boolean;
 
-  /** Whether an earlier life has begun what is next done under this key. */
+  /** Whether a previous run has begun what is next done under this key. */
   isBegun(key: string): boolean;
 
   /**
-   * The result of `work`, which is done once in the life of the task. `begun`: an earlier life has begun it and
+   * The result of `work`, which is done once in all runs of the task. `begun`: a previous run has begun it and
    * nothing is known of its end. What it throws is not remembered.
    */
   once<T>(key: string, result: z.ZodType<T>, work: (begun: boolean) => Promise<T>): Promise<T>;
 
   /**
    * As `once`, for work whose output goes to a log of the task and that may outlive the daemon: when it was under
-   * way, `earlier` tells how far it had come, and it goes on from there. What it works with is made, or taken over,
-   * right before it is put down as begun.
+   * way, `earlier` tells how far it had come, and it continues from there. What it works with is made, or taken over,
+   * right before it is recorded as begun.
    */
   phase<Made, T>(key: string, phase: Phase<Made, T>): Promise<T>;
 }

@@ -23,7 +23,7 @@ export class JsonLines {
     return new JsonLines(file, 0);
   }
 
-  /** Opens a file to go on with it, and gives the values it holds. Rejects when it is not there or holds something else. */
+  /** Opens a file to resume it, and gives the values it holds. Rejects when it is not there or holds something else. */
   static async reopen(path: string): Promise<{ readonly lines: JsonLines; readonly values: unknown[] }> {
     const text = await readFile(path, 'utf8');
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);

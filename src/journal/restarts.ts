@@ -12,7 +12,7 @@ const kept = 100;
 export class Restarts {
   readonly #directory: string;
   /** Unlike that of any other start of the daemon. */
-  readonly #life = randomUUID();
+  readonly #run = randomUUID();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -23,12 +23,12 @@ export class Restarts {
     await mkdir(this.#directory, { recursive: true });
     const older = (await readdir(this.#directory)).map(Number).toSorted((a, b) => b - a);
     for (const id of older.slice(kept)) await rm(join(this.#directory, String(id)), { force: true });
-    await writeFile(join(this.#directory, String(taskId)), this.#life);
+    await writeFile(join(this.#directory, String(taskId)), this.#run);
   }
 
-  /** Whether another process goes on since the task asked; null when nothing is known of the task here. */
+  /** Whether another process runs since the task asked; null when nothing is known of the task here. */
   async hasHappened(taskId: number): Promise<boolean | null> {
-    const life = await readFile(join(this.#directory, String(taskId)), 'utf8').catch(() => null);
-    return life === null ? null : life !== this.#life;
+    const run = await readFile(join(this.#directory, String(taskId)), 'utf8').catch(() => null);
+    return run === null ? null : run !== this.#run;
   }
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { z } from 'zod';
 
-/** What a session with the hub is gone on with in another process. The key is a secret. */
+/** What it takes to resume a session with the hub in another process. The key is a secret. */
 const SavedSession = z.object({
   id: z.int(),
   key: z.string(),
@@ -18,7 +18,7 @@ export type SavedSession = z.infer<typeof SavedSession>;
 
 /**
  * Sessions in files that only their owner can read, one for each (`hub/session/session.ts SessionJournal`). `whose` names hub
- * and login, so that a changed configuration does not go on with the session of another.
+ * and login, so that a changed configuration does not resume the session of another.
  */
 export class SessionFiles {
   readonly #directory: string;

@@ -16,7 +16,7 @@ export interface HistoryLogs {
   /** The mark of each log by name. */
   marks(): LogMarks;
   /**
-   * Ends the time in which what is written is taken for what was written before. Each log goes on at its mark; the
+   * Ends the time in which what is written is taken for what was written before. Each log continues at its mark; the
    * one that is `growing` keeps what lies behind that, of which size and end are given.
    */
   goOn(
@@ -42,14 +42,14 @@ export class TaskHistory implements History {
   readonly #lines: JsonLines;
   readonly #now: () => number;
   readonly #remembered: ReadonlyMap<string, Remembered>;
-  /** The last place of the earlier lives that knows the marks of the logs: from there on logs are written. */
+  /** The last place of the previous runs that knows the marks of the logs: from there on logs are written. */
   readonly #frontier: { readonly key: string; readonly marks: LogMarks } | null;
   readonly #uses = new Map<string, number>();
   #logs: HistoryLogs | null = null;
   #isPast: boolean;
   readonly resumed: boolean;
 
-  /** `entries` are those of earlier lives; null in the first. */
+  /** `entries` are those of previous runs; null in the first. */
   constructor(lines: JsonLines, now: () => number, entries: readonly unknown[] | null) {
     this.#lines = lines;
     this.#now = now;
@@ -62,7 +62,7 @@ export class TaskHistory implements History {
     this.#isPast = this.#frontier !== null;
   }
 
-  /** Whether logs are still to be left as an earlier life has written them. */
+  /** Whether logs are still to be left as a previous run has written them. */
   get isPast(): boolean {
     return this.#isPast;
   }
@@ -72,7 +72,7 @@ export class TaskHistory implements History {
     this.#logs = logs;
   }
 
-  /** Whether an earlier life has done what is next done under this key. */
+  /** Whether a previous run has done what is next done under this key. */
   isEnded(name: string): boolean {
     return this.#remembered.get(`${name} #${(this.#uses.get(name) ?? 0) + 1}`)?.ended != null;
   }

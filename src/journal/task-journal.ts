@@ -6,7 +6,7 @@ import type { Logger } from '../core/logger.ts';
 import { JsonLines } from './json-lines.ts';
 import { TaskHistory } from './task-history.ts';
 
-/** A task that an earlier life of the daemon has begun, and what it has done of it. */
+/** A task that a previous run of the daemon has begun, and what it has done of it. */
 export interface BegunTask<Head> {
   readonly taskId: number;
   readonly head: Head;
@@ -45,7 +45,7 @@ export class TaskJournal<Head> {
     return new TaskHistory(lines, this.#now, null);
   }
 
-  /** Opens what earlier lives have left. What cannot be gone on with is removed, with a word in the log. */
+  /** Opens what previous runs have left. What cannot be resumed is removed, with a word in the log. */
   async reopen(): Promise<readonly BegunTask<Head>[]> {
     const found: BegunTask<Head>[] = [];
     for (const name of await readdir(this.#directory).catch(() => [])) {

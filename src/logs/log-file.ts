@@ -4,7 +4,7 @@ import { BuilderError } from '../core/errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import { printableLines } from '../core/printable.ts';
 
-/** Somebody has cut, replaced or removed a log of a task, and nobody has its content any more. */
+/** A log of a task was cut, replaced or removed from outside, and its content is lost. */
 export class LogDamaged extends BuilderError {
   constructor(path: string) {
     super(
@@ -21,7 +21,7 @@ export interface LogMark {
   readonly inode: number;
 }
 
-/** A log of a task on this host: bytes are appended in the order of the calls, whoever calls. */
+/** A log of a task on this host: bytes are appended in the order of the calls, from all callers. */
 export class LogFile implements LogSink {
   readonly name: string;
   readonly path: string;
@@ -51,7 +51,7 @@ export class LogFile implements LogSink {
     return new LogFile({ name, path }, file, { size: 0, inode: (await file.stat()).ino }, false);
   }
 
-  /** Opens one that an earlier life has written: what is written is taken for what lies there, until `goOn`. */
+  /** Opens one that a previous run has written: what is written is taken for what lies there, until `goOn`. */
   static async reopen(name: string, path: string): Promise<LogFile> {
     const file = await openToAppend(path, 'as it is');
     const { size, ino: inode } = await file.stat();
@@ -67,7 +67,7 @@ export class LogFile implements LogSink {
     return { size: this.#size, inode: this.#inode };
   }
 
-  /** Whether it is still as an earlier life has left it. */
+  /** Whether it is still as a previous run has left it. */
   get isPast(): boolean {
     return this.#isPast;
   }

@@ -8,7 +8,7 @@ import { LogTimes } from './log-times.ts';
 
 /** Sends a growing file to the task's directory on the hub, by offset; `upload/uploader.ts` is the real one. */
 export interface LogUpload {
-  /** Before the first `push`: finds out what an earlier life has sent of the same file. */
+  /** Before the first `push`: finds out what a previous run has sent of the same file. */
   resume(signal: AbortSignal): Promise<void>;
   /** Sends what the file has gained since the last call. */
   push(signal: AbortSignal): Promise<void>;
@@ -25,9 +25,9 @@ interface OpenLog {
   /** How much of it was sent; null once that has failed: then `finish` sends it. */
   pushed: number | null;
   times: LogTimes | null;
-  /** An earlier life has written and sent some of it. */
+  /** A previous run has written and sent some of it. */
   isEarlier: boolean;
-  /** What it says in the end when nobody wrote to it; may be empty. */
+  /** What it says in the end when nothing was written to it; may be empty. */
   readonly ifEmpty: string;
 }
 
@@ -37,11 +37,11 @@ export type LogKind = 'plain' | 'watched';
 export interface TaskLogsOptions {
   /** kojid's `log_timestamps`: beside each watched log one called `NAME-ts.log`, see `LogTimes`. */
   readonly timestamps?: boolean;
-  /** An earlier life of the task has left logs here, and `goOn` will be called when it has come to their end. */
+  /** A previous run of the task has left logs here, and `goOn` will be called when it has come to their end. */
   readonly resumed?: boolean;
 }
 
-/** How much of the end of a log that goes on is given to who goes on with it. */
+/** How much of the end of a log that continues is given to its reader. */
 const tailBytes = 4096;
 
 /** How long a log line may stay on this host before the hub has it. */
@@ -81,7 +81,7 @@ export class TaskLogs {
     this.#timestamps = timestamps;
   }
 
-  /** Opens a log that is sent as it grows, from now until `finish`; `ifEmpty` stands in one nobody wrote to by then. */
+  /** Opens a log that is sent as it grows, from now until `finish`; `ifEmpty` stands in one that is still empty by then. */
   async open(name: string, kind: LogKind = 'plain', ifEmpty = ''): Promise<LogFile> {
     return this.#add(name, kind, ifEmpty, this.#isPast);
   }
@@ -108,9 +108,9 @@ export class TaskLogs {
   }
 
   /**
-   * For logs that an earlier life has left: from now on what is written is new. Each goes on at its mark, the one that
-   * is `growing` behind all that is there: how much that is beyond its mark, and its end, is given. Rejects when somebody
-   * has cut, replaced or removed one.
+   * For logs that a previous run has left: from now on what is written is new. Each continues at its mark, the one that
+   * is `growing` behind all that is there: how much that is beyond its mark, and its end, is given. Rejects when one
+   * was cut, replaced or removed.
    */
   async goOn(
     marks: Readonly<Record<string, LogMark>>,
@@ -128,7 +128,7 @@ export class TaskLogs {
     return part;
   }
 
-  /** Takes the logs that an earlier life has left as they are: `finish` sends what the hub does not have of them. */
+  /** Takes the logs that a previous run has left as they are: `finish` sends what the hub does not have of them. */
   async takeAll(): Promise<void> {
     this.#isPast = false;
     for (const name of (await readdir(this.#directory)).sort())
@@ -138,13 +138,13 @@ export class TaskLogs {
   /** Writes a log whose whole content is known. Nothing is sent, or listed, for an empty one. */
   async write(name: string, content: string, kind: LogKind = 'plain'): Promise<void> {
     if (content === '') return;
-    // Known as a whole, so it is written again whatever an earlier life has left of it.
+    // Known as a whole, so it is written again whatever a previous run has left of it.
     const file = await this.#add(name, kind, '', false);
     await file.write(content);
   }
 
   /**
-   * Closes all logs and sends the rest of each; a log nobody wrote to is not sent. Rejects when one did
+   * Closes all logs and sends the rest of each; an empty log is not sent. Rejects when one did
    * not arrive, after all were tried. Repeatable.
    */
   async finish(signal: AbortSignal): Promise<void> {

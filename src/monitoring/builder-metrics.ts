@@ -3,7 +3,7 @@ import { Metrics } from './metrics.ts';
 
 const prefix = 'koji_adjutant';
 
-/** The metrics of a builder, all declared. Whoever counts uses these names: they are part of what operators rely on. */
+/** The metrics of a builder, all declared. Callers use these names: they are part of what operators rely on. */
 export function builderMetrics(): Metrics {
   const metrics = new Metrics();
   const declare = (

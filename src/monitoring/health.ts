@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { BuilderEvents } from '../daemon/events.ts';
 
-/** How long there may be no successful round with the hub before somebody should look. */
+/** How long there may be no successful round with the hub before an operator should look. */
 const longestQuietMs = 5 * 60_000;
 
 /** Whether the daemon does what it is there for: it speaks with its hub. A host that wants no task is well. */

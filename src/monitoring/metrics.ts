@@ -19,8 +19,8 @@ interface Family {
 }
 
 /**
- * Counters, gauges and histograms as Prometheus reads them (text format 0.0.4). All of them are declared; what nobody
- * has declared may not be counted.
+ * Counters, gauges and histograms as Prometheus reads them (text format 0.0.4). All of them are declared; what is
+ * not may not be counted.
  */
 export class Metrics implements Meter {
   readonly #families = new Map<string, Family>();

@@ -10,7 +10,7 @@ export interface Shown {
   whyNotWell(): string | null;
 }
 
-/** A small HTTP server for whoever watches this host. It shows; nothing can be changed through it. */
+/** A small HTTP server for monitoring. It shows; nothing can be changed through it. */
 export class StatusServer implements AsyncDisposable {
   readonly #server: Server;
 

@@ -20,8 +20,8 @@ const mostSlots = 500;
 
 /**
  * Remembers tags' extras for a while, for all tasks: one call to the hub per tag and event, however many tasks
- * ask at once. A failed call is not remembered. A caller that gives up rejects at once; the call goes on as
- * long as somebody waits for it.
+ * ask at once. A failed call is not remembered. A caller that gives up rejects at once; the call continues as
+ * long as a caller waits for it.
  */
 export class TagExtraCache {
   readonly #fetch: FetchTagExtra;

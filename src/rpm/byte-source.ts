@@ -2,7 +2,7 @@ import { BadRpm } from './errors.ts';
 
 /**
  * Takes exact numbers of bytes from a stream of chunks. Memory grows with what arrived, never with
- * what a header claims; whoever opens it closes it, so that a half-read stream is let go.
+ * what a header claims; its opener closes it, so that a half-read stream is let go.
  */
 export class ByteSource implements AsyncDisposable {
   readonly #chunks: AsyncIterator<Uint8Array>;

@@ -88,7 +88,7 @@ export const rpmTag = {
   payloadSha256: 5092,
 } as const;
 
-/** Numbers in the signature header, a name space of its own (rpm's `rpmtag.h`, RPMSIGTAG). */
+/** Numbers in the signature header, its own name space (rpm's `rpmtag.h`, RPMSIGTAG). */
 export const signatureTag = { md5: 1004 } as const;
 
 /** Tags of the 16-byte entry that marks how much of a header is signed; never data (`hdrblobVerifyRegion`). */

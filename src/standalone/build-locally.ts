@@ -26,7 +26,7 @@ export interface BuildStep {
   readonly tookMs: number;
 }
 
-/** Somebody who looks on while a build goes its way. */
+/** A viewer of a running build. */
 export interface BuildWatcher {
   /** A step begins or ends; its name is as in `state.log`. */
   step(name: string, at: 'start' | 'finish'): void;
@@ -90,7 +90,7 @@ export async function buildLocally(
   }
 }
 
-/** The same logs, with the time that each step took put down, and somebody who looks on. */
+/** The same logs, with the time that each step took recorded, and a viewer. */
 function recorded(logs: StepLogs, steps: BuildStep[], watcher: BuildWatcher | null): RootLogs {
   const seen = (name: 'root' | 'build'): LogSink => ({
     async write(bytes) {

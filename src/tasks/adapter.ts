@@ -37,7 +37,7 @@ export interface TaskContext {
   readonly files: HubFiles;
   /**
    * The task's own directory: absolute, and relative to the worker's area. It exists and is empty, but for what an
-   * earlier life of the task has left there.
+   * previous run of the task has left there.
    */
   readonly directory: { readonly absolute: string; readonly work: string };
   readonly containers: ContainerManager;
@@ -49,9 +49,9 @@ export interface TaskContext {
   readonly subtasks: Subtasks;
   /** Of repos that tasks of this host have made. */
   readonly repoNews: RepoNews;
-  /** What the task has done, in earlier lives of the daemon, too. */
+  /** What the task has done, in previous runs of the daemon, too. */
   readonly history: History;
-  /** Where it is put down what the task waits for; what goes through the other members puts it down itself. */
+  /** Where it is recorded what the task waits for; what goes through the other members records it itself. */
   readonly waits: TaskWaits;
   /** Unwound when the task ends, however it ends, before the hub hears of it. */
   readonly cleanup: AsyncDisposableStack;
@@ -99,7 +99,7 @@ export interface TaskAdapter<P = unknown> {
    */
   run(params: P, context: TaskContext): Promise<RpcValue>;
   /**
-   * It looks at the world again and again and changes nothing that was not there: after a restart it starts anew, and
+   * It looks at the world again and again and changes nothing that was not there: after a restart it starts again, and
    * nothing is remembered.
    */
   readonly startsAnew?: true;

@@ -46,7 +46,7 @@ export function taskMethods(): readonly string[] {
   return [...taskRegistry(nothing).keys()];
 }
 
-/** Forgets the parameter type: whoever calls `run` gives it what the adapter's own schema returned. */
+/** Forgets the parameter type: callers of `run` give it what the adapter's own schema returned. */
 function erase<P>(adapter: TaskAdapter<P>): TaskAdapter {
   return adapter as TaskAdapter;
 }

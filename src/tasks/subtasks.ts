@@ -98,7 +98,7 @@ export class Subtasks {
     try {
       for (;;) {
         const woken = this.#wake.next(waiting);
-        // Nobody awaits it when the children have ended already.
+        // It is not awaited when the children have already ended.
         woken.catch(() => undefined);
         const state = await this.#hub.taskWait(this.#parent, this.#signal);
         this.#log.debug(state, 'waiting for child tasks');

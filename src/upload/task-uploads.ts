@@ -12,7 +12,7 @@ export class TaskUploads {
 
   readonly #resume: boolean;
 
-  /** `resume`: an earlier life of the task may have sent some of its files, which need not be sent again. */
+  /** `resume`: a previous run of the task may have sent some of its files, which need not be sent again. */
   constructor(session: HubSession, clock: Clock, taskId: number, { resume = false } = {}) {
     this.#resume = resume;
     this.directory = taskUploadPath(taskId);

@@ -13,7 +13,7 @@ export interface ContractProcess {
   readonly output?: Uint8Array;
   /** Files it leaves in the root, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Goes on until it is asked to end, and then ends with 143; or has to be killed. */
+  /** Continues until it is asked to end, and then ends with 143; or has to be killed. */
   readonly until?: 'asked' | 'killed';
   readonly cannotStart?: boolean;
 }
@@ -22,7 +22,7 @@ export interface ContractBackend extends AsyncDisposable {
   readonly manager: ContainerManager;
   /** An image that is there. */
   readonly image: string;
-  /** A spec with that image, a name of its own and this main process. */
+  /** A spec with that image, its own name and this main process. */
   spec(process: ContractProcess): ContainerSpec;
 }
 
@@ -524,7 +524,7 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       });
     });
 
-    it('keeps the root of a container that has ended, for as long as nobody removes it', async () => {
+    it('keeps the root of a container that has ended, until it is removed', async () => {
       const ended = await started({ exitCode: 1, output: Buffer.from('text\n') });
       await ended.wait(never);
 

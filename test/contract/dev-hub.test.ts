@@ -98,7 +98,7 @@ describe('development hub', () => {
     expect(await (await fetch(`${url}readme`)).text()).toBe('published');
   });
 
-  it('goes on after a restart where it was, sessions and call numbers included', async () => {
+  it('continues after a restart where it was, sessions and call numbers included', async () => {
     const builder = await loginBuilder();
     const client = await login(seed.client);
     const task = z.int().parse(await client.call('makeTask', ['sleep', [1]]));

@@ -79,7 +79,7 @@ describe('a hub that is away', () => {
     expect(Math.max(...clock.slept)).toBe(10_000);
   });
 
-  it('has given the lock to somebody else meanwhile: the session is lost, and says so', async () => {
+  it('has given the lock to another meanwhile: the session is lost, and says so', async () => {
     const other = new HubClient(hub.url);
     await other.login(name, password);
     await other.call('exclusiveSession', [], { force: true });

@@ -58,7 +58,7 @@ describeE2e('a daemon that is killed', () => {
   const startOf = (id: number) =>
     hub.running.change(({ state }) => state.tables.tasks.mustGet(id).start_time);
 
-  it('goes on with a build where it was, whose log has neither gap nor duplicate', async () => {
+  it('resumes a build where it was, whose log has neither gap nor duplicate', async () => {
     const { build, buildArch, startTs } = await count(10);
     for (const next of [40, 70]) {
       await builder.kill();

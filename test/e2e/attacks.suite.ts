@@ -239,7 +239,7 @@ echo attack is over`;
 
     await hits({ script: script(87_651) });
     const { error } = await bench.build({ script: `${script(87_652)}\nsleep 600`, timeoutSeconds: 4 });
-    // Without a name space of its own nothing but the cgroup holds them; here neither does.
+    // Without its own name space nothing but the cgroup holds them; here neither does.
     const control = spawn('sh', ['-c', 'setsid sleep 87653 </dev/null >/dev/null 2>&1 & exit 0']);
     await once(control, 'exit');
 

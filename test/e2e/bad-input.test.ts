@@ -24,7 +24,7 @@ describeE2e('bad input', () => {
     await rm(directory, { recursive: true });
   });
 
-  /** A target with a build tag of its own, which has a repository; a policy counts from then on. */
+  /** A target with its own build tag, which has a repository; a policy counts from then on. */
   const target = async (name: string, imagePolicy?: TagRow['extra'][string]) => {
     const wanted = { parents: [], groups: [{ name: 'build', packages: ['bash'] }], extra: {} };
     const buildTag = { ...wanted, name: `${name}-build`, arches: arch };

@@ -163,7 +163,7 @@ rpm -qa --qf 'PACKAGE %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}\\n'
       });
     });
 
-    it('stops a canceled build within 10 s, and goes on with other tasks meanwhile', async () => {
+    it('stops a canceled build within 10 s, and continues other tasks meanwhile', async () => {
       const { build, buildArch, client, alive } = await startForever(builder);
       const canceledMs = systemClock.now();
 

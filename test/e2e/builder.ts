@@ -48,7 +48,7 @@ export interface Ended {
   readonly fault: { readonly code: number; readonly text: string } | null;
 }
 
-/** A daemon as a process of its own, with a hub to work for and clients to ask for work. */
+/** A daemon as its own process, with a hub to work for and clients to ask for work. */
 export class TestBuilder implements AsyncDisposable {
   readonly hub: TestHub;
   readonly directory: string;
@@ -112,7 +112,7 @@ export class TestBuilder implements AsyncDisposable {
     }, never);
   }
 
-  /** A host may be ready from an earlier life. */
+  /** A host may be ready from a previous run. */
   async #hasCheckedIn(): Promise<boolean> {
     const { ready, updatedMs } = await this.hub.host(this.name);
     return ready && updatedMs > this.#startedMs;

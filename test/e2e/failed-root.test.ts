@@ -70,7 +70,7 @@ describeE2e('the root of a failed build', () => {
     ['just made', () => cold],
     ['a snapshot', () => warm],
   ])(
-    'is entered on a terminal as the build user, sealed, with what the step has left: %s',
+    'is entered on a terminal as the build user, sandboxed, with what the step has left: %s',
     async (_what, task) => {
       const output = await typed(
         task(),
@@ -138,7 +138,7 @@ describeE2e('the root of a failed build', () => {
     });
   });
 
-  it('goes with all that belongs to it when it is trimmed, but not while somebody is in it', async () => {
+  it('goes with all that belongs to it when it is trimmed, but not while a shell is open in it', async () => {
     const visit = spawn(process.execPath, words('shell', String(warm), 'echo in; read line'));
     await new Promise((resolve) => visit.stdout.once('data', resolve));
     expect(await command('cache', 'trim', '--all')).toMatch(/^1 failed buildroot, /);

@@ -4,7 +4,7 @@ import type { HubClient } from '../../src/devhub/client.ts';
 import type { TestBuilder } from './builder.ts';
 import { srpm } from './surroundings.ts';
 
-/** How long a build that was told to stop may go on. */
+/** How long a build that was told to stop may continue. */
 export const stopWithin = { timeout: 10_000, interval: 200 };
 /** How long a build may take to get where it never ends. */
 export const inTime = { timeout: 200_000, interval: 500 };

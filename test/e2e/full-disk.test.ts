@@ -68,7 +68,7 @@ describeE2eAsRoot('a disk that becomes full', () => {
     await fillsDuring((fill) => bench.atCall(({ method }) => method === 'host.openTask', fill));
   });
 
-  it('while the journal of a task goes on', async () => {
+  it('while the journal of a task is written', async () => {
     await fillsDuring((fill) => bench.atCall(({ method }) => method === 'host.newBuildRoot', fill));
   });
 

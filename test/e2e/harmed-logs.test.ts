@@ -5,7 +5,7 @@ import { countedIn } from './counting.ts';
 import { FaultBench } from './fault-bench.ts';
 import { describeE2e } from './surroundings.ts';
 
-/** What somebody may do to a log. */
+/** What may be done to a log from outside. */
 const harms: Readonly<Record<string, (path: string) => Promise<void>>> = {
   emptied: (path) => truncate(path),
   'cut in half': async (path) => truncate(path, Math.floor((await stat(path)).size / 2)),
@@ -21,7 +21,7 @@ const harms: Readonly<Record<string, (path: string) => Promise<void>>> = {
 };
 const ways = Object.keys(harms);
 
-describeE2e('a log that somebody harms while a package is built', () => {
+describeE2e('a log that is damaged while a package is built', () => {
   let bench: FaultBench;
 
   beforeAll(async () => {

@@ -26,7 +26,7 @@ describeE2e('a part of the host that fails while a package is built', () => {
     await buildWith('install', 'start', () => bench.world.engine.restart());
   });
 
-  it('is built although the service of the engine hangs for a while, and its log goes on', async () => {
+  it('is built although the service of the engine hangs for a while, and its log continues', async () => {
     const paused = Promise.withResolvers<void>();
     bench.atContainer('build', 'start', () => {
       bench.world.engine.pause();
@@ -53,7 +53,7 @@ describeE2e('a part of the host that fails while a package is built', () => {
     });
   });
 
-  it('is built again when somebody removes its container', async () => {
+  it('is built again when its container is removed', async () => {
     const log = await bench.listen();
 
     await buildWith('build', 'start', async () => bench.world.engine.remove(await bench.running('build')));

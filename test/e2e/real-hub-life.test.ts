@@ -70,7 +70,7 @@ function describeLives(hubEnvironment: string): void {
     return existsSync(path) ? readFile(path, 'utf8') : '';
   }
 
-  it('goes on with a build that runs when it is killed three times', async () => {
+  it('resumes a running build when it is killed three times', async () => {
     const { build, buildArch } = await count(10);
     const startTs = await startOf(buildArch);
     for (const next of [40, 70, 100]) {

@@ -90,7 +90,7 @@ function testAs(user: OrdinaryUser): void {
       return readFile(join(directory, 'rebuild/results/build.log'), 'utf8');
     }
 
-    it('opens all of it, to a build that is as sealed as all others', async () => {
+    it('opens all of it, to a build that is as sandboxed as all others', async () => {
       const log = await probe(openedForProbe(places));
 
       expect(log).toContain('\ndone\n');
@@ -114,7 +114,7 @@ function testAs(user: OrdinaryUser): void {
       }
     });
 
-    it('lets somebody into the root of a build that has failed, and leaves nothing', async () => {
+    it('opens a shell in the root of a build that has failed, and leaves nothing', async () => {
       const spec = `BuildArch: noarch\n%description\nFails.\n%build\necho was here > trace\nfalse\n%files\n`;
       const source = await makeSrpm(directory, 'failing', spec);
 

@@ -47,7 +47,7 @@ describeE2e('a build for which the site file opens something', () => {
 
   const script = siteProbe(device);
 
-  it('has that, and is as sealed as all others', async () => {
+  it('has that, and is as sandboxed as all others', async () => {
     const opened = await opening(openedForProbe({ device, share, profile }));
 
     const { log, error } = await bench.build({ script, opening: opened });

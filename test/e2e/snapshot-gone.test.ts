@@ -4,7 +4,7 @@ import { never } from '../../src/core/never.ts';
 import { AttackBench } from './attack-bench.ts';
 import { describeE2e, surroundings } from './surroundings.ts';
 
-describeE2e('a snapshot that somebody removes between the look for it and its use', () => {
+describeE2e('a snapshot that is removed between the look for it and its use', () => {
   let bench: AttackBench;
 
   beforeAll(async () => {

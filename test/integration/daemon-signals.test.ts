@@ -110,7 +110,7 @@ describe('a daemon that runs a task', () => {
     expect(await lockIsFree(hub)).toBe(true);
   });
 
-  it('says at SIGUSR2 what each waits for, and goes on', async () => {
+  it('says at SIGUSR2 what each waits for, and continues', async () => {
     const { hub, client } = await startHub();
     const daemon = await SpawnedDaemon.start(hub.url, ['sleeptime = 1']);
     // Asked too early, a task is still on its way to where it waits.
@@ -133,7 +133,7 @@ describe('a daemon that runs a task', () => {
       .toContainEqual(expect.stringMatching(/^task 2 waittest, .* waits .*for child task/));
   });
 
-  it('notices within one poll that it was cancelled, and goes on', async () => {
+  it('notices within one poll that it was cancelled, and continues', async () => {
     const { hub, client } = await startHub();
     const daemon = await SpawnedDaemon.start(hub.url, ['sleeptime = 1']);
     await client.call('makeTask', ['sleep', [sleepSeconds]]);

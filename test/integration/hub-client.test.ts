@@ -151,7 +151,7 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
     await expect(echo(child)).rejects.toMatchObject({ code: 'session-lost' });
   });
 
-  it('renews an expired session with its lock and goes on counting', async () => {
+  it('renews an expired session with its lock and keeps counting', async () => {
     const child = await session.subsession();
     const before = session.state();
     const ids = [session.info.id, child.info.id].join(', ');
@@ -198,7 +198,7 @@ describe.skipIf(envFile === undefined)('the hub client with a real hub (KOJI_TES
       const child = await same.subsession();
       expect(await echo(child)).toEqual(['OK']);
 
-      // The suite's own session is behind now; go on with the numbers of this one.
+      // The suite's own session is behind now; resume the numbers of this one.
       session = resumeSession(same.state(), options, createAuth(builder), systemClock, transport, log);
     },
   );

@@ -315,7 +315,7 @@ export function describePodman(name: string): void {
           expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'no-such-container' } });
       });
 
-      it('that kill its monitor end it within a bounded time, and nobody can tell how it went', async () => {
+      it('that kill its monitor end it within a bounded time, and how it went is unknown', async () => {
         const container = await create(podman.shell('echo hello; while :; do busybox sleep 1; done'));
         await container.start(never);
         const ended = container.wait(never);
@@ -603,7 +603,7 @@ export function describePodman(name: string): void {
         });
       });
 
-      it('is down when nobody answers for the given time', async () => {
+      it('is down when nothing answers for the given time', async () => {
         const gone = new PodmanManager({
           socketPath: join(podman.dir, 'nobody.sock'),
           places: { workDir: podman.dir, topDir: podman.dir, logDir: podman.dir },
@@ -713,7 +713,7 @@ export function describePodman(name: string): void {
   });
 }
 
-/** Roots that are mounted on this host; none for a rootless podman, which mounts in a namespace of its own. */
+/** Roots that are mounted on this host; none for a rootless podman, which mounts in its own namespace. */
 function mountsOfRoots(dir: string): readonly string[] {
   return readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')

@@ -11,7 +11,7 @@ const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** The real daemon as a process of its own, with a podman stub and a hub of the test's choice. */
+/** The real daemon as its own process, with a podman stub and a hub of the test's choice. */
 export class SpawnedDaemon {
   /** The worker's own area. */
   readonly workDir: string;

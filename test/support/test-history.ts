@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import type { TaskHistory } from '../../src/journal/task-history.ts';
 import { openTaskJournal, taskHead } from './task-journal.ts';
 
-/** The history of one task in its first life, and in the next ones: each finds what all before it have put down. */
+/** The history of one task in its first run, and in the next ones: each finds what all before it have recorded. */
 export async function openTestHistory(now: () => number = () => 0) {
   const directory = await mkdtemp(join(tmpdir(), 'history-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));

@@ -56,7 +56,7 @@ client cancel "$task"
 how=$(client wait "$task")
 [ "$how" = CANCELED ] || fail "a cancelled build has ended $how"
 left=180
-while pgrep -f '^sleep 47$' > /dev/null; do [ $((left -= 1)) -gt 0 ] || fail "a cancelled build goes on"; sleep 1; done
+while pgrep -f '^sleep 47$' > /dev/null; do [ $((left -= 1)) -gt 0 ] || fail "a cancelled build keeps running"; sleep 1; done
 said+=', cancel'
 
 systemctl stop koji-adjutant

@@ -16,7 +16,7 @@ export interface SiteOpening {
 
 /**
  * What all rules that hold for a build open together. Where two are about the same target, limit or profile, the last one
- * counts. Null stands for a tag or channel that nobody knows.
+ * counts. Null stands for a tag or channel that is not known.
  */
 export function planOpening(
   site: SiteFile | null,

@@ -169,7 +169,7 @@ describe('tag extras of any shape', () => {
     ...['mock.yum.module_hotfixes', 'mock.plugin_conf.sign_enable', 'mock.plugin_conf.sign_opts.cmd'],
     ...['mock.plugin_conf.sign_opts.opts', 'rpm.macro.dist', 'rpm.env.CFLAGS', 'rpm.macro.', 'rpm.env.'],
   ];
-  // As the codec makes structs: without a prototype, and so without a text of their own.
+  // As the codec makes structs: without a prototype, and so without their own text.
   const struct = Object.assign(Object.create(null), { a: [null], toString: 1 });
   const shapes = [
     ...[null, true, false, 0, 1, -1.5, 2n ** 60n, '', '0', 'text', 'two\nlines', '\0', 'x'.repeat(70_000)],

@@ -78,7 +78,7 @@ function skeleton(settings: {
     'done',
     'chmod 1777 "$root/tmp" "$root/var/tmp"',
     'ln -s ../proc/self/mounts "$root/etc/mtab"',
-    // For scriptlets; a build has a /dev of its own.
+    // For scriptlets; a build has its own /dev.
     'ln -s /proc/self/fd "$root/dev/fd"',
     'for n in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${n%%:*}" "$root/dev/${n#*:}"; done',
     'touch "$root/etc/fstab" "$root/etc/yum/yum.conf" "$root/etc/dnf/dnf.conf" "$root/var/log/yum.log" "$root/etc/resolv.conf"',

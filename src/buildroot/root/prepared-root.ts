@@ -4,7 +4,7 @@ import type { RootRequest } from '../plan/root-request.ts';
 import { recipe } from '../solve/question-key.ts';
 import type { InstalledPackage } from './installed-packages.ts';
 
-/** A root that nobody changes any more, for package code to run on in a layer of its own. */
+/** A root that does not change any more, for package code to run on in its own layer. */
 export interface PreparedRoot {
   /** Digest of all that is in it. */
   readonly key: string;

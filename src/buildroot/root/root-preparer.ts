@@ -91,7 +91,7 @@ export class RootPackages {
     const making = `make ${wish.title}`;
     for (;;) {
       signal.throwIfAborted();
-      // Who has begun to make it goes on with that, whoever else has made it meanwhile.
+      // A task that has begun to make it resumes that, even when another has made it meanwhile.
       const isMaker = history.isBegun(making);
       const found = isMaker ? null : await snapshots.find(key, signal);
       if (!isMaker)
@@ -145,7 +145,7 @@ export class RootPackages {
       return { listing: root.listing, made: { ...this.#made } };
     });
     Object.assign(this.#made, made);
-    // An earlier life has made it, and may have kept it.
+    // A previous run has made it, and may have kept it.
     const kept = base === null ? await snapshots.find(key, signal) : null;
     if (kept !== null) return { image: kept.image, listing };
     base ??= await this.#ground.adopt(rootContainer(host, request, made.roots, null), signal);
@@ -263,7 +263,7 @@ export class RootPackages {
       const { packages } = this.#ground.host.cache;
       const checksums = inboundOf(solution).map(({ checksum }) => checksum);
       const missing = await packages.missing(checksums);
-      // Nobody's fault but of whoever removed them: the next try fetches them again.
+      // Not the task's fault that they were removed: the next try fetches them again.
       if (missing > 0)
         throw new ContainerError(
           'no-such-container',

@@ -45,19 +45,19 @@ export function toSourcePackage(path: string, header: RpmHeader): SourcePackage 
 const StepResults = z.object({
   /** Names of what it left in SRPMS. */
   files: z.array(z.string()),
-  /** Its container, which has its layer until another step goes on from there. */
+  /** Its container, which has its layer until another step continues from there. */
   container: z.string(),
 });
 
 /**
- * Steps that run package code to learn what it needs. Each goes on in the layer that the one before has left, although
+ * Steps that run package code to learn what it needs. Each continues in the layer that the one before has left, although
  * the root below may have got more packages, as under mock: %prep runs once, and %generate_buildrequires finds what it left.
  */
 export class SourceSteps {
   readonly #ground: RootGround;
   readonly #code: PackageCode;
   #last: ContainerId | null = null;
-  /** The last step, unless an earlier life of the task has run it. */
+  /** The last step, unless a previous run of the task has run it. */
   #ran: RanCode | null = null;
   #home: HomeState = 'empty';
   #steps = 0;
@@ -108,7 +108,7 @@ export class SourceSteps {
     return readMade('rpmbuild -br', path, signal);
   }
 
-  /** Ends the steps: the container that has their layer if a build goes on from there, else null. */
+  /** Ends the steps: the container that has their layer if a build continues from there, else null. */
   end(): ContainerId | null {
     if (this.#home === 'prepared') return this.#last;
     this.#ran?.letGo();

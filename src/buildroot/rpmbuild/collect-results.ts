@@ -13,7 +13,7 @@ export interface Collected {
   readonly files: readonly string[];
   /** Entries that are named like results and are none, with the reason. Copying them fails a build under mock. */
   readonly refused: readonly string[];
-  /** Entries that nobody looks at, with the reason. Of these and of `refused` the first few, and how many more there are. */
+  /** Entries that are skipped, with the reason. Of these and of `refused` the first few, and how many more there are. */
   readonly passedOver: readonly string[];
 }
 

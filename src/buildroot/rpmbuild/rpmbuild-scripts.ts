@@ -105,7 +105,7 @@ export const requirementsFile = 'requirements';
 /** A line for each requirement, as `requirementsText` writes them. */
 const requirementsFormat = '[%{REQUIRENAME} %{REQUIREFLAGS} %{REQUIREVERSION}\\n]';
 
-/** What a rebuildSRPM task runs: `rpmbuild -bs`, without a target of its own. */
+/** What a rebuildSRPM task runs: `rpmbuild -bs`, without its own target. */
 export function rebuildSourceScript(source: string): string {
   return script([...findPrograms, ...unpack(source), ...unpackedSpec, ...rpmbuild('-bs --nodeps', null)]);
 }
@@ -180,7 +180,7 @@ function rpmbuild(
   ];
 }
 
-/** The command by which somebody in a shell of the build user does again what a script has done. */
+/** The command that repeats in a shell of the build user what a script has done. */
 export function repeatCommand(options: string, personality: string | null): string {
   return `${personalityPrefix(personality)}rpmbuild ${options} --nodeps ~/build/SPECS/*.spec`;
 }

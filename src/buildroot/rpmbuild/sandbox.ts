@@ -20,7 +20,7 @@ export interface CodeStep {
   /** What does it again in a shell. */
   readonly repeat: string;
   readonly verdict: Verdict;
-  /** The step that it goes on after: it finds what that one has left in the root, and that one's container has it no more. */
+  /** The step that it follows: it finds what that one has left in the root, and that one's container has it no more. */
   readonly after?: ContainerId;
 }
 
@@ -79,7 +79,7 @@ export class RanCode {
     this.#container = container;
   }
 
-  /** Has its layer, for a step that goes on from there. */
+  /** Has its layer, for a step that continues from there. */
   get container(): ContainerId {
     return this.#container.id;
   }

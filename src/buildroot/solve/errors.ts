@@ -3,7 +3,7 @@ import { BuildrootUnsupported } from '../errors.ts';
 import { describePackageManagers, type PackageManagerName } from '../plan/tag-settings.ts';
 import { eligibleManagers } from './package-managers.ts';
 
-/** The bootstrap image cannot make a buildroot: a matter for whoever chose it. */
+/** The bootstrap image cannot make a buildroot: a matter of who chose it. */
 export class UnusableImage extends BuilderError {
   constructor(image: string, lacks: string, wanted: string) {
     super(

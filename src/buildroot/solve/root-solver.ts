@@ -100,7 +100,7 @@ export class RootSolver {
     await this.#ground.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
     const answer = this.#ground.path('solve/solution.json');
     const title = `solve ${wish.title}`;
-    // One that an earlier life has begun is at work there, or has left its answer.
+    // One that a previous run has begun is at work there, or has left its answer.
     const isBegun = this.#ground.history.isBegun(title);
     if (!isBegun) await rm(answer, { force: true });
     // One that was killed may have left half of it.

@@ -41,7 +41,7 @@ export function solveScript(
     'for log in /mnt/root/adjutant/solve/logs/dnf*.log; do',
     '  [ ! -f "$log" ] || cat "$log" >>"/adjutant/solve/logs/${log##*/}"',
     'done',
-    // It was told to do nothing about its solution, and says so with a status of its own.
+    // It was told to do nothing about its solution, and says so with its own status.
     '[ ! -s "$ADJUTANT_SOLUTION" ] || exit 0',
     'exit "$status"',
   ]);

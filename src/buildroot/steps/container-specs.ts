@@ -113,7 +113,7 @@ export function rootContainer(
 }
 
 /**
- * Runs package code: in a layer of its own on a snapshot, or in the one that an earlier step of the package has left,
+ * Runs package code: in its own layer on a snapshot, or in the one that an earlier step of the package has left,
  * `layerOf`, which may have run on a snapshot with fewer packages.
  */
 export function codeContainer(
@@ -132,8 +132,8 @@ export function codeContainer(
 }
 
 /**
- * As sealed as the code that has failed in the root of `failed`, for somebody who looks: home and temporary files are
- * those that it has left and stay, the rest is thrown away. Its name, owner and command are made when somebody comes.
+ * As sandboxed as the code that has failed in the root of `failed`, for inspection: home and temporary files are
+ * those that it has left and stay, the rest is thrown away. Its name, owner and command are made when the shell is opened.
  */
 export function shellContainer(
   host: BuildrootHost,

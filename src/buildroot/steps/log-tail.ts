@@ -24,7 +24,7 @@ export class Tail implements LogSink {
     this.#kept = Buffer.concat([this.#kept, end]).subarray(-tailBytes);
   }
 
-  /** What was written by an earlier life. */
+  /** What was written by a previous run. */
   begin(end: Uint8Array): void {
     this.#kept = Buffer.from(end).subarray(-tailBytes);
   }

@@ -30,7 +30,7 @@ export interface RootLogs {
   took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
   /** The container of a step has outlived the daemon that began it, and is followed again from this byte of its output on. */
   goesOn?(name: string, writtenBytes: number): void;
-  /** For somebody who watches; all of it is in root.log, too. */
+  /** For a viewer; all of it is in root.log, too. */
   told?(news: RootNews): void;
 }
 
@@ -50,7 +50,7 @@ export class RootGround {
   readonly #gone = new Set<Container>();
   /** Containers whose work is done, and whose removal has time. */
   readonly #ended: Container[] = [];
-  /** Containers that an earlier life of the task has made. */
+  /** Containers that a previous run of the task has made. */
   readonly #adopted = new WeakSet<Container>();
 
   /** `cleanup` is the task's: what a step made is gone when it has been unwound. */
@@ -87,7 +87,7 @@ export class RootGround {
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
     const making = this.#make(spec, signal);
     this.#cleanup.defer(async () => {
-      // Whoever wants it hears that it could not be made.
+      // Its next user hears that it could not be made.
       const container = await making.catch(() => null);
       if (container !== null && !this.#gone.has(container)) await container[Symbol.asyncDispose]();
     });
@@ -106,7 +106,7 @@ export class RootGround {
       const { root } = spec;
       const isSnapshot = root.kind === 'image' && root.image !== this.request.image;
       if (!isSnapshot || !(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
-      // Nobody's fault but of whoever removed it: the next try makes it again.
+      // Not the task's fault that it was removed: the next try makes it again.
       throw new ContainerError(
         'no-such-container',
         `snapshot ${root.image} was removed while the task built on it`,
@@ -120,7 +120,7 @@ export class RootGround {
     this.#cleanup.use(needed);
   }
 
-  /** Takes over a container of an earlier life, as `create` would have made it; null when it is gone. */
+  /** Takes over a container of a previous run, as `create` would have made it; null when it is gone. */
   async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
     const container = await this.host.containers.adopt(spec, signal);
     if (container !== null) this.#cleanup.use(container);
@@ -250,7 +250,7 @@ export class RootGround {
     throw failure;
   }
 
-  /** What there is of a phase's output already; what an earlier life has begun has to be there still. */
+  /** What there is of a phase's output already; what a previous run has begun has to be there still. */
   #goesOn(
     title: string,
     container: Container,
@@ -293,7 +293,7 @@ export class RootGround {
   }
 }
 
-/** What is left of a step's time, which goes on while the daemon is away; null where it has no limit. */
+/** What is left of a step's time, which keeps running while the daemon is away; null where it has no limit. */
 function leftMs(limitSeconds: number, earlier: EarlierPart | null, clock: Clock): number | null {
   if (limitSeconds === 0) return null;
   const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;

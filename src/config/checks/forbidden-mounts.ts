@@ -7,7 +7,7 @@ export interface ClosedPlace {
   readonly inParts?: true;
 }
 
-/** What no mount of a site file may show: whoever has it can leave the container, or be this host to the hub. */
+/** What no mount of a site file may show: with it a build can leave the container, or be this host to the hub. */
 export function closedPlaces(
   {
     kojid,

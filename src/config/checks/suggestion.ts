@@ -1,5 +1,5 @@
 /**
- * The known name that somebody may have meant, as a hint to end a message with (`; did you mean
+ * The known name that may have been meant, as a hint to end a message with (`; did you mean
  * maxjobs?`), or nothing when none is near.
  */
 export function suggestion(written: string, known: Iterable<string>): string {

@@ -68,7 +68,7 @@ interface OpenSection {
 }
 
 /**
- * Reads the text of one file. Where Python raises at once, this goes on, so that all problems are
+ * Reads the text of one file. Where Python raises at once, this continues, so that all problems are
  * found in one run; the values are what Python gives only when there are no problems.
  */
 export function parseIni(text: string): IniFile {

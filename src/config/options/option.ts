@@ -40,7 +40,7 @@ export function option<T>(
   return row(type, defaultText, false, summary, extras);
 }
 
-/** An option that is null unless somebody sets it. */
+/** An option that is null unless it is set. */
 export function unset<T>(type: OptionType<T>, summary: string, extras: Extras = {}): Option<T | null> {
   return row<T | null>(type, null, false, summary, extras);
 }

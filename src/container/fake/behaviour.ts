@@ -19,7 +19,7 @@ export interface FakeBehaviour {
   readonly runMs?: number;
   /** `start` rejects with `start-failed` and this text. */
   readonly startFail?: string;
-  /** The main process goes on when it is asked to end, so `stop` has to kill it. */
+  /** The main process continues when it is asked to end, so `stop` has to kill it. */
   readonly ignoresTerm?: boolean;
   /** Files of the root, by absolute path, for `copyOut` and the limit of disk; there from the start on. */
   readonly files?: Readonly<Record<string, Uint8Array>>;

@@ -55,7 +55,7 @@ export class FakeContainer implements Container {
     return { id: this.id, name: this.name, owner: spec.owner, state, createdMs };
   }
 
-  /** Another life of the worker takes it over. */
+  /** Another run of the worker takes it over. */
   mayBeStartedAgain(): void {
     this.#isAdopted = true;
   }

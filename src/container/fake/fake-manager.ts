@@ -28,7 +28,7 @@ export interface FakeManagerOptions {
 
 /**
  * A container engine in memory, for tests of what uses one. It keeps every spec and call, and what a
- * real engine would not stand (a second start, a wait before it, an image that nobody ensured) throws
+ * real engine would not stand (a second start, a wait before it, an image that was not ensured) throws
  * and is kept in `misuses`, so that a test sees it even when the error was caught.
  */
 export class FakeManager implements ContainerManager {

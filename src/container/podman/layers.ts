@@ -69,7 +69,7 @@ export class Layers {
     const target = await this.#images.layerOf(id, signal);
     await move(target, join(place, given));
     await move(own, target);
-    // Only now: somebody else may look for an image of that name.
+    // Only now: another process may look for an image of that name.
     await this.#images.name(id, image, signal);
     return { id, bytes };
   }
@@ -107,7 +107,7 @@ async function makeLayer(path: string, content?: string): Promise<void> {
   for (const made of content === undefined ? [path] : [path, file]) await chown(made, uid, gid);
 }
 
-/** Nobody but root may move a directory that its owner cannot write to, and `/` often is one. */
+/** Only root may move a directory that its owner cannot write to, and `/` often is one. */
 async function move(from: string, to: string): Promise<void> {
   try {
     const { mode } = await stat(from);

@@ -42,7 +42,7 @@ export interface PodmanContainerParts {
    * when podman has cleaned up after the end, which unmounts them; one at hand is mounted by us besides, and so at once.
    */
   readonly root: 'goes' | 'stays' | 'at hand';
-  /** It was started by an earlier life of the worker. */
+  /** It was started by a previous run of the worker. */
   readonly wasStarted: boolean;
   /** Mounted roots of other containers, to be given back after the removal. */
   readonly held: AsyncDisposableStack;
@@ -246,7 +246,7 @@ export class PodmanContainer implements Container {
       const { State: state } = await inspectContainer(engine, clock, this.id, signal);
       this.#seen = { state, atMs: clock.uptime() };
       if (endedStatuses.includes(state.Status)) return this.#ended(state, signal);
-      // Without its limits it must not go on, and whoever waits for it removes it.
+      // Without its limits it must not continue, and its waiter removes it.
       if (this.#unwatched !== undefined) throw this.#unwatched.error;
       const unseen = await this.#unseenEnds.look(state);
       if (unseen !== null && unseen.ms >= unseenMs) {
@@ -262,7 +262,7 @@ export class PodmanContainer implements Container {
 
   async #ended(state: ContainerState, signal: AbortSignal): Promise<ExitStatus> {
     const { clock, log } = this.#parts;
-    // Podman 5.1 and later: its monitor was killed, and nobody knows how it ended.
+    // Podman 5.1 and later: its monitor was killed, and how it ended is unknown.
     if (state.ExitCode < 0)
       throw await this.#givenUp(
         `container ${this.name} has ended, and podman cannot tell how: its monitor is gone`,
@@ -304,7 +304,7 @@ export class PodmanContainer implements Container {
     return endedStatuses.includes(state.Status) ? said : `${said}; ${await describeProcesses(state)}`;
   }
 
-  /** Rejects with `no-such-container` when somebody else removes it: its end then says nothing of what ran in it. */
+  /** Rejects with `no-such-container` when another removes it: its end then says nothing of what ran in it. */
   async #staysThere(signal: AbortSignal): Promise<void> {
     const { engine, clock } = this.#parts;
     for (const since = clock.uptime(); clock.uptime() - since < removalMs; ) {

@@ -40,7 +40,7 @@ export interface PodmanManagerOptions {
   readonly places: Places;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Where it is put down which request has no answer yet. */
+  /** Where it is recorded which request has no answer yet. */
   readonly waits?: TaskWaits;
   /** How long an engine service that went away is waited for before a call rejects with `runtime-down`. */
   readonly reconnectMs: number;
@@ -171,8 +171,8 @@ export class PodmanManager implements ContainerManager {
       signal.throwIfAborted();
       await this.#takeLayer(spec, id, signal);
       if (hasRootAtHand(spec)) container.hold(await this.#roots.acquire(id, signal));
-      // Made here and not by conmon, so that it is ours to read whoever the engine runs as. Only now: the
-      // name is ours since the engine took it, so a file of that name is a left-over.
+      // Made here and not by conmon, so that it is ours to read, whatever user the engine runs as. Only now: the
+      // name is ours since the engine took it, so a file of that name is an orphan.
       await writeFile(logPath, '', { mode: 0o600 });
     } catch (error) {
       await container[Symbol.asyncDispose]();
@@ -186,7 +186,7 @@ export class PodmanManager implements ContainerManager {
     const logPath = join(places.logDir, `${spec.name}.log`);
     const found = await this.#find(spec, signal);
     if (found === null) {
-      // Whoever has removed it has left its output.
+      // When another has removed it, its output is left.
       await rm(logPath, { force: true });
       return null;
     }
@@ -307,7 +307,7 @@ export class PodmanManager implements ContainerManager {
     }
   }
 
-  /** Never aborted half-way: a container that the engine makes after nobody listens any more would be left over. */
+  /** Never aborted half-way: a container that the engine makes after its caller has left would be orphaned. */
   async #create(spec: ContainerSpec, context: CreateContext): Promise<ContainerId> {
     try {
       const created = await this.#engine.call(Created, {
@@ -327,7 +327,7 @@ export class PodmanManager implements ContainerManager {
     }
   }
 
-  /** After a lost answer: the container may be there. One that has been started is somebody else's. */
+  /** After a lost answer: the container may be there. One that has been started is another's. */
   async #removeUnanswered(spec: ContainerSpec): Promise<void> {
     try {
       const found = await inspectContainer(this.#engine, this.#options.clock, spec.name);

@@ -4,7 +4,7 @@ import { findProcess, type HostProcess } from './host-processes.ts';
 
 /** After this time it is an error, of which the log has to tell. */
 export const unseenMs = 30_000;
-/** After this time nobody waits any longer. */
+/** After this time the wait is given up. */
 export const givenUpMs = 60_000;
 /** How often the host is asked. */
 const lookEveryMs = 1000;
@@ -19,7 +19,7 @@ export interface UnseenEnd {
 
 /**
  * Notices that the end of a container will not be seen: its main process has ended, or its monitor (conmon), which alone
- * can tell the engine of the end, and the engine goes on calling it running. Podman before 5.1 does so for ever when the
+ * can tell the engine of the end, and the engine keeps calling it running. Podman before 5.1 does so for ever when the
  * monitor was killed.
  */
 export class UnseenEnds {

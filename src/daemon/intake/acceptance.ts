@@ -96,7 +96,7 @@ async function findPurpose(
   };
 }
 
-/** What a task's own parameters tell; nothing when they cannot be read or nobody here knows the method. */
+/** What a task's own parameters tell; nothing when they cannot be parsed or the method is unknown here. */
 function purposeOf({ method, request }: TaskInfo, registry: PurposeSources['registry']) {
   const adapter = registry.get(method);
   if (adapter?.purpose === undefined) return {};

@@ -6,14 +6,14 @@ import type { BuildrootsApi } from '../../hub/api/buildroots.ts';
 import type { TaskEnvironment } from '../run/task-runner.ts';
 import { removeLeftOvers } from './orphan-cleanup.ts';
 
-/** How often it is looked for what nobody owns while the daemon runs. */
+/** How often orphans are looked for while the daemon runs. */
 const everyMs = 5 * 60_000;
 
 export interface HousekeepingParts {
   readonly environment: TaskEnvironment;
   readonly cacheBudget: CacheBudget;
   readonly log: Logger;
-  /** Whether somebody works on the task. */
+  /** Whether the task runs here. */
   isRunning(taskId: number): boolean;
 }
 
@@ -25,7 +25,7 @@ export class Housekeeping {
     this.#parts = parts;
   }
 
-  /** Removes what an earlier life has left on this host, and nobody goes on with. */
+  /** Removes what a previous run has left on this host and is not resumed. */
   async afterStart(goingOn: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
     const { cache, workerId } = this.#parts.environment.buildrootHost;
     await cache.failed.sweep(workerId, signal);
@@ -33,13 +33,13 @@ export class Housekeeping {
     await this.#sweepSnapshots(signal);
   }
 
-  /** Expires the host's buildroots of tasks that nobody works on. */
+  /** Expires the host's buildroots of tasks that do not run here. */
   async expireBuildroots(buildroots: BuildrootsApi, hostId: number, signal: AbortSignal): Promise<void> {
     const { isRunning, log } = this.#parts;
     await expireDeadBuildroots(buildroots, hostId, isRunning, log, signal);
   }
 
-  /** Tidies up every few minutes until the signal is aborted; that it fails now and then is only logged. */
+  /** Runs housekeeping every few minutes until the signal is aborted; a failure is only logged. */
   async keepTidy(buildroots: BuildrootsApi, hostId: number, signal: AbortSignal): Promise<void> {
     const { environment, log, isRunning } = this.#parts;
     while (!signal.aborted) {
@@ -55,8 +55,8 @@ export class Housekeeping {
   }
 
   /**
-   * Waits for what goes on without a task: roots of failed builds that are being kept would be lost, containers on
-   * their way out left over. `byMs` is an uptime of the clock; then it gives up.
+   * Waits for what continues without a task: roots of failed builds that are being kept would be lost, containers on
+   * their way out orphaned. `byMs` is an uptime of the clock; then it gives up.
    */
   async finishBackground(byMs: number): Promise<void> {
     const { environment, log } = this.#parts;

@@ -35,7 +35,7 @@ export async function removeLeftOvers(ground: LeftOverGround, signal: AbortSigna
   await removeTaskDirectories(ground);
 }
 
-/** What somebody has put away besides a container's output goes with the container, too. */
+/** Rotated copies beside a container's output go with the container, too. */
 async function removeOutputs(
   { containers, workerId, workDir, log }: LeftOverGround,
   outputs: readonly string[],

@@ -9,9 +9,9 @@ import type { Supervisor } from '../run/supervisor.ts';
 import type { TaskHead } from '../run/task-record.ts';
 
 /**
- * The tasks that earlier lives of the daemon have begun and that it goes on with: those that the hub still has OPEN on
+ * The tasks that previous runs of the daemon have begun and that it resumes: those that the hub still has OPEN on
  * this host, opened at the time the journal says. Of all others nothing is left in the journal: the hub has given
- * them to somebody, or they have ended.
+ * them to another host, or they have ended.
  */
 async function findBegunTasks(
   journal: TaskJournal<TaskHead>,
@@ -43,21 +43,21 @@ async function findBegunTasks(
   return ours;
 }
 
-/** The sessions that are not closed, as they are kept for the next life (`journal/session-files.ts`). */
+/** The sessions that are not closed, as they are kept for the next run (`journal/session-files.ts`). */
 export interface KeptSessions {
   list(): Promise<readonly { readonly id: number; readonly master: number | null }[]>;
   remove(id: number): Promise<void>;
 }
 
-/** A task of an earlier life and the adapter that goes on with it. */
+/** A task of a previous run and the adapter that resumes it. */
 export interface ResumableTask {
   readonly begun: BegunTask<TaskHead>;
   readonly adapter: TaskAdapter;
 }
 
 /**
- * The tasks that an earlier life has begun and this one goes on with. With `wanted` false it goes on with none; those it
- * does not go on with are forgotten here, and the hub hears of them with all others that nobody works on.
+ * The tasks that a previous run has begun and this one resumes. With `wanted` false it resumes none; those it
+ * does not resume are forgotten here, and freed on the hub with all others that do not run here.
  */
 export async function findResumableTasks(
   wanted: boolean,
@@ -82,7 +82,7 @@ export async function findResumableTasks(
   return resumable;
 }
 
-/** Goes on with these tasks, and closes the sessions of all others. */
+/** Resumes these tasks, and closes the sessions of all others. */
 export async function goOnWith(
   tasks: readonly ResumableTask[],
   supervisor: Supervisor,

@@ -14,7 +14,7 @@ export type Outcome =
   | { readonly kind: 'refuse'; readonly soft: boolean; readonly message: string }
   /** Back into the queue: the fault is ours or the network's. */
   | { readonly kind: 'free'; readonly message: string }
-  /** The task is not ours any more, or whoever stopped it tells the hub. */
+  /** The task is not ours any more, or what stopped it reports to the hub. */
   | { readonly kind: 'nothing' };
 
 /**
@@ -47,7 +47,7 @@ export function outcomeOf(error: unknown): Outcome {
   if (error instanceof StepTimedOut && error.elsewhere)
     return { kind: 'refuse', soft: true, message: error.message };
   if (error instanceof BuilderError) {
-    // Whoever takes it next starts from the beginning.
+    // The next host starts from the beginning.
     if (['history-diverged', 'log-damaged'].includes(error.code))
       return { kind: 'free', message: error.message };
     if (error.code === 'buildroot-unsupported')

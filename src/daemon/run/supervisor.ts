@@ -24,7 +24,7 @@ interface Running {
 }
 
 /**
- * The tasks that run here. Started by the poll loop, each with a session and an abort signal of its own;
+ * The tasks that run here. Started by the poll loop, each with a session and its own abort signal;
  * woken when the hub or a sibling says so; cancelled with a reason.
  */
 export class Supervisor {
@@ -73,7 +73,7 @@ export class Supervisor {
     return this.#running.has(taskId);
   }
 
-  /** What each task waits for, in a line each, and what is waited for on nobody's behalf: for who asks. */
+  /** What each task waits for, in a line each, and what is waited for outside of tasks. */
   async describeWaits(): Promise<readonly string[]> {
     const { clock, buildrootHost } = this.#environment;
     const now = clock.uptime();
@@ -110,7 +110,7 @@ export class Supervisor {
     this.#run(taken, { session, history, seed });
   }
 
-  /** Goes on with a task that an earlier life of the daemon has begun. */
+  /** Resumes a task that a previous run of the daemon has begun. */
   async goOn(taken: TakenTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
     const session =
       (await this.#session.resumeSubsession(head.sessionId)) ?? (await this.#session.subsession(signal));
@@ -161,7 +161,7 @@ export class Supervisor {
     running.abort.abort(new TaskCancelled(reason));
   }
 
-  /** Whether the task has been told to stop and is tidying up. */
+  /** Whether the task is being stopped and cleans up. */
   isStopping(taskId: number): boolean {
     return this.#running.get(taskId)?.abort.signal.aborted ?? false;
   }

@@ -3,7 +3,7 @@ import type { OpenTask } from '../../hub/api/schema.ts';
 
 /** What a task's journal begins with: all that is needed to run it again. */
 export const TaskHead = z.object({
-  // It is the hub's own answer, put down as it was read.
+  // It is the hub's own answer, recorded as it was read.
   task: z.custom<OpenTask>((value) => typeof value === 'object' && value !== null && 'request' in value),
   /** The hub's number of the task's session. */
   sessionId: z.int(),

@@ -62,7 +62,7 @@ export interface TaskRun {
   readonly history: TaskHistory;
   /** Where its chances begin. */
   readonly seed: number;
-  /** Called at the very end: nobody goes on with the task any more. */
+  /** Called at the very end: the task will not be resumed any more. */
   forget(): Promise<void>;
   /** Called when the task has made a child. */
   childMade(child: MadeChild): void;
@@ -75,12 +75,12 @@ type GoingTask = TaskRun & { readonly forgetful: HubSession };
 
 /** How the run of a task has ended; not how the hub took that. */
 type Ended = { readonly result: RpcValue } | { readonly outcome: Outcome };
-/** Put down as it was given out. */
+/** Recorded as it was given out. */
 const Ended = z.custom<Ended>((value) => typeof value === 'object' && value !== null);
 
 /**
- * The whole life of one opened task: its directory, its logs, the adapter's run, the clean-up, and only then
- * the word to the hub, which may send new work at once. A task that an earlier life of the daemon has begun goes on
+ * All of one opened task: its directory, its logs, the adapter's run, the clean-up, and only then
+ * the word to the hub, which may send new work at once. A task of the previous run of the daemon is resumed
  * where that was. Never rejects, except with `SessionLost`.
  */
 export async function runTask(run: TaskRun, environment: TaskEnvironment): Promise<TaskEnd> {
@@ -205,7 +205,7 @@ async function callAdapter(
   return result;
 }
 
-/** Removes the containers that an earlier life of the task has made, and this one had no use for. */
+/** Removes the containers that a previous run of the task has made, and this one had no use for. */
 async function removeUnclaimed(
   taskId: number,
   { containers, buildrootHost }: TaskEnvironment,
@@ -215,7 +215,7 @@ async function removeUnclaimed(
     if (owner.taskId === taskId && !removals.owns(id) && !cache.failed.holds(id)) await containers.remove(id);
 }
 
-/** An earlier life has ended the task's work, and perhaps not the clean-up. */
+/** A previous run has ended the task's work, and perhaps not the clean-up. */
 async function takeUpAfterEnd(
   { task, session, signal, log }: TaskRun,
   { clock }: TaskEnvironment,

@@ -61,7 +61,7 @@ class PartFailed extends Error {
 }
 
 /**
- * Builds a package of its own on this host, with the code that builds those of tasks: from a repo of packages that are
+ * Builds a trial package on this host, with the code that builds those of tasks: from a repo of packages that are
  * made of the bootstrap image's own programs, twice, and three more times to run into limits. A finding for each part, the
  * last one about what is left; after a part that has failed only that one comes. Needs no network.
  */

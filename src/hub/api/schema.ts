@@ -19,7 +19,7 @@ export function repoStateName(state: number): string {
   return name.toUpperCase();
 }
 
-/** An answer nobody looks at. */
+/** An answer that is not used. */
 export const Ignored = z.unknown().transform(() => undefined);
 
 /** Any value the hub can send, as the codec has decoded it. */

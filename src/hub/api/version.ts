@@ -18,7 +18,7 @@ export class VersionApi {
     return this.#asked;
   }
 
-  /** Throws BuilderError `hub-too-old` for hubs that nobody has tried this builder with. */
+  /** Throws BuilderError `hub-too-old` for hubs that this builder was not tried with. */
   async requireSupported(signal?: AbortSignal): Promise<string> {
     const version = await this.version(signal);
     if (isSupported(version)) return version;

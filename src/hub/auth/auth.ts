@@ -7,7 +7,7 @@ import type { RpcCall } from '../xmlrpc/codec.ts';
 export interface HubAuth {
   /** For logs and messages, without any secret: `password of user kojibuilder`. */
   readonly description: string;
-  /** Where below the hub's address the login call goes: the certificate form has a door of its own. */
+  /** Where below the hub's address the login call goes: the certificate form has its own path. */
   readonly path: '' | '/ssllogin';
   /**
    * The login call. `renew` is given when an expired session is revived; `exclusive` says whether it held

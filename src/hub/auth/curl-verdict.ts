@@ -12,14 +12,14 @@ export interface CurlResult {
 
 /** Whose ticket it is to be, for messages. */
 export interface KerberosNames {
-  /** Null: whoever the keytab or the credential cache is for. */
+  /** Null: the one that the keytab or the credential cache is for. */
   readonly principal: string | null;
   readonly keytabPath: string;
   readonly ccachePath: string;
 }
 
 /**
- * What the hub has answered through curl, or why there is no answer: reason `login` where somebody has to mend
+ * What the hub has answered through curl, or why there is no answer: reason `login` where an operator has to fix
  * the configuration of Kerberos here or at the hub, `unreachable` where no KDC answers. `url` is for messages.
  */
 export function judgeCurl(
@@ -41,7 +41,7 @@ export function judgeCurl(
       body: stdout,
       url,
     });
-  // The web server has let everybody through, and the hub has found nobody.
+  // The web server has let the request through without a user.
   if (!offered && stdout.includes('<fault>')) return notOffered(url);
   return answerOf(stdout, headers.get('koji-version'), headers.get('date'));
 }

@@ -5,7 +5,7 @@ const base = 65521;
 /** The checksum of nothing. */
 export const adler32OfNothing = 1;
 
-/** Adler-32 of `bytes`, going on from the checksum of what came before them. */
+/** Adler-32 of `bytes`, continuing from the checksum of what came before them. */
 export function adler32(bytes: Uint8Array, before: number = adler32OfNothing): number {
   let low = before & 0xffff;
   let high = before >>> 16;

@@ -6,7 +6,7 @@ import type { CallOptions, HubSession, SessionState } from './session.ts';
 import { parseAnswer } from './session-info.ts';
 
 /**
- * Calls without a login, of the given methods and no others: whatever else somebody tries is refused before
+ * Calls without a login, of the given methods only: any other is refused before
  * anything is sent. For tools that look at a hub and must leave no trace on it.
  */
 export class AnonymousSession implements HubSession {

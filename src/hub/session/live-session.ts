@@ -217,7 +217,7 @@ export class LiveSession implements HubSession {
 
   /**
    * Revives an expired session: the hub keeps its id, number and lock, and gives it a new key. The call
-   * numbers go on; kojid starts again at 0, which hubs after 1.35 refuse.
+   * numbers continue; kojid starts again at 0, which hubs after 1.35 refuse.
    */
   async #renew(signal: AbortSignal | undefined): Promise<void> {
     this.#settings.log.info('hub session expired, renewing it');

@@ -54,7 +54,7 @@ export async function openSession(
 }
 
 /**
- * Goes on with a session of an earlier process. Nothing is sent; whether the hub still knows the session
+ * Resumes a session of an earlier process. Nothing is sent; whether the hub still knows the session
  * shows with the first call, by SessionLost if not.
  */
 export function resumeSession(

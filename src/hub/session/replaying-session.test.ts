@@ -101,7 +101,7 @@ describe('RememberedSession', () => {
 
     expect(made).toBe(3);
     expect(hub.of('make')).toHaveLength(1);
-    // The look-up is no step of the task: the next life does not find its answer in the place of another call.
+    // The look-up is no step of the task: the next run does not find its answer in the place of another call.
     expect(await (await next()).call('make', [], z.int(), { retryError: async () => 0 })).toBe(3);
   });
 

@@ -19,7 +19,7 @@ export interface CallMemory {
 type Ending<T> = { readonly answer: T } | { readonly fault: readonly [code: number, text: string] };
 
 /**
- * The session of a task that may go on in another process: a call that had its answer is not made again. One that
+ * The session of a task that may be resumed in another process: a call that had its answer is not made again. One that
  * was sent and has none, because the process ended in between, is taken for one whose answer was lost: its effect is
  * looked up, and it is made only when there is none. Calls that say `live` are made each time, and uploads.
  */
@@ -61,7 +61,7 @@ export class RememberedSession implements HubSession {
       });
     const ending = await this.#memory.recall(
       keyOf(method, params, options),
-      // It was put down here as it was given out.
+      // It was recorded here as it was given out.
       z.custom<Ending<T>>((value) => typeof value === 'object' && value !== null),
       // What changes nothing may be asked again.
       { quiet: lookUp === null },

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { RpcValue } from '../xmlrpc/codec.ts';
 import type { RetryOptions } from './retry.ts';
 
-/** Everything needed to go on with a session in another process. `key` is a secret. */
+/** Everything needed to resume a session in another process. `key` is a secret. */
 export interface SessionState {
   readonly id: number;
   readonly key: string;
@@ -21,8 +21,8 @@ export interface SessionState {
 /**
  * Where sessions are kept to outlive the process. A session saves itself before it uses a call number that
  * is not covered yet (in blocks of {@link reservedCallnums}) and whenever its key changes, so that the saved
- * state is always good for {@link resumeSession}. While the disk is full or read-only sessions go on unsaved: the hub has to
- * hear of this host meanwhile, and a next life leaves out numbers ({@link firstCallnum}).
+ * state is always good for {@link resumeSession}. While the disk is full or read-only sessions continue unsaved: the hub has to
+ * hear of this host meanwhile, and the next run leaves out numbers ({@link firstCallnum}).
  */
 export interface SessionJournal {
   save(state: SessionState): Promise<void>;
@@ -34,11 +34,11 @@ export interface SessionJournal {
 
 /** How many call numbers are reserved in the journal at once. */
 export const reservedCallnums = 1000;
-/** How many a life may use at most, for want of anything better: after a reboot, or where nobody has noted when it was saved. */
+/** How many one run may use at most, for want of anything better: after a reboot, or where it is not recorded when it was saved. */
 export const unsavedCallnums = 100 * reservedCallnums;
 
 /**
- * The first call number with which a next life goes on: beyond all that lives since the session was saved may have used,
+ * The first call number with which the next run continues: beyond all that runs since the session was saved may have used,
  * several of them too while the disk was full. No session makes more than a call in a millisecond.
  */
 export function firstCallnum({ callnum, savedMs }: SessionState, uptimeMs: number): number {
@@ -66,7 +66,7 @@ export interface CallOptions<T> {
   readonly doubtful?: (answer: T) => boolean;
   /** Never send it twice: a lost answer goes to `retryError` as well. For calls that are not atomic. */
   readonly once?: boolean;
-  /** Asked anew by every life of a task that goes on after a restart of the daemon (`RememberedSession`). */
+  /** Asked again by every run of a task that is resumed after a restart of the daemon (`RememberedSession`). */
   readonly live?: true;
 }
 
@@ -105,13 +105,13 @@ export interface HubSession {
     options?: CallOptions<T>,
   ): Promise<T>;
   /**
-   * Writes one chunk of a file. One at offset 0 replaces the file that is there; any other goes on from where
+   * Writes one chunk of a file. One at offset 0 replaces the file that is there; any other continues from where
    * those before it ended, and replaces what earlier attempts brought of it.
    */
   upload(chunk: UploadChunk, options?: { readonly signal?: AbortSignal | undefined }): Promise<UploadedChunk>;
-  /** A session of its own for one task, with the rights and the lock of this one. */
+  /** A separate session for one task, with the rights and the lock of this one. */
   subsession(signal?: AbortSignal): Promise<HubSession>;
-  /** Goes on with a subsession of an earlier process; null when nothing is known of it. Nothing is sent. */
+  /** Resumes a subsession of an earlier process; null when nothing is known of it. Nothing is sent. */
   resumeSubsession(id: number): Promise<HubSession | null>;
   /**
    * Takes the host's exclusive lock, which every `host.*` call needs. Throws HubFault 1006 when another

@@ -221,7 +221,7 @@ const advice: Readonly<Record<string, string>> = {
   unreachable: ' (check option "server", the network and the hub)',
 };
 
-/** Problems that stay until somebody changes a certificate; other TLS errors can be passing ones. */
+/** Problems that stay until a certificate is changed; other TLS errors can be passing ones. */
 function isCertificateProblem(code: string, text: string): boolean {
   return (
     /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT|INVALID_CA|HOSTNAME_MISMATCH)/.test(code) ||

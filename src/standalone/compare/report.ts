@@ -43,7 +43,7 @@ function formatExcused(findings: readonly Finding[]): readonly string[] {
 
 const longest = 300;
 
-/** On one line, and no longer than somebody reads. */
+/** On one line, and no longer than a screen takes. */
 function shorten(text: string): string {
   const quoted = JSON.stringify(text).slice(1, -1);
   return quoted.length <= longest ? quoted : `${quoted.slice(0, longest)}... (${quoted.length} characters)`;

@@ -14,7 +14,7 @@ export interface Allowance {
 }
 
 /**
- * The whole list. Whoever adds to it says why a difference tells nothing about the builder; the same text is in
+ * The whole list. Each entry says why a difference tells nothing about the builder; the same text is in
  * docs/compare.md, which a test holds against this file.
  */
 export const whitelist: readonly Allowance[] = [

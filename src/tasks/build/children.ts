@@ -16,7 +16,7 @@ export interface BuildGround {
   readonly options: BuildOptions;
 }
 
-/** A source package on the hub, relative to `work/`, and where it came from when it was made anew. */
+/** A source package on the hub, relative to `work/`, and where it came from when it was made again. */
 export interface SourceOrigin {
   readonly srpm: string;
   readonly origin: { readonly source: string; readonly url: string } | null;

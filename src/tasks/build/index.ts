@@ -109,7 +109,7 @@ async function toBuild(
     const made = await make();
     await hub.builds.completeBuild(task.id, buildId, made, made.buildroots, signal);
   } catch (error) {
-    // A task that was stopped leaves the build to the hub, and to the task's next life.
+    // A task that was stopped leaves the build to the hub, and to the task's next run.
     if (!signal.aborted) await failBuild(context, buildId);
     throw error;
   }

@@ -30,7 +30,7 @@ export async function mergeRepos(
   const refusal = outOfReach(wanted);
   if (refusal !== null) throw new TaskRefused(refusal, { soft: false });
 
-  // One that an earlier life has begun reads them.
+  // One that a previous run has begun reads them.
   if (!context.history.isBegun('mergerepos')) await bringInputs(context, job, mode);
   for (const name of ['repo', 'tmp'])
     await mkdir(join(directory.absolute, 'merge', name), { recursive: true });

@@ -88,7 +88,7 @@ async function runOnce(context: TaskContext, step: RepoStep, attempt: number): P
         waits,
         log: context.log,
       });
-      // It goes while the task goes on; the clean-up waits for that, and tries again what has failed.
+      // It goes while the task continues; the clean-up waits for that, and tries again what has failed.
       void container[Symbol.asyncDispose]().then(undefined, () => undefined);
       if (ended.timedOut) return null;
       blameHost(step.name, ended.code, said, step.image);

@@ -2,8 +2,8 @@
 export interface HostControl {
   /** Stops the daemon as SIGTERM does, once the task that asks has been closed. */
   stopAfter(taskId: number): void;
-  /** Starts the daemon anew once the task that asks has been closed. */
+  /** Restarts the daemon once the task that asks has been closed. */
   restartAfter(taskId: number): Promise<void>;
-  /** Whether the daemon was started anew since the task asked for it; null when nothing is known of that. */
+  /** Whether the daemon was restarted since the task asked for it; null when nothing is known of that. */
   hasRestartedSince(taskId: number): Promise<boolean | null>;
 }

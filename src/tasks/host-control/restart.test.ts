@@ -6,7 +6,7 @@ import { restartHosts, restartTask, restartVerifyTask } from './restart.ts';
 
 const host = { id: 1, name: 'builder' };
 
-/** A daemon of which is known whether it was started anew since a task asked. */
+/** A daemon of which is known whether it was restarted since a task asked. */
 function openControl(restarted: boolean | null) {
   const asked: number[] = [];
   const control = {

@@ -7,7 +7,7 @@ import type { HostControl } from './control.ts';
 
 const Host = z.looseObject({ id: z.int() });
 
-/** Starts the daemon anew (`koji/tasks.py RestartTask`); running tasks go on, or are waited for, as configured. */
+/** Restarts the daemon (`koji/tasks.py RestartTask`); running tasks continue, or are waited for, as configured. */
 export function restartTask(control: HostControl): TaskAdapter {
   const adapter = defineTask({
     methods: ['restart'],
@@ -24,7 +24,7 @@ export function restartTask(control: HostControl): TaskAdapter {
   return adapter as TaskAdapter;
 }
 
-/** Fails unless the daemon was started anew since the other task asked for it (`koji/tasks.py RestartVerifyTask`). */
+/** Fails unless the daemon was restarted since the other task asked for it (`koji/tasks.py RestartVerifyTask`). */
 export function restartVerifyTask(control: HostControl): TaskAdapter {
   const adapter = defineTask({
     methods: ['restartVerify'],
@@ -52,10 +52,10 @@ export function restartVerifyTask(control: HostControl): TaskAdapter {
   return adapter as TaskAdapter;
 }
 
-/** How long hosts may take when nobody says, in seconds. */
+/** How long hosts may take when the request does not say, in seconds. */
 const patienceSeconds = 24 * 3600;
 
-/** Has a set of hosts started anew, and sees whether they were (`koji/tasks.py RestartHostsTask`). */
+/** Has a set of hosts restarted, and sees whether they were (`koji/tasks.py RestartHostsTask`). */
 export const restartHosts = defineTask({
   methods: ['restartHosts'],
   weight: 0.1,

@@ -52,7 +52,7 @@ export const buildNotification = defineTask({
   },
 });
 
-/** A tag, build or user as whoever made the task wrote it: id, name, or the hub's row. */
+/** A tag, build or user as the creator of the task wrote it: id, name, or the hub's row. */
 const Reference = z.custom<RpcValue>((value) => value !== undefined);
 
 const TagNotificationParams = z.object({

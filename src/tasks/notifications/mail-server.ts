@@ -9,7 +9,7 @@ import { faultCode, TaskFault } from '../errors.ts';
 export interface MailServer {
   readonly host: string;
   readonly port: number;
-  /** Without it nobody logs in. */
+  /** Without it there is no login. */
   readonly login: { readonly user: string; readonly password: string } | null;
   /** How this machine calls itself. */
   readonly ownName: string;
@@ -33,7 +33,7 @@ export function parseMailHost(text: string): { readonly host: string; readonly p
  * Hands a mail to the server, once. Resolves with the recipients that the server does not take, when it takes
  * others. Rejects with a `TaskFault` 1000 when the server is away, too slow, refuses the login, the sender or
  * all recipients, and with the signal's reason. Neither log nor fault has a word of what the server
- * says while somebody logs in: some servers repeat what they were told.
+ * says during a login: some servers repeat what they were sent.
  */
 export async function sendMail(
   server: MailServer,
@@ -69,13 +69,13 @@ async function converse(
   const connection = new SMTPConnection({
     ...{ connection: socket, host: server.host, port: server.port, name: server.ownName },
     secure: server.port === 465,
-    // As between mail servers: encrypted where the server offers it, whoever signed its certificate.
+    // As between mail servers: encrypted where the server offers it, whatever its certificate.
     ...{ opportunisticTLS: true, tls: { rejectUnauthorized: false } },
     ...{ connectionTimeout: mailTimeoutMs, greetingTimeout: mailTimeoutMs, socketTimeout: mailTimeoutMs },
     socketCloseTimeout: 1000,
   });
   const broken = Promise.withResolvers<never>();
-  // What happens to the connection after the last word interests nobody.
+  // What happens to the connection after QUIT does not matter.
   broken.promise.catch(() => undefined);
   connection.on('error', broken.reject);
   connection.on('end', () => broken.reject(new Error('the connection was closed')));

@@ -12,7 +12,7 @@ function label<P>(names: string, schema: z.ZodType<P>, text: (params: P) => stri
 }
 
 const Any = z.custom<RpcValue>((value) => value !== undefined);
-/** What has a name of its own, or stands for itself. */
+/** What has its own name, or stands for itself. */
 const Name = Any.transform((value) =>
   isStruct(value) && typeof value['name'] === 'string' ? value['name'] : toPythonText(value),
 );

@@ -23,7 +23,7 @@ export const rebuildSrpm = defineTask({
   weight: 1.0,
   signature: { names: ['srpm', 'build_tag', 'opts'], schema: RebuildSrpmParams },
 
-  // Without a word of its own about it, the build it belongs to tells.
+  // Where it does not say, the build it belongs to does.
   purpose: ({ build_tag: tag, opts }) => ({
     buildTag: [{ tag }],
     ...(opts?.scratch == null ? {} : { scratch: opts.scratch }),

@@ -21,7 +21,7 @@ import type { HubUnderTest } from './hub-under-test.ts';
 const admin = { name: 'admin', password: 'admin-pw' };
 const groups = [{ name: 'build', packages: ['bash'] }];
 
-/** A development hub in a directory of its own. */
+/** A development hub in its own directory. */
 export async function openDevHub(): Promise<HubUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), 'devhub-'));
   const notifications = { emailDomain: 'example.com', webUrl: 'https://koji.example.com/koji' };

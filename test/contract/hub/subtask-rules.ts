@@ -158,7 +158,7 @@ export function describeSubtaskRules(use: UseFixture): void {
       expect(await use().builder.call('host.taskWaitResults', [parent, null])).toEqual([[child, 'done']]);
     });
 
-    it('raises the fault of a failed child, and the parent goes on waiting', async () => {
+    it('raises the fault of a failed child, and the parent keeps waiting', async () => {
       const parent = await use().openTask();
       const child = await use().subtask(parent);
       await use().builder.call('host.taskSetWait', [parent, [child]]);

@@ -6,7 +6,7 @@ const Refusal = z.object({ statusCode: z.number().int(), message: z.string() });
 
 const Errno = z.object({ code: z.string(), message: z.string() });
 
-/** Errors of a socket that mean: nobody is there, or whoever was there has gone in the middle of it. */
+/** Errors of a socket that mean: nothing listens, or the listener has gone in the middle of it. */
 const awayErrnos: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket; start podman.socket, or set the path of a socket that exists',
   ECONNREFUSED: 'nothing listens there; start podman.socket',

@@ -21,7 +21,7 @@ export interface EngineOptions {
   readonly timeoutMs: number;
   /** How long a request that may be repeated is repeated while the engine is away. */
   readonly reconnectMs: number;
-  /** Where it is put down which request has no answer yet; left out: nowhere. */
+  /** Where it is recorded which request has no answer yet; left out: nowhere. */
   readonly waits?: TaskWaits;
 }
 
@@ -47,7 +47,7 @@ export interface EngineRequest {
 
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
-/** Of an answer that is being read. Much longer than whoever reads takes for a piece of it. */
+/** Of an answer that is being read. Much longer than a reader takes for a piece of it. */
 const longestSilenceMs = 600_000;
 
 /**
@@ -197,7 +197,7 @@ export class Engine {
   }
 }
 
-/** What podman says about itself, its host and its storage. Rejects with `runtime-down` when nobody answers. */
+/** What podman says about itself, its host and its storage. Rejects with `runtime-down` when nothing answers. */
 export function askInfo(engine: Engine, signal: AbortSignal): Promise<z.infer<typeof Info>> {
   return engine.call(Info, {
     what: 'ask podman about itself',

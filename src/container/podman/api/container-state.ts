@@ -38,7 +38,7 @@ export async function inspectContainer(
 
 /**
  * The state of a container once podman has cleaned up after its end. Before that its root is still
- * mounted by the run, and whoever reads it then finds it empty when the clean-up unmounts it.
+ * mounted by the run, and its reader then finds it empty when the clean-up unmounts it.
  */
 export async function settledState(
   engine: Engine,

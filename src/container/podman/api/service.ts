@@ -29,8 +29,8 @@ const longestSocketPath = 107;
 const pollMs = 50;
 
 /**
- * A private podman service: the one that answers on the socket, else a new one in a session of its
- * own, so that it outlives this process and its containers are nobody's children. Rejects with
+ * A private podman service: the one that answers on the socket, else a new one in its own
+ * session, so that it outlives this process and its containers are not children of this process. Rejects with
  * `runtime-down` and what the service said when it does not come up.
  */
 export async function ensureService(options: ServiceOptions, signal: AbortSignal): Promise<PodmanService> {
@@ -52,7 +52,7 @@ export async function ensureService(options: ServiceOptions, signal: AbortSignal
   return { socketPath, pids: await serviceProcesses(socketPath), started: true };
 }
 
-/** Ends the private service on this socket; fine when there is none. Its containers go on. */
+/** Ends the private service on this socket; fine when there is none. Its containers continue. */
 export async function stopService(options: ServiceOptions): Promise<void> {
   const { clock, timeoutMs, socketPath } = options;
   let pids = await serviceProcesses(socketPath);

@@ -10,7 +10,7 @@ import { ContainerError } from '../../errors.ts';
 const lookedAtOnce = 64;
 
 /**
- * What is at `path` in a root that is mounted at `mountPoint` and that nobody writes to. Null where only the engine can
+ * What is at `path` in a root that is mounted at `mountPoint` and that is not being written to. Null where only the engine can
  * tell: nothing is mounted there for this process, as with a rootless engine, or a link is on the way, which leads to
  * another place from in here. Rejects with `no-such-path`.
  */

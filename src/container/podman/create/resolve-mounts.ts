@@ -19,7 +19,7 @@ export interface Places {
 export interface ResolvedMounts {
   readonly mounts: readonly OciMount[];
   readonly overlayVolumes: readonly OverlayVolume[];
-  /** Paths inside that nobody may look at. */
+  /** Paths inside that must not be readable. */
   readonly masked: readonly string[];
 }
 

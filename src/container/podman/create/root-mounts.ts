@@ -19,13 +19,13 @@ interface Mounting {
 }
 
 const longestChainOfLinks = 40;
-/** How often a root may have been mounted by earlier lives of the worker, none of which has unmounted it. */
+/** How often a root may have been mounted by previous runs of the worker, none of which has unmounted it. */
 const mostMounts = 20;
 
 /** The bit of Go's `fs.ModeDir`. */
 const goDirectory = 2 ** 31;
 
-/** Root file systems of containers that are not running, mounted as long as somebody uses them. */
+/** Root file systems of containers that are not running, mounted as long as they are in use. */
 export class RootMounts {
   readonly #engine: Engine;
   readonly #clock: Clock;
@@ -76,7 +76,7 @@ export class RootMounts {
     return GraphDriver?.Data?.['MergedDir'] !== undefined;
   }
 
-  /** Where the engine has mounted the root of a container, while somebody uses it; else null. */
+  /** Where the engine has mounted the root of a container, while it is in use; else null. */
   async mountPoint(container: ContainerId): Promise<string | null> {
     return (await this.#mounted.get(container)?.path) ?? null;
   }

@@ -38,7 +38,7 @@ export class SelinuxLevels {
 
   /**
    * Has `create` make a container with the level of its task. It is called again with another one when another process
-   * has given that to a task of its own meanwhile; what it has made then is removed by `remove`.
+   * has given that to one of its tasks meanwhile; what it has made then is removed by `remove`.
    */
   async withLevel(
     spec: ContainerSpec,

@@ -23,7 +23,7 @@ export function startHint(message: string, limits: Pick<ResourceLimits, 'pids'>)
 
 /**
  * What to do about a container that cannot be made because the engine does not find a file that is here: it runs on another
- * machine, or in a mount namespace of its own. Callers have looked that the sources of mounts exist.
+ * machine, or in its own mount namespace. Callers have looked that the sources of mounts exist.
  */
 export function createHint(message: string): string {
   return /(seccomp profile|statfs|stat) .*no such file or directory/i.test(message)

@@ -36,7 +36,7 @@ export interface OciMount {
   readonly options: readonly string[];
 }
 
-/** A bind mount with a throw-away writable layer of its own (`:O`). */
+/** A bind mount with its own throw-away writable layer (`:O`). */
 export interface OverlayVolume {
   readonly source: string;
   readonly destination: string;

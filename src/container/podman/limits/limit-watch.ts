@@ -46,7 +46,7 @@ export class LimitWatch {
     await this.#mark;
   }
 
-  /** Goes on until the signal is aborted or the container was killed. Rejects when a limit cannot be watched. */
+  /** Continues until the signal is aborted or the container was killed. Rejects when a limit cannot be watched. */
   async run(signal: AbortSignal): Promise<void> {
     try {
       await this.#watchAll(signal);
@@ -99,7 +99,7 @@ export class LimitWatch {
   async #watchOutput(signal: AbortSignal): Promise<void> {
     const { clock, logPath, limits } = this.#watched;
     const { logBytes = Number.POSITIVE_INFINITY, idleMs = Number.POSITIVE_INFINITY } = limits;
-    // Held open: conmon goes on writing to a log that somebody removes or puts away.
+    // Held open: conmon keeps writing to a log that is removed or rotated.
     await using file = await openLog(logPath);
     let size = 0;
     for (let since = clock.uptime(); ; await clock.sleep(outputLookMs, signal)) {
@@ -113,7 +113,7 @@ export class LimitWatch {
     }
   }
 
-  /** Of a container that was quicker than the watch. A log that is gone is not judged: whoever reads it says so. */
+  /** Of a container that was quicker than the watch. A log that is gone is not judged: its reader says so. */
   async #tooMuchOutput(): Promise<LimitHit | undefined> {
     const { logPath, limits } = this.#watched;
     if (limits.logBytes === undefined) return undefined;

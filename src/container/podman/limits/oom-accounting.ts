@@ -28,7 +28,7 @@ export class KillLedger {
     this.#readHost = readHost;
   }
 
-  /** Will be asked, before anything is put down to another, until what is returned has been disposed. */
+  /** Will be asked, before anything is recorded to another, until what is returned has been disposed. */
   join(witness: KillWitness): Disposable {
     this.#witnesses.add(witness);
     return { [Symbol.dispose]: () => void this.#witnesses.delete(witness) };
@@ -44,7 +44,7 @@ export class KillLedger {
     return { onHost, told: this.#told };
   }
 
-  /** How many there were since that nobody has told of. */
+  /** How many there were since that no container accounts for. */
   async untold(since: KillMark): Promise<number> {
     for (let mark = await this.mark(); ; ) {
       await Promise.all([...this.#witnesses].map((witness) => witness.tellKills()));

@@ -83,7 +83,7 @@ export interface FollowOptions {
   readonly ended: Promise<unknown>;
 }
 
-/** Stands in the output where somebody has cut the log while it was read. */
+/** Stands in the output where the log was cut while it was read. */
 export const cutMark = '\n[the log of this container was cut on the host: output is missing here]\n';
 /** Ends the output where the disk has cost some of it. */
 export const fullMark = '\n[the disk of the host was full: output is missing here]\n';
@@ -184,7 +184,7 @@ class EarlierOutput {
   }
 }
 
-/** What was a log before and is none now was replaced by somebody. */
+/** What was a log before and is none now was replaced. */
 function decode(decoder: LogDecoder, chunk: Buffer, path: string, isNew: boolean): Buffer {
   try {
     return decoder.decode(chunk);

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { access, chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import PQueue from 'p-queue';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
 import { isMissing } from '../core/fs-errors.ts';
@@ -70,22 +71,21 @@ export class PackageCache {
     await mkdir(this.#directory, { recursive: true });
     const there = await Promise.all(wanted.map((one) => this.#use(one)));
     const missing = wanted.filter((_, index) => there[index] === false);
-    const queue = missing.values();
     const failed = new AbortController();
     const whole = AbortSignal.any([signal, failed.signal]);
     let done = 0;
     if (missing.length > 0) watch(done, missing.length);
-    const work = async (): Promise<void> => {
-      for (const one of queue) {
-        await this.#share(one, whole);
-        done += 1;
-        watch(done, missing.length);
-      }
+    const fetchOne = async (one: WantedPackage): Promise<void> => {
+      await this.#share(one, whole);
+      done += 1;
+      watch(done, missing.length);
     };
+    const fetches = new PQueue({ concurrency: parallel });
     try {
-      await Promise.all(Array.from({ length: Math.min(parallel, missing.length) }, work));
+      await fetches.addAll(missing.map((one) => () => fetchOne(one)));
     } finally {
       // Without one of them the others are of no use.
+      fetches.clear();
       failed.abort();
     }
     return { files: missing.length, bytes: missing.reduce((sum, one) => sum + one.sizeBytes, 0) };

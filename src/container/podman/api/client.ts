@@ -8,7 +8,15 @@ import { ContainerError, type ContainerErrorCode } from '../../errors.ts';
 import { classifyError } from './classify-error.ts';
 import { Info } from './schema.ts';
 
-/** Podman 4 and 5 both serve this version of its own API. */
+/**
+ * All requests go to podman's own API (libpod), in the version that podman 4 and 5 both serve; this is the one place that
+ * says why. dockerode is used for what is the same in both: the socket, queries and bodies, streams, aborts, and statuses
+ * that were not expected. Its methods speak the API of Docker, which podman serves too but which cannot say what builds
+ * need: a root that is the mounted layer of another container (`rootfs`, `rootfs_overlay`, `mount`), the path of the file
+ * that conmon writes output to (`log_configuration.path`), a level of SELinux, masked paths and a seccomp profile by its path on the
+ * engine's host, and which driver, directories and locks the engine's storage has. What could be asked by either (`kill`,
+ * `start`, `wait`, images) is asked by the same one: a container then has one set of states, errors and statuses.
+ */
 export const libpod = '/v4.0.0/libpod';
 
 /** How long the engine may take for what needs its storage, which it locks while it copies an image, a commit among others. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { type DependencyKind, dependencyTags, readRpmHeader } from '../../src/rpm/header.ts';
+import { type DependencyKind, dependencyTags } from '../../src/rpm/dependency-tags.ts';
+import { readRpmHeader } from '../../src/rpm/header.ts';
 
 /** A file that a task has uploaded, in words that are the same whenever the same task is run. */
 export interface FileFacts {

@@ -23,8 +23,9 @@ import {
 } from '../../src/hub/xmlrpc/codec.ts';
 import { PolicyError } from '../../src/policy/errors.ts';
 import { parseImagePolicy } from '../../src/policy/schema.ts';
+import { dependencyTags } from '../../src/rpm/dependency-tags.ts';
 import { BadNvr, BadRpm } from '../../src/rpm/errors.ts';
-import { dependencyTags, parseRpmHeader } from '../../src/rpm/header.ts';
+import { parseRpmHeader } from '../../src/rpm/header.ts';
 import { parseNvra } from '../../src/rpm/nvr.ts';
 import type { Material } from './mutator.ts';
 

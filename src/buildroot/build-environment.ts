@@ -6,7 +6,7 @@ import type { ContainerId } from '../container/spec.ts';
 import { quote } from '../core/bash.ts';
 import { makeReadable } from '../core/readable-files.ts';
 import type { History } from '../journal/history.ts';
-import { readRpmHeader } from '../rpm/header.ts';
+import { readPackageFacts } from '../rpm/package-reader.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import type { BuildrootHost } from './host.ts';
 import { renderPackageManagerConfig } from './plan/dnf-conf.ts';
@@ -128,7 +128,7 @@ export class TagRoot {
    */
   async addBuildRequires(signal: AbortSignal): Promise<ReadyToBuild> {
     const path = this.#ground.path('in/source.src.rpm');
-    const source = toSourcePackage(path, await readRpmHeader(path, signal));
+    const source = toSourcePackage(path, await readPackageFacts(path, signal));
     if (source.generated) return this.addRemadeRequires(signal);
     await this.#addRequirementsOf(source, signal);
     return { source, remade: false, prepared: null };

@@ -23,7 +23,7 @@ export class ByteSource implements AsyncDisposable {
         `truncated ${what}: the file ends after ${total} bytes, ${count - this.#pendingBytes} too early`,
       );
     }
-    const all = Buffer.concat(this.#pending, this.#pendingBytes);
+    const all = this.#joined();
     this.#pending = [all.subarray(count)];
     this.#pendingBytes -= count;
     this.#takenBytes += count;
@@ -33,11 +33,22 @@ export class ByteSource implements AsyncDisposable {
   /** At most `count` of the next bytes, without taking them. */
   async peek(count: number): Promise<Buffer> {
     await this.#fill(count);
-    return Buffer.concat(this.#pending, this.#pendingBytes).subarray(0, count);
+    return this.#joined().subarray(0, count);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#chunks.return?.();
+  }
+
+  /** What is pending, in one piece: a piece that is one already is not copied. */
+  #joined(): Buffer {
+    const [only, ...others] = this.#pending;
+    const all =
+      only !== undefined && others.length === 0
+        ? Buffer.from(only.buffer, only.byteOffset, only.byteLength)
+        : Buffer.concat(this.#pending, this.#pendingBytes);
+    this.#pending = [all];
+    return all;
   }
 
   async #fill(count: number): Promise<void> {

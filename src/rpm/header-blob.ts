@@ -1,4 +1,5 @@
 import { BadRpm } from './errors.ts';
+import { dataType, headerBudget, mostElements, ruleOf } from './header-budget.ts';
 import { regionTags } from './header-tags.ts';
 import { decodeSurrogateEscape } from './python-text.ts';
 
@@ -18,17 +19,6 @@ export interface HeaderLimits {
   readonly storeBytes: number;
 }
 
-const dataType = {
-  char: 1,
-  int8: 2,
-  int16: 3,
-  int32: 4,
-  int64: 5,
-  string: 6,
-  binary: 7,
-  stringArray: 8,
-  i18nString: 9,
-} as const;
 /** Bytes of one element, by type; strings end at their NUL instead. */
 const elementBytes: ReadonlyMap<number, number> = new Map([
   [dataType.char, 1],
@@ -38,6 +28,8 @@ const elementBytes: ReadonlyMap<number, number> = new Map([
   [dataType.int64, 8],
   [dataType.binary, 1],
 ]);
+
+const knownTypes: ReadonlySet<number> = new Set(Object.values(dataType));
 
 interface Entry {
   readonly type: number;
@@ -79,6 +71,7 @@ export class HeaderBlob {
   readonly #label: string;
   readonly #store: Buffer;
   readonly #entries = new Map<number, Entry>();
+  #stringsSeen = 0;
 
   /** `index` and `store` have exactly the sizes that the intro announced. */
   constructor(label: string, index: Buffer, store: Buffer) {
@@ -132,9 +125,9 @@ export class HeaderBlob {
   string(tag: number): string | null {
     const entry = this.#entries.get(tag);
     if (entry === undefined) return null;
-    if (entry.type === dataType.string || entry.type === dataType.i18nString)
-      return this.#strings(entry)[0] ?? null;
-    if (entry.type === dataType.stringArray && entry.count === 1) return this.#strings(entry)[0] ?? null;
+    const isText = entry.type === dataType.string || entry.type === dataType.i18nString;
+    if (isText || (entry.type === dataType.stringArray && entry.count === 1))
+      return this.#strings(entry, 1)[0] ?? null;
     throw this.#wrongType(tag, entry, 'a string');
   }
 
@@ -147,14 +140,19 @@ export class HeaderBlob {
 
   /** An unsigned integer; an array counts as its first member. */
   number(tag: number): number | null {
-    return this.numbers(tag)[0] ?? null;
+    return this.#numbers(tag, 1)[0] ?? null;
   }
 
   /** Unsigned integers of any width. */
   numbers(tag: number): readonly number[] {
+    return this.#numbers(tag, Number.POSITIVE_INFINITY);
+  }
+
+  #numbers(tag: number, most: number): readonly number[] {
     const entry = this.#entries.get(tag);
     if (entry === undefined) return [];
-    const { start, count } = entry;
+    const { start } = entry;
+    const count = Math.min(entry.count, most);
     switch (entry.type) {
       case dataType.char:
       case dataType.int8:
@@ -179,9 +177,10 @@ export class HeaderBlob {
     return this.#store.subarray(entry.start, entry.end);
   }
 
-  #strings(entry: Entry): string[] {
+  #strings(entry: Entry, most = entry.count): string[] {
     const strings: string[] = [];
-    for (let at = entry.start; strings.length < entry.count; ) {
+    const count = Math.min(entry.count, most);
+    for (let at = entry.start; strings.length < count; ) {
       const end = this.#store.indexOf(0, at);
       strings.push(decodeSurrogateEscape(this.#store.subarray(at, end)));
       at = end + 1;
@@ -196,6 +195,8 @@ export class HeaderBlob {
         `tag ${tag} points outside of the data (${count} elements at ${start} of ${limit} bytes)`,
       );
     }
+    if (!knownTypes.has(type)) throw this.#bad(`tag ${tag} has unknown type ${type}`);
+    this.#checkBudget(tag, type, count);
     const width = elementBytes.get(type);
     if (width !== undefined) {
       if (start % width !== 0) throw this.#bad(`tag ${tag} is not aligned`);
@@ -203,19 +204,30 @@ export class HeaderBlob {
       if (end > limit) throw this.#bad(`tag ${tag} points outside of the data`);
       return end;
     }
-    if (type !== dataType.string && type !== dataType.stringArray && type !== dataType.i18nString) {
-      throw this.#bad(`tag ${tag} has unknown type ${type}`);
-    }
     if (type === dataType.string && count !== 1)
       throw this.#bad(`tag ${tag} is a string that counts ${count}`);
     return this.#endOfStrings(tag, start, count);
   }
 
+  /** Before anything is decoded: what a tag announces is no more than such a tag can have. */
+  #checkBudget(tag: number, type: number, count: number): void {
+    const rule = ruleOf(this.#label, tag);
+    if (rule !== null && !rule.types.includes(type))
+      throw this.#bad(`tag ${tag} has type ${type} and count ${count}, it should be ${rule.what}`);
+    const most = rule !== null && type !== dataType.i18nString ? rule.most : mostElements(type);
+    if (count > most) throw this.#bad(`tag ${tag} has ${count} elements, ${most} are allowed`);
+  }
+
   #endOfStrings(tag: number, start: number, count: number): number {
+    this.#stringsSeen += count;
+    if (this.#stringsSeen > headerBudget.strings)
+      throw this.#bad(`it has more than ${headerBudget.strings} strings`);
     let at = start;
     for (let seen = 0; seen < count; seen += 1) {
       const end = this.#store.indexOf(0, at);
       if (end === -1) throw this.#bad(`a string of tag ${tag} does not end`);
+      if (end - at > headerBudget.stringBytes)
+        throw this.#bad(`a string of tag ${tag} is longer than ${headerBudget.stringBytes} bytes`);
       at = end + 1;
     }
     return at;

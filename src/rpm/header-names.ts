@@ -33,6 +33,7 @@ function whyNoPart(text: string, what: Named): string | null {
 
 const shownLength = 100;
 
-function shorten(text: string): string {
+/** A text of a header for a message: its beginning, printable. */
+export function shorten(text: string): string {
   return printable(text.length <= shownLength ? text : `${text.slice(0, shownLength)}...`);
 }

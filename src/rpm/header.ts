@@ -1,23 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { ByteSource } from './byte-source.ts';
+import { type DependencyKind, dependencyTags } from './dependency-tags.ts';
 import { BadRpm } from './errors.ts';
 import { HeaderBlob, type HeaderLimits, introBytes, parseHeaderIntro } from './header-blob.ts';
-import { checkName, type HeaderName } from './header-names.ts';
+import { headerBudget } from './header-budget.ts';
+import { checkName, type HeaderName, shorten } from './header-names.ts';
 import { rpmTag, signatureTag } from './header-tags.ts';
 import { formatNvr, toRpmFileName } from './nvr.ts';
-
-/** Lists of dependencies a header carries. */
-export type DependencyKind =
-  | 'requires'
-  | 'provides'
-  | 'conflicts'
-  | 'obsoletes'
-  | 'recommends'
-  | 'suggests'
-  | 'supplements'
-  | 'enhances'
-  | 'order';
 
 /** One dependency; `flags` are rpm's RPMSENSE bits, `version` is empty when there is none. */
 export interface RpmDependency {
@@ -50,6 +40,9 @@ export interface RpmFile {
   readonly capabilities: string;
 }
 
+/** RPMFILE_SPECFILE. */
+const specFile = 1 << 5;
+
 const leadBytes = 96;
 const leadMagic = Buffer.from([0xed, 0xab, 0xee, 0xdb]);
 const headerSignatureType = 5;
@@ -57,25 +50,6 @@ const headerSignatureType = 5;
 /** rpm's own limits (`lib/header.c`), but 64 MiB where it would take 256: the largest real headers are near 20. */
 const signatureLimits: HeaderLimits = { entries: 32, storeBytes: 64 * 1024 * 1024 };
 const mainLimits: HeaderLimits = { entries: 65_535, storeBytes: 64 * 1024 * 1024 };
-
-/** The three tags that hold each kind of dependency. */
-export const dependencyTags: Readonly<
-  Record<DependencyKind, { name: number; flags: number; version: number }>
-> = {
-  requires: { name: rpmTag.requireName, flags: rpmTag.requireFlags, version: rpmTag.requireVersion },
-  provides: { name: rpmTag.provideName, flags: rpmTag.provideFlags, version: rpmTag.provideVersion },
-  conflicts: { name: rpmTag.conflictName, flags: rpmTag.conflictFlags, version: rpmTag.conflictVersion },
-  obsoletes: { name: rpmTag.obsoleteName, flags: rpmTag.obsoleteFlags, version: rpmTag.obsoleteVersion },
-  recommends: { name: rpmTag.recommendName, flags: rpmTag.recommendFlags, version: rpmTag.recommendVersion },
-  suggests: { name: rpmTag.suggestName, flags: rpmTag.suggestFlags, version: rpmTag.suggestVersion },
-  supplements: {
-    name: rpmTag.supplementName,
-    flags: rpmTag.supplementFlags,
-    version: rpmTag.supplementVersion,
-  },
-  enhances: { name: rpmTag.enhanceName, flags: rpmTag.enhanceFlags, version: rpmTag.enhanceVersion },
-  order: { name: rpmTag.orderName, flags: rpmTag.orderFlags, version: rpmTag.orderVersion },
-};
 
 /**
  * What an RPM says about itself. Text that is no UTF-8 keeps its bytes as lone surrogates, as in rpm's Python
@@ -173,17 +147,12 @@ export class RpmHeader {
     return names.map((name, i) => ({ name, flags: flags[i] ?? 0, version: versions[i] ?? '' }));
   }
 
+  /** The file list, an object for each file; for what needs one column alone there are cheaper ways. */
   files(): readonly RpmFile[] {
-    const names = this.#main.strings(rpmTag.baseNames);
-    if (names.length === 0 && this.#main.has(rpmTag.oldFileNames)) {
-      throw new BadRpm('bad main header: its file list has the form of rpm 3, which is not supported');
-    }
+    const paths = this.#paths();
     const texts = (tag: number, what: string) =>
-      this.#parallel(names.length, this.#main.strings(tag), 'file', what);
-    const numbers = (tag: number, what: string) =>
-      this.#parallel(names.length, this.#main.numbers(tag), 'file', what);
-    const directories = this.#main.strings(rpmTag.dirNames);
-    const directoryIndexes = numbers(rpmTag.dirIndexes, 'directory indexes');
+      this.#parallel(paths.length, this.#main.strings(tag), 'file', what);
+    const numbers = (tag: number, what: string) => this.#fileNumbers(paths.length, tag, what);
     const sizes = numbers(
       this.#main.has(rpmTag.fileSizes) ? rpmTag.fileSizes : rpmTag.longFileSizes,
       'sizes',
@@ -200,27 +169,58 @@ export class RpmHeader {
     const digests = texts(rpmTag.fileDigests, 'digests');
     const links = texts(rpmTag.fileLinkTos, 'links');
     const capabilities = texts(rpmTag.fileCaps, 'capabilities');
+    return paths.map((path, i) => ({
+      path,
+      sizeBytes: sizes[i] ?? 0,
+      mode: modes[i] ?? 0,
+      mtime: mtimes[i] ?? 0,
+      flags: flags[i] ?? 0,
+      rdev: rdevs[i] ?? 0,
+      inode: inodes[i] ?? 0,
+      state: states[i] ?? null,
+      verifyFlags: verifyFlags[i] ?? 0,
+      user: users[i] ?? null,
+      group: groups[i] ?? null,
+      digest: digests[i] ?? '',
+      linkTo: links[i] ?? '',
+      capabilities: capabilities[i] ?? '',
+    }));
+  }
+
+  /**
+   * Paths of the spec files: of those that are marked as such, or by their suffix where an old rpm has marked none. Looks
+   * at two columns of the file list.
+   */
+  specFiles(): readonly string[] {
+    const paths = this.#paths();
+    const flags = this.#fileNumbers(paths.length, rpmTag.fileFlags, 'flags');
+    const marked = paths.filter((_path, i) => ((flags[i] ?? 0) & specFile) !== 0);
+    return marked.length > 0 ? marked : paths.filter((path) => path.endsWith('.spec'));
+  }
+
+  /** Paths of all files; a directory is named once, however many files lie in it. */
+  #paths(): readonly string[] {
+    const names = this.#main.strings(rpmTag.baseNames);
+    if (names.length === 0 && this.#main.has(rpmTag.oldFileNames)) {
+      throw new BadRpm('bad main header: its file list has the form of rpm 3, which is not supported');
+    }
+    const directories = this.#main.strings(rpmTag.dirNames);
+    const indexes = this.#fileNumbers(names.length, rpmTag.dirIndexes, 'directory indexes');
+    let total = 0;
     return names.map((name, i) => {
-      const directory = directories[directoryIndexes[i] ?? -1];
+      const directory = directories[indexes[i] ?? -1];
       if (directory === undefined)
-        throw new BadRpm(`bad main header: file ${name} lies in no directory of the list`);
-      return {
-        path: directory + name,
-        sizeBytes: sizes[i] ?? 0,
-        mode: modes[i] ?? 0,
-        mtime: mtimes[i] ?? 0,
-        flags: flags[i] ?? 0,
-        rdev: rdevs[i] ?? 0,
-        inode: inodes[i] ?? 0,
-        state: states[i] ?? null,
-        verifyFlags: verifyFlags[i] ?? 0,
-        user: users[i] ?? null,
-        group: groups[i] ?? null,
-        digest: digests[i] ?? '',
-        linkTo: links[i] ?? '',
-        capabilities: capabilities[i] ?? '',
-      };
+        throw new BadRpm(`bad main header: file ${shorten(name)} lies in no directory of the list`);
+      const length = directory.length + name.length;
+      total += length;
+      if (length > headerBudget.pathBytes || total > headerBudget.pathsTotal)
+        throw new BadRpm(`bad main header: the paths of its files are too long`);
+      return directory + name;
     });
+  }
+
+  #fileNumbers(count: number, tag: number, what: string): readonly number[] {
+    return this.#parallel(count, this.#main.numbers(tag), 'file', what);
   }
 
   /** Arrays that describe the same things have the same length, or are missing altogether. */
@@ -242,6 +242,26 @@ export async function parseRpmHeader(source: Uint8Array | AsyncIterable<Uint8Arr
   const signature = await takeHeader(bytes, 'signature', signatureLimits, 8);
   const main = await takeHeader(bytes, 'main', mainLimits, 1);
   return new RpmHeader(signature, main);
+}
+
+/**
+ * The bytes of an RPM up to the end of its main header, for whoever parses them elsewhere: nothing is looked at but how long
+ * the parts say they are. Throws as `parseRpmHeader`.
+ */
+export async function cutRpmHeader(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  await using bytes = new ByteSource(source);
+  checkLead(await bytes.peek(leadBytes));
+  const parts = [await bytes.take(leadBytes, 'lead')];
+  for (const [label, limits, padTo] of [
+    ['signature', signatureLimits, 8],
+    ['main', mainLimits, 1],
+  ] as const) {
+    const intro = await bytes.take(introBytes, `${label} header`);
+    const { indexBytes, storeBytes } = parseHeaderIntro(intro, label, limits);
+    const padding = (padTo - (storeBytes % padTo)) % padTo;
+    parts.push(intro, await bytes.take(indexBytes + storeBytes + padding, `${label} header`));
+  }
+  return Buffer.concat(parts);
 }
 
 /** `parseRpmHeader` of a local file; the message of a BadRpm begins with the file's name. */

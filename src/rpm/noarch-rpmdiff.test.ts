@@ -15,7 +15,8 @@ import {
 } from '../../test/support/rpm-bytes.ts';
 import { never } from '../core/never.ts';
 import { parseRpmHeader, readRpmHeader } from './header.ts';
-import { noarchRpmdiffHash, noarchRpmdiffHashes, toNoarchRpmdiffJson } from './noarch-rpmdiff.ts';
+import { noarchRpmdiffHash, toNoarchRpmdiffJson } from './noarch-rpmdiff.ts';
+import { noarchRpmdiffHashes } from './package-reader.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/rpm/${name}`, import.meta.url));
 const camel = '\u{1f42a}';

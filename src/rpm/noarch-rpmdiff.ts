@@ -1,11 +1,6 @@
-import { createHash } from 'node:crypto';
-import {
-  type DependencyKind,
-  type RpmDependency,
-  type RpmFile,
-  type RpmHeader,
-  readRpmHeader,
-} from './header.ts';
+import { createHash, type Hash } from 'node:crypto';
+import type { DependencyKind } from './dependency-tags.ts';
+import type { RpmDependency, RpmFile, RpmHeader } from './header.ts';
 import { rpmTag } from './header-tags.ts';
 import { compareCodePoints, toAsciiJson } from './python-text.ts';
 
@@ -44,32 +39,26 @@ export const noarchRpmdiffName = 'noarch_rpmdiff.json';
 
 /** kojid's hash of a binary package, in hex: equal for packages that differ only in file sizes, digests, times and link counts. */
 export function noarchRpmdiffHash(header: RpmHeader): string {
-  const dependencies = dependencyKinds.map(([key, kind]) => `"${key}": ${toDependencyJson(header, kind)}`);
+  const hash = createHash('sha256');
+  // Piece by piece: the whole text may be longer than a string can be.
+  hash.update('{');
+  for (const [key, kind] of dependencyKinds) {
+    hash.update(`"${key}": [`);
+    updateEach(hash, dependenciesJson(header, kind));
+    hash.update('], ');
+  }
+  hash.update('"files": {');
+  updateEach(hash, filesJson(header.files()));
   const tags = comparedTags.map((tag) => `"${tag}": ${toTextJson(header.text(tag))}`);
-  const members = [
-    ...dependencies,
-    `"files": ${toFilesJson(header.files())}`,
-    '"ignore": "S5TN"',
-    `"tags": {${tags.join(', ')}}`,
-  ];
-  return createHash('sha256')
-    .update(`{${members.join(', ')}}`)
-    .digest('hex');
+  return hash.update(`}, "ignore": "S5TN", "tags": {${tags.join(', ')}}}`).digest('hex');
 }
 
-/**
- * Hashes of the noarch packages among `paths`, by file name; an empty map when there are none.
- * Throws BadRpm for a package that cannot be read.
- */
-export async function noarchRpmdiffHashes(
-  paths: readonly string[],
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
-  const hashes = new Map<string, string>();
-  for (const path of paths.filter((candidate) => candidate.endsWith('.noarch.rpm'))) {
-    hashes.set(path.slice(path.lastIndexOf('/') + 1), noarchRpmdiffHash(await readRpmHeader(path, signal)));
+function updateEach(hash: Hash, members: Iterable<string>): void {
+  let isFirst = true;
+  for (const member of members) {
+    hash.update(isFirst ? member : `, ${member}`);
+    isFirst = false;
   }
-  return hashes;
 }
 
 /** Content of `noarch_rpmdiff.json`; kojid writes the file only when there is a hash to put into it. */
@@ -84,28 +73,26 @@ function toTextJson(text: string | null): string {
   return text === null ? 'null' : toAsciiJson(text);
 }
 
-function toDependencyJson(header: RpmHeader, kind: DependencyKind): string {
+function* dependenciesJson(header: RpmHeader, kind: DependencyKind): Generator<string> {
   const selfVersion = `${header.version}-${header.release}`;
   const isSelf = (entry: RpmDependency) =>
     entry.name === header.name && entry.flags === senseEqual && entry.version === selfVersion;
   const entries = header
     .dependencies(kind)
     .filter((entry) => kind !== 'provides' || !isSelf(entry))
-    .toSorted(compareDependencies)
-    .map(({ name, flags, version }) => `[${toAsciiJson(name)}, ${flags}, ${toAsciiJson(version)}]`);
-  return `[${entries.join(', ')}]`;
+    .toSorted(compareDependencies);
+  for (const { name, flags, version } of entries)
+    yield `[${toAsciiJson(name)}, ${flags}, ${toAsciiJson(version)}]`;
 }
 
 function compareDependencies(a: RpmDependency, b: RpmDependency): number {
   return compareCodePoints(a.name, b.name) || a.flags - b.flags || compareCodePoints(a.version, b.version);
 }
 
-function toFilesJson(files: readonly RpmFile[]): string {
+function* filesJson(files: readonly RpmFile[]): Generator<string> {
   const byPath = new Map(files.map((file) => [file.path, file]));
-  const members = [...byPath.values()]
-    .sort((a, b) => compareCodePoints(a.path, b.path))
-    .map((file) => `${toAsciiJson(file.path)}: [${toFileFields(file).join(', ')}]`);
-  return `{${members.join(', ')}}`;
+  for (const file of [...byPath.values()].sort((a, b) => compareCodePoints(a.path, b.path)))
+    yield `${toAsciiJson(file.path)}: [${toFileFields(file).join(', ')}]`;
 }
 
 /** Size, mtime, nlink and digest are ignored, but keep their places; rpm's Python module gives signed 32-bit numbers. */

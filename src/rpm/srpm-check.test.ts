@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { type RpmFile, readRpmHeader } from './header.ts';
+import { readRpmHeader } from './header.ts';
+import { toPackageFacts } from './package-facts.ts';
 import {
   checkSrpmName,
   checkSrpmTags,
@@ -14,8 +15,8 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/rpm
 
 describe('requireSourcePackage', () => {
   it('accepts source packages and refuses binary ones', async () => {
-    const source = await readRpmHeader(fixture('rich.src.rpm'));
-    const binary = await readRpmHeader(fixture('rich.x86_64.rpm'));
+    const source = toPackageFacts(await readRpmHeader(fixture('rich.src.rpm')));
+    const binary = toPackageFacts(await readRpmHeader(fixture('rich.x86_64.rpm')));
 
     expect(() => requireSourcePackage(source, 'cli/rich.src.rpm')).not.toThrow();
     expect(() => requireSourcePackage(binary, 'cli/rich.rpm')).toThrow(
@@ -25,34 +26,21 @@ describe('requireSourcePackage', () => {
 });
 
 describe('requireOneSpec', () => {
-  const file: RpmFile = {
-    ...{ path: '', sizeBytes: 1, mode: 0o100644, mtime: 0, flags: 0, rdev: 0, inode: 1, state: null },
-    ...{ verifyFlags: 0, user: null, group: null, digest: '', linkTo: '', capabilities: '' },
-  };
-  const withFiles = (...files: (readonly [path: string, flags: number])[]) => ({
-    files: () => files.map(([path, flags]) => ({ ...file, path, flags })),
-  });
+  const withSpecs = (...first: string[]) => ({ specs: { count: first.length, first } });
 
-  it('accepts one spec file, whatever its sources are called', () => {
-    const header = withFiles(['a.spec', 0], ['rich.spec', 32], ['b.spec', 0]);
-    expect(() => requireOneSpec(header)).not.toThrow();
-  });
-
-  it('goes by the suffix where no file is marked', () => {
-    const old = withFiles(['a.tar.gz', 0], ['a.spec', 0]);
-    const none = withFiles(['a.tar.gz', 0]);
-    const two = withFiles(['a.spec', 0], ['b.spec', 0]);
-
-    expect(() => requireOneSpec(old)).not.toThrow();
-    expect(() => requireOneSpec(none)).toThrow(/^No spec file found$/);
-    expect(() => requireOneSpec(two)).toThrow("Multiple spec files found: ['a.spec', 'b.spec']");
-  });
-
-  it('refuses two marked ones', () => {
-    const header = withFiles(['a.spec', 32], ['b.txt', 32]);
-    expect(() => requireOneSpec(header)).toThrow(
+  it('accepts one, and no other number', () => {
+    expect(() => requireOneSpec(withSpecs('rich.spec'))).not.toThrow();
+    expect(() => requireOneSpec(withSpecs())).toThrow(/^No spec file found$/);
+    expect(() => requireOneSpec(withSpecs('a.spec', 'b.txt'))).toThrow(
       expect.objectContaining({ faultCode: 1005, message: "Multiple spec files found: ['a.spec', 'b.txt']" }),
     );
+  });
+
+  it('tells the first few of many, and only the beginning of each', () => {
+    const specs = { count: 200_000, first: Array.from({ length: 20 }, () => `${'x'.repeat(4000)}.spec`) };
+
+    expect(() => requireOneSpec({ specs })).toThrow(/ and 199990 more$/);
+    expect(() => requireOneSpec({ specs })).toThrow(/^.{0,4000}$/);
   });
 });
 

@@ -1,15 +1,15 @@
-import { createReadStream } from 'node:fs';
 import { basename, join } from 'node:path';
 import { HubFileError } from '../hub/files.ts';
 import { BadRpm } from '../rpm/errors.ts';
-import { parseRpmHeader, type RpmHeader } from '../rpm/header.ts';
+import type { PackageFacts } from '../rpm/package-facts.ts';
+import { readPackageFacts } from '../rpm/package-reader.ts';
 import type { TaskContext } from './adapter.ts';
 import { faultCode, TaskFault } from './errors.ts';
 
 /** A source package on this host. */
 export interface FetchedSource {
   readonly path: string;
-  readonly header: RpmHeader;
+  readonly header: PackageFacts;
 }
 
 /**
@@ -25,7 +25,7 @@ export async function fetchSource(
   const local = join(directory.absolute, 'source.src.rpm');
   try {
     await files.download(`work/${path}`, local, signal);
-    const header = await parseRpmHeader(createReadStream(local, { signal }));
+    const header = await readPackageFacts(local, signal, { nameless: true });
     if (!header.isSource) throw new TaskFault(faultCode.build, 'request', 'not a source package');
     return { path: local, header };
   } catch (error) {

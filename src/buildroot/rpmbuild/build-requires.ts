@@ -4,7 +4,8 @@ import type { ContainerId } from '../../container/spec.ts';
 import { quote } from '../../core/bash.ts';
 import { below } from '../../core/below.ts';
 import { BadRpm } from '../../rpm/errors.ts';
-import { type RpmHeader, readRpmHeader } from '../../rpm/header.ts';
+import type { PackageFacts } from '../../rpm/package-facts.ts';
+import { readPackageFacts } from '../../rpm/package-reader.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';
 import { requirementsMissing, sourceNotInstallable } from '../steps/exit-codes.ts';
@@ -27,19 +28,9 @@ export interface SourcePackage {
   readonly requirements: string;
 }
 
-const generatedFeature = 'rpmlib(DynamicBuildRequires)';
-
 /** What the header at `path` says of the package's requirements. */
-export function toSourcePackage(path: string, header: RpmHeader): SourcePackage {
-  const requires = header.dependencies('requires');
-  return {
-    path,
-    generated: requires.some(({ name }) => name === generatedFeature),
-    requirements: requires
-      .filter(({ name }) => name === generatedFeature || !name.startsWith('rpmlib('))
-      .map(({ name, flags, version }) => `${name} ${flags} ${version}`)
-      .join('\n'),
-  };
+export function toSourcePackage(path: string, { generated, requirements }: PackageFacts): SourcePackage {
+  return { path, generated, requirements };
 }
 
 const StepResults = z.object({
@@ -145,7 +136,7 @@ export class SourceSteps {
 /** What package code has made may be anything. */
 async function readMade(step: string, path: string, signal: AbortSignal): Promise<SourcePackage> {
   try {
-    return toSourcePackage(path, await readRpmHeader(path, signal));
+    return toSourcePackage(path, await readPackageFacts(path, signal));
   } catch (error) {
     if (!(error instanceof BadRpm)) throw error;
     throw new BuildrootStepFailed(`${step} made a package that cannot be read and`, sourceNotInstallable, {

@@ -6,7 +6,7 @@ import type { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import type { BuildrootHost } from '../../buildroot/host.ts';
 import type { BackendInfo } from '../../container/manager.ts';
 import type { Logger } from '../../core/logger.ts';
-import { readRpmHeader } from '../../rpm/header.ts';
+import { readPackageFacts } from '../../rpm/package-reader.ts';
 import type { BuildWatcher } from '../../standalone/build-locally.ts';
 import { type RebuildOrder, type Rebuilt, rebuild } from '../../standalone/rebuild/rebuild.ts';
 import { type Finding, ok } from '../finding.ts';
@@ -190,7 +190,7 @@ class TrialBuild {
   async #problemOf(packages: readonly string[]): Promise<string | null> {
     const [path] = packages;
     if (path === undefined) return 'the build has left no package';
-    const { name } = await readRpmHeader(path, this.#signal);
+    const { name } = await readPackageFacts(path, this.#signal);
     return name.startsWith('adjutant-trial') ? null : `${basename(path)} is ${name}`;
   }
 

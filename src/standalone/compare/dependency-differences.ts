@@ -1,4 +1,5 @@
-import type { DependencyKind, RpmDependency, RpmHeader } from '../../rpm/header.ts';
+import type { DependencyKind } from '../../rpm/dependency-tags.ts';
+import type { RpmDependency, RpmHeader } from '../../rpm/header.ts';
 import { type Difference, pairByKey, stableDependency, valueDifference } from './difference.ts';
 
 /** rpm's RPMSENSE bits that compare versions, and the words for the others (`rpmds.h`). */

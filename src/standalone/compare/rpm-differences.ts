@@ -1,4 +1,5 @@
-import { type DependencyKind, dependencyTags, type RpmHeader } from '../../rpm/header.ts';
+import { type DependencyKind, dependencyTags } from '../../rpm/dependency-tags.ts';
+import type { RpmHeader } from '../../rpm/header.ts';
 import { tagName } from '../../rpm/tag-names.ts';
 import { dependencyDifferences } from './dependency-differences.ts';
 import { type Difference, valueDifference } from './difference.ts';

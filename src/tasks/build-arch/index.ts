@@ -3,8 +3,8 @@ import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { below } from '../../core/below.ts';
 import { buildArchWeight } from '../../rpm/build-arches.ts';
-import { readRpmHeader } from '../../rpm/header.ts';
-import { noarchRpmdiffHashes, noarchRpmdiffName, toNoarchRpmdiffJson } from '../../rpm/noarch-rpmdiff.ts';
+import { noarchRpmdiffName, toNoarchRpmdiffJson } from '../../rpm/noarch-rpmdiff.ts';
+import { noarchRpmdiffHashes, readPackageFacts } from '../../rpm/package-reader.ts';
 import { checkSrpmTags, onlyBuiltSrpm } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
@@ -56,7 +56,7 @@ export const buildArch = defineTask({
     let srpms: readonly string[] = [];
     if (keepSrpm) {
       const path = below(directory.absolute, 'results', onlyBuiltSrpm(task.id, results.srpms));
-      checkSrpmTags(await readRpmHeader(path, signal));
+      checkSrpmTags(await readPackageFacts(path, signal));
       srpms = await outputs.send([path], signal);
     }
     await buildroot.logPackageManager();

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isPythonTrue } from '../../core/python-truth.ts';
 import type { RepoInfo, TagInfo } from '../../hub/api/schema.ts';
 import { pickOne, taskArchChoices } from '../../rpm/build-arches.ts';
-import type { RpmHeader } from '../../rpm/header.ts';
+import type { PackageFacts } from '../../rpm/package-facts.ts';
 import type { TaskContext } from '../adapter.ts';
 import { childResult } from '../subtasks.ts';
 import { type MergedResults, mergeResults } from './merge-results.ts';
@@ -55,7 +55,7 @@ export async function rebuildSource(
 export async function buildArches(
   context: TaskContext,
   srpm: string,
-  header: RpmHeader,
+  header: PackageFacts,
   arches: readonly string[],
   { buildTag, repo, options }: BuildGround,
 ): Promise<MergedResults> {
@@ -78,7 +78,7 @@ function chooseTaskArch(
   context: TaskContext,
   arch: string,
   buildTag: TagInfo,
-  header: RpmHeader | null,
+  header: PackageFacts | null,
 ): string {
   const literal = context.config.kojid.literal_task_arches.join(' ');
   return pickOne(taskArchChoices(arch, tagArches(buildTag), header, literal), context.random);

@@ -1,6 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { below } from '../../core/below.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { planBuildArches } from '../../rpm/build-arches.ts';
-import { parseRpmHeader, type RpmHeader } from '../../rpm/header.ts';
+import { cutRpmHeader } from '../../rpm/header.ts';
+import type { PackageFacts } from '../../rpm/package-facts.ts';
+import { readPackageFacts } from '../../rpm/package-reader.ts';
 import { requireSourcePackage } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { buildArches, rebuildSource, type SourceOrigin } from './children.ts';
@@ -63,8 +67,11 @@ export const build = defineTask({
   },
 });
 
-async function readHeader({ files, signal }: TaskContext, srpm: string): Promise<RpmHeader> {
-  const header = await parseRpmHeader(await files.open(`work/${srpm}`, signal));
+/** What the source package's header says; the rest of it is not fetched. */
+async function readHeader({ files, directory, signal }: TaskContext, srpm: string): Promise<PackageFacts> {
+  const path = below(directory.absolute, 'header.src.rpm');
+  await writeFile(path, await cutRpmHeader(await files.open(`work/${srpm}`, signal)));
+  const header = await readPackageFacts(path, signal, { nameless: true });
   requireSourcePackage(header, srpm);
   return header;
 }
@@ -86,7 +93,7 @@ async function toScratch(context: TaskContext, made: MergedResults): Promise<voi
 
 async function toBuild(
   context: TaskContext,
-  header: RpmHeader,
+  header: PackageFacts,
   source: SourceOrigin,
   options: BuildOptions,
   destination: Destination,

@@ -3,7 +3,7 @@ import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { sourceNotInstallable } from '../../buildroot/steps/exit-codes.ts';
 import { below } from '../../core/below.ts';
-import { readRpmHeader } from '../../rpm/header.ts';
+import { readPackageFacts } from '../../rpm/package-reader.ts';
 import { checkSrpmName, onlyRebuiltSrpm, requireOneSpec } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
@@ -47,7 +47,7 @@ export const rebuildSrpm = defineTask({
 
     const name = onlyRebuiltSrpm('the buildroot', results.srpms);
     const path = below(directory.absolute, 'results', name);
-    checkSrpmName(await readRpmHeader(path, signal), name);
+    checkSrpmName(await readPackageFacts(path, signal), name);
     const [sent = null] = await outputs.send([path], signal);
     await buildroot.logPackageManager();
     await context.logs.finish(signal);

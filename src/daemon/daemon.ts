@@ -305,8 +305,13 @@ export class Daemon {
    * session stays open, and tasks are not stopped: from here on it is as if the daemon had been killed.
    */
   async #handOver(): Promise<void> {
-    const { session, environment, log } = this.#parts;
+    const { session, environment, log, journal } = this.#parts;
     const { host } = hubApis(session, environment.clock);
+    await journal
+      .handOver(this.#supervisor.taskIds)
+      .catch((error: unknown) =>
+        log.warn({ err: error }, 'it cannot be put down that tasks are handed over'),
+      );
     await this.#say('not ready', async (signal) => {
       const held = await host.heldTasks(signal);
       const load = held.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);

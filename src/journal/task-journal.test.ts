@@ -8,12 +8,14 @@ import { keptLog } from '../../test/support/silent-log.ts';
 import { TaskJournal } from './task-journal.ts';
 
 describe('TaskJournal', () => {
+  let area: string;
   let directory: string;
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'task-journal-'));
+    area = await mkdtemp(join(tmpdir(), 'task-journal-'));
+    directory = join(area, 'tasks');
   });
-  afterEach(() => rm(directory, { recursive: true }));
+  afterEach(() => rm(area, { recursive: true }));
 
   function openJournal() {
     const { log, lines } = keptLog();
@@ -28,6 +30,24 @@ describe('TaskJournal', () => {
 
     expect(found).toMatchObject([{ taskId: 7, head: 'head' }]);
     for (const { history } of found) await history.close();
+  });
+
+  it('counts the lives that have not handed the task over, and no others', async () => {
+    const { journal } = openJournal();
+    await (await journal.begin(7, 'head')).close();
+    const startAgain = async () => {
+      const next = openJournal().journal;
+      for (const { history } of await next.reopen()) await history.close();
+      return next;
+    };
+
+    await startAgain();
+    await (await startAgain()).handOver([7]);
+    const afterHandOver = await startAgain();
+    expect(await afterHandOver.troubles.whyGivenUp(7)).toBeNull();
+    for (let life = 0; life < 3; life += 1) await startAgain();
+
+    expect(await afterHandOver.troubles.whyGivenUp(7)).toContain('3 times in a row');
   });
 
   it('leaves nothing of a history for whose beginning there is no room', async () => {

@@ -1,10 +1,15 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { z } from 'zod';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { JsonLines } from './json-lines.ts';
 import { TaskHistory } from './task-history.ts';
+import { TaskTroubles } from './task-troubles.ts';
+
+/** Names the tasks of a life that has ended as it should. */
+const handedOver = 'handed-over.json';
+const TaskIds = z.array(z.int());
 
 /** A task that a previous run of the daemon has begun, and what it has done of it. */
 export interface BegunTask<Head> {
@@ -23,12 +28,15 @@ export class TaskJournal<Head> {
   readonly #now: () => number;
   readonly #log: Logger;
   #boot: Promise<string> | null = null;
+  /** How tasks have fared so far, in a directory beside that of the histories. */
+  readonly troubles: TaskTroubles;
 
   constructor(directory: string, head: z.ZodType<Head>, now: () => number, log: Logger) {
     this.#directory = directory;
     this.#head = head;
     this.#now = now;
     this.#log = log;
+    this.troubles = new TaskTroubles(join(dirname(directory), 'troubles'));
   }
 
   /** Begins the history of a task; one that is there is replaced. */
@@ -45,12 +53,24 @@ export class TaskJournal<Head> {
     return new TaskHistory(lines, this.#now, null);
   }
 
-  /** Opens what previous runs have left. What cannot be resumed is removed, with a word in the log. */
+  /** Puts down that these tasks are left to the next run: its start is no sign of trouble. */
+  async handOver(taskIds: readonly number[]): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await writeFile(join(dirname(this.#directory), handedOver), JSON.stringify(taskIds), { mode: 0o600 });
+  }
+
+  /**
+   * Opens what previous runs have left. What cannot be resumed is removed, with a word in the log. A task that was not
+   * handed over has seen an unclean end, which is put down.
+   */
   async reopen(): Promise<readonly BegunTask<Head>[]> {
     const found: BegunTask<Head>[] = [];
+    const clean = await this.#takeHandedOver();
+    await this.troubles.prune();
     for (const name of await readdir(this.#directory).catch(() => [])) {
       const taskId = Number(/^(\d+)\.jsonl$/.exec(name)?.[1]);
       if (!Number.isSafeInteger(taskId)) continue;
+      await this.#noteEnd(taskId, clean.has(taskId));
       try {
         found.push(await this.#reopen(taskId));
       } catch (error) {
@@ -59,6 +79,23 @@ export class TaskJournal<Head> {
       }
     }
     return found;
+  }
+
+  async #noteEnd(taskId: number, isClean: boolean): Promise<void> {
+    if (isClean) return this.troubles.noteCleanEnd(taskId);
+    const text = await readFile(this.#path(taskId), 'utf8').catch(() => '');
+    await this.troubles.noteUncleanEnd(taskId, text.split('\n').length);
+  }
+
+  async #takeHandedOver(): Promise<ReadonlySet<number>> {
+    const path = join(dirname(this.#directory), handedOver);
+    try {
+      return new Set(TaskIds.parse(JSON.parse(await readFile(path, 'utf8'))));
+    } catch {
+      return new Set();
+    } finally {
+      await rm(path, { force: true });
+    }
   }
 
   /** The task has ended, and the hub knows. */

@@ -30,6 +30,13 @@ export class TaskRefused extends BuilderError {
   }
 }
 
+/** The task was tried too often: it is not run, and fails with fault 1000. */
+export class TaskGivenUp extends TaskFault {
+  constructor(why: string) {
+    super(faultCode.generic, 'request', why);
+  }
+}
+
 /** Why a running task is to end without a result; the reason of its abort signal. */
 export type CancelReason = 'canceled' | 'reassigned' | 'shutdown' | 'session-lost';
 

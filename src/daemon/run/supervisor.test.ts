@@ -10,6 +10,7 @@ import { FakeManager } from '../../container/fake/fake-manager.ts';
 import { never } from '../../core/never.ts';
 import { HostApi } from '../../hub/api/host.ts';
 import { HubTransportError, SessionLost } from '../../hub/faults.ts';
+import { decodeResponse } from '../../hub/xmlrpc/codec.ts';
 import type { TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import { TaskCancelled } from '../../tasks/errors.ts';
 import { BuilderEvents } from '../events.ts';
@@ -57,11 +58,12 @@ async function setUp() {
   events.on('task:ended', ({ taskId, end }) => happened.push(`ended ${taskId} ${end}`));
   const { log, lines } = keptLog();
   const session = hub.session();
+  const journal = openTaskJournal(environment.workDir);
   const expected: string[] = [];
   const supervisor = new Supervisor(
     environment,
     session,
-    openTaskJournal(environment.workDir),
+    journal,
     events,
     log,
     () => expected.push('work'),
@@ -74,10 +76,24 @@ async function setUp() {
     await supervisor.start({ task, adapter, params: { value: null } }, signal);
     return id;
   };
-  return { hub, clock, supervisor, happened, lines, expected, take };
+  return { hub, clock, supervisor, happened, lines, expected, take, journal };
 }
 
 describe('Supervisor', () => {
+  it('runs no task that was at work at three unclean ends in a row, and fails it', async () => {
+    const { hub, supervisor, journal, take } = await setUp();
+    const id = hub.addTask('held', []);
+    for (let end = 0; end < 3; end += 1) await journal.troubles.noteUncleanEnd(id + 1, 5);
+    const held = new Held();
+
+    const taken = await take(held.adapter);
+    await supervisor.ended(taken);
+
+    expect(taken).toBe(id + 1);
+    expect(hub.task(taken).state).toBe('failed');
+    expect(() => decodeResponse(hub.task(taken).result ?? '')).toThrow('3 times in a row');
+  });
+
   it('runs each task in a session of its own, which ends with it', async () => {
     const { hub, supervisor, happened, expected, take } = await setUp();
     const held = new Held();

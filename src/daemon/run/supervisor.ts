@@ -7,7 +7,7 @@ import { SessionLost } from '../../hub/faults.ts';
 import type { HubSession } from '../../hub/session/session.ts';
 import { showValue } from '../../hub/transport/logged-transport.ts';
 import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
-import { type CancelReason, TaskCancelled } from '../../tasks/errors.ts';
+import { type CancelReason, TaskCancelled, TaskGivenUp } from '../../tasks/errors.ts';
 import type { MadeChild } from '../../tasks/subtasks.ts';
 import type { BuilderEvents, TaskEnd } from '../events.ts';
 import type { TakenTask } from './opened-task.ts';
@@ -95,7 +95,8 @@ export class Supervisor {
   }
 
   /** Starts a task; resolves once it runs. When it gets no session or no journal it rejects, and the task does not run here. */
-  async start(taken: TakenTask, signal: AbortSignal): Promise<void> {
+  async start(offered: TakenTask, signal: AbortSignal): Promise<void> {
+    const taken = await this.#unlessGivenUp(offered);
     const session = await this.#session.subsession(signal);
     const seed = newSeed(this.#environment.random);
     const { task } = taken;
@@ -114,7 +115,14 @@ export class Supervisor {
   async goOn(taken: TakenTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
     const session =
       (await this.#session.resumeSubsession(head.sessionId)) ?? (await this.#session.subsession(signal));
-    this.#run(taken, { session, history, seed: head.seed });
+    this.#run(await this.#unlessGivenUp(taken), { session, history, seed: head.seed });
+  }
+
+  /** The task, or one that fails: it was there too often when a life has ended. One that only looks and waits is no cause of that. */
+  async #unlessGivenUp(taken: TakenTask): Promise<TakenTask> {
+    const { task, adapter } = taken;
+    const why = adapter.startsAnew === true ? null : await this.#journal.troubles.whyGivenUp(task.id);
+    return why === null ? taken : { ...taken, params: { error: new TaskGivenUp(why) } };
   }
 
   #run({ task, adapter, params }: TakenTask, own: Pick<TaskRun, 'session' | 'history' | 'seed'>): void {
@@ -126,6 +134,7 @@ export class Supervisor {
       {
         ...{ task, adapter, params, signal: abort.signal, wake, log, ...own },
         forget: () => this.#journal.remove(task.id),
+        troubles: this.#journal.troubles,
         childMade: this.#childMade,
         refused: (soft) => this.#refused(task.id, soft),
       },

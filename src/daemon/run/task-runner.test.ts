@@ -39,7 +39,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     session: hub.session(),
     signal: abort.signal,
     wake: new WakeUps(),
-    ...{ log, history, seed: 1, forget: () => journal.remove(id) },
+    ...{ log, history, seed: 1, forget: () => journal.remove(id), troubles: journal.troubles },
     childMade: (child) => children.push(child),
     refused: () => undefined,
     ...more,
@@ -52,6 +52,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     lines,
     children,
     directory,
+    journal,
     task: hub.task(id),
     start: () => runTask(taskRun, environment),
   };
@@ -150,6 +151,19 @@ describe('runTask', () => {
 
     expect(task.state).toBe('free');
     expect(hub.calls[0]).toMatchObject({ params: [task.id], keywords: { soft: true, msg: 'no repos here' } });
+  });
+
+  it('fails the task that would be refused softly for the third time in a row', async () => {
+    const { hub, journal, task, start } = await setUp(async () => {
+      throw new TaskRefused('no room here', { soft: true });
+    });
+    for (let earlier = 0; earlier < 2; earlier += 1) await journal.troubles.noteSoftRefusal(task.id);
+
+    expect(await start()).toBe('failed');
+
+    expect(hub.calls[0]?.method).toBe('host.failTask');
+    expect(() => decodeResponse(task.result ?? '')).toThrow('refused 3 times in a row by this host');
+    expect(await journal.troubles.noteSoftRefusal(task.id)).toBe(1);
   });
 
   it('frees the task for what is not its fault', async () => {

@@ -20,6 +20,7 @@ import { showValue } from '../../hub/transport/logged-transport.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { noHistory } from '../../journal/history.ts';
 import type { TaskHistory } from '../../journal/task-history.ts';
+import { mostInARow, type TaskTroubles } from '../../journal/task-troubles.ts';
 import { TaskLogs } from '../../logs/task-logs.ts';
 import type { PolicyResolver } from '../../policy/resolver.ts';
 import type { RunningTask, TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
@@ -64,6 +65,8 @@ export interface TaskRun {
   readonly seed: number;
   /** Called at the very end: the task will not be resumed any more. */
   forget(): Promise<void>;
+  /** How it has fared so far, in earlier lives and tries, too. */
+  readonly troubles: Pick<TaskTroubles, 'noteSoftRefusal' | 'forget'>;
   /** Called when the task has made a child. */
   childMade(child: MadeChild): void;
   /** Called before the hub is told that this host does not do the task. */
@@ -237,7 +240,8 @@ async function tellHub(
   const { task, session, log } = run;
   const host = new HostApi(session);
   try {
-    const outcome = 'outcome' in ended ? ended.outcome : await close(run, host, ended.result);
+    const wanted = 'outcome' in ended ? ended.outcome : await close(run, host, ended.result);
+    const outcome = await lastingOutcome(run, wanted);
     switch (outcome?.kind) {
       case undefined:
         return 'closed';
@@ -262,6 +266,31 @@ async function tellHub(
     else
       log.error({ err: error }, 'reporting the outcome to the hub failed; the poll loop will free the task');
     return 'stopped';
+  }
+}
+
+/**
+ * The outcome, or a failure in place of the third soft refusal in a row: what keeps the task from being done may be its own doing,
+ * and comes back with it. Puts down how it fared.
+ */
+async function lastingOutcome(
+  { task, troubles, log }: TaskRun,
+  outcome: Outcome | null,
+): Promise<Outcome | null> {
+  try {
+    if (outcome?.kind === 'free') return outcome;
+    if (outcome?.kind !== 'refuse' || !outcome.soft) {
+      await troubles.forget(task.id);
+      return outcome;
+    }
+    const times = await troubles.noteSoftRefusal(task.id);
+    if (times < mostInARow) return outcome;
+    await troubles.forget(task.id);
+    const message = `refused ${times} times in a row by this host, the last time as ${outcome.message}`;
+    return { kind: 'fail', code: faultCodes.generic, message, bug: false };
+  } catch (error) {
+    log.warn({ err: error }, 'it cannot be put down how the task has fared');
+    return outcome;
   }
 }
 

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
-import { BuildrootUnavailable } from '../../src/buildroot/errors.ts';
+import { BuildrootStepFailed, BuildrootUnavailable } from '../../src/buildroot/errors.ts';
 import { findOrigins, parseOrigins } from '../../src/buildroot/report/package-origins.ts';
 import { parseRepoPackages } from '../../src/buildroot/report/repo-content.ts';
 import { BuildrootMismatch, parseInstalled } from '../../src/buildroot/root/installed-packages.ts';
 import { collectFiles } from '../../src/buildroot/rpmbuild/collect-results.ts';
+import { ResultsBudget } from '../../src/buildroot/rpmbuild/results-budget.ts';
 import { parseRepoState } from '../../src/buildroot/solve/repo-state.ts';
 import { KeytabError, keytabPrincipals } from '../../src/config/checks/keytab.ts';
 import { parseIni } from '../../src/config/format/ini.ts';
@@ -86,6 +87,8 @@ async function archive(): Promise<Buffer> {
 
 const results = await archive();
 
+/** More than any input has. */
+const collectedBytes = 64 * 1024 * 1024;
 const collected = join(tmpdir(), `koji-adjutant-fuzz-${process.pid}`);
 let collections = 0;
 process.once('exit', () => rmSync(collected, { recursive: true, force: true }));
@@ -96,7 +99,8 @@ async function collect(input: Buffer): Promise<unknown> {
     mkdirSync(collected);
   }
   collections += 1;
-  return collectFiles(Readable.from([input]), collected, '.rpm', never);
+  const budget = new ResultsBudget('rpmbuild', collectedBytes);
+  return collectFiles(Readable.from([input]), collected, '.rpm', budget, never);
 }
 
 /** Every parser of foreign input, by name. */
@@ -255,9 +259,10 @@ export const parsers: Readonly<Record<string, FuzzedParser>> = {
     parse: collect,
     // What tar-stream says of an archive that is none.
     isExpected: (error) =>
-      error instanceof Error &&
-      /Invalid tar header|Unexpected end of data|Writable stream closed|Premature close|size/i.test(
-        error.message,
-      ),
+      error instanceof BuildrootStepFailed ||
+      (error instanceof Error &&
+        /Invalid tar header|Unexpected end of data|Writable stream closed|Premature close|size/i.test(
+          error.message,
+        )),
   },
 };

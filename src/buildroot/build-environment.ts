@@ -19,6 +19,7 @@ import type { PreparedRoot } from './root/prepared-root.ts';
 import { RootPackages } from './root/root-preparer.ts';
 import { type SourcePackage, SourceSteps, toSourcePackage } from './rpmbuild/build-requires.ts';
 import { type Collected, collectFiles } from './rpmbuild/collect-results.ts';
+import { ResultsBudget } from './rpmbuild/results-budget.ts';
 import {
   buildScript,
   checkedBuildScript,
@@ -211,7 +212,8 @@ export class TagRoot {
     };
     return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {
       const ran = await this.#code.run(this.#root, step, signal);
-      const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', signal);
+      const budget = this.#budget(step.title);
+      const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', budget, signal);
       ran.letGo();
       return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
     });
@@ -241,8 +243,9 @@ export class TagRoot {
     // It is awaited below; what happens to the other one first is told first.
     written.catch(() => undefined);
     try {
-      const binary = await this.#collect(ran.copyOut('RPMS', signal), 'RPMS', '.rpm', signal);
-      return [binary, await this.#collect(written, 'SRPMS', '.rpm', signal)];
+      const budget = this.#budget('rpmbuild');
+      const binary = await this.#collect(ran.copyOut('RPMS', signal), 'RPMS', '.rpm', budget, signal);
+      return [binary, await this.#collect(written, 'SRPMS', '.rpm', budget, signal)];
     } catch (error) {
       written.then(
         (tar) => tar?.destroy(),
@@ -252,18 +255,23 @@ export class TagRoot {
     }
   }
 
+  #budget(title: string): ResultsBudget {
+    return new ResultsBudget(title, this.#ground.host.codeLimits.diskBytes);
+  }
+
   /** Takes the packages from a result directory of the build; null when it is gone. */
   async #collect(
     copied: Promise<Readable | null>,
     place: 'RPMS' | 'SRPMS',
     suffix: string,
+    budget: ResultsBudget,
     signal: AbortSignal,
   ): Promise<Collected | null> {
     const directory = this.#ground.path('results');
     await mkdir(directory, { recursive: true });
     const tar = await copied;
     if (tar === null) return null;
-    const collected = await collectFiles(tar, directory, suffix, signal);
+    const collected = await collectFiles(tar, directory, suffix, budget, signal);
     if (collected.refused.length === 0) return collected;
     const [refusal] = collected.refused;
     await this.#ground.logs.root.write(

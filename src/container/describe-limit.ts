@@ -17,7 +17,7 @@ export function describeLimit({ limit, allowed, peak }: LimitHit): string {
 const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** `1.5 GiB`; a fraction only where there is one. */
-function inUnits(bytes: number): string {
+export function inUnits(bytes: number): string {
   const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 0), units.length - 1);
   return `${Math.round((bytes / 2 ** (10 * power)) * 10) / 10} ${units[power]}`;
 }

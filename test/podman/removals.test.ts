@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { collectFiles } from '../../src/buildroot/rpmbuild/collect-results.ts';
+import { ResultsBudget } from '../../src/buildroot/rpmbuild/results-budget.ts';
 import { never } from '../../src/core/never.ts';
 import { dnf5Image, image, missing, noDnf5, openHost, openRoot, run, serve } from './tag-root-harness.ts';
 
@@ -79,7 +80,9 @@ describe.skipIf(missing !== '')(`a package that is in the way of a build require
     const tar = await copyFromRoot('/usr/share');
     const place = join(directory, 'found');
     await mkdir(place);
-    expect((await collectFiles(tar, place, '.txt', never)).files).toEqual(['sealed.txt']);
+    expect(
+      (await collectFiles(tar, place, '.txt', new ResultsBudget('a step', undefined), never)).files,
+    ).toEqual(['sealed.txt']);
     expect(await readFile(join(place, 'sealed.txt'), 'utf8')).toBe('full\n');
     const { installed } = root;
     await root.addBuildRequires(never);

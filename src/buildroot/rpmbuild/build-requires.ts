@@ -11,6 +11,7 @@ import type { PreparedRoot } from '../root/prepared-root.ts';
 import { requirementsMissing, sourceNotInstallable } from '../steps/exit-codes.ts';
 import type { RootGround } from '../steps/step-runner.ts';
 import { collectFiles } from './collect-results.ts';
+import { ResultsBudget } from './results-budget.ts';
 import { generateRequiresScript, type HomeState, repeatCommand, sourceScript } from './rpmbuild-scripts.ts';
 import type { CodeStep, PackageCode, RanCode } from './sandbox.ts';
 
@@ -124,7 +125,8 @@ export class SourceSteps {
       const ran = await this.#code.run(root, step, signal);
       this.#ran = ran;
       const tar = await ran.copyOut('SRPMS', signal);
-      const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, signal)).files;
+      const budget = new ResultsBudget(wanted.title, this.#ground.host.codeLimits.diskBytes);
+      const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, budget, signal)).files;
       return { files: [...made], container: ran.container };
     });
     before?.letGo();

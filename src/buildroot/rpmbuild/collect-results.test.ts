@@ -8,7 +8,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { never } from '../../core/never.ts';
 import { printableJson } from '../../core/printable.ts';
 import { collectFiles } from './collect-results.ts';
+import { ResultsBudget } from './results-budget.ts';
 
+const plenty = () => new ResultsBudget('rpmbuild', undefined);
 let directory: string;
 
 beforeEach(async () => {
@@ -29,7 +31,48 @@ async function toTar(entries: readonly Entry[]): Promise<Buffer> {
 }
 
 const collect = async (...entries: Entry[]) =>
-  collectFiles(Readable.from([await toTar(entries)]), directory, '.rpm', never);
+  collectFiles(Readable.from([await toTar(entries)]), directory, '.rpm', plenty(), never);
+
+describe('the budget of results', () => {
+  const small = () => new ResultsBudget('rpmbuild', 1024 * 1024);
+  const tooMuch = { status: 247, blame: 'package', message: expect.stringContaining('more than 1 MiB') };
+
+  it('counts what a hole says that it has, before a byte of it is written', async () => {
+    const tar = pack();
+    tar.on('error', () => undefined);
+    // The head of a file of 100 TiB, as a hole is packed.
+    tar.entry({ name: 'RPMS/hole.rpm', size: 100 * 2 ** 40 }).on('error', () => undefined);
+    const collecting = collectFiles(Readable.from(tar), directory, '.rpm', small(), never);
+
+    await expect(collecting).rejects.toMatchObject(tooMuch);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('counts each name of a file, and what is no result', async () => {
+    const content = 'x'.repeat(400 * 1024);
+    const links = await toTar([
+      [{ name: 'RPMS/a.rpm' }, content],
+      [{ name: 'RPMS/b.rpm', type: 'link', linkname: 'RPMS/a.rpm' }],
+      [{ name: 'RPMS/c.rpm', type: 'link', linkname: 'RPMS/a.rpm' }],
+    ]);
+    const others = await toTar(['a', 'b', 'c'].map((name) => [{ name: `RPMS/${name}.txt` }, content]));
+
+    for (const tar of [links, others])
+      await expect(
+        collectFiles(Readable.from([tar]), directory, '.rpm', small(), never),
+      ).rejects.toMatchObject(tooMuch);
+  });
+
+  it('is one for all that a step has left', async () => {
+    const budget = small();
+    const tar = await toTar([[{ name: 'RPMS/a.rpm' }, 'x'.repeat(700 * 1024)]]);
+    await collectFiles(Readable.from([tar]), directory, '.rpm', budget, never);
+
+    await expect(collectFiles(Readable.from([tar]), directory, '.rpm', budget, never)).rejects.toMatchObject(
+      tooMuch,
+    );
+  });
+});
 
 describe('collectFiles', () => {
   it('tells of the first few that it passes over or refuses, and how many more there are', async () => {
@@ -150,7 +193,7 @@ describe('collectFiles', () => {
   it('takes what ends in the suffix only', async () => {
     const tar = await toTar([[{ name: 'SRPMS/x.src.rpm' }], [{ name: 'SRPMS/x.rpm' }]]);
 
-    const { files } = await collectFiles(Readable.from([tar]), directory, '.src.rpm', never);
+    const { files } = await collectFiles(Readable.from([tar]), directory, '.src.rpm', plenty(), never);
 
     expect(files).toEqual(['x.src.rpm']);
   });
@@ -216,7 +259,7 @@ describe('collectFiles', () => {
       tar.subarray(i * 1000, (i + 1) * 1000),
     );
 
-    await collectFiles(Readable.from(chunks), directory, '.rpm', never);
+    await collectFiles(Readable.from(chunks), directory, '.rpm', plenty(), never);
 
     expect(await readFile(join(directory, 'big.rpm'), 'utf8')).toBe(content);
   });
@@ -224,7 +267,13 @@ describe('collectFiles', () => {
   it('rejects when the stream ends in the middle of a file', async () => {
     const tar = await toTar([[{ name: 'RPMS/x.rpm' }, 'x'.repeat(5000)]]);
 
-    const collecting = collectFiles(Readable.from([tar.subarray(0, 3000)]), directory, '.rpm', never);
+    const collecting = collectFiles(
+      Readable.from([tar.subarray(0, 3000)]),
+      directory,
+      '.rpm',
+      plenty(),
+      never,
+    );
 
     await expect(collecting).rejects.toThrow();
   });
@@ -238,7 +287,9 @@ describe('collectFiles', () => {
       })(),
     );
 
-    await expect(collectFiles(broken, directory, '.rpm', never)).rejects.toThrow('engine went away');
+    await expect(collectFiles(broken, directory, '.rpm', plenty(), never)).rejects.toThrow(
+      'engine went away',
+    );
   });
 
   it('stops in the middle of a file when it is aborted, and lets the stream go', async () => {
@@ -247,7 +298,7 @@ describe('collectFiles', () => {
     endless.write(tar.subarray(0, 3000));
     const abort = new AbortController();
 
-    const collecting = collectFiles(endless, directory, '.rpm', abort.signal);
+    const collecting = collectFiles(endless, directory, '.rpm', plenty(), abort.signal);
     await new Promise(setImmediate);
     abort.abort(new Error('cancelled'));
 

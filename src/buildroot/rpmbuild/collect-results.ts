@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -7,6 +7,7 @@ import { extract, type Header } from 'tar-stream';
 import { below } from '../../core/below.ts';
 import { whyNoFileName } from '../../core/file-name.ts';
 import { printableJson } from '../../core/printable.ts';
+import type { ResultsBudget } from './results-budget.ts';
 
 export interface Collected {
   /** Names of the files that now lie in the target directory, in the order they came, links at the end. */
@@ -42,12 +43,14 @@ class FirstFew {
  * Takes the files directly below the top of a tar stream that a package's build produced, by the rules of mock's
  * `*.rpm` (`mockbuild/backend.py rebuild_package`): hidden names and deeper directories are passed over, and so is
  * what does not end in `suffix`. Of what is left only regular files are taken, and as copies links that end at one of them:
- * mock would follow any other link out of the root, into files of the host.
+ * mock would follow any other link out of the root, into files of the host. Throws what the budget throws, before more than
+ * that is written.
  */
 export async function collectFiles(
   tar: Readable,
   directory: string,
   suffix: string,
+  budget: ResultsBudget,
   signal: AbortSignal,
 ): Promise<Collected> {
   const files = new Set<string>();
@@ -59,11 +62,13 @@ export async function collectFiles(
   const taking = (async () => {
     for await (const entry of entries) {
       const { header } = entry;
+      budget.take(header.size ?? 0);
       const parts = header.name.split('/').filter((part) => part !== '' && part !== '.');
       const name = parts.at(-1) ?? '';
       const indifference = whyIndifferent(parts, name, suffix);
       const refusal = whyNot(header, parts, name, files);
       if (indifference === null && refusal === null) {
+        budget.takeFile();
         await pipeline(entry, createWriteStream(below(directory, name), { mode: 0o644 }), { signal });
         files.add(name);
         continue;
@@ -88,6 +93,8 @@ export async function collectFiles(
     else if (copies === mostCopies)
       refused.add(`${refusal}, and there are more than ${mostCopies} such links`);
     else {
+      budget.take((await stat(below(directory, end))).size);
+      budget.takeFile();
       await copyFile(below(directory, end), below(directory, name));
       copies += 1;
       files.add(name);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
@@ -42,6 +42,30 @@ describe('packMounted', () => {
 });
 
 describe.skipIf(!isRoot)('packMounted of a mounted root (only root can mount one)', () => {
+  it('ends without a trace when the reader gives up with an error', async () => {
+    const root = await mounted();
+    await mkdir(join(root, 'out'));
+    await writeFile(join(root, 'out/a.rpm'), Buffer.alloc(2 * 1024 * 1024));
+    const tar = await packMounted(root, '/out', never);
+
+    tar?.on('error', () => undefined).destroy(new Error('given up'));
+
+    // What nobody hears would end the process, and with it this test.
+    await expect(packed(root, '/out')).resolves.toHaveProperty(['out/a.rpm']);
+  });
+
+  it('packs a file once, whatever many names it has', async () => {
+    const root = await mounted();
+    await mkdir(join(root, 'out'));
+    await writeFile(join(root, 'out/a.rpm'), 'A');
+    for (const name of ['b.rpm', 'c.rpm']) await link(join(root, 'out/a.rpm'), join(root, 'out', name));
+
+    const found = Object.values((await packed(root, '/out')) ?? {});
+
+    expect(found.filter((each) => each === 'file A')).toHaveLength(1);
+    expect(found.filter((each) => each.startsWith('link out/'))).toHaveLength(2);
+  });
+
   it('packs a directory with its own name and all that is in it', async () => {
     const root = await mounted();
     await mkdir(join(root, 'out/sub'), { recursive: true });

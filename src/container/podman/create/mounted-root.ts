@@ -34,7 +34,7 @@ export interface MountedFile {
 
 /**
  * A tar stream of the file or directory at `path` in a mounted root: what the engine's archive call gives, without
- * the processes that it starts for each. Null and rejects as `statMounted`. No link is followed. What lies so deep that
+ * the processes that it starts for each. Further names of a file are links to the first. Null and rejects as `statMounted`. No link is followed. What lies so deep that
  * the kernel takes no path to it is left out.
  */
 export async function packMounted(
@@ -45,9 +45,12 @@ export async function packMounted(
   const found = await statMounted(mountPoint, path);
   if (found === null) return null;
   const tar = pack();
+  // Whoever reads what is made of it hears of it there; when he gives up, nobody listens here.
+  tar.on('error', () => undefined);
   const name = posix.basename(posix.resolve('/', path)) || '.';
+  const packing = { tar, signal, names: new Map<string, string>() };
   const top = { place: Buffer.from(found.place), name: Buffer.from(name), stats: found.stats, target: null };
-  add(tar, top, signal).then(
+  add(packing, top).then(
     () => tar.finalize(),
     (error: Error) => tar.destroy(error),
   );
@@ -84,13 +87,26 @@ interface Found {
   readonly target: string | null;
 }
 
-async function add(tar: Pack, { place, name, stats, target }: Found, signal: AbortSignal): Promise<void> {
+interface Packing {
+  readonly tar: Pack;
+  readonly signal: AbortSignal;
+  /** The first name of each file that has several, by device and inode. */
+  readonly names: Map<string, string>;
+}
+
+async function add(packing: Packing, { place, name, stats, target }: Found): Promise<void> {
+  const { tar, signal, names: firstNames } = packing;
   signal.throwIfAborted();
   const type = typeOf(stats);
   if (type === null) return;
   const { mode, mtime, uid, gid } = stats;
   const header = { name: name.toString(), type, mode: mode & 0o7777, mtime, uid, gid };
   if (type === 'file') {
+    const first = firstName(firstNames, stats, header.name);
+    if (first !== null) {
+      tar.entry({ ...header, type: 'link', linkname: first }, '');
+      return;
+    }
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
     const entry = tar.entry({ ...header, size: stats.size });
     const file = await open(place, flags);
@@ -103,8 +119,17 @@ async function add(tar: Pack, { place, name, stats, target }: Found, signal: Abo
     await opendir(place, { encoding: 'latin1', bufferSize: lookedAtOnce }),
   )) {
     const below = names.map((each) => find(join(place, each), join(name, each)));
-    for (const found of await Promise.all(below)) if (found !== null) await add(tar, found, signal);
+    for (const found of await Promise.all(below)) if (found !== null) await add(packing, found);
   }
+}
+
+/** The name under which the file was packed before; null when this is the first, which is remembered. */
+function firstName(names: Map<string, string>, { nlink, dev, ino }: Stats, name: string): string | null {
+  if (nlink < 2) return null;
+  const file = `${dev}:${ino}`;
+  const first = names.get(file);
+  if (first === undefined) names.set(file, name);
+  return first ?? null;
 }
 
 /** Names of a directory piece by piece: a package may have left millions. */

@@ -32,7 +32,7 @@ async function setUp(
 ) {
   const bench = await openTaskBench({
     ...{ method: 'buildArch', kojid, site: rules },
-    behave: (directory) => playRoot(directory, play),
+    behave: (directory, packages) => playRoot(directory, play, packages),
   });
   bench.session
     .on('host.newBuildRoot', 9)
@@ -398,7 +398,7 @@ describe('Buildroot', () => {
     expect(text('root.log')).toBe(
       [
         '2026-01-01 00:00:00,000 - solve @build\nsolve 1\n',
-        '@build: 1 packages, 1 of them fetched (4 bytes), the others from the cache\n',
+        '@build: 1 packages, 0 of them fetched (0 bytes), the others from the cache\n',
         '2026-01-01 00:00:00,000 - install @build\ninstall 1\n',
       ].join(''),
     );

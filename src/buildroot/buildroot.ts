@@ -9,7 +9,7 @@ import type { HostApi } from '../hub/api/host.ts';
 import type { ReposApi } from '../hub/api/repos.ts';
 import { type RepoInfo, repoStateName, repoStates, type TagInfo } from '../hub/api/schema.ts';
 import type { TagsApi } from '../hub/api/tags.ts';
-import { outOfReach, reposForArch } from '../hub/external-repos.ts';
+import { externalUrl, outOfReach, reposForArch } from '../hub/external-repos.ts';
 import type { HubFiles } from '../hub/files.ts';
 import type { History } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
@@ -113,12 +113,13 @@ export class Buildroot {
     );
 
     const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
+    const merged = reposForArch(externals, arch).map((external) => externalUrl(external, arch));
     const limits = { ...context.buildrootHost.limits, ...image.limits };
     const host = withOpening({ ...context.buildrootHost, limits }, opening);
     const request = toRootRequest({
       ...{ taskId: context.task.id, buildrootId: record.id, image, imageDigest: digest },
       ...{ group: question.group, arch: question.arch, packageArch: question.packageArch },
-      ...{ repos: [hubRepo(context.files.urls(place))], extra: config.extra, directory },
+      ...{ repos: [hubRepo(context.files.urls(place), merged)], extra: config.extra, directory },
     });
     await logs.write(
       'mock_config.log',

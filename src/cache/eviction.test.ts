@@ -10,6 +10,7 @@ import { FakeManager } from '../container/fake/fake-manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import { never } from '../core/never.ts';
 import { halveCache, trimCache } from './eviction.ts';
+import { RepoOrigins } from './repo-origins.ts';
 
 const keys = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
 const spec: ContainerSpec = {
@@ -36,7 +37,8 @@ async function setUp() {
     const content = String(index).repeat(10);
     await writeFile(join(directory, 'x.rpm'), content);
     const checksum = `sha256:${createHash('sha256').update(content).digest('hex')}`;
-    const one = { checksum, sizeBytes: 10, urls: [pathToFileURL(join(directory, 'x.rpm')).href] };
+    const urls = [pathToFileURL(join(directory, 'x.rpm')).href];
+    const one = { checksum, sizeBytes: 10, urls, origins: new RepoOrigins(urls) };
     await cache.packages.ensure([one], never);
     const file = (await cache.packages.list()).find(({ path }) => path.includes(checksum.slice(7)));
     await utimes(file?.path ?? '', index + 1, index + 1);

@@ -15,9 +15,10 @@ import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import type { Proxies } from '../core/host-proxies.ts';
 import { never } from '../core/never.ts';
 import { longestSilenceMs, UrlReader } from './fetcher.ts';
+import { RepoOrigins } from './repo-origins.ts';
 
-async function read(url: string, from = 0, proxies: Proxies = {}) {
-  const opened = await new UrlReader(proxies, new ManualClock()).open(url, { from, signal: never });
+async function read(url: string, from = 0, proxies: Proxies = {}, origins = new RepoOrigins([url])) {
+  const opened = await new UrlReader(proxies, new ManualClock()).open(url, { from, origins, signal: never });
   return { from: opened.from, text: Buffer.concat(await allOf<Uint8Array>(opened.body)).toString() };
 }
 
@@ -55,7 +56,8 @@ describe('UrlReader', () => {
       '/b': redirect(`${other.url}/x/c`, 307),
     });
 
-    expect(await read(`${url}/a`, 8)).toEqual({ from: 8, text: '89' });
+    const origins = new RepoOrigins([url, other.url]);
+    expect(await read(`${url}/a`, 8, {}, origins)).toEqual({ from: 8, text: '89' });
     expect(other.requests).toEqual([{ url: '/x/c', range: 'bytes=8-' }]);
   });
 
@@ -68,7 +70,11 @@ describe('UrlReader', () => {
     ['the server fails', (response) => void response.writeHead(503).end(), 'the server answers 503'],
     ['a redirect leads nowhere', (response) => void response.writeHead(302).end(), 'the server answers 302'],
     ['redirects have no end', redirect('/a'), 'too many redirects'],
-    ['a redirect leads to a place on this host', redirect('file:///etc/passwd'), 'only file, http and https'],
+    [
+      'a redirect leads to a place on this host',
+      redirect('file:///etc/passwd'),
+      'it redirects to a file: URL',
+    ],
     ['nobody answers', (response) => void response.destroy(), 'socket hang up'],
   ])('says which URL it could not read when %s', async (_what, file, why) => {
     const { url } = await openFileServer({ '/a': file });

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { agentProxies, type Proxies } from '../core/host-proxies.ts';
 import { explainDistrust } from '../core/host-trust.ts';
+import { RepoOrigins } from './repo-origins.ts';
 import { Silence } from './stall-timeout.ts';
 
 export interface OpenedUrl {
@@ -46,12 +47,16 @@ export class UrlReader {
 
   /**
    * The content behind a `file:`, `http:` or `https:` URL, from an offset on if the server can do that. Redirects are
-   * followed. Rejects with `UrlUnreachable`, and the body ends with an error when the connection breaks; both also
+   * followed as `origins` allow it, which are those of the URL where none are given. Rejects with `UrlUnreachable`, and the body ends with an error when the connection breaks; both also
    * when the server is silent for too long.
    */
   async open(
     url: string,
-    { from = 0, signal }: { readonly from?: number; readonly signal: AbortSignal },
+    {
+      from = 0,
+      origins = new RepoOrigins([url]),
+      signal,
+    }: { readonly from?: number; readonly origins?: RepoOrigins; readonly signal: AbortSignal },
   ): Promise<OpenedUrl> {
     if (url.startsWith('file:')) return openFile(url, from, signal);
     let target = url;
@@ -64,14 +69,37 @@ export class UrlReader {
       response.resume();
       silence.over();
       // The file ends where we wanted to begin, or before: the caller looks at what is there.
-      if (statusCode === 416 && from > 0) return this.open(url, { signal });
+      if (statusCode === 416 && from > 0) return this.open(url, { origins, signal });
       if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined) {
         const why = `the server answers ${statusCode} ${response.statusMessage ?? ''}`.trim();
         throw new UrlUnreachable(url, why, isPassing(statusCode));
       }
-      target = new URL(headers.location, target).href;
+      if (!URL.canParse(headers.location, target))
+        throw new UrlUnreachable(url, 'it redirects to what is no URL', false);
+      const next = new URL(headers.location, target).href;
+      const refusal = await origins.whyNotRedirected(target, next);
+      if (refusal !== null) throw new UrlUnreachable(url, refusal, false);
+      target = next;
     }
     throw new UrlUnreachable(url, 'too many redirects', false);
+  }
+
+  /** The whole content of a URL. Rejects as `open`, and when there are more than `most` bytes. */
+  async read(
+    url: string,
+    {
+      most,
+      ...options
+    }: { readonly most: number; readonly origins?: RepoOrigins; readonly signal: AbortSignal },
+  ): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of (await this.open(url, options)).body) {
+      bytes += chunk.byteLength;
+      if (bytes > most) throw new UrlUnreachable(url, `it has more than ${most} bytes`, false);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
   }
 
   async #request(url: string, from: number, silence: Silence, signal: AbortSignal): Promise<IncomingMessage> {

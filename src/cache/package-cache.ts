@@ -10,6 +10,7 @@ import { isMissing } from '../core/fs-errors.ts';
 import { SharedCall } from '../core/single-flight.ts';
 import { type UrlReader, UrlUnreachable } from './fetcher.ts';
 import { lastUse, noteUse } from './json-record.ts';
+import type { RepoOrigins } from './repo-origins.ts';
 
 /** A package file by its digest, and where it can be had. */
 export interface WantedPackage {
@@ -18,6 +19,8 @@ export interface WantedPackage {
   readonly sizeBytes: number;
   /** Absolute; each holds the same file. */
   readonly urls: readonly string[];
+  /** Where its repo may lead to. */
+  readonly origins: RepoOrigins;
 }
 
 export interface CachedFile {
@@ -38,6 +41,11 @@ export class PackageUnavailable extends BuilderError {
 const parallel = 6;
 /** The pauses before a transfer that broke off is resumed; after the last one it has failed. */
 const pausesMs: readonly number[] = [1000, 4000, 15_000];
+/** No package is larger (rpm's own limit of a payload's file is 4 GiB). */
+const largestBytes = 32 * 2 ** 30;
+/** How long the transfer of a package may take, beside the time that its size needs at the slowest. */
+const shortestTransferMs = 600_000;
+const slowestBytesPerSecond = 16 * 1024;
 /** How often a URL may have another file than the repo says: what lies between it and us may have been at fault. */
 const mostWrong = 2;
 
@@ -173,6 +181,10 @@ export class PackageCache {
   }
 
   async #fetch(wanted: WantedPackage, signal: AbortSignal): Promise<void> {
+    if (wanted.sizeBytes > largestBytes)
+      throw new PackageUnavailable(
+        `${wanted.urls[0] ?? wanted.checksum} has ${wanted.sizeBytes} bytes by the repo's word: packages of up to ${largestBytes} are fetched`,
+      );
     const target = join(this.#directory, packagePath(wanted.checksum));
     await mkdir(dirname(target), { recursive: true });
     // A name of this process's own: another one may fetch the same file.
@@ -187,7 +199,7 @@ export class PackageCache {
       for (const url of hopeful) {
         signal.throwIfAborted();
         try {
-          await this.#transfer(url, part, signal);
+          await this.#transfer(wanted, url, part, signal);
           await this.#accept(wanted, url, part, target, signal);
           return;
         } catch (error) {
@@ -210,16 +222,37 @@ export class PackageCache {
     });
   }
 
-  /** Continues where an earlier transfer broke off. */
-  async #transfer(url: string, part: string, signal: AbortSignal): Promise<void> {
+  /** Continues where an earlier transfer broke off. Takes no more than the repo says that the file has, and not for ever. */
+  async #transfer(
+    { sizeBytes, origins }: WantedPackage,
+    url: string,
+    part: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const byMs = this.#clock.uptime() + shortestTransferMs + (sizeBytes / slowestBytesPerSecond) * 1000;
     // Opened first: what comes before a connection breaks is lost unless it is read at once.
     await using file = await open(part, 'a');
-    const { size: have } = await file.stat();
+    const { size: there } = await file.stat();
+    const have = there > sizeBytes ? 0 : there;
     try {
-      const { from, body } = await this.#urls.open(url, { from: have, signal });
-      if (from < have) await file.truncate(from);
+      const { from, body } = await this.#urls.open(url, { from: have, origins, signal });
+      if (from < there) await file.truncate(from);
+      let size = from;
       // One by one: of what has come, all is there for the next try.
-      for await (const chunk of body) await file.writeFile(chunk);
+      for await (const chunk of body) {
+        size += chunk.byteLength;
+        if (size > sizeBytes) {
+          await file.truncate(0);
+          throw new PackageUnavailable(`${url} has more than the ${sizeBytes} bytes that the repo says`);
+        }
+        if (this.#clock.uptime() > byMs)
+          throw new UrlUnreachable(
+            url,
+            `it comes more slowly than ${slowestBytesPerSecond} bytes a second`,
+            false,
+          );
+        await file.writeFile(chunk);
+      }
     } finally {
       if ((await file.stat()).size === 0) await rm(part, { force: true });
     }
@@ -245,7 +278,8 @@ export class PackageCache {
       return;
     }
     await rm(part, { force: true });
-    const what = size === sizeBytes ? `its ${kind} is ${found}` : `it has ${size} bytes`;
+    // Not what it is: the text goes to the hub, and the file may be one that its readers should not know.
+    const what = size === sizeBytes ? `its ${kind} is another` : `it has ${size} bytes`;
     throw new PackageUnavailable(
       `${url} is not the package that the repo describes (${sizeBytes} bytes, ${checksum}): ${what}. Has the repo been changed after its metadata was made?`,
     );
@@ -267,11 +301,10 @@ export function packagePath(checksum: string): string {
 }
 
 function split(checksum: string): { readonly kind: string; readonly hex: string } {
-  const [, kind = '', hex = ''] =
-    /^(sha1|sha224|sha256|sha384|sha512):([0-9a-f]{40,128})$/.exec(checksum) ?? [];
+  const [, kind = '', hex = ''] = /^(sha256|sha384|sha512):([0-9a-f]{64,128})$/.exec(checksum) ?? [];
   if (kind === '') {
     throw new PackageUnavailable(
-      `the repo names a package by ${checksum}: this builder knows sha1 to sha512`,
+      `the repo names a package by ${checksum.slice(0, 140)}: packages are shared by their digests, for which sha256, sha384 and sha512 are good enough; have the repo made with one of them (createrepo_c --checksum)`,
     );
   }
   return { kind, hex };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { RepoOrigins } from './repo-origins.ts';
 import { BadLocation, joinUrl, metadataUrl, packageUrl } from './repo-urls.ts';
 
 describe('joinUrl', () => {
@@ -12,6 +13,9 @@ describe('joinUrl', () => {
     expect(joinUrl(base, path)).toBe(url);
   });
 });
+
+/** Those of a repo whose parts lie at several servers and in a directory of this host. */
+const origins = new RepoOrigins(['http://h/r', 'https://cdn', 'http://cdn', 'file:///srv']);
 
 describe('packageUrl', () => {
   it.each([
@@ -31,7 +35,7 @@ describe('packageUrl', () => {
     ['https://cdn/x/gtk%2B.rpm?sig=a+b', 'https://cdn/x/gtk%2B.rpm?sig=a+b'],
     ['file:///srv/a.rpm', 'file:///srv/a.rpm'],
   ])('finds %j', (location, url) => {
-    expect(packageUrl('http://h/r', location)).toBe(url);
+    expect(packageUrl('http://h/r', location, origins)).toBe(url);
   });
 
   it.each([
@@ -40,7 +44,7 @@ describe('packageUrl', () => {
     ['file:/srv/r', 'file:///srv/r/a.rpm'],
     ['http://h', 'http://h/a.rpm'],
   ])('below %s', (base, url) => {
-    expect(packageUrl(base, 'a.rpm')).toBe(url);
+    expect(packageUrl(base, 'a.rpm', origins)).toBe(url);
   });
 
   it.each([
@@ -54,13 +58,25 @@ describe('packageUrl', () => {
     ['http://h/r', 'rsync://h/a.rpm'],
     ['http://h/r', 'https://[a/b'],
   ])('cannot follow what is named below %j as %j', (base, location) => {
-    expect(() => packageUrl(base, location)).toThrow(BadLocation);
+    expect(() => packageUrl(base, location, origins)).toThrow(BadLocation);
   });
 
   it('shows what it cannot follow, without a login', () => {
-    expect(() => packageUrl('ftp://me:word@h/r', 'a\nb')).toThrow(
+    expect(() => packageUrl('ftp://me:word@h/r', 'a\nb', origins)).toThrow(
       /^the repo's metadata names "a\\nb" below "ftp:\/\/\[secret\]@h\/r", which makes no http, https or file URL/,
     );
+  });
+});
+
+describe('what lies at no place of the repo', () => {
+  it.each([
+    ['http://h/r', 'file:///etc/shadow'],
+    ['file:///etc', 'shadow'],
+    ['http://127.0.0.1:9/latest', 'meta-data'],
+    ['file:///srv/r', '../../etc/shadow'],
+  ])('is not followed: below %j %j', (base, location) => {
+    for (const toUrl of [packageUrl, metadataUrl])
+      expect(() => toUrl(base, location, origins)).toThrow(/none of the repo's own places/);
   });
 });
 
@@ -70,6 +86,6 @@ describe('metadataUrl', () => {
     ['../x/a.xml', 'http://h/x/a.xml'],
     ['http://cdn/a.xml', 'http://cdn/a.xml'],
   ])('takes %s as it is', (location, url) => {
-    expect(metadataUrl('http://h/r', location)).toBe(url);
+    expect(metadataUrl('http://h/r', location, origins)).toBe(url);
   });
 });

@@ -1,5 +1,6 @@
 import { BuilderError } from '../core/errors.ts';
 import { withoutLogins } from '../core/redact.ts';
+import type { RepoOrigins } from './repo-origins.ts';
 
 /**
  * Where the parts of a repo lie, by the rules of librepo and libdnf, which dnf follows: metadata may name any place, of this repo
@@ -25,18 +26,24 @@ export function joinUrl(base: string, path: string): string {
 
 /**
  * The URL of a package: `location` itself when it is one, else below `base`, which is the package's own or the repo's. A path is
- * no URL yet: whatever is in it, `%` included, is encoded (libdnf `urlEncode(location, "/")`). Throws `BadLocation`.
+ * no URL yet: whatever is in it, `%` included, is encoded (libdnf `urlEncode(location, "/")`). Throws `BadLocation`, for what lies at no
+ * place of the repo, too.
  */
-export function packageUrl(base: string, location: string): string {
-  return checked(location.includes('://') ? location : joinUrl(base, encodePath(location)), {
-    base,
-    location,
-  });
+export function packageUrl(base: string, location: string, origins: RepoOrigins): string {
+  const url = location.includes('://') ? location : joinUrl(base, encodePath(location));
+  return admitted(url, base, location, origins);
 }
 
 /** The same of a part of the metadata that `repomd.xml` names, whose path is taken as it is (librepo `yum.c`). */
-export function metadataUrl(base: string, location: string): string {
-  return checked(location.includes('://') ? location : joinUrl(base, location), { base, location });
+export function metadataUrl(base: string, location: string, origins: RepoOrigins): string {
+  return admitted(location.includes('://') ? location : joinUrl(base, location), base, location, origins);
+}
+
+function admitted(made: string, base: string, location: string, origins: RepoOrigins): string {
+  const url = checked(made, { base, location });
+  const why = origins.whyNotNamed(url);
+  if (why === null) return url;
+  throw new BadLocation(`the repo's metadata names ${JSON.stringify(withoutLogins(location))}: ${why}`);
 }
 
 function checked(url: string, from: { readonly base: string; readonly location: string }): string {

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { hubRepo } from '../../src/buildroot/plan/repos.ts';
+import { fromKept } from '../../src/buildroot/solve/dnf-cache-paths.ts';
+import { packagePath } from '../../src/cache/package-cache.ts';
 import type { InboundPackage, Solution } from '../../src/cache/solver-cache.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import type { ContainerSpec, LimitHit } from '../../src/container/spec.ts';
@@ -59,12 +62,12 @@ export function installedLine(name: string): string {
 
 /**
  * The behaviour of a buildroot's containers, whose task has its directory at `directory`. The packages that are solved
- * for are put into its `repo`; their locations are relative to that, or, with `repo: 'own'`, to the repo's own URL.
+ * for are put into its `repo`, which is at the repo's own URL, or, where `packages` names the host's package cache, into that.
  */
 export function playRoot(
   directory: string,
   play: RootPlay,
-  repo: 'own' | 'based' = 'based',
+  packages: string | null,
 ): (spec: ContainerSpec) => FakeBehaviour {
   const { solve = (attempt) => (attempt === 1 ? ['bash'] : []), install = () => 0 } = play;
   const { installed = () => ['bash'], outbound = () => [] } = play;
@@ -81,16 +84,16 @@ export function playRoot(
             const wanted = solve(attempt);
             if (typeof wanted === 'number') return wanted;
             const place = join(directory, 'repo');
-            const base = repo === 'own' ? null : pathToFileURL(place).href;
             const solution: Solution = {
               elements: [
-                ...wanted.map((name) => ({ ...solvedPackage(name), base, ...play.places?.[name] })),
+                ...wanted.map((name) => ({ ...solvedPackage(name), ...play.places?.[name] })),
                 ...outbound(attempt).map((name) => ({ action: 'remove' as const, name, header: '00' })),
               ],
             };
             await mkdir(place, { recursive: true });
             for (const name of wanted.filter((one) => !(play.withdrawn ?? []).includes(one)))
-              await writeFile(join(place, `${name}.rpm`), name);
+              await putPackage(packages, place, name);
+            await keepMetadata(directory);
             await writeFile(join(directory, 'solve', 'solution.json'), JSON.stringify(solution));
             return 0;
           },
@@ -119,6 +122,23 @@ export function playRoot(
         throw new Error(`a buildroot has no phase ${phase}`);
     }
   };
+}
+
+async function putPackage(packages: string | null, repo: string, name: string): Promise<void> {
+  const path =
+    packages === null ? join(repo, `${name}.rpm`) : join(packages, packagePath(solvedPackage(name).checksum));
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, name);
+}
+
+/** As dnf does, which keeps what it has read of the repo at `repo`. */
+async function keepMetadata(directory: string): Promise<void> {
+  const repo = join(directory, 'repo');
+  const name = 'repodata/repomd.xml';
+  const kept = fromKept(`build/${name}`, [hubRepo([pathToFileURL(repo).href])]);
+  const target = join(directory, 'solve/cache', kept);
+  await mkdir(dirname(target), { recursive: true });
+  await copyFile(join(repo, name), target).catch(() => undefined);
 }
 
 /** A package whose file holds its name. */

@@ -146,7 +146,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   await mkdir(join(directory, 'repo/repodata'), { recursive: true });
   if (changes.repomd !== undefined)
     await writeFile(join(directory, 'repo/repodata/repomd.xml'), changes.repomd);
-  plays.set(taskId, playRoot(directory, play, 'own'));
+  plays.set(taskId, playRoot(directory, play, null));
   const logs = new TextLogs();
   const cleanup = new AsyncDisposableStack();
   // Such hooks run backwards: the host's own comes last.

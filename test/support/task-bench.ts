@@ -40,8 +40,8 @@ export interface BenchOptions {
   readonly site?: readonly object[];
   readonly clock?: Clock;
   readonly stepLimits?: BuildrootHost['stepLimits'];
-  /** How containers behave, given the task's directory. */
-  readonly behave?: (directory: string) => (spec: ContainerSpec) => FakeBehaviour;
+  /** How containers behave, given the task's directory and that of the host's packages. */
+  readonly behave?: (directory: string, packages: string) => (spec: ContainerSpec) => FakeBehaviour;
 }
 
 const image = 'localhost/image:x86_64';
@@ -64,7 +64,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const found = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
   const containers = new FakeManager({
     ...{ clock, images: { [image]: found, 'localhost/other:1': found } },
-    ...(behave !== undefined && { behave: behave(directory) }),
+    ...(behave !== undefined && { behave: behave(directory, join(place, 'cache/packages')) }),
   });
   const cache = emptyCache(containers, place);
   const removals = new LateRemovals(silentLog);

@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { solvedPackage } from '../../../test/support/fake-root.ts';
 import { failureOf, type HostBench, openHostBench, openRootBench } from '../../../test/support/root-bench.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
@@ -426,20 +425,33 @@ describe('a package of a root', () => {
   });
 
   it('is found where librepo finds it', async () => {
-    const { directory, prepare } = await openRootBench({
+    const bench = await openHostBench();
+    const play = {
       ...{ solve: () => ['bash', 'sed'], withdrawn: ['sed', 'bash'] },
       places: {
         bash: { location: '/other/../b a#s%2Bh.rpm' },
-        sed: { location: 'sed.rpm', base: `file://${join(tmpdir(), 'nowhere')}/..` },
+        sed: { location: 'sed.rpm', base: `file://${bench.directory}/tasks/5/repo/nowhere/..` },
       },
       installed: () => ['bash', 'sed'],
-    });
+    };
+    const { directory, prepare } = await openRootBench(play, { on: bench });
     await writeFile(join(directory, 'repo/b a#s%2Bh.rpm'), 'bash');
-    const elsewhere = join(tmpdir(), 'sed.rpm');
-    onTestFinished(() => rm(elsewhere, { force: true }));
-    await writeFile(elsewhere, 'sed');
+    await writeFile(join(directory, 'repo/sed.rpm'), 'sed');
 
     expect((await prepare()).installed.map(({ name }) => name)).toEqual(['bash', 'sed']);
+  });
+
+  it.each([
+    ['a base of its own', { base: 'file:///etc' }],
+    ['a place of its own', { location: 'file:///etc/bash.rpm' }],
+    ['another server', { base: 'http://127.0.0.1:9' }],
+  ])('is not read from elsewhere, whatever the metadata says: %s', async (_what, place) => {
+    const { prepare } = await openRootBench({ places: { bash: place } });
+
+    expect(await failureOf(prepare())).toMatchObject({
+      ...{ status: 30, step: 'fetch @build' },
+      end: expect.stringContaining("none of the repo's own places"),
+    });
   });
 
   it('that is another than the repo says fails the root with status 30, too', async () => {

@@ -11,6 +11,7 @@ import { describeError } from '../../core/errors.ts';
 import { withoutLogins } from '../../core/redact.ts';
 import type { TaskWaits } from '../../core/waits.ts';
 import { BuildrootStepFailed } from '../errors.ts';
+import { originsOf } from '../plan/repos.ts';
 import { UnusableImage } from '../solve/errors.ts';
 import { MadeSoFar, RootSolver, type Wish } from '../solve/root-solver.ts';
 import { renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
@@ -217,10 +218,10 @@ export class RootPackages {
       logs.told?.({ kind: 'fetching', title, files: done, ofFiles });
     };
     try {
+      const origins = originsOf(request.repos);
       const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
-        checksum,
-        sizeBytes,
-        urls: (base === null ? urlsOf(repo) : [base]).map((url) => packageUrl(url, location)),
+        ...{ checksum, sizeBytes, origins },
+        urls: (base === null ? urlsOf(repo) : [base]).map((url) => packageUrl(url, location, origins)),
       }));
       const { files, bytes } = await this.#waits.during(
         () => `packages of ${title} to be fetched${progress}`,

@@ -13,9 +13,9 @@ interface Part {
   readonly open?: string;
 }
 
-const primary: Part = { type: 'primary', checksum: 'p-gz', open: 'p' };
+const primary: Part = { type: 'primary', checksum: 'p', open: 'p-open' };
 const group: Part = { type: 'group', checksum: 'g' };
-const modules: Part = { type: 'modules', checksum: 'm-gz', open: 'm' };
+const modules: Part = { type: 'modules', checksum: 'm', open: 'm-open' };
 
 /** A repomd.xml as createrepo_c writes it. */
 function repomd(parts: readonly Part[], revision = '1'): string {
@@ -39,8 +39,8 @@ describe('parseRepoState', () => {
   it.each([
     ['the revision is another', repomd([primary, group, modules], '2')],
     ['the parts come in another order', repomd([modules, primary, group])],
-    ['they are compressed otherwise', repomd([{ ...primary, checksum: 'p-zst' }, group, modules])],
-    ['other parts have changed', repomd([primary, group, modules, { type: 'filelists', checksum: 'f' }])],
+    ['what nobody checks is said to be another', repomd([{ ...primary, open: 'other' }, group, modules])],
+    ['other parts have changed', repomd([primary, group, modules, { type: 'other', checksum: 'f' }])],
     [
       'other parts follow with digests of their own',
       repomd([primary, group, modules, { type: 'updateinfo', checksum: 'u', open: 'u-open' }]),
@@ -51,10 +51,15 @@ describe('parseRepoState', () => {
   });
 
   it.each([
-    ['packages', repomd([{ ...primary, open: 'p2' }, group, modules])],
+    ['packages', repomd([{ ...primary, checksum: 'p2' }, group, modules])],
+    [
+      'packages, which are said to be the same',
+      repomd([{ ...primary, checksum: 'p2', open: 'p' }, group, modules]),
+    ],
+    ['files', repomd([primary, group, modules, { type: 'filelists', checksum: 'f' }])],
     ['groups', repomd([primary, { ...group, checksum: 'g2' }, modules])],
     ['groups, which it did not have', repomd([primary, modules])],
-    ['modules', repomd([primary, group, { ...modules, open: 'm2' }])],
+    ['modules', repomd([primary, group, { ...modules, checksum: 'm2' }])],
     ['modules, which it did not have', repomd([primary, group])],
   ])('is another for other %s', (_what, xml) => {
     expect(parseRepoState(xml)).not.toBe(basis);
@@ -67,6 +72,11 @@ describe('parseRepoState', () => {
     ['nothing', ''],
     ['a page', '<html><body>not here</body></html>'],
     ['no packages', repomd([group])],
+    ['two lists of packages', repomd([primary, primary])],
+    [
+      'a digest that proves nothing',
+      repomd([primary]).replace('<checksum type="sha256">', '<checksum type="sha1">'),
+    ],
   ])('is null for %s', (_what, xml) => {
     expect(parseRepoState(xml)).toBeNull();
   });

@@ -1,10 +1,17 @@
+import { lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import type { UrlReader } from '../../cache/fetcher.ts';
 import { joinUrl } from '../../cache/repo-urls.ts';
-import type { PackageRepo } from '../plan/repos.ts';
+import { originsOf, type PackageRepo } from '../plan/repos.ts';
+import { fromKept } from './dnf-cache-paths.ts';
 
-/** The parts of a repo's metadata that a solver's answer depends on. */
-const decisive = ['primary', 'group', 'group_gz', 'modules'];
+/** The parts of a repo's metadata that a solver's answer depends on: files are required, too. */
+const decisive = /^(?:primary|filelists|filelists-ext|group|group_gz|group_xz|group_zst|modules)$/;
+/** What tells content from other content for everybody; anything less only says so. */
+const strongKinds: readonly string[] = ['sha256', 'sha384', 'sha512'];
+/** A repomd.xml of a distribution has some ten kilobytes. */
+const mostBytes = 16 * 1024 * 1024;
 
 /** The states of several repos; null when that of one cannot be told. */
 export async function readRepoStates(
@@ -13,13 +20,31 @@ export async function readRepoStates(
   signal: AbortSignal,
 ): Promise<string | null> {
   const states = await Promise.all(repos.map(({ urls }) => readRepoState(urls, urlReader, signal)));
-  return states.includes(null) ? null : states.join('\n');
+  return withOrigins(repos, states);
+}
+
+/** The states of the metadata that a solver has used, as it lies in its cache; null when that of one cannot be told. */
+export async function usedRepoStates(repos: readonly PackageRepo[], cache: string): Promise<string | null> {
+  const states = repos.map(async ({ id }) => {
+    const path = join(cache, fromKept(`${id}/repodata/repomd.xml`, repos));
+    const facts = await lstat(path).catch(() => null);
+    if (facts === null || !facts.isFile() || facts.size > mostBytes) return null;
+    return parseRepoState(await readFile(path, 'utf8'));
+  });
+  return withOrigins(repos, await Promise.all(states));
+}
+
+/** What one server says is told apart from what another says. */
+function withOrigins(repos: readonly PackageRepo[], states: readonly (string | null)[]): string | null {
+  if (states.includes(null)) return null;
+  return [...originsOf(repos).servers.map((server) => `at ${server}`), ...states].join('\n');
 }
 
 /**
- * A text that is the same for repos with the same packages, groups and modules: the digests of those parts. Not
- * repomd.xml itself, which has a new revision each time a repo is made. Null when it cannot be told; the solver then
- * says what is wrong with the repo.
+ * A text that is the same for repos with the same packages, groups and modules: the digests of those parts, by which the
+ * solver checks what it reads. Not repomd.xml itself, which has a new revision each time a repo is made, and not what it says
+ * of the parts when they are unpacked, which nobody checks. Null when it cannot be told; the solver then says what is wrong with
+ * the repo.
  */
 export async function readRepoState(
   repoUrls: readonly string[],
@@ -28,10 +53,8 @@ export async function readRepoState(
 ): Promise<string | null> {
   for (const url of repoUrls) {
     try {
-      const chunks: Buffer[] = [];
-      const { body } = await urls.open(joinUrl(url, 'repodata/repomd.xml'), { signal });
-      for await (const chunk of body) chunks.push(Buffer.from(chunk));
-      const state = parseRepoState(Buffer.concat(chunks).toString('utf8'));
+      const bytes = await urls.read(joinUrl(url, 'repodata/repomd.xml'), { most: mostBytes, signal });
+      const state = parseRepoState(bytes.toString('utf8'));
       if (state !== null) return state;
     } catch {
       signal.throwIfAborted();
@@ -40,32 +63,34 @@ export async function readRepoState(
   return null;
 }
 
-/** The same of a `repomd.xml`, or null when that does not name a primary part. */
+/** The same of a `repomd.xml`, or null when that does not name a primary part, or one by a digest that proves nothing. */
 export function parseRepoState(repomd: string): string | null {
   const digests = new Map<string, string>();
+  let isWeak = false;
   const parser = new SaxesParser();
   let part = '';
+  let kind = '';
   let text = '';
   parser.on('opentag', ({ name, attributes }) => {
     if (name === 'data') part = attributes['type'] ?? '';
+    kind = attributes['type'] ?? '';
     text = '';
   });
   parser.on('text', (more) => {
     text += more;
   });
   parser.on('closetag', ({ name }) => {
-    if (!decisive.includes(part)) return;
-    // The digest of the uncompressed part counts: how it was compressed does not matter.
-    if (name === 'open-checksum' || (name === 'checksum' && !digests.has(part)))
-      digests.set(part, text.trim());
+    if (name !== 'checksum' || !decisive.test(part)) return;
+    // Of two with one name nobody knows which the solver takes.
+    if (digests.has(part) || !strongKinds.includes(kind)) isWeak = true;
+    digests.set(part, `${kind}:${text.trim()}`);
   });
   try {
     parser.write(repomd).close();
   } catch {
     return null;
   }
-  if (!digests.has('primary')) return null;
-  // The same groups under two names: the uncompressed one may carry another digest than the open one.
+  if (isWeak || !digests.has('primary')) return null;
   return [...digests]
     .map(([name, digest]) => `${name}=${digest}`)
     .sort()

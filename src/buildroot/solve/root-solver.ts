@@ -16,7 +16,7 @@ import type { SolveGoal } from './package-manager.ts';
 import { eligibleManagers } from './package-managers.ts';
 import { questionKey } from './question-key.ts';
 import { describeRepoFailure } from './repo-failure.ts';
-import { readRepoStates } from './repo-state.ts';
+import { readRepoStates, usedRepoStates } from './repo-state.ts';
 import { solveScript } from './solve-script.ts';
 
 /** What a root shall hold, and a text that is the same for the same wish. */
@@ -63,7 +63,7 @@ export class RootSolver {
     const solution = await this.#ground.twice(`solve ${wish.title}`, (isAgain) =>
       this.#run(wish, root, isAgain, signal),
     );
-    if (key !== null) await host.cache.solutions.keep(key, solution);
+    if (key !== null && (await this.#usedWhatWasAsked())) await host.cache.solutions.keep(key, solution);
     return solution;
   }
 
@@ -114,8 +114,14 @@ export class RootSolver {
       if (reason !== null) await this.#ground.logs.root.write(`${reason}\n`);
       throw new BuildrootStepFailed(`${title} (status ${code})`, 30, reason === null ? {} : { reason });
     }
-    if (metadata === 'fetched') await this.#keepMetadata(signal);
+    if (metadata === 'fetched' && (await this.#usedWhatWasAsked())) await this.#keepMetadata(signal);
     return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));
+  }
+
+  /** Whether the solver has read the metadata that the question names: a server may tell us of others than it gives the solver. */
+  async #usedWhatWasAsked(): Promise<boolean> {
+    const used = await usedRepoStates(this.#ground.request.repos, this.#ground.path('solve/cache'));
+    return used !== null && used === (await this.#repoState);
   }
 
   /** Gives the solver what it made of the same repo's metadata for another task. */

@@ -81,7 +81,7 @@ async function setUp(own: RootPlay = play) {
   const clock = new ManualClock();
   const containers = new FakeManager({
     ...{ clock, images: { 'localhost/image:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } } },
-    behave: playRoot(join(workDir, 'compare-7'), own),
+    behave: playRoot(join(workDir, 'compare-7'), own, join(place, 'cache/packages')),
   });
   const cache = emptyCache(containers, place);
   const removals = new LateRemovals(silentLog);

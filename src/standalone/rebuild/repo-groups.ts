@@ -1,8 +1,7 @@
-import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 import { SaxesParser } from 'saxes';
-import type { PackageRepo } from '../../buildroot/plan/repos.ts';
+import { originsOf, type PackageRepo } from '../../buildroot/plan/repos.ts';
 import type { UrlReader } from '../../cache/fetcher.ts';
 import { metadataUrl } from '../../cache/repo-urls.ts';
 import { BuilderError, describeError } from '../../core/errors.ts';
@@ -14,10 +13,13 @@ export class BadRepo extends BuilderError {
   }
 }
 
+/** Of repomd.xml and of groups, packed or not; the largest of distributions have a few. */
+const mostBytes = 64 * 1024 * 1024;
+
 const decompressors: Readonly<Record<string, (packed: Buffer) => Promise<Buffer>>> = {
   '.xml': async (plain) => plain,
-  '.gz': promisify(gunzip),
-  '.zst': promisify(zstdDecompress),
+  '.gz': (packed) => promisify(gunzip)(packed, { maxOutputLength: mostBytes }),
+  '.zst': (packed) => promisify(zstdDecompress)(packed, { maxOutputLength: mostBytes }),
 };
 
 /**
@@ -49,9 +51,10 @@ export async function readGroups(
   signal: AbortSignal,
 ): Promise<readonly string[] | null> {
   const found = new Set<string>();
+  const origins = originsOf(repos);
   for (const url of repos.flatMap(({ urls }) => urls)) {
-    const read = async (part: Part): Promise<Buffer> =>
-      buffer((await urlReader.open(metadataUrl(part.base ?? url, part.href), { signal })).body);
+    const read = (part: Part): Promise<Buffer> =>
+      urlReader.read(metadataUrl(part.base ?? url, part.href, origins), { most: mostBytes, origins, signal });
     let comps: Buffer;
     try {
       const places = groupFiles((await read({ href: 'repodata/repomd.xml', base: null })).toString('utf8'));

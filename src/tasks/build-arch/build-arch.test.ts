@@ -26,7 +26,7 @@ const good: RootPlay = {
 async function setUp(play: RootPlay = good, taskArch = 'x86_64', clock = new ManualClock()) {
   const bench = await openTaskBench({
     ...{ method: 'buildArch', arch: taskArch, clock },
-    behave: (directory) => playRoot(directory, play),
+    behave: (directory, packages) => playRoot(directory, play, packages),
   });
   const listed = { id: 31, name: 'bash', version: '1', release: '1', arch: 'x86_64', payloadhash };
   await bench.put('repos/f1-build/70/x86_64/rpmlist.jsonl', `${JSON.stringify(listed)}\n`);

@@ -16,7 +16,7 @@ const good: RootPlay = { builds: [{ srpms: { [made]: toSourceRpm({ release: '1.t
 async function setUp(play: RootPlay = good) {
   const bench = await openTaskBench({
     method: 'rebuildSRPM',
-    behave: (directory) => playRoot(directory, play),
+    behave: (directory, packages) => playRoot(directory, play, packages),
   });
   const listed = { id: 31, name: 'bash', version: '1', release: '1', arch: 'x86_64', payloadhash };
   await bench.put('repos/f1-build/70/x86_64/rpmlist.jsonl', `${JSON.stringify(listed)}\n`);

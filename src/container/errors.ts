@@ -11,7 +11,9 @@ export type ContainerErrorCode =
   | 'no-such-container'
   /** A container has ended, or its monitor has, and the engine does not notice: how it ended is unknown. */
   | 'end-unseen'
-  | 'engine-failed';
+  | 'engine-failed'
+  /** There was no room for the output of a container, or for what the engine was asked to do. */
+  | 'disk-full';
 
 const blameOf: Record<ContainerErrorCode, Blame> = {
   'runtime-down': 'builder',
@@ -24,6 +26,7 @@ const blameOf: Record<ContainerErrorCode, Blame> = {
   'no-such-container': 'builder',
   'end-unseen': 'builder',
   'engine-failed': 'builder',
+  'disk-full': 'builder',
 };
 
 /** A failure of the container engine, or of something asked of it. */

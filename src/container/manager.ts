@@ -15,6 +15,9 @@ export interface ContainerManager {
   /** Asks the engine who it is and what it can do. Rejects with `runtime-down` when nothing answers. */
   probe(signal: AbortSignal): Promise<BackendInfo>;
 
+  /** Whether the storage of the back end or one of these directories is short of room at this moment. Never rejects. */
+  lacksRoom(directories: readonly string[]): Promise<boolean>;
+
   /** Whether the engine still answers, at little cost. Rejects with `runtime-down` when it does not. */
   ping(signal: AbortSignal): Promise<void>;
 

@@ -1,6 +1,9 @@
-/** Whether there was no room left: by the error or one of its causes, or by what an engine says about it. */
+/**
+ * Whether there was no room left, by the code of the error or one of its causes: the system's own, or `disk-full` where
+ * this program has looked. What a message says decides nothing: it may quote names and output of a package.
+ */
 export function isDiskFull(error: unknown): boolean {
-  return withCauses(error).some((each) => hasCode(each, ['ENOSPC', 'EDQUOT']) || saysDiskFull(each.message));
+  return withCauses(error).some((each) => hasCode(each, ['ENOSPC', 'EDQUOT', 'disk-full']));
 }
 
 /** Whether this host's disk cannot be written to at all: a file system becomes read-only when it is damaged. */
@@ -20,7 +23,7 @@ function hasCode(error: Error, codes: readonly string[]): boolean {
   return 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
-/** The same of a program's output. */
+/** Whether a text says so; a reason to look at the disk, and no more. */
 export function saysDiskFull(text: string): boolean {
   return /no space left on device|disk quota exceeded|needs \d+[KMGT]?B? (more space )?on the .* filesystem/i.test(
     text,

@@ -539,17 +539,26 @@ describe("a repo's metadata, once parsed,", () => {
   });
 });
 
-describe('an install that fails for want of room', () => {
-  it('is no fault of the packages', async () => {
-    const { prepare } = await openRootBench({
-      install: () => 1,
-      installOutput: () =>
-        'error: unpacking of archive failed on file /x: cpio: write failed - No space left on device\n',
-    });
+describe('an install that says that there is no room', () => {
+  const play = {
+    install: () => 1,
+    installOutput: () =>
+      'error: unpacking of archive failed on file /x: cpio: write failed - No space left on device\n',
+  };
+
+  it('is no fault of the packages where the disk is full', async () => {
+    const { prepare, containers } = await openRootBench(play);
+    containers.isFull = true;
 
     expect(await failureOf(prepare())).toMatchObject({
       code: 'disk-full',
       message: 'install @build failed: no space left on device',
     });
+  });
+
+  it('is a failure like others where it is not: a scriptlet can say that', async () => {
+    const { prepare } = await openRootBench(play);
+
+    expect(await failureOf(prepare())).toMatchObject({ status: 30, blame: 'package' });
   });
 });

@@ -175,7 +175,9 @@ export class RootGround {
     });
     if (timedOut) throw new StepTimedOut(title, limit);
     const said = Buffer.from(end).toString();
-    if (code !== 0 && saysDiskFull(said))
+    // Scriptlets may say anything: what counts is the disk.
+    const { containers } = this.host;
+    if (code !== 0 && saysDiskFull(said) && (await containers.lacksRoom([this.request.directory.absolute])))
       throw new BuilderError('disk-full', 'builder', `${title} failed: no space left on device`);
     if (code === 0) return { code, end: said };
     if (ranInto === null) {

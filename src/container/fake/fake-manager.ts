@@ -79,6 +79,13 @@ export class FakeManager implements ContainerManager {
     };
   }
 
+  /** What `lacksRoom` says. */
+  isFull = false;
+
+  async lacksRoom(): Promise<boolean> {
+    return this.isFull;
+  }
+
   async ping(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
   }

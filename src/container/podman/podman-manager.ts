@@ -1,6 +1,7 @@
 import { access, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
+import { isShortOfRoom } from '../../core/disk-room.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TaskWaits } from '../../core/waits.ts';
@@ -33,6 +34,9 @@ import { sizeOf } from './limits/disk-usage.ts';
 import { KillLedger } from './limits/oom-accounting.ts';
 import { PodmanContainer } from './podman-container.ts';
 import { removeContainer } from './remove-container.ts';
+
+/** How long the engine may take to say where its storage is. */
+const roomMs = 10_000;
 
 export interface PodmanManagerOptions {
   readonly socketPath: string;
@@ -113,6 +117,13 @@ export class PodmanManager implements ContainerManager {
         freeLocks: host.freeLocks ?? null,
       },
     };
+  }
+
+  async lacksRoom(directories: readonly string[]): Promise<boolean> {
+    // An engine that does not answer has other troubles.
+    const info = await this.probe(AbortSignal.timeout(roomMs)).catch(() => null);
+    const storage = info?.storagePath ?? null;
+    return isShortOfRoom(storage === null ? directories : [...directories, storage]);
   }
 
   /** What containers are filtered with. */

@@ -38,6 +38,7 @@ const containerOutcomes: Readonly<Record<ContainerErrorCode, object>> = {
   'start-failed': { kind: 'fail', code: 1012 },
   'engine-failed': { kind: 'fail', code: 1012 },
   'image-unreachable': { kind: 'refuse', soft: true },
+  'disk-full': { kind: 'refuse', soft: true },
   'runtime-down': { kind: 'free' },
   'end-unseen': { kind: 'free' },
   'no-such-container': { kind: 'free' },
@@ -60,7 +61,7 @@ describe('outcomeOf', () => {
       'what an error stems from',
       new Error('a', { cause: Object.assign(new Error('b'), { code: 'EDQUOT' }) }),
     ],
-    ['the engine', new ContainerError('engine-failed', 'write /x: no space left on device')],
+    ['the output of a container', new ContainerError('disk-full', 'no space left on device for /x')],
     [
       'an install',
       new BuilderError('disk-full', 'builder', 'install @build failed: no space left on device'),
@@ -71,6 +72,16 @@ describe('outcomeOf', () => {
       soft: true,
       message: expect.stringMatching(/^the disk of this host is full: ./),
     });
+  });
+
+  it('believes no message that says that the disk is full, unless somebody has looked', () => {
+    const engine = new ContainerError('engine-failed', 'write /x: no space left on device');
+    const named = new BuildrootStepFailed('cannot take "RPMS/no space left on device.rpm"; rpmbuild', 1);
+
+    expect(outcomeOf(engine)).toMatchObject({ kind: 'fail', code: 1012 });
+    expect(outcomeOf(engine, true)).toMatchObject({ kind: 'refuse', soft: true });
+    for (const isRoomShort of [false, true])
+      expect(outcomeOf(named, isRoomShort)).toMatchObject({ kind: 'fail' });
   });
 
   it('leaves a task to other hosts when the disk of this one cannot be written to', () => {

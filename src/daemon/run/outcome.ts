@@ -1,7 +1,7 @@
 import { BuildrootStepFailed, StepTimedOut } from '../../buildroot/errors.ts';
 import { ContainerError } from '../../container/errors.ts';
 import { BuilderError, describeError } from '../../core/errors.ts';
-import { isDiskFull, isReadOnlyDisk } from '../../core/fs-errors.ts';
+import { isDiskFull, isReadOnlyDisk, saysDiskFull } from '../../core/fs-errors.ts';
 import { printableLines } from '../../core/printable.ts';
 import { faultCodes, HubFault, HubProtocolError, HubTransportError, SessionLost } from '../../hub/faults.ts';
 import { HubFileError } from '../../hub/files.ts';
@@ -20,14 +20,15 @@ export type Outcome =
 /**
  * Turns whatever a task threw into what the hub is told (`koji/daemon.py runTask`): Koji's own faults pass
  * with code and text; what is the package's or the request's fault fails the task; what is this host's
- * or the network's leaves it to another try; anything unknown fails it with code 1, as a bug of ours.
+ * or the network's leaves it to another try; anything unknown fails it with code 1, as a bug of ours. `isRoomShort`: the disk was
+ * looked at, and is short of room.
  */
-export function outcomeOf(error: unknown): Outcome {
+export function outcomeOf(error: unknown, isRoomShort = false): Outcome {
   if (error instanceof TaskCancelled || error instanceof SessionLost) return { kind: 'nothing' };
   if (error instanceof TaskRefused) return { kind: 'refuse', soft: error.soft, message: error.message };
   if (error instanceof HubFault) return fail(error.faultCode, error.faultString);
   // Here there is no room, somewhere else there may be; and here again, when it was made.
-  if (isDiskFull(error))
+  if (isDiskFull(error) || (isRoomShort && mayBeForRoom(error)))
     return { kind: 'refuse', soft: true, message: `the disk of this host is full: ${describeError(error)}` };
   if (isReadOnlyDisk(error))
     return {
@@ -68,6 +69,15 @@ export function outcomeOf(error: unknown): Outcome {
   };
 }
 
+/** Whether the engine has failed and says that it had no room; it may quote names of files, so somebody has to look. */
+export function mayBeForRoom(error: unknown): boolean {
+  return (
+    error instanceof ContainerError &&
+    ['engine-failed', 'start-failed'].includes(error.code) &&
+    saysDiskFull(error.message)
+  );
+}
+
 /** A request or an answer that is too large stays so, on every host. */
 function wouldHappenAgain({ reason, status }: HubTransportError): boolean {
   return reason === 'too-large' || status === 400 || status === 413;
@@ -88,6 +98,7 @@ function containerOutcome(error: ContainerError): Outcome {
     case 'bad-spec':
     case 'start-failed':
     case 'engine-failed':
+    case 'disk-full':
       return fail(faultCodes.buildroot, error.message);
   }
 }

@@ -29,7 +29,7 @@ import type { RepoNews } from '../../tasks/repo-news.ts';
 import { type MadeChild, Subtasks } from '../../tasks/subtasks.ts';
 import { TaskUploads } from '../../upload/task-uploads.ts';
 import type { TaskEnd } from '../events.ts';
-import { type Outcome, outcomeOf } from './outcome.ts';
+import { mayBeForRoom, type Outcome, outcomeOf } from './outcome.ts';
 import { seeded } from './task-record.ts';
 
 /** How long the last words about a task may take where nothing is lost without them. */
@@ -99,7 +99,7 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
     await mkdir(join(directory.absolute, 'logs'), { recursive: true });
     ended = await runAdapter(going, environment, directory);
   } catch (error) {
-    ended = endOf(run, error);
+    ended = await endOf(run, environment, error);
   } finally {
     await rm(directory.absolute, { recursive: true, force: true }).catch((error: unknown) =>
       log.error({ err: error }, 'removing the task directory failed'),
@@ -126,9 +126,13 @@ async function forget({ history, forget, log }: TaskRun): Promise<void> {
 }
 
 /** What becomes of a task that threw. Throws on when nothing can be told to the hub any more. */
-function endOf(run: TaskRun, error: unknown): { readonly outcome: Outcome } {
+async function endOf(
+  run: TaskRun,
+  { containers, workDir }: TaskEnvironment,
+  error: unknown,
+): Promise<{ readonly outcome: Outcome }> {
   const reason: unknown = run.signal.aborted ? run.signal.reason : error;
-  const outcome = outcomeOf(reason);
+  const outcome = outcomeOf(reason, mayBeForRoom(reason) && (await containers.lacksRoom([workDir])));
   logEnd(run.log, outcome, reason);
   if (reason instanceof SessionLost) throw reason;
   return { outcome };
@@ -158,7 +162,7 @@ async function runAdapter(
       try {
         return { result: await callAdapter(run, environment, { directory, uploads, logs, cleanup }) };
       } catch (error) {
-        return endOf(run, error);
+        return endOf(run, environment, error);
       }
     });
     if (hadEnded) await takeUpAfterEnd(run, environment, logs);

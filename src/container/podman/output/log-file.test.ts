@@ -200,6 +200,9 @@ describe('followLog', () => {
     expect(chunks).toEqual(['three\n']);
   });
 
+  /** The disk was seen full. */
+  const isFull = async () => true;
+
   /** As conmon leaves it when the disk becomes full after so many bytes, and there is room again later. */
   function tornAfter(bytes: number, later: string): Buffer {
     const lines = entriesOf(Buffer.from(Array.from({ length: 500 }, (_, i) => `line ${i}\n`).join('')));
@@ -212,7 +215,7 @@ describe('followLog', () => {
       await writeFile(path, tornAfter(bytes, 'later\nlast\n'));
 
       const { text, error } = await readOn(
-        followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+        followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve(), isFull }),
       );
 
       expect(isDiskFull(error)).toBe(true);
@@ -250,12 +253,36 @@ describe('followLog', () => {
     await writeFile(path, tornAfter(4096, ''));
 
     const { text, error } = await readOn(
-      followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve() }),
+      followLog({ path, from: 0, clock: clockOf([]), signal: never, ended: Promise.resolve(), isFull }),
     );
 
     expect(isDiskFull(error)).toBe(true);
     expect(text.endsWith(fullMark)).toBe(true);
   });
+
+  it.each([4096, 12_288])(
+    'takes what looks torn for output while there is room: after %i bytes',
+    async (bytes) => {
+      // A package prints what begins like an entry, so that it lies at the end of a block.
+      await writeFile(path, tornAfter(bytes, 'later\nlast\n'));
+      const roomy = async () => false;
+
+      const { text, error } = await readOn(
+        followLog({
+          path,
+          from: 0,
+          clock: clockOf([]),
+          signal: never,
+          ended: Promise.resolve(),
+          isFull: roomy,
+        }),
+      );
+
+      expect(error).toBeNull();
+      expect(text).toContain('last\n');
+      expect(text).not.toContain(fullMark);
+    },
+  );
 
   it('takes a log in the output for output', async () => {
     const log = entriesOf(Buffer.from('text\n')).toString();

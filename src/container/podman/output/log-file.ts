@@ -81,6 +81,8 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
   /** Settles when nothing more will be appended; a rejection ends the reading with that error. */
   readonly ended: Promise<unknown>;
+  /** Whether there is no room where the log lies; left out: the file system is asked. */
+  readonly isFull?: (path: string) => Promise<boolean>;
 }
 
 /** Stands in the output where the log was cut while it was read. */
@@ -92,11 +94,14 @@ export const fullMark = '\n[the disk of the host was full: output is missing her
  * What a container wrote, from the log that conmon appends to: as far as there is something, then
  * as it comes, until `ended` has settled and the rest was delivered. At most one chunk is in memory. Rejects with
  * `no-such-container` when the log does not have what is to be left out: it is not the one that was read before. And as
- * a full disk when there is no room for the log, or was none, which shows by an entry that was written in part: conmon
- * drops what it cannot write.
+ * `disk-full` when there is no room for the log, or was none, which shows by an entry that was written in part: conmon
+ * drops what it cannot write. Output may look like that as well; so it counts only where the disk was seen full, or where
+ * nobody has looked, since the container was left alone for a while.
  */
 export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Array, void> {
-  const { path, clock, signal, ended } = options;
+  const { path, clock, signal, ended, isFull = isDiskFull } = options;
+  let mayBeTorn = options.from > 0;
+  let lookedMs = Number.NEGATIVE_INFINITY;
   let decoder = new LogDecoder();
   let tears = new TearWatch(0);
   let position = 0;
@@ -118,6 +123,10 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
     signal.throwIfAborted();
     // Asked before the read: what was written before the end is in the file by then.
     const isLast = hasEnded;
+    if (!mayBeTorn && clock.uptime() - lookedMs >= pollMs) {
+      lookedMs = clock.uptime();
+      mayBeTorn = await isFull(path);
+    }
     const { bytesRead } = await file.read(buffer, 0, chunkBytes, position);
     if (bytesRead === 0) {
       const { size } = await file.stat();
@@ -140,7 +149,8 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
       continue;
     }
     const chunk = buffer.subarray(0, bytesRead);
-    const torn = tears.see(chunk);
+    const tear = tears.see(chunk);
+    const torn = mayBeTorn ? tear : null;
     const text = decode(decoder, chunk.subarray(0, torn ?? bytesRead), path, options.from + position === 0);
     position += bytesRead;
     const rest = earlier.leaveOut(text);
@@ -194,13 +204,13 @@ function decode(decoder: LogDecoder, chunk: Buffer, path: string, isNew: boolean
 }
 
 /** The file itself may have been removed. */
-async function isFull(path: string): Promise<boolean> {
+async function isDiskFull(path: string): Promise<boolean> {
   const { bfree, bsize } = await statfs(dirname(path));
   return bfree * bsize < fullBytes;
 }
 
 function noRoom(path: string): ContainerError {
-  return new ContainerError('engine-failed', `no space left on device for ${path}: output may be lost`);
+  return new ContainerError('disk-full', `no space left on device for ${path}: output may be lost`);
 }
 
 function lostOutput(path: string): ContainerError {

@@ -1,3 +1,3 @@
 . "$(dirname "$0")/lib.sh"
 engine
-"$ka" doctor
+doctor

@@ -62,3 +62,18 @@ limits() {
   printf '%s; ' "$who: ${said[@]}"
   echo
 }
+
+# doctor - koji-adjutant doctor, as a builder of a development hub that runs meanwhile
+doctor() {
+  local hub dir=$area/doctor code=0
+  rm -rf "$dir"
+  mkdir -p "$dir/hub" "$dir/work"
+  node_modules/.bin/node scripts/host-lab/hub.mjs "$dir/hub" 0 "$distribution" > "$dir/hub.conf" &
+  hub=$!
+  until grep -q topdir "$dir/hub.conf"; do kill -0 $hub || fail "the development hub has not started"; sleep 1; done
+  { printf '[kojid]\nuser = builder\npassword = builder\nworkdir = %s\nminspace = 1024\n' "$dir/work"; cat "$dir/hub.conf"; } > "$dir/kojid.conf"
+  "$ka" doctor -c "$dir/kojid.conf" || code=$?
+  kill $hub
+  wait $hub || true
+  return $code
+}

@@ -34,11 +34,11 @@ describeDebian13('the bootstrap image of a Debian 13 host', () => {
     return run(process.execPath, [...given, '--cache-dir', join(directory, 'cache')], options);
   }
 
-  async function rebuilt(by: string): Promise<readonly string[]> {
-    const result = join(directory, by.replaceAll(/\W/g, '-'));
+  async function rebuilt(by: string, name = 'hello'): Promise<readonly string[]> {
+    const result = join(directory, `${name}-${by.replaceAll(/\W/g, '-')}`);
     const repo = join(surroundings().distribution, 'repo');
     const options = ['--macro', 'dist=.td1', '--image', by, '--result', result, '--repo', repo];
-    await koji('rebuild', srpm('hello'), ...options);
+    await koji('rebuild', srpm(name), ...options);
     const installed = await readFile(join(result, 'installed_pkgs.log'), 'utf8');
     const packages = (await readdir(result)).filter((name) => name.endsWith('.rpm'));
     return [...packages, ...installed.split('\n')].toSorted();
@@ -52,6 +52,10 @@ describeDebian13('the bootstrap image of a Debian 13 host', () => {
         expect.stringMatching(/^rpm-build-/),
       ]),
     );
+  });
+
+  it('finds what is required by the name of any file, though its dnf leaves the lists of files out', async () => {
+    expect(await rebuilt(image, 'versioned-br')).toContainEqual(expect.stringMatching(/^leaf-filedep-/));
   });
 
   it('makes packages with the macros of the test distribution, though its rpm makes those with debug data by itself', async () => {

@@ -81,6 +81,11 @@ def inbound(package, action):
 class Solved(dnf.Plugin):
     name = '${pluginName}'
 
+    # A requirement may name any file of a package, and newer ones read the lists of files only when told.
+    def config(self):
+        if hasattr(self.base.conf, 'optional_metadata_types'):
+            self.base.conf.optional_metadata_types += ['filelists']
+
     def resolved(self):
         elements = []
         for item in self.base.transaction:

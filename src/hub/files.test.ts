@@ -184,7 +184,7 @@ describe('HubFiles of a mounted tree', () => {
     expect(await new HubFiles([], odd).text('x', never)).toBe('odd');
   });
 
-  it.each(['work/../../etc/passwd', '..', 'work/a\0', 'work/\udcff'])(
+  it.each(['work/../../etc/passwd', '..', 'work/./a', 'work//a', '/a', '', 'work/a\0', 'work/\udcff'])(
     'takes %j for missing, for it is no path below the tree',
     async (path) => {
       await expect(new HubFiles([], directory).open(path, never)).rejects.toMatchObject({

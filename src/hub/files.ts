@@ -42,7 +42,7 @@ export class HubFiles {
   /** URLs of a path, one per base. Throws a `HubFileError` for what is no path below them. */
   urls(path: string): readonly string[] {
     const parts = path.split('/');
-    if (parts.includes('..') || !path.isWellFormed() || path.includes('\0'))
+    if (parts.some((part) => ['', '.', '..'].includes(part)) || !path.isWellFormed() || path.includes('\0'))
       throw new HubFileError(`${path} is not a path below topurl`, true);
     return this.#bases.map((base) => `${base}/${parts.map(encodeURIComponent).join('/')}`);
   }

@@ -30,7 +30,7 @@ const failures: readonly (readonly [string, unknown, code: number])[] = [
   ['an error of ours that blames others', new BuilderError('x', 'external', 'text'), 1000],
 ];
 
-const containerOutcomes: Readonly<Record<ContainerErrorCode, object>> = {
+const containerOutcomes: Readonly<Record<Exclude<ContainerErrorCode, 'disk-full'>, object>> = {
   'image-missing': { kind: 'fail', code: 1012 },
   'image-denied': { kind: 'fail', code: 1012 },
   'no-such-path': { kind: 'fail', code: 1012 },
@@ -38,7 +38,6 @@ const containerOutcomes: Readonly<Record<ContainerErrorCode, object>> = {
   'start-failed': { kind: 'fail', code: 1012 },
   'engine-failed': { kind: 'fail', code: 1012 },
   'image-unreachable': { kind: 'refuse', soft: true },
-  'disk-full': { kind: 'refuse', soft: true },
   'runtime-down': { kind: 'free' },
   'end-unseen': { kind: 'free' },
   'no-such-container': { kind: 'free' },

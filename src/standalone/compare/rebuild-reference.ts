@@ -15,7 +15,7 @@ import {
   repoStates,
   type TagInfo,
 } from '../../hub/api/schema.ts';
-import { outOfReach, reposForArch } from '../../hub/external-repos.ts';
+import { externalUrl, outOfReach, reposForArch } from '../../hub/external-repos.ts';
 import type { HubFiles } from '../../hub/files.ts';
 import type { ImageChoice, PolicyResolver } from '../../policy/resolver.ts';
 import { canonArch, machineArch, targetArch } from '../../rpm/arch.ts';
@@ -138,7 +138,7 @@ export async function buildAgain(
   const request = toRootRequest({
     ...{ taskId: their.task.id, buildrootId: shop.id, image, imageDigest },
     ...{ group: 'build', arch, packageArch: their.request.arch },
-    ...{ repos: [hubRepo(shop.files.urls(repoPlace))], extra: ground.tag.extra },
+    ...{ repos: [hubRepo(shop.files.urls(repoPlace), mergedInto(ground))], extra: ground.tag.extra },
     directory: place,
   });
   const host = { ...shop.host, limits: { ...shop.host.limits, ...ground.image.limits } };
@@ -168,4 +168,10 @@ export async function buildAgain(
     logs: logs.uploaded.map((name) => basename(name)),
     tookMs: clock.uptime() - startedMs,
   };
+}
+
+/** The external repos whose packages the repo lists, and that keep them. */
+function mergedInto({ externals, arch }: Pick<Ground, 'externals' | 'arch'>): readonly string[] {
+  const canonical = canonArch(arch);
+  return reposForArch(externals, canonical).map((external) => externalUrl(external, canonical));
 }

@@ -1,5 +1,12 @@
 import { containerName } from '../../container/names.ts';
-import type { Capability, ContainerId, ContainerSpec, EmptyDirectory, Mount } from '../../container/spec.ts';
+import type {
+  Capability,
+  ContainerId,
+  ContainerSpec,
+  EmptyDirectory,
+  Mount,
+  ResourceLimits,
+} from '../../container/spec.ts';
 import type { BuildrootHost } from '../host.ts';
 import { buildUser, planEnvironment } from '../plan/mock-environment.ts';
 import type { RootRequest } from '../plan/root-request.ts';
@@ -163,10 +170,20 @@ function sealedContainer(host: BuildrootHost, request: RootRequest, phase: strin
   return { ...plain, ...host.opened, limits: { ...plain.limits, ...host.codeLimits } };
 }
 
+/** How much a step may write and say that installs or solves. */
+function roomLimits({ codeLimits: { diskBytes, logBytes } }: BuildrootHost): Partial<ResourceLimits> {
+  return {
+    ...(diskBytes !== undefined && { diskBytes }),
+    ...(logBytes !== undefined && { logBytes }),
+  };
+}
+
 /** A container of the bootstrap image: root inside, no package code but scriptlets in a chroot. */
 function bootstrapContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
   return {
     ...identity(host, request, phase, attempt),
+    // Scriptlets are package code, too; that they say nothing for a while is no sign of anything.
+    limits: { ...host.limits, ...roomLimits(host) },
     root: { kind: 'image', image: request.image },
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8' },
     workdir: '/',

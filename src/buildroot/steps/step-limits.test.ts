@@ -157,3 +157,14 @@ describe('what a root waits for', () => {
     expect(await other.bench.waits.list(6)).toEqual([]);
   });
 });
+
+describe('the limits of disk and output', () => {
+  it('hold for steps that solve and install, as scriptlets are package code', async () => {
+    const codeLimits = { diskBytes: 1000, logBytes: 2000, idleMs: 3000 };
+    const { prepare, spec } = await openRootBench({ solve: () => ['bash'] }, { codeLimits });
+    await prepare();
+
+    for (const name of ['solve-1', 'install-1'])
+      expect(spec(name)?.limits).toEqual({ pids: 10, diskBytes: 1000, logBytes: 2000 });
+  });
+});

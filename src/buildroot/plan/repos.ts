@@ -1,5 +1,3 @@
-import { RepoOrigins } from '../../cache/repo-origins.ts';
-
 /** A repo that packages of a root come from. */
 export interface PackageRepo {
   /** dnf's name for it: `build`, those after the first `build-2` and so on. */
@@ -13,11 +11,6 @@ export interface PackageRepo {
 /** The one repo of a root that is made for a hub, as mock's configuration by koji calls it. */
 export function hubRepo(urls: readonly string[], merged: readonly string[] = []): PackageRepo {
   return { id: 'build', urls, merged };
-}
-
-/** Where packages of all these repos may lie. */
-export function originsOf(repos: readonly PackageRepo[]): RepoOrigins {
-  return new RepoOrigins(repos.flatMap(({ urls, merged = [] }) => [...urls, ...merged]));
 }
 
 /** All places of all repos. */

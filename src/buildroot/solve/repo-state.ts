@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import type { UrlReader } from '../../cache/fetcher.ts';
 import { joinUrl } from '../../cache/repo-urls.ts';
-import { originsOf, type PackageRepo } from '../plan/repos.ts';
+import type { PackageRepo } from '../plan/repos.ts';
 import { fromKept } from './dnf-cache-paths.ts';
+import { originsOf } from './repo-places.ts';
 
 /** The parts of a repo's metadata that a solver's answer depends on: files are required, too. */
 const decisive = /^(?:primary|filelists|filelists-ext|group|group_gz|group_xz|group_zst|modules)$/;

@@ -1,7 +1,8 @@
 import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 import { SaxesParser } from 'saxes';
-import { originsOf, type PackageRepo } from '../../buildroot/plan/repos.ts';
+import type { PackageRepo } from '../../buildroot/plan/repos.ts';
+import { originsOf } from '../../buildroot/solve/repo-places.ts';
 import type { UrlReader } from '../../cache/fetcher.ts';
 import { metadataUrl } from '../../cache/repo-urls.ts';
 import { BuilderError, describeError } from '../../core/errors.ts';

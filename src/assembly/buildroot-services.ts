@@ -126,7 +126,6 @@ export function openCache(
       ...{ directory: place('failed'), lifetimeMs, clock, log },
     }),
     packages: new PackageCache(place('packages'), urls, clock),
-    packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),
     metadata: new MetadataCache(place('metadata')),
     urls,

@@ -17,16 +17,16 @@ const generated = 'rpmlib(DynamicBuildRequires)';
 describe('TagRoot.prepare', () => {
   it('solves for the group, installs it into the root of a container, and reads what is there', async () => {
     const { directory, logs, prepare, created, started } = await openRootBench({
-      installed: () => ['bash', 'rpm-build'],
+      solve: () => ['bash', 'rpm-build'],
     });
 
     const root = await prepare();
 
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'rpm-build']);
-    expect(created()).toEqual(['solve-1', 'root-1', 'install-1']);
-    expect(started()).toEqual(['solve-1', 'install-1']);
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'list-1']);
+    expect(started()).toEqual(['solve-1', 'install-1', 'list-1']);
     expect(logs.texts.root).toBe(
-      'solve 1\n@build: 1 packages, 1 of them fetched (4 bytes), the others from the cache\ninstall 1\n',
+      'solve 1\n@build: 2 packages, 2 of them fetched (13 bytes), the others from the cache\ninstall 1\n',
     );
     expect(logs.steps).toEqual([
       ...['start solve @build', 'finish solve @build', 'start install @build', 'finish install @build'],
@@ -61,7 +61,7 @@ describe('TagRoot.prepare', () => {
     expect(sum).toBe(`${solvedPackage('bash').checksum.slice(7)}  /adjutant/cache/${path('bash')}`);
     expect(await readFile(join(bench.directory, 'cache/packages', path('sed')), 'utf8')).toBe('sed');
     expect(spec('install-1')?.mounts).toContainEqual({
-      ...{ kind: 'work', path: 'cache/packages', target: '/adjutant/cache', readOnly: true },
+      ...{ kind: 'work', path: 'tasks/5/packages-1', target: '/adjutant/cache', readOnly: true },
     });
   });
 
@@ -304,9 +304,9 @@ describe('TagRoot.build', () => {
     expect((await readdir(join(directory, 'results'))).sort()).toEqual([
       ...['hello-1.0-1.src.rpm', 'hello-1.0-1.x86_64.rpm'],
     ]);
-    expect(started()).toEqual(['solve-1', 'install-1', 'solve-2', 'build-1']);
+    expect(started()).toEqual(['solve-1', 'install-1', 'list-1', 'solve-2', 'build-1']);
     expect(spec('build-1')?.command).toEqual(['/bin/bash', '/adjutant/in/build-1.sh']);
-    const gone = ['solve-1', 'install-1', 'solve-2', 'build-1'];
+    const gone = ['solve-1', 'install-1', 'list-1', 'solve-2', 'build-1'];
     expect(removed()).toEqual(expect.arrayContaining(gone));
     const script = await readFile(join(directory, 'in/build-1.sh'), 'utf8');
     expect(script).toContain('-bs --target x86_64');
@@ -340,7 +340,18 @@ describe('TagRoot.build', () => {
 
     expect(results).toMatchObject({ rpms: ['hello-1.0-1.x86_64.rpm'], srpms: ['hello-1.0-1.src.rpm'] });
     expect(created().filter((name) => !name.startsWith('root'))).toEqual([
-      ...['solve-1', 'install-1', 'solve-2', 'build-1', 'source-1', 'solve-3', 'install-2', 'source-2'],
+      ...[
+        'solve-1',
+        'install-1',
+        'list-1',
+        'solve-2',
+        'build-1',
+        'source-1',
+        'solve-3',
+        'install-2',
+        'list-2',
+        'source-2',
+      ],
       'build-2',
     ]);
     expect(removed()).toContain('build-1');
@@ -608,7 +619,7 @@ describe('TagRoot.rebuildSource', () => {
     const results = await root.rebuildSource(never);
 
     expect(results).toMatchObject({ rpms: [], srpms: ['hello-1.0-1.td1.src.rpm'] });
-    expect(started()).toEqual(['solve-1', 'install-1', 'build-1']);
+    expect(started()).toEqual(['solve-1', 'install-1', 'list-1', 'build-1']);
     expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('exec "$0" -bs --nodeps');
     expect(await readFile(join(directory, 'results/hello-1.0-1.td1.src.rpm'), 'utf8')).toBe('made');
   });

@@ -56,6 +56,12 @@ function question({ repo = {}, tag = {}, question: more = {} }: Changes): Buildr
   return { ...basis, arch: 'x86_64', packageArch: 'x86_64', group: 'build', ...more };
 }
 
+/** The group has these packages, and nothing else is wanted. */
+const first =
+  (...names: readonly string[]) =>
+  (attempt: number) =>
+    attempt === 1 ? names : [];
+
 describe('Buildroot', () => {
   it('registers, lists its packages before and after, and expires', async () => {
     const { session, open, context, tidyUp } = await setUp();
@@ -91,7 +97,7 @@ describe('Buildroot', () => {
   });
 
   it('tells the hub what the build requirements have added', async () => {
-    const { session, open } = await setUp({ installed: () => ['bash', 'gcc'] }, listLine());
+    const { session, open } = await setUp({ solve: first('bash', 'gcc') }, listLine());
 
     const buildroot = await open();
     buildroot.update();
@@ -185,7 +191,7 @@ describe('Buildroot', () => {
   });
 
   it('says of packages from external repos where they came from', async () => {
-    const { open, session, put } = await setUp({ installed: () => ['bash', 'gcc'] });
+    const { open, session, put } = await setUp({ solve: first('bash', 'gcc') });
     session.on('getExternalRepoList', [externalRow({ external_repo_id: 4 })]);
     await put(
       'repos/f1-build/70/x86_64/repodata/repomd.xml',
@@ -334,7 +340,12 @@ describe('Buildroot', () => {
       await context.logs.finish(context.signal);
 
       const networks = containers.created.map(({ owner, network }) => [owner.phase, network]);
-      expect(Object.fromEntries(networks)).toEqual({ root: 'host', solve: 'host', install: 'none' });
+      expect(Object.fromEntries(networks)).toEqual({
+        root: 'host',
+        solve: 'host',
+        install: 'none',
+        list: 'none',
+      });
       const because = expect.stringContaining('rules[0]');
       expect(lines).toContainEqual(expect.objectContaining({ level: 40, because }));
       const config = session.uploads.get('tasks/5/5/mock_config.log')?.toString();
@@ -368,7 +379,7 @@ describe('Buildroot', () => {
 
   it('writes the logs that mock would', async () => {
     const { open, context, session, directory } = await setUp({
-      installed: () => ['bash', 'gcc'],
+      solve: first('bash', 'gcc'),
     });
 
     const buildroot = await open();
@@ -398,7 +409,7 @@ describe('Buildroot', () => {
     expect(text('root.log')).toBe(
       [
         '2026-01-01 00:00:00,000 - solve @build\nsolve 1\n',
-        '@build: 1 packages, 0 of them fetched (0 bytes), the others from the cache\n',
+        '@build: 2 packages, 0 of them fetched (0 bytes), the others from the cache\n',
         '2026-01-01 00:00:00,000 - install @build\ninstall 1\n',
       ].join(''),
     );

@@ -54,8 +54,6 @@ export interface StepLimits {
 export interface BuildrootCache {
   readonly snapshots: SnapshotStore;
   readonly packages: PackageCache;
-  /** The package cache, relative to the worker's area as mounts want it. */
-  readonly packagesPath: string;
   readonly solutions: SolutionMemo;
   readonly metadata: MetadataCache;
   /** Roots of failed builds. */

@@ -54,7 +54,8 @@ const mostWrong = 2;
  * changed. Safe for concurrent use within one process; a file that several want at once is fetched once.
  */
 export class PackageCache {
-  readonly #directory: string;
+  /** Absolute; packages lie below it where `packagePath` says. */
+  readonly directory: string;
   readonly #urls: UrlReader;
   readonly #clock: Clock;
   readonly #fetches = new Map<string, SharedCall<void>>();
@@ -62,7 +63,7 @@ export class PackageCache {
   readonly #held = new Map<string, number>();
 
   constructor(directory: string, urls: UrlReader, clock: Clock) {
-    this.#directory = directory;
+    this.directory = directory;
     this.#urls = urls;
     this.#clock = clock;
   }
@@ -76,7 +77,7 @@ export class PackageCache {
     signal: AbortSignal,
     watch: (files: number, ofFiles: number) => void = () => undefined,
   ): Promise<{ readonly files: number; readonly bytes: number }> {
-    await mkdir(this.#directory, { recursive: true });
+    await mkdir(this.directory, { recursive: true });
     const there = await Promise.all(wanted.map((one) => this.#use(one)));
     const missing = wanted.filter((_, index) => there[index] === false);
     const failed = new AbortController();
@@ -101,7 +102,7 @@ export class PackageCache {
 
   /** All files with their size and the time of their last use, in no order. */
   async list(): Promise<readonly CachedFile[]> {
-    const names = await readdir(this.#directory, { recursive: true, withFileTypes: true }).catch(() => []);
+    const names = await readdir(this.directory, { recursive: true, withFileTypes: true }).catch(() => []);
     const files = names.filter((entry) => entry.isFile());
     const found = files.map(async ({ parentPath, name }) => {
       const path = join(parentPath, name);
@@ -117,7 +118,7 @@ export class PackageCache {
 
   /** Keeps these files, whether they are there yet or not, from being removed until what is returned has been disposed. */
   hold(checksums: readonly string[]): Disposable {
-    const paths = checksums.map((checksum) => join(this.#directory, packagePath(checksum)));
+    const paths = checksums.map((checksum) => join(this.directory, packagePath(checksum)));
     for (const path of paths) this.#held.set(path, (this.#held.get(path) ?? 0) + 1);
     return {
       [Symbol.dispose]: () => {
@@ -132,7 +133,7 @@ export class PackageCache {
 
   /** How many of them are not there. */
   async missing(checksums: readonly string[]): Promise<number> {
-    const uses = checksums.map((checksum) => lastUse(join(this.#directory, packagePath(checksum))));
+    const uses = checksums.map((checksum) => lastUse(join(this.directory, packagePath(checksum))));
     return (await Promise.all(uses)).filter((used) => used === null).length;
   }
 
@@ -148,7 +149,7 @@ export class PackageCache {
   async purge(checksums: readonly string[], signal: AbortSignal): Promise<number> {
     let purged = 0;
     for (const checksum of checksums) {
-      const path = join(this.#directory, packagePath(checksum));
+      const path = join(this.directory, packagePath(checksum));
       const { kind, hex } = split(checksum);
       if ((await digestOf(path, kind, signal).catch(() => '')) === hex) continue;
       await rm(path, { force: true });
@@ -160,7 +161,7 @@ export class PackageCache {
   /** Notes the use of a file; false when it is not there. */
   async #use({ checksum, sizeBytes }: WantedPackage): Promise<boolean> {
     try {
-      const path = join(this.#directory, packagePath(checksum));
+      const path = join(this.directory, packagePath(checksum));
       if ((await stat(path)).size !== sizeBytes) return false;
       await noteUse(path);
       return (await lastUse(path)) !== null;
@@ -185,7 +186,7 @@ export class PackageCache {
       throw new PackageUnavailable(
         `${wanted.urls[0] ?? wanted.checksum} has ${wanted.sizeBytes} bytes by the repo's word: packages of up to ${largestBytes} are fetched`,
       );
-    const target = join(this.#directory, packagePath(wanted.checksum));
+    const target = join(this.directory, packagePath(wanted.checksum));
     await mkdir(dirname(target), { recursive: true });
     // A name of this process's own: another one may fetch the same file.
     const part = `${target}.${process.pid}.part`;

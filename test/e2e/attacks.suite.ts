@@ -160,8 +160,7 @@ echo attack is over`;
   });
 
   it('leaves nothing for the next build, and snapshot and package cache as they were', async () => {
-    const { packagesPath } = bench.host.cache;
-    const packages = join(bench.directory, packagesPath);
+    const packages = bench.host.cache.packages.directory;
     await bench.build({ script: 'echo the snapshot is made' });
     const image = await newestSnapshot(bench);
     const before = { snapshot: await digestOfImage(bench, image), packages: await digestOf(packages) };

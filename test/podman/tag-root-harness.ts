@@ -60,8 +60,14 @@ export async function serve(directory: string): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on a port
 }
 
-/** A host with an empty cache, and what was made on it. All of it goes when the test ends. */
-export function openHost(directory: string): {
+/**
+ * A host with an empty cache, and what was made on it. All of it goes when the test ends. `engine` is the socket of another engine
+ * than that of the tests.
+ */
+export function openHost(
+  directory: string,
+  engine = socketPath,
+): {
   readonly host: BuildrootHost;
   /** The containers. */
   readonly made: readonly ContainerSpec[];
@@ -69,7 +75,7 @@ export function openHost(directory: string): {
   copyFromRoot(path: string): Promise<Readable>;
 } {
   const containers = new PodmanManager({
-    ...{ socketPath, clock: systemClock, logger: createLogger('warn'), ulimits: testUlimits },
+    ...{ socketPath: engine, clock: systemClock, logger: createLogger('warn'), ulimits: testUlimits },
     ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
     ...{ reconnectMs: 0, timeoutMs: 60_000, pullMs: 60_000 },
   });
@@ -137,8 +143,8 @@ export async function openRoot(
   directory: string,
   source: string,
   group = 'build',
+  logs = new TextLogs(),
 ) {
-  const logs = new TextLogs();
   const cleanup = new AsyncDisposableStack();
   onTestFinished(() => cleanup.disposeAsync());
   const { digest } = await host.containers.ensureImage(bootstrap, 'never', never);

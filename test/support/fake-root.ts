@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
+import { listingDivider } from '../../src/buildroot/root/install-script.ts';
 import { fromKept } from '../../src/buildroot/solve/dnf-cache-paths.ts';
 import { packagePath } from '../../src/cache/package-cache.ts';
 import type { InboundPackage, Solution } from '../../src/cache/solver-cache.ts';
@@ -45,13 +47,17 @@ export interface RootPlay {
   install?(attempt: number): number | Promise<number>;
   /** What the n-th install says. */
   installOutput?(attempt: number): string;
-  /** Names of the packages in the root after the n-th install. */
+  /** Names of the packages that the n-th listing finds in the root. Left out: what was there, with what came and without what went. */
   installed?(attempt: number): readonly string[];
+  /** What the n-th listing says instead. */
+  listing?(attempt: number): string;
   /** The source phases in order; the last one stays. */
   readonly sources?: readonly PackageRun[];
   /** The build phases in order; the last one stays. */
   readonly builds?: readonly PackageRun[];
 }
+
+const Elements = z.array(z.object({ action: z.string(), name: z.string() }));
 
 export const payloadhash = '0123456789abcdef0123456789abcdef';
 
@@ -70,7 +76,8 @@ export function playRoot(
   packages: string | null,
 ): (spec: ContainerSpec) => FakeBehaviour {
   const { solve = (attempt) => (attempt === 1 ? ['bash'] : []), install = () => 0 } = play;
-  const { installed = () => ['bash'], outbound = () => [] } = play;
+  const { outbound = () => [] } = play;
+  let there: readonly string[] = [];
   const sources = [...(play.sources ?? [{}])];
   const builds = [...(play.builds ?? [{}])];
   return ({ owner: { phase, attempt } }) => {
@@ -87,7 +94,11 @@ export function playRoot(
             const solution: Solution = {
               elements: [
                 ...wanted.map((name) => ({ ...solvedPackage(name), ...play.places?.[name] })),
-                ...outbound(attempt).map((name) => ({ action: 'remove' as const, name, header: '00' })),
+                ...outbound(attempt).map((name) => ({
+                  action: 'remove' as const,
+                  name: `${name}-1-1.x86_64`,
+                  header: '00',
+                })),
               ],
             };
             await mkdir(place, { recursive: true });
@@ -102,14 +113,15 @@ export function playRoot(
         return {
           output: play.installOutput?.(attempt) ?? `install ${attempt}\n`,
           ...(play.installHangs?.(attempt) === true && { runMs: Number.POSITIVE_INFINITY }),
-          async main() {
-            writeFileSync(
-              join(directory, `out-${attempt}`, 'installed'),
-              installed(attempt).map(installedLine).join(''),
-            );
-            return install(attempt);
-          },
+          main: async () => install(attempt),
         };
+      case 'list': {
+        const coming = contentsOf(directory, attempt);
+        const going = goingIn(join(directory, 'in', `transaction-${attempt}.json`));
+        there = play.installed?.(attempt) ?? [...there.filter((name) => !going.includes(name)), ...coming];
+        const listing = `${lines(coming)}${listingDivider}\n${lines(there)}`;
+        return { output: play.listing?.(attempt) ?? listing };
+      }
       case 'root':
         return {};
       case 'source':
@@ -146,6 +158,26 @@ export function solvedPackage(name: string): InboundPackage {
   const hex = createHash('sha256').update(name).digest('hex');
   const place = { repo: 'build', location: `${name}.rpm`, base: null };
   return { action: 'install', name, checksum: `sha256:${hex}`, sizeBytes: name.length, ...place };
+}
+
+function lines(names: readonly string[]): string {
+  return names.map(installedLine).join('');
+}
+
+/** What the files hold that an install step was given. */
+function contentsOf(directory: string, attempt: number): readonly string[] {
+  const paths = readFileSync(join(directory, 'in', `packages-${attempt}`), 'utf8')
+    .split('\n')
+    .slice(0, -1);
+  return paths.map((path) => readFileSync(join(directory, `packages-${attempt}`, path), 'utf8'));
+}
+
+/** Names of the packages that a transaction takes away. */
+function goingIn(file: string): readonly string[] {
+  const elements = Elements.parse(JSON.parse(readFileSync(file, 'utf8')));
+  return elements.flatMap(({ action, name }) =>
+    action === 'remove' ? [name.replace('-1-1.x86_64', '')] : [],
+  );
 }
 
 function run({ code = 0, output, runMs, ranInto, startFail }: PackageRun): FakeBehaviour {

@@ -108,7 +108,6 @@ export function emptyCache(
       ...{ directory: place('failed'), lifetimeMs: failedLifetimeMs, clock, log },
     }),
     packages: new PackageCache(place('packages'), urls, clock),
-    packagesPath: 'cache/packages',
     solutions: new SolutionMemo(place('solutions')),
     metadata: new MetadataCache(place('metadata')),
     urls,

@@ -1,6 +1,7 @@
 import { personalityPrefix, quote, script } from '../../core/bash.ts';
 import { buildUser } from '../plan/mock-environment.ts';
 import { pythons } from '../solve/rpm-transaction.ts';
+import { cachedPackages } from '../steps/container-specs.ts';
 import { damagedPackage, noRpmBindings } from '../steps/exit-codes.ts';
 
 /** The files an install phase reads beside its script, in `/adjutant/in`. */
@@ -13,8 +14,8 @@ export interface InstallInputs {
 
 /**
  * Install phase, in the bootstrap image without network: changes the root at `/mnt/root` by one transaction of rpm, carried
- * out by the `transactionProgram` in `/adjutant/in/transaction.py`, and lists what the root then holds in
- * `/adjutant/out/installed`. Ends with `damagedPackage`, before the root is touched, when a package of the cache is not what
+ * out by the `transactionProgram` in `/adjutant/in/transaction.py`. From there on its programs may be those of a package, and
+ * so may be what it says. Ends with `damagedPackage`, before the root is touched, when a package of the cache is not what
  * its name says, and with `noRpmBindings` where the image cannot run the program.
  */
 export function installScript(settings: {
@@ -50,11 +51,28 @@ export function installScript(settings: {
     '  *) exit 1 ;;',
     'esac',
     ...(fresh ? finish : []),
-    `rpm --root "$root" -qa --qf ${quote(installedFormat)} >/adjutant/out/installed || exit 1`,
   ]);
 }
 
-/** One line of a listing of installed packages: tab separated, read by `installed-packages.ts`. SIZE ends at 4 GiB. */
+/** Between the two parts of what a list phase says. No package has such a line. */
+export const listingDivider = '--';
+
+/**
+ * List phase, in the bootstrap image without network: says what the packages are that `/adjutant/in/packages-ATTEMPT` names by
+ * their paths in the cache, and after `listingDivider` what the database of the root at `/mnt/root` holds.
+ */
+export function listScript(attempt: number): string {
+  const format = `--qf ${quote(installedFormat)} --nosignature --nodigest`;
+  return script([
+    'export LC_ALL=C.UTF-8 HOME=/root',
+    `cd ${cachedPackages} && mapfile -t packages </adjutant/in/packages-${attempt} || exit 1`,
+    `[ "\${#packages[@]}" -eq 0 ] || rpm -qp ${format} "\${packages[@]}" || exit 1`,
+    `echo ${listingDivider}`,
+    `rpm --root /mnt/root -qa ${format}`,
+  ]);
+}
+
+/** One line of a listing of packages: tab separated, read by `installed-packages.ts`. SIZE ends at 4 GiB. */
 export const installedFormat =
   '%{NAME}\\t%|EPOCH?{%{EPOCH}}:{}|\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SIGMD5}\\t%{LONGSIZE}\\t%{BUILDTIME}\\n';
 

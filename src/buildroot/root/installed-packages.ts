@@ -47,7 +47,7 @@ const ignored = new Set(['buildsys-build', 'gpg-pubkey']);
 const listed =
   /^(?<name>[^\t]+)\t(?<epoch>\d*)\t(?<version>[^\t]+)\t(?<release>[^\t]+)\t(?<arch>[^\t]+)\t(?<hash>[0-9a-f]{32})\t(?<size>\d+)\t(?<buildtime>\d+)$/;
 
-/** Reads the listing an install phase writes (`install-script.ts installedFormat`). */
+/** Reads a listing of rpm's (`install-script.ts installedFormat`). Throws `BuildrootMismatch` for what is none. */
 export function parseInstalled(listing: string): readonly InstalledPackage[] {
   const packages: InstalledPackage[] = [];
   for (const [index, line] of listing.split('\n').entries()) {
@@ -65,6 +65,16 @@ export function parseInstalled(listing: string): readonly InstalledPackage[] {
     });
   }
   return packages;
+}
+
+/** The listing of these packages, as `parseInstalled` reads it. */
+export function renderListing(packages: readonly InstalledPackage[]): string {
+  return packages
+    .map(
+      ({ name, epoch, version, release, arch, payloadhash, size, buildtime }) =>
+        `${[name, epoch ?? '', version, release, arch, payloadhash, size, buildtime].join('\t')}\n`,
+    )
+    .join('');
 }
 
 /**
@@ -95,7 +105,8 @@ export function renderInstalledLog(installed: readonly InstalledPackage[]): stri
   return installed.map((one) => `${printable(label(one))} ${one.buildtime} ${one.size} installed\n`).join('');
 }
 
-function label({ name, epoch, version, release, arch }: InstalledPackage): string {
+/** Name, epoch where there is one, version, release and arch: how rpm names a package. */
+export function label({ name, epoch, version, release, arch }: InstalledPackage): string {
   return `${name}-${epoch === null ? '' : `${epoch}:`}${version}-${release}.${arch}`;
 }
 

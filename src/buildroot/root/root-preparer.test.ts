@@ -75,7 +75,7 @@ it('a root of which the repo has nothing fails with words that say so', async ()
 
 describe('a root with the same packages as one before', () => {
   it('is taken from the snapshot: nothing is solved or installed when repo and question are the same', async () => {
-    const first = await openRootBench({ installed: () => ['bash', 'sed'] }, { repomd: repomd('a') });
+    const first = await openRootBench({ solve: () => ['bash', 'sed'] }, { repomd: repomd('a') });
     await first.prepare();
     const second = await openRootBench(
       { builds: [{ srpms: { 'a.src.rpm': '' } }] },
@@ -125,7 +125,7 @@ describe('a root with the same packages as one before', () => {
 
     await second.prepare();
 
-    expect(second.created()).toEqual(['root-1', 'install-1']);
+    expect(second.created()).toEqual(['root-1', 'install-1', 'list-1']);
     expect(second.logs.texts.root).toContain('@build: 1 packages, 0 of them fetched (0 bytes)');
   });
 
@@ -140,7 +140,7 @@ describe('a root with the same packages as one before', () => {
 
     await second.prepare();
 
-    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1']);
+    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1', 'list-1']);
   });
 
   it('is known again with its build requirements', async () => {
@@ -247,7 +247,7 @@ describe('a root that another task is making', () => {
 
     expect(await failing).toMatchObject(stopped === 1 ? { message: 'cancelled' } : { status: 30 });
     expect((await waiting).installed).toHaveLength(1);
-    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1']);
+    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1', 'list-1']);
     gate.resolve(1);
   });
 
@@ -265,7 +265,7 @@ describe('a root that another task is making', () => {
     await waiting;
 
     expect(await making).toMatchObject({ message: 'no space left' });
-    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1']);
+    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1', 'list-1']);
   });
 
   it('is not waited for by a task that is stopped', async () => {
@@ -361,7 +361,7 @@ describe('a package of a root', () => {
 
     await second.prepare();
 
-    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1', 'install-2']);
+    expect(second.created()).toEqual(['solve-1', 'root-1', 'install-1', 'install-2', 'list-2']);
     expect(await readFile(cached(bench, 'bash'), 'utf8')).toBe('bash');
     expect(second.logs.texts.root).toContain('1 damaged packages of the cache are fetched again\n');
     expect(second.logs.texts.root).toContain('2 packages, 1 of them fetched (4 bytes)');
@@ -432,7 +432,6 @@ describe('a package of a root', () => {
         bash: { location: '/other/../b a#s%2Bh.rpm' },
         sed: { location: 'sed.rpm', base: `file://${bench.directory}/tasks/5/repo/nowhere/..` },
       },
-      installed: () => ['bash', 'sed'],
     };
     const { directory, prepare } = await openRootBench(play, { on: bench });
     await writeFile(join(directory, 'repo/b a#s%2Bh.rpm'), 'bash');

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { PackageUnavailable, packagePath } from '../../cache/package-cache.ts';
 import { BadLocation, packageUrl } from '../../cache/repo-urls.ts';
@@ -21,6 +20,7 @@ import type { RootGround } from '../steps/step-runner.ts';
 import { type InstallInputs, installScript } from './install-script.ts';
 import { parseInstalled } from './installed-packages.ts';
 import { type PreparedRoot, rootKey } from './prepared-root.ts';
+import { layOutPackages, listRoot } from './root-listing.ts';
 
 const Solved = z.object({ solution: Solution, made: MadeSoFar });
 
@@ -182,7 +182,7 @@ export class RootPackages {
       const [base] = await Promise.allSettled([this.#baseFor(parent, signal), bringing]);
       if (base.status === 'rejected') throw base.reason;
       await bringing;
-      const listing = await this.#install(base.value, parent === null, solution, wish, signal);
+      const listing = await this.#install(base.value, parent, solution, wish, signal);
       return { base: base.value, listing };
     });
   }
@@ -244,17 +244,20 @@ export class RootPackages {
     }
   }
 
-  /** Resolves with rpm's listing of the root. */
+  /** Resolves with a listing of the root. */
   async #install(
     into: Container,
-    fresh: boolean,
+    parent: PreparedRoot | null,
     solution: Solution,
     wish: Wish,
     signal: AbortSignal,
   ): Promise<string> {
     for (let chance = 1; ; chance += 1) {
-      const { code, listing } = await this.#runInstall(into, fresh, solution, wish, signal);
-      if (code === 0) return listing;
+      const code = await this.#runInstall(into, parent === null, solution, wish, signal);
+      if (code === 0) {
+        const root = { title: wish.title, parent: parent?.installed ?? [], solution };
+        return listRoot(this.#ground, this.#made.installs, into.id, root, signal);
+      }
       if (code === noRpmBindings)
         throw new UnusableImage(
           this.#ground.request.image,
@@ -284,7 +287,7 @@ export class RootPackages {
     solution: Solution,
     wish: Wish,
     signal: AbortSignal,
-  ): Promise<{ readonly code: number; readonly listing: string }> {
+  ): Promise<number> {
     this.#made.installs += 1;
     const attempt = this.#made.installs;
     const { host, request } = this.#ground;
@@ -304,11 +307,9 @@ export class RootPackages {
       ),
     };
     for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
-    await mkdir(this.#ground.path(`out-${attempt}`), { recursive: true });
+    await layOutPackages(this.#ground, attempt, solution);
     const spec = installContainer(host, request, attempt, into.id);
-    const { code } = await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal);
-    if (code !== 0) return { code, listing: '' };
-    return { code, listing: await readFile(this.#ground.path(`out-${attempt}/installed`), 'utf8') };
+    return (await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal)).code;
   }
 }
 

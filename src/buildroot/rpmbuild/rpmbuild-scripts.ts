@@ -4,8 +4,8 @@ import { passStatusOn } from '../steps/step-failure.ts';
 
 /**
  * The scripts that are the main processes of a buildroot's containers. Each runs once; what it needs
- * is mounted below `/adjutant`: `in` (read-only: script, configuration, source package), and for the
- * phases that execute nothing of a package `solve`, `cache` or `out`. All of a script's output is one log.
+ * is mounted below `/adjutant`: `in` (read-only: script, configuration, source package), `cache` (read-only: packages), and
+ * for the one that executes nothing of a package `solve`. All of a script's output is one log.
  */
 
 /** What a script finds in the build user's home: nothing, or what the script before it has left. */

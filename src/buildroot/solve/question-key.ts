@@ -2,7 +2,7 @@ import { digestOf } from '../../cache/solver-cache.ts';
 import type { RootRequest } from '../plan/root-request.ts';
 
 /** Raised whenever roots are made in another way, so that none made before is taken for one of now. */
-export const recipe = 3;
+export const recipe = 4;
 
 /** Digest of a question to the solver: of all that its answer depends on. */
 export function questionKey(

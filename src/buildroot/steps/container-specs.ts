@@ -63,7 +63,10 @@ export function solveContainer(
   };
 }
 
-/** Installs packages of the cache into the root of `into`, without network; scriptlets run in here. */
+/**
+ * Installs packages of the cache into the root of `into`, without network. Scriptlets run in here, as root and, as soon as they
+ * want, outside of that root: nothing of the host that they could write to may be mounted.
+ */
 export function installContainer(
   host: BuildrootHost,
   request: RootRequest,
@@ -78,8 +81,7 @@ export function installContainer(
     network: 'none',
     mounts: [
       input(request),
-      { kind: 'work', path: host.cache.packagesPath, target: cachedPackages, readOnly: true },
-      { kind: 'work', path: `${work}/out-${attempt}`, target: '/adjutant/out', readOnly: false },
+      { kind: 'work', path: `${work}/packages-${attempt}`, target: cachedPackages, readOnly: true },
       { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'write' },
       { kind: 'kernel', fileSystem: 'proc', target: '/mnt/root/proc' },
       { kind: 'kernel', fileSystem: 'sysfs', target: '/mnt/root/sys' },
@@ -88,9 +90,34 @@ export function installContainer(
           kind: 'host',
           source: `/dev/${name}`,
           target: `/mnt/root/dev/${name}`,
-          readOnly: false,
+          // Of the file, whose owner and mode would be the host's to change; what is behind it can be written to.
+          readOnly: true,
         }),
       ),
+    ],
+  };
+}
+
+/**
+ * Lists what is in the root of `into` after an install step, in a copy of it: the first container after it that has run no code
+ * of a package.
+ */
+export function listContainer(
+  host: BuildrootHost,
+  request: RootRequest,
+  attempt: number,
+  into: ContainerId,
+): ContainerSpec {
+  const { work } = request.directory;
+  return {
+    ...bootstrapContainer(host, request, 'list', attempt),
+    command: ['/bin/bash', `/adjutant/in/list-${attempt}.sh`],
+    capabilities: [],
+    network: 'none',
+    mounts: [
+      input(request),
+      { kind: 'work', path: `${work}/packages-${attempt}`, target: cachedPackages, readOnly: true },
+      { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'copy' },
     ],
   };
 }

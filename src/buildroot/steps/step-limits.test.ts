@@ -29,7 +29,7 @@ describe('a solve that does not end', () => {
     await clock.advance(600_000);
 
     expect((await preparing).installed).toHaveLength(1);
-    expect(created()).toEqual(['solve-1', 'solve-2', 'root-1', 'install-1']);
+    expect(created()).toEqual(['solve-1', 'solve-2', 'root-1', 'install-1', 'list-1']);
     // What the first has left of the repo's metadata may be half of it.
     expect(existsSync(join(directory, 'solve/cache/half'))).toBe(false);
     expect(lines).toMatchObject([
@@ -73,7 +73,7 @@ describe('an install that does not end', () => {
     await clock.advance(1_800_000);
 
     expect((await preparing).installed).toHaveLength(1);
-    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'root-2', 'install-2']);
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'root-2', 'install-2', 'list-2']);
   });
 
   it('fails the task at the blame of the builder after its second try', async () => {
@@ -111,8 +111,8 @@ describe('a step whose end the engine does not notice', () => {
 
     expect(created()).toEqual(
       phase === 'solve'
-        ? ['solve-1', 'solve-2', 'root-1', 'install-1']
-        : ['solve-1', 'root-1', 'install-1', 'root-2', 'install-2'],
+        ? ['solve-1', 'solve-2', 'root-1', 'install-1', 'list-1']
+        : ['solve-1', 'root-1', 'install-1', 'root-2', 'install-2', 'list-2'],
     );
   });
 });

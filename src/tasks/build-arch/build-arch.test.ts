@@ -93,7 +93,6 @@ describe('buildArch', () => {
     const remade = toSourceRpm({ requires: ['gcc'] });
     const { session, run, containers } = await setUp({
       solve: (attempt) => [[], ['bash'], [], ['gcc']][attempt] ?? [],
-      installed: (attempt) => (attempt === 1 ? ['bash'] : ['bash', 'gcc']),
       sources: [{ srpms: { [srpm]: remade } }],
       builds: [
         { code: 97, output: 'looked for again\n' },

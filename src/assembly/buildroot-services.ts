@@ -1,4 +1,4 @@
-import { readlink, statfs } from 'node:fs/promises';
+import { readFile, readlink, statfs } from 'node:fs/promises';
 import { hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { BuildrootCache, BuildrootHost } from '../buildroot/host.ts';
@@ -9,6 +9,7 @@ import { MetadataCache } from '../cache/metadata-cache.ts';
 import { PackageCache } from '../cache/package-cache.ts';
 import { SnapshotStore } from '../cache/snapshot-store.ts';
 import { SolutionMemo } from '../cache/solver-cache.ts';
+import { leastLimits } from '../config/options/adjutant.ts';
 import type { Config } from '../config/schema.ts';
 import { LateRemovals } from '../container/background-removals.ts';
 import type { ContainerManager } from '../container/manager.ts';
@@ -82,16 +83,25 @@ export async function buildrootHost(
 }
 
 /** The limits of each container. */
-export async function containerLimits({ adjutant, rlimits }: Config): Promise<ResourceLimits> {
+export async function containerLimits({ kojid, adjutant, rlimits }: Config): Promise<ResourceLimits> {
   const ulimits = configuredUlimits(rlimits, await readHostLimits());
   return {
-    pids: adjutant.build_pids,
+    pids: adjutant.build_pids ?? (await fairPids(kojid.maxjobs)),
     shmBytes: adjutant.shm_size ?? Math.floor(totalmem() / 2),
     ...(adjutant.build_memory === null ? {} : { memoryBytes: adjutant.build_memory }),
     ...(adjutant.build_cpus === null ? {} : { cpus: adjutant.build_cpus }),
     ...(Object.keys(ulimits).length === 0 ? {} : { ulimits }),
   };
 }
+
+/** So that builds that all take what they may leave half of the host's process ids to it: they are the same user, whose limits are shared. */
+async function fairPids(maxJobs: number): Promise<number> {
+  const most = Number(await readFile('/proc/sys/kernel/pid_max', 'utf8'));
+  return Math.max(leastLimits.pids, Math.min(mostPids, Math.floor(most / (2 * Math.max(1, maxJobs)))));
+}
+
+/** Where the host's own limit is out of sight. */
+const mostPids = 16_384;
 
 /** How much may be kept of it: as configured, else by the size of the disk. */
 export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {

@@ -36,7 +36,7 @@ import { openHostSession } from './hub-connection.ts';
 import { imagePolicy } from './image-policy.ts';
 import { InstanceLock } from './instance-lock.ts';
 import { ReleaseGuard } from './release-guard.ts';
-import { checkDisk, makePlaces, workPlaces } from './state-directory.ts';
+import { checkDisk, openStateDirectory, workPlaces } from './state-directory.ts';
 
 /**
  * The daemon and all that it works with, logged in to the hub as the one builder of its host. Disposing of `cleanup` lets
@@ -53,7 +53,9 @@ export async function assembleDaemon(
   checkAccept(config);
   const clock = systemClock;
   const places = workPlaces(config);
-  await makePlaces([join(places.workDir, 'tasks'), places.logDir]);
+  // Whatever a task writes is this user's alone, unless it is made readable on purpose.
+  process.umask(0o077);
+  await openStateDirectory(places.workDir, ['tasks', 'containers']);
   cleanup.use(await InstanceLock.take(places.workDir));
   // From here on no guard of a previous run has anything to do.
   if (args.goOn && !args.skipMain) {

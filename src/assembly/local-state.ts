@@ -14,7 +14,7 @@ import { type AreaUser, AreaUsers } from '../core/process-registry.ts';
 import { Waits } from '../core/waits.ts';
 import { buildrootHost, cacheBudget } from './buildroot-services.ts';
 import { reachEngine } from './container-engine.ts';
-import { workPlaces } from './state-directory.ts';
+import { openStateDirectory, workPlaces } from './state-directory.ts';
 
 const clock = systemClock;
 
@@ -119,9 +119,10 @@ export async function openLocalArea(
 
 async function makeArea(directory: string): Promise<string> {
   try {
-    for (const part of ['tasks', 'containers']) await mkdir(join(directory, part), { recursive: true });
+    await openStateDirectory(directory, ['tasks', 'containers']);
     return await realpath(directory);
   } catch (error) {
+    if (error instanceof BuilderError) throw error;
     const remedy = 'choose another with --cache-dir, or let this user write there';
     throw new BuilderError('workdir-unusable', 'builder', `cannot make ${directory}: ${remedy}`, {
       cause: error,

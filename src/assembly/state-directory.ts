@@ -1,9 +1,10 @@
-import { mkdir, open, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import type { Places } from '../container/podman/create/resolve-mounts.ts';
 import { BuilderError } from '../core/errors.ts';
 import { isDiskFull, isReadOnlyDisk } from '../core/fs-errors.ts';
+import { whoElseOwns } from '../core/owners.ts';
 
 /** Where tasks keep their files: our own directory, since kojid's tasks lie in `workdir` itself. Containers write their logs beside. */
 export function workPlaces({ kojid, adjutant }: Config): Places {
@@ -11,15 +12,23 @@ export function workPlaces({ kojid, adjutant }: Config): Places {
   return { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
 }
 
-/** Makes the directories that containers are given parts of. Throws `workdir-unusable`. */
-export async function makePlaces(directories: readonly string[]): Promise<void> {
-  for (const directory of directories) {
+/**
+ * Makes the worker's own directory, or takes one that is there, and these below it, all of them for this user alone: journals
+ * with sessions, generated scripts that run as root, and caches that everything is built from lie there. Throws
+ * `workdir-unusable` where another user could replace one of the directories on the way.
+ */
+export async function openStateDirectory(directory: string, parts: readonly string[]): Promise<void> {
+  const places = [directory, ...parts.map((part) => join(directory, part))];
+  for (const place of places) {
     try {
-      await mkdir(directory, { recursive: true });
+      await mkdir(place, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw unusable(`cannot make ${directory}`, error);
+      throw unusable(`cannot make ${place}`, error);
     }
   }
+  const stranger = await whoElseOwns(directory);
+  if (stranger !== null) throw unusable(stranger);
+  for (const place of places) await chmod(place, 0o700);
 }
 
 /**
@@ -51,7 +60,8 @@ export async function checkDisk(workDir: string): Promise<void> {
   }
 }
 
-function unusable(what: string, cause: unknown): BuilderError {
-  const remedy = 'correct option "workdir" or "state_dir", or let the daemon\'s user write there';
+function unusable(what: string, cause?: unknown): BuilderError {
+  const remedy =
+    'correct option "workdir" or "state_dir" (with rebuild: --cache-dir), and let no other user write there';
   return new BuilderError('workdir-unusable', 'builder', `${what}: ${remedy}`, { cause });
 }

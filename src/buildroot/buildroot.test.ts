@@ -329,12 +329,26 @@ describe('Buildroot', () => {
     for (const { limits: given } of containers.created) expect(given).toEqual({ pids: 7, memoryBytes: 1000 });
   });
 
+  it('gives them no more than the operator lets a build have, whatever the policy says', async () => {
+    const { open, containers } = await setUp();
+    const limits = { pids: 100_000, memory: '64g', cpus: 2 };
+    const rules = [{ type: 'default', image: 'localhost/other:1', limits }];
+
+    await open({ tag: { extra: { adjutant_image_policy: { version: '1.0', rules } } } });
+
+    const [{ limits: given } = { limits: null }] = containers.created;
+    expect(given).toEqual({ pids: expect.any(Number), memoryBytes: 1000, cpus: 2 });
+    expect(given?.pids).toBeLessThan(100_000);
+  });
+
   describe('with a policy that asks for network', () => {
     const rules = [{ type: 'default', image: 'localhost/other:1', network: true }];
     const tag = { extra: { adjutant_image_policy: { version: '1.0', rules } } };
 
     it('gives it to package code, and says so', async () => {
-      const { open, containers, context, session, lines } = await setUp();
+      const { open, containers, context, session, lines } = await setUp({}, listLine(), [
+        'adjutant_network_enabled = yes',
+      ]);
 
       await open({ tag });
       await context.logs.finish(context.signal);
@@ -354,7 +368,7 @@ describe('Buildroot', () => {
     });
 
     it('is refused where the host forbids it, before the hub hears of it', async () => {
-      const { open, session } = await setUp({}, listLine(), ['adjutant_network_enabled = no']);
+      const { open, session } = await setUp({}, listLine());
 
       const error = await failureOf(open({ tag }));
 

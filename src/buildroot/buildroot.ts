@@ -2,6 +2,7 @@ import { machine } from 'node:os';
 import { z } from 'zod';
 import { asksForChannel, type SiteFile } from '../config/site-file.ts';
 import type { ContainerManager } from '../container/manager.ts';
+import type { ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BuildrootsApi } from '../hub/api/buildroots.ts';
@@ -114,7 +115,7 @@ export class Buildroot {
 
     const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
     const merged = reposForArch(externals, arch).map((external) => externalUrl(external, arch));
-    const limits = { ...context.buildrootHost.limits, ...image.limits };
+    const limits = smallerOf(context.buildrootHost.limits, image.limits ?? {});
     const host = withOpening({ ...context.buildrootHost, limits }, opening);
     const request = toRootRequest({
       ...{ taskId: context.task.id, buildrootId: record.id, image, imageDigest: digest },
@@ -210,6 +211,15 @@ function checkExtra({ config: { kojid }, log }: BuildrootContext, tag: TagInfo, 
   });
   if (withoutEffect.length > 0)
     log.info({ tag: tag.name, extras: withoutEffect }, 'tag extras without effect here');
+}
+
+/** What a policy asks for, but never more than the operator lets builds have. */
+function smallerOf(operator: ResourceLimits, policy: Partial<ResourceLimits>): ResourceLimits {
+  const smaller = (name: 'pids' | 'memoryBytes' | 'cpus') => {
+    const known = [operator[name], policy[name]].filter((limit) => limit !== undefined);
+    return known.length === 0 ? {} : { [name]: Math.min(...known) };
+  };
+  return { ...operator, ...smaller('pids'), ...smaller('memoryBytes'), ...smaller('cpus') };
 }
 
 async function chooseImage(

@@ -105,11 +105,6 @@ async function build(
     throw new CommandLineError(2, `koji-adjutant rebuild: ${args.source} is not a source package`);
   const { nvr } = header;
   const config = localConfig(args.config, {}, env);
-  if (args.network === 'host' && !config.adjutant.network_enabled)
-    throw new CommandLineError(
-      2,
-      'koji-adjutant rebuild: --network host: network_enabled forbids it on this host',
-    );
   const repos = await Promise.all(args.repo.map((text, index) => toRepo(text, index, args.arch)));
   if (args.packages === undefined)
     await checkGroup(

@@ -80,6 +80,7 @@ const configurationErrors = new Set([
   'image-denied',
   'bad-spec',
   'workdir-unusable',
+  'no-flock',
   'accept-unknown-method',
 ]);
 

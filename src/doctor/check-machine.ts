@@ -1,8 +1,16 @@
 import { access, constants, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { BackendInfo } from '../container/manager.ts';
+import { whoElseOwns } from '../core/owners.ts';
 import type { Finding } from './finding.ts';
-import { judgeRunDirectory, judgeSpace, judgeSubordinateIds, judgeTopDir, judgeWorkDir } from './machine.ts';
+import {
+  judgeRunDirectory,
+  judgeSpace,
+  judgeStorageModes,
+  judgeSubordinateIds,
+  judgeTopDir,
+  judgeWorkDir,
+} from './machine.ts';
 
 /** tmpfs in `statfs(2)`. */
 const tmpfsMagic = 0x0102_1994;
@@ -18,6 +26,7 @@ export async function* checkPlaces(places: {
   yield judgeWorkDir(workDir, {
     path: existing,
     writable: await isAccessible(existing, constants.W_OK | constants.X_OK),
+    stranger: await whoElseOwns(existing),
   });
   yield judgeSpace('workdir', existing, await freeBytes(existing), minSpaceBytes);
   yield judgeTopDir(topDir, await isDirectory(topDir));
@@ -31,6 +40,7 @@ export async function* checkEngineHost(
 ): AsyncGenerator<Finding> {
   const { storagePath, rootless, details } = info;
   if (storagePath !== null) {
+    yield* judgeStorageModes({ [storagePath]: (await stat(storagePath)).mode });
     yield judgeSpace('images and buildroots', storagePath, await freeBytes(storagePath), minSpaceBytes);
   }
   if (details.runPath !== null) {

@@ -4,6 +4,7 @@ import {
   judgeNode,
   judgeRunDirectory,
   judgeSpace,
+  judgeStorageModes,
   judgeSubordinateIds,
   judgeTopDir,
   judgeWorkDir,
@@ -66,8 +67,24 @@ describe('judgeWorkDir', () => {
     ['/work', false, 'FAIL', '/work cannot be written'],
     ['/', false, 'FAIL', '/work cannot be made in /'],
   ])('with %s there and writable=%s says %s', (path, writable, level, found) => {
-    expect(judgeWorkDir('/work', { path, writable })).toMatchObject({ level, found });
+    expect(judgeWorkDir('/work', { path, writable, stranger: null })).toMatchObject({ level, found });
   });
+});
+
+it('judgeWorkDir says who else could replace it', () => {
+  const stranger = 'every user may replace what is in /work';
+
+  expect(judgeWorkDir('/work/x', { path: '/work/x', writable: true, stranger })).toMatchObject({
+    ...{ level: 'FAIL', found: stranger },
+  });
+});
+
+it('judgeStorageModes finds storage that every user can go through', () => {
+  expect(judgeStorageModes({ '/a': 0o40700, '/b': 0o40711, '/c': 0o40755 })).toMatchObject([
+    { level: 'ok' },
+    { level: 'FAIL', remedy: 'chmod 0700 /b' },
+    { level: 'FAIL' },
+  ]);
 });
 
 describe('judgeAccept', () => {

@@ -83,12 +83,18 @@ export function judgeSpace(name: string, path: string, freeBytes: number, minSpa
   );
 }
 
-/** `existing` is the directory itself, or the nearest one above it that is there. */
+/** `existing` is the directory itself, or the nearest one above it that is there; `stranger` says who else could replace it. */
 export function judgeWorkDir(
   path: string,
-  existing: { readonly path: string; readonly writable: boolean },
+  existing: { readonly path: string; readonly writable: boolean; readonly stranger: string | null },
 ): Finding {
   const isThere = existing.path === path;
+  if (existing.stranger !== null)
+    return fail(
+      'workdir',
+      existing.stranger,
+      'let nobody but root and the user of the daemon write there, or name another directory with workdir',
+    );
   if (existing.writable) return ok('workdir', isThere ? `${path} can be written` : `${path} will be made`);
   const remedy = "give it to the daemon's user, or name another one with workdir";
   return fail(
@@ -106,6 +112,20 @@ export function judgeTopDir(path: string, isThere: boolean): Finding {
     `${path} is not there`,
     'newRepo and createrepo tasks fail on this host: mount the tree there, or keep the host out of channel createrepo',
   );
+}
+
+/** Directories of the engine's storage with the mode of each: what packages bring, setuid programs among it, lies there. */
+export function judgeStorageModes(places: Readonly<Record<string, number>>): readonly Finding[] {
+  return Object.entries(places).map(([path, mode]) => {
+    const what = "engine's storage";
+    const octal = (mode & 0o7777).toString(8).padStart(4, '0');
+    if ((mode & 0o001) === 0) return ok(what, `${path} has mode ${octal}`);
+    return fail(
+      what,
+      `${path} has mode ${octal}: every user of this host can reach setuid programs that a package has brought`,
+      `chmod 0700 ${path}`,
+    );
+  });
 }
 
 const leastRunBytes = 2 ** 30;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,9 @@ describeE2e('a build whose policy asks for network', () => {
     directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
     hub = await openDevHub();
     builder = await TestBuilder.start(hub);
+    await builder.daemon.stop();
+    await appendFile(join(builder.directory, 'adjutant.conf'), 'network_enabled = yes\n');
+    await builder.restart();
     await builder.ensureRepo('td1-build');
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -69,7 +72,8 @@ id -u; grep CapEff /proc/self/status
   it('is refused for good, scratch or not, where the host forbids it', async () => {
     await builder.daemon.stop();
     const path = join(builder.directory, 'adjutant.conf');
-    await appendFile(path, 'network_enabled = no\n');
+    // As it is where nobody has said anything.
+    await writeFile(path, (await readFile(path, 'utf8')).replace('network_enabled = yes\n', ''));
     await builder.restart();
 
     const task = await builder.submit(

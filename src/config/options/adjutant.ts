@@ -39,7 +39,7 @@ export const adjutantOptions = {
   state_dir: option(
     requiredDirectory,
     `${WORKDIR_PLACEHOLDER}/adjutant`,
-    'Where running tasks keep their files and their journal, and where fetched packages are cached. What lies in its `tasks` and belongs to no running task is removed at each start.',
+    'Where running tasks keep their files and their journal, and where fetched packages are cached. It becomes readable for the user of the daemon alone. What lies in its `tasks` and belongs to no running task is removed at each start.',
   ),
   snapshot_budget: unset(
     size,
@@ -82,8 +82,8 @@ export const adjutantOptions = {
   ),
   network_enabled: option(
     boolean,
-    'yes',
-    "Permit policies that ask for network (the host's, for rpmbuild); a build has none unless they do. no: such tasks are refused, so that another host takes them.",
+    'no',
+    "Permit policies that ask for network (the host's, for rpmbuild); a build has none unless they do. no: such tasks are refused, so that another host takes them. yes: such a build reaches what this host reaches, the loopback and abstract sockets included.",
   ),
   container_mounts: option(
     containerMounts,
@@ -104,7 +104,10 @@ export const adjutantOptions = {
     'pull=300,start=60',
     'How long a pull of an image, and any one request to the engine, may take. `stop_grace=` is accepted with a warning: the containers of a stopped task are killed at once.',
   ),
-  build_pids: option(integer(leastLimits.pids), '16384', 'Most processes and threads in a container.'),
+  build_pids: unset(
+    integer(leastLimits.pids),
+    "Most processes and threads in a container. Not set: what lets `maxjobs` builds have half of the host's process ids (`kernel.pid_max`), at most 16384.",
+  ),
   build_memory: unset(
     sizeOfAtLeast(leastLimits.memoryBytes / 2 ** 20),
     'Most memory of a container, swap included. rpm starts no more processes (`%_smp_ncpus_max`) than one for each 512M of it. Not set: no limit.',

@@ -33,7 +33,11 @@ export const kojidOptions = {
     '/mnt/koji',
     "The hub's file tree, if it is mounted here; createrepo tasks need it.",
   ),
-  workdir: option(requiredDirectory, '/var/tmp/koji', 'Where tasks keep their files while they run.'),
+  workdir: option(
+    requiredDirectory,
+    '/var/lib/koji-adjutant',
+    'Where tasks keep their files while they run. Nobody but root and the user of the daemon may write to it or to a directory above it.',
+  ),
 
   user: unset(text, 'User name for a login with password.'),
   password: unset(text, 'Password for it.', { secret: true }),

@@ -53,7 +53,11 @@ interface Changes {
 
 function question({ repo = {}, tag = {}, question: more = {} }: Changes): BuildrootQuestion {
   const basis = { repo: RepoInfo.parse(repoRow(repo)), config: TagInfo.parse(tagRow(tag)) };
-  return { ...basis, arch: 'x86_64', packageArch: 'x86_64', group: 'build', ...more };
+  return {
+    ...basis,
+    ...{ arch: 'x86_64', packageArch: 'x86_64', group: 'build', packageName: 'hello' },
+    ...more,
+  };
 }
 
 /** The group has these packages, and nothing else is wanted. */

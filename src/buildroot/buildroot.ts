@@ -68,6 +68,8 @@ export interface BuildrootQuestion {
   readonly packageArch: string;
   /** Group of packages in it: `build` or `srpm-build`. */
   readonly group: string;
+  /** Name of the source package. */
+  readonly packageName: string;
 }
 
 /**
@@ -101,7 +103,7 @@ export class Buildroot {
     const image = await context.history.once('image', ChosenImage, () =>
       chooseImage(context, question, arch),
     );
-    const opening = await openSite(context, config.name);
+    const opening = await openSite(context, config.name, question.packageName);
     const record = await HubBuildroot.register(hub.buildroots, repo.id, arch, context.task.id, signal);
     cleanup.use(record);
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
@@ -243,10 +245,11 @@ async function chooseImage(
 async function openSite(
   { task, hub, config: { site }, log, signal }: BuildrootContext,
   tag: string,
+  packageName: string,
 ): Promise<SiteOpening> {
   const channel =
     site !== null && asksForChannel(site, tag) ? await hub.host.channelOf(task.id, signal) : null;
-  const opening = planOpening(site, { tag, channel });
+  const opening = planOpening(site, { tag, channel, package: packageName });
   await checkOpening(opening, site);
   if (opening.lines.length > 0) log.info({ opened: opening.lines }, 'site file grants access');
   return opening;

@@ -40,7 +40,7 @@ export interface BuildrootHost {
   /** The operator's own mounts for containers that run package code. */
   readonly extraMounts: readonly Mount[];
   /** What else the operator opens to them. */
-  readonly opened?: Pick<ContainerSpec, 'devices' | 'seccompProfile'>;
+  readonly opened?: Pick<ContainerSpec, 'devices' | 'seccompProfile' | 'userNamespaces'>;
 }
 
 /** How long steps may take that run no code of the package that is built, in seconds; 0: as long as they like. */
@@ -64,7 +64,7 @@ export interface BuildrootCache {
 
 /** The host with all of it opened to containers that run package code. */
 export function withOpening(host: BuildrootHost, opening: SiteOpening): BuildrootHost {
-  const { devices, mounts, limits, seccompProfile } = opening;
+  const { devices, mounts, limits, seccompProfile, userNamespaces } = opening;
   const { ulimits } = limits;
   const targets = new Set(mounts.map(({ target }) => target));
   return {
@@ -78,6 +78,7 @@ export function withOpening(host: BuildrootHost, opening: SiteOpening): Buildroo
     opened: {
       ...(devices.length > 0 && { devices }),
       ...(seccompProfile !== null && { seccompProfile }),
+      ...(userNamespaces && { userNamespaces }),
     },
   };
 }

@@ -137,7 +137,7 @@ async function build(
       result: args.result === undefined ? below(process.cwd(), nvr) : resolve(args.result),
     };
     // There is no tag and no channel: what is opened for all builds.
-    const opening = planOpening(config.site, { tag: null, channel: null });
+    const opening = planOpening(config.site, { tag: null, channel: null, package: header.name });
     await checkOpening(opening, config.site);
     const host = withOpening(area.host, opening);
     const ground = {

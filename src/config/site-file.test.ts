@@ -25,6 +25,7 @@ describe('readSiteFile', () => {
     const { site, problems, warnings } = read(
       rules({
         ...{ reason: 'image tests', tags: ['f43-*', '!f43-secure'], channels: ['vm'], devices: ['/dev/kvm'] },
+        ...{ packages: ['bubblewrap'], user_namespaces: true },
         mounts: [{ source: '/srv/sign', target: '/run/sign' }],
         tmpfs: [{ target: '/builddir/build/BUILD', size: '4G' }],
         ulimits: { memlock: -1, nofile: { soft: 10, hard: 20 } },
@@ -37,6 +38,7 @@ describe('readSiteFile', () => {
     expect(site.rules).toEqual([
       {
         ...{ reason: 'image tests', tags: ['f43-*', '!f43-secure'], channels: ['vm'], devices: ['/dev/kvm'] },
+        ...{ packages: ['bubblewrap'], userNamespaces: true },
         mounts: [{ source: '/srv/sign', target: '/run/sign', readOnly: true }],
         tmpfs: [{ target: '/builddir/build/BUILD', sizeBytes: 4 * 2 ** 30 }],
         ulimits: { memlock: { soft: -1, hard: -1 }, nofile: { soft: 10, hard: 20 } },
@@ -81,7 +83,9 @@ describe('readSiteFile', () => {
     ['security_opt', { devices: ['/dev/kvm'], security_opt: ['seccomp=unconfined'] }],
   ])('knows no key %s, nor any other that takes the isolation away', (key, opened) => {
     expect(read(rule(opened)).problems[0]).toMatch(
-      new RegExp(`^rules\\[0\\] has unknown keys ${key}; allowed are reason, tags, channels, devices`),
+      new RegExp(
+        `^rules\\[0\\] has unknown keys ${key}; allowed are reason, tags, channels, packages, devices`,
+      ),
     );
   });
 
@@ -163,6 +167,16 @@ describe('matchingRules', () => {
     [null, null, ['all']],
   ])('for tag %s and channel %s are %j', (tag, channel, reasons) => {
     expect(matching(site, tag, channel)).toEqual(reasons);
+  });
+
+  it('are chosen by the name of the package, too, and not where nobody knows it', () => {
+    const { site: named } = read(rules({ reason: 'x', packages: ['bubblewrap'], user_namespaces: true }));
+    const fitting = (name?: string) =>
+      matchingRules(named, { tag: 't', channel: null, ...(name && { package: name }) });
+
+    expect([fitting('bubblewrap'), fitting('bash'), fitting()].map(({ length }) => length)).toEqual([
+      1, 0, 0,
+    ]);
   });
 
   it('ask for the channel only where a rule for the tag does', () => {

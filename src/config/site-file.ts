@@ -23,6 +23,8 @@ export interface SiteRule {
   readonly tags: Patterns | null;
   /** Of names of the task's channel; null: of all. */
   readonly channels: Patterns | null;
+  /** Of names of source packages; null: of all. Whoever uploads a package chooses its name. */
+  readonly packages: Patterns | null;
   /** Paths below /dev. */
   readonly devices: readonly string[];
   readonly mounts: readonly OperatorMount[];
@@ -32,6 +34,8 @@ export interface SiteRule {
   readonly shmBytes: number | null;
   /** Path of a profile in place of the engine's. */
   readonly seccomp: string | null;
+  /** Whether builds may make user namespaces. */
+  readonly userNamespaces: boolean;
 }
 
 /** The site file, checked; without one there are no rules. */
@@ -88,6 +92,7 @@ const Rule = strict({
   reason: z.string(aReason).regex(/^[^\p{Cc}]*\S[^\p{Cc}]*$/u, aReason),
   tags: Names.optional(),
   channels: Names.optional(),
+  packages: Names.optional(),
   devices: z.array(Device, 'must be a list').optional(),
   mounts: z
     .array(
@@ -104,8 +109,9 @@ const Rule = strict({
   ulimits: Ulimits.optional(),
   shm_size: Size.optional(),
   seccomp: AbsolutePath.optional(),
+  user_namespaces: z.literal(true, 'must be true: without the key there are none').optional(),
 }).superRefine((rule, context) => {
-  const { reason: _reason, tags: _tags, channels: _channels, ...opened } = rule;
+  const { reason: _reason, tags: _tags, channels: _channels, packages: _packages, ...opened } = rule;
   if (Object.keys(opened).length === 0)
     context.addIssue({
       code: 'custom',
@@ -163,16 +169,29 @@ export function readSiteFile(
   return { path, rules, closed };
 }
 
+/** What rules are chosen by; null, or left out, for a name that is not known: then only rules without such patterns fit. */
+export interface BuildNames {
+  readonly tag: string | null;
+  readonly channel: string | null;
+  /** Of the source package. */
+  readonly package?: string | null;
+}
+
 /** The rules that hold for a build, with their places in the file. Null: not known, and a rule that asks does not hold. */
 export function matchingRules(
   { rules }: Pick<SiteFile, 'rules'>,
-  build: { readonly tag: string | null; readonly channel: string | null },
+  build: BuildNames,
 ): readonly { readonly rule: SiteRule; readonly index: number }[] {
   const holds = (name: string | null, patterns: Patterns | null) =>
     patterns === null || (name !== null && isAmong(name, patterns));
   return rules
     .map((rule, index) => ({ rule, index }))
-    .filter(({ rule }) => holds(build.tag, rule.tags) && holds(build.channel, rule.channels));
+    .filter(
+      ({ rule }) =>
+        holds(build.tag, rule.tags) &&
+        holds(build.channel, rule.channels) &&
+        holds(build.package ?? null, rule.packages),
+    );
 }
 
 /** What a rule opens, each in a few words: `device /dev/kvm`. */
@@ -190,6 +209,7 @@ export function describeOpened(rule: SiteRule): readonly string[] {
     ),
     ...(rule.shmBytes === null ? [] : [`/dev/shm of ${mib(rule.shmBytes)}`]),
     ...(rule.seccomp === null ? [] : [`seccomp profile ${rule.seccomp}`]),
+    ...(rule.userNamespaces ? ['user namespaces'] : []),
   ];
 }
 
@@ -204,6 +224,7 @@ function toRule(rule: z.infer<typeof Rule>): SiteRule {
     reason: rule.reason,
     tags: rule.tags ?? null,
     channels: rule.channels ?? null,
+    packages: rule.packages ?? null,
     devices: rule.devices ?? [],
     mounts: mounts.map(({ source, target, read_only: readOnly = true, relabel }) => ({
       ...{ source, target, readOnly },
@@ -213,6 +234,7 @@ function toRule(rule: z.infer<typeof Rule>): SiteRule {
     ulimits,
     shmBytes: rule.shm_size ?? null,
     seccomp: rule.seccomp ?? null,
+    userNamespaces: rule.user_namespaces === true,
   };
 }
 

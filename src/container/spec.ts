@@ -128,6 +128,8 @@ export interface ContainerSpec {
   readonly devices?: readonly string[];
   /** Path of a seccomp profile on the engine's host, in place of the one that all others get. */
   readonly seccompProfile?: string;
+  /** Its processes may make user namespaces, which are refused where the back end filters system calls. Left out: no. */
+  readonly userNamespaces?: boolean;
   readonly owner: Owner;
   /** Its main process reads what `runAttached` gives it, as a terminal or as plain bytes; left out: nothing. No output is kept. */
   readonly interactive?: 'terminal' | 'pipe';

@@ -92,6 +92,7 @@ export class AttackBench implements AsyncDisposable {
     const { directory } = this;
     return new PodmanManager({
       ...{ socketPath, clock: systemClock, logger, ulimits: testUlimits },
+      seccompPath: join(directory, 'seccomp.json'),
       ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
       ...{ reconnectMs: 0, timeoutMs: 120_000, pullMs: 60_000 },
     });

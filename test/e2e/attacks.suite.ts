@@ -5,6 +5,7 @@ import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planOpening } from '../../src/buildroot/plan/site-rules.ts';
 import { snapshotLabel } from '../../src/cache/snapshot-store.ts';
 import { never } from '../../src/core/never.ts';
 import { AttackBench, type AttackedBuild } from './attack-bench.ts';
@@ -19,6 +20,8 @@ import { AttackBench, type AttackedBuild } from './attack-bench.ts';
 export function describeAttacks(name: string, engine: 'rootful' | 'rootless'): void {
   describe(name, () => testAttacks(engine));
 }
+
+const noOpening = planOpening(null, { tag: null, channel: null });
 
 function testAttacks(engine: 'rootful' | 'rootless'): void {
   let bench: AttackBench;
@@ -101,6 +104,42 @@ echo attack is over`;
       rootless: ['chroot', 'mount'],
     }[engine];
     expect(await hits({ script, unseal })).toEqual(expect.arrayContaining(open));
+  });
+
+  it('makes no user namespace, by no system call, unless the operator lets it', async () => {
+    const script = `
+cat > ns.c <<'END'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+struct args { unsigned long long flags, pidfd, child, parent, exit_signal, stack, stack_size, tls; };
+static int stays(void *x) { return 0; }
+int main(void) {
+  struct args wanted = { CLONE_NEWUSER, 0, 0, 0, SIGCHLD };
+  static char stack[65536];
+  setvbuf(stdout, 0, _IONBF, 0);
+  long pid = syscall(SYS_clone3, &wanted, sizeof wanted);
+  if (pid == 0) _exit(0);
+  if (pid > 0) puts("hit clone3");
+  if (clone(stays, stack + sizeof stack, CLONE_NEWUSER | SIGCHLD, 0) > 0) puts("hit clone");
+  if (fork() == 0) { if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) puts("hit unshare"); else if (errno != EPERM) puts("hit errno"); return 0; }
+  while (wait(0) > 0);
+  return 0;
+}
+END
+gcc -o ns ns.c && ./ns
+unshare -Urm true && echo hit command
+bash -c ':' && echo processes work
+echo attack is over`;
+
+    expect(await hits({ script })).toEqual([]);
+    const opening = { ...noOpening, userNamespaces: true };
+    expect(await hits({ script, opening })).toEqual(['clone', 'clone3', 'command', 'unshare']);
   });
 
   it('finds no secret of the daemon: in files, sockets, environments, from %build and from the spec itself', async () => {

@@ -7,7 +7,7 @@ import { checkOpening, planOpening } from './site-rules.ts';
 
 const nothing: SiteRule = {
   ...{ reason: 'r', tags: null, channels: null, devices: [], mounts: [], tmpfs: [] },
-  ...{ ulimits: {}, shmBytes: null, seccomp: null },
+  ...{ ulimits: {}, shmBytes: null, seccomp: null, userNamespaces: false, packages: null },
 };
 const site = (...rules: readonly Partial<SiteRule>[]): SiteFile => ({
   path: '/site.json',
@@ -25,7 +25,7 @@ beforeEach(async () => {
 describe('planOpening', () => {
   it('opens nothing without a site file', () => {
     expect(planOpening(null, any)).toEqual({
-      ...{ devices: [], mounts: [], limits: {}, seccompProfile: null, lines: [] },
+      ...{ devices: [], mounts: [], limits: {}, seccompProfile: null, userNamespaces: false, lines: [] },
     });
   });
 

@@ -1,6 +1,6 @@
 import { access, realpath, stat } from 'node:fs/promises';
 import { whyNotShown } from '../../config/checks/forbidden-mounts.ts';
-import { describeOpened, matchingRules, type SiteFile } from '../../config/site-file.ts';
+import { type BuildNames, describeOpened, matchingRules, type SiteFile } from '../../config/site-file.ts';
 import type { Mount, ResourceLimits } from '../../container/spec.ts';
 import { BuildrootUnsupported, HostLacks } from '../errors.ts';
 
@@ -10,22 +10,21 @@ export interface SiteOpening {
   readonly mounts: readonly (Mount & { readonly kind: 'host' | 'scratch' })[];
   readonly limits: Pick<ResourceLimits, 'ulimits' | 'shmBytes'>;
   readonly seccompProfile: string | null;
+  readonly userNamespaces: boolean;
   /** All of it in words, with the reason and the rule's place: for the logs of the task. */
   readonly lines: readonly string[];
 }
 
 /**
  * What all rules that hold for a build open together. Where two are about the same target, limit or profile, the last one
- * counts. Null stands for a tag or channel that is not known.
+ * counts. Null stands for a tag, channel or package that is not known.
  */
-export function planOpening(
-  site: SiteFile | null,
-  build: { readonly tag: string | null; readonly channel: string | null },
-): SiteOpening {
+export function planOpening(site: SiteFile | null, build: BuildNames): SiteOpening {
   const mounts = new Map<string, SiteOpening['mounts'][number]>();
   const devices = new Set<string>();
   let limits: SiteOpening['limits'] = {};
   let seccompProfile: string | null = null;
+  let userNamespaces = false;
   const lines: string[] = [];
   for (const { rule, index } of site === null ? [] : matchingRules(site, build)) {
     for (const device of rule.devices) devices.add(device);
@@ -38,10 +37,18 @@ export function planOpening(
       ...(Object.keys(rule.ulimits).length > 0 && { ulimits: { ...limits.ulimits, ...rule.ulimits } }),
     };
     seccompProfile = rule.seccomp ?? seccompProfile;
+    userNamespaces ||= rule.userNamespaces;
     const why = `${rule.reason}; rules[${index}] of ${site?.path}`;
     lines.push(...describeOpened(rule).map((what) => `${what} (${why})`));
   }
-  return { devices: [...devices], mounts: [...mounts.values()], limits, seccompProfile, lines };
+  return {
+    devices: [...devices],
+    mounts: [...mounts.values()],
+    limits,
+    seccompProfile,
+    userNamespaces,
+    lines,
+  };
 }
 
 /**

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Clock } from '../../core/clock.ts';
 import type { ContainerId } from '../spec.ts';
+import { isOwnProcess } from './host-processes.ts';
 
 const run = promisify(execFile);
 const pollMs = 50;
@@ -39,23 +40,9 @@ async function findMonitor(id: ContainerId): Promise<Monitor | null> {
     const words = await wordsOf(name);
     const runtime = words[words.indexOf('-r') + 1];
     const isNamed = words[words.indexOf('-c') + 1] === id && words.includes('--exit-dir');
-    if (isNamed && runtime !== undefined && (await isOurs(name))) return { pid: Number(name), runtime };
+    if (isNamed && runtime !== undefined && (await isOwnProcess(name))) return { pid: Number(name), runtime };
   }
   return null;
-}
-
-/**
- * Whether a process is of this user and of no container. Anybody may give a process the words of a monitor, the code of a
- * package too, and the runtime that they name is run.
- */
-async function isOurs(pid: string): Promise<boolean> {
-  try {
-    const [own, its] = await Promise.all([readlink('/proc/self/ns/pid'), readlink(`/proc/${pid}/ns/pid`)]);
-    return own === its && (await stat(`/proc/${pid}`)).uid === process.getuid?.();
-  } catch {
-    // It has ended, or is another's.
-    return false;
-  }
 }
 
 /** Those that are no clean-up of the engine's. */

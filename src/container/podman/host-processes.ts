@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink, stat } from 'node:fs/promises';
 import { printable } from '../../core/printable.ts';
 import type { ContainerState } from './api/schema.ts';
 
@@ -79,4 +79,18 @@ async function describeOne(pid: number): Promise<string> {
 
 async function textOf(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
+}
+
+/**
+ * Whether a process is of this user and of no container. Anybody may give a process the words of one of the engine's, the code of a
+ * package too, and what they name is run or ended.
+ */
+export async function isOwnProcess(pid: string): Promise<boolean> {
+  try {
+    const [own, its] = await Promise.all([readlink('/proc/self/ns/pid'), readlink(`/proc/${pid}/ns/pid`)]);
+    return own === its && (await stat(`/proc/${pid}`)).uid === process.getuid?.();
+  } catch {
+    // It has ended, or is somebody else's.
+    return false;
+  }
 }

@@ -154,7 +154,9 @@ export class PodmanManager implements ContainerManager {
       ...mounts,
       logPath,
       defaultUlimits: ulimits,
-      ...(seccomp.kind === 'extended' ? { seccompProfile: seccomp.path } : {}),
+      ...(seccomp.kind === 'extended'
+        ? { seccompProfile: spec.userNamespaces === true ? seccomp.openPath : seccomp.path }
+        : {}),
     };
     const id = (await this.#security.hasSelinux(signal))
       ? await this.#levels.withLevel(

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../../core/clock.ts';
 import { ContainerError } from '../../errors.ts';
+import { isOwnProcess } from '../host-processes.ts';
 import { ping } from './socket.ts';
 
 export interface ServiceOptions {
@@ -139,13 +140,14 @@ async function answers(options: ServiceOptions, signal: AbortSignal): Promise<bo
   }
 }
 
-/** Known by their command line: a recorded process id may be another process by now. */
+/** Known by their command line, of this user and in no container: a recorded process id may be another process by now. */
 async function serviceProcesses(socketPath: string): Promise<readonly number[]> {
   const pids: number[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const commandLine = (await textOf(`/proc/${name}/cmdline`)) ?? '';
-    if (commandLine.endsWith(`\0system\0service\0--time=0\0${toUrl(socketPath)}\0`)) pids.push(Number(name));
+    const isNamed = commandLine.endsWith(`\0system\0service\0--time=0\0${toUrl(socketPath)}\0`);
+    if (isNamed && (await isOwnProcess(name))) pids.push(Number(name));
   }
   return pids;
 }

@@ -52,7 +52,7 @@ describe('extendSeccompProfile', () => {
     expect(extended).toMatchObject({ ...ownProfile, syscalls: expect.arrayContaining(ownProfile.syscalls) });
     expect(
       Extended.parse(extended)
-        .syscalls.slice(2)
+        .syscalls.slice(-2)
         .map(({ names, action }) => [...names, action]),
     ).toEqual([
       ['personality', 'SCMP_ACT_ALLOW'],
@@ -89,6 +89,50 @@ describe('extendSeccompProfile', () => {
   );
 });
 
+describe('user namespaces', () => {
+  const rule = (names: readonly string[], more: object = {}) => ({
+    names,
+    action: 'SCMP_ACT_ALLOW',
+    args: [],
+    ...more,
+  });
+  const refusal = rule(['setns'], { action: 'SCMP_ACT_ERRNO', errnoRet: 1 });
+  const usual = JSON.stringify({
+    ...ownProfile,
+    syscalls: [rule(['clone', 'clone3', 'read', 'unshare']), rule(['unshare']), refusal],
+  });
+  /** What the first rule that fits does; null: the default. */
+  const decides = (text: string, call: string, flags: bigint) => {
+    const rules = Extended.parse(JSON.parse(text)).syscalls.filter(({ names }) => names.includes(call));
+    const fits = rules.filter(({ args }) =>
+      args.every(({ value, valueTwo }) => (flags & BigInt(value)) === BigInt(valueTwo)),
+    );
+    // Two that fit and differ would leave it to the filter's order.
+    expect(new Set(fits.map(({ action }) => action)).size).toBeLessThan(2);
+    return fits[0]?.action ?? null;
+  };
+
+  it.each([
+    ['clone', 0x1000_0000n, 'SCMP_ACT_ERRNO'],
+    ['clone', 0x1002_0011n, 'SCMP_ACT_ERRNO'],
+    ['clone', 0x11n, 'SCMP_ACT_ALLOW'],
+    ['unshare', 0x1000_0000n, 'SCMP_ACT_ERRNO'],
+    ['unshare', 0x200n, 'SCMP_ACT_ALLOW'],
+    ['clone3', 0n, 'SCMP_ACT_ERRNO'],
+    ['read', 0n, 'SCMP_ACT_ALLOW'],
+  ])('are refused unless they are opened: %s with %s', (call, flags, action) => {
+    expect(decides(extendSeccompProfile(usual), call, flags)).toBe(action);
+    expect(decides(extendSeccompProfile(usual, 'allowed'), call, flags)).toBe('SCMP_ACT_ALLOW');
+  });
+
+  it('leave the other rules of the profile as they are', () => {
+    const { syscalls } = Extended.parse(JSON.parse(extendSeccompProfile(usual)));
+
+    expect(syscalls[0]?.names).toEqual(['read']);
+    expect(syscalls[1]).toMatchObject({ names: ['setns'], action: 'SCMP_ACT_ERRNO' });
+  });
+});
+
 describe('prepareSeccomp', () => {
   let directory: string;
   beforeEach(async () => {
@@ -103,7 +147,10 @@ describe('prepareSeccomp', () => {
 
     const choice = await prepareSeccomp({ seccompEnabled: true, seccompProfilePath: profilePath }, path);
 
-    expect(choice).toEqual({ kind: 'extended', path, from: profilePath });
+    expect(choice).toEqual({ kind: 'extended', path, openPath: `${path}.userns`, from: profilePath });
+    expect(await readFile(`${path}.userns`, 'utf8')).toBe(
+      extendSeccompProfile(JSON.stringify(ownProfile), 'allowed'),
+    );
     expect(await readFile(path, 'utf8')).toBe(extendSeccompProfile(JSON.stringify(ownProfile)));
   });
 

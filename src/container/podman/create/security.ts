@@ -50,7 +50,7 @@ export class HostSecurity {
     const choice = await prepareSeccomp(await this.#ask(signal), this.#seccompPath);
     if (choice.kind === 'own') {
       this.#logger.warn(
-        `containers keep the engine's own seccomp filter, under which "setarch -R" fails in builds: ${choice.because}`,
+        `containers keep the engine's own seccomp filter, under which "setarch -R" fails in builds and user namespaces can be made: ${choice.because}`,
       );
     }
     this.#seccomp = choice;

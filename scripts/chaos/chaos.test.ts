@@ -6,7 +6,11 @@ import { doubledIn } from './run-plan.ts';
 import { Trouble } from './trouble.ts';
 
 const outcome = (more: Partial<TaskOutcome> = {}): TaskOutcome => ({
-  ...{ method: 'build', label: null, state: 2, result: 'null', children: [] },
+  method: 'build',
+  label: null,
+  state: 2,
+  result: 'null',
+  children: [],
   files: [{ name: 'a.log', content: 'one\ntwo' }],
   ...more,
 });

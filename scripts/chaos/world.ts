@@ -168,7 +168,11 @@ export class World {
     const outcomes: TaskOutcome[] = [];
     for (const child of byLabel) outcomes.push(await this.#outcomeOf(child));
     return {
-      ...{ method, label, state, result: withoutIds(result), children: outcomes },
+      method,
+      label,
+      state,
+      result: withoutIds(result),
+      children: outcomes,
       files: await this.#filesOf(id),
     };
   }
@@ -270,9 +274,20 @@ async function configure(
 ): Promise<void> {
   const { name: user, password } = hub.builder;
   const kojid = {
-    ...{ server, topurl: hub.filesUrl, topdir: hub.topdir, user, password },
-    ...{ workdir: join(directory, 'work'), sleeptime: 2, minspace: 1, maxjobs: 20, retry_interval: 2 },
-    ...{ offline_retry_interval: 1, vendor: 'V', packager: 'P', distribution: 'D' },
+    server,
+    topurl: hub.filesUrl,
+    topdir: hub.topdir,
+    user,
+    password,
+    workdir: join(directory, 'work'),
+    sleeptime: 2,
+    minspace: 1,
+    maxjobs: 20,
+    retry_interval: 2,
+    offline_retry_interval: 1,
+    vendor: 'V',
+    packager: 'P',
+    distribution: 'D',
   };
   const lines = Object.entries(kojid).map(([key, value]) => `${key} = ${value}`);
   await mkdir(directory, { recursive: true });

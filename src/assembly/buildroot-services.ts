@@ -133,7 +133,10 @@ export function openCache(
   return {
     snapshots,
     failed: new FailedRoots(containers, {
-      ...{ directory: place('failed'), lifetimeMs, clock, log },
+      directory: place('failed'),
+      lifetimeMs,
+      clock,
+      log,
     }),
     packages: new PackageCache(place('packages'), urls, clock),
     solutions: new SolutionMemo(place('solutions')),

@@ -139,7 +139,12 @@ async function makeDaemon(
     clock,
     containers,
     buildrootHost: await buildrootHost(config, {
-      ...{ containers, clock, workDir: adjutant.state_dir, log, waits, meter: metrics },
+      containers,
+      clock,
+      workDir: adjutant.state_dir,
+      log,
+      waits,
+      meter: metrics,
       workerId: workerIdOf(host.name, adjutant.state_dir),
     }),
     policy: imagePolicy(config, apis.tags, clock),
@@ -170,7 +175,10 @@ async function makeDaemon(
     log,
   );
   return new Daemon({
-    ...{ session, sessions, journal, environment },
+    session,
+    sessions,
+    journal,
+    environment,
     restarts: new Restarts(join(adjutant.state_dir, 'journal', 'restarts')),
     probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events,

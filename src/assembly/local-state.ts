@@ -104,7 +104,9 @@ export async function openLocalArea(
   made.defer(() => tidy(config, host, users, log));
   let works = 0;
   return {
-    ...{ host, directory, id: me.pid },
+    host,
+    directory,
+    id: me.pid,
     async openWork() {
       works += 1;
       const work = `tasks/${me.pid}-${works}`;

@@ -61,7 +61,10 @@ describe('TagRoot.prepare', () => {
     expect(sum).toBe(`${solvedPackage('bash').checksum.slice(7)}  /adjutant/cache/${path('bash')}`);
     expect(await readFile(join(bench.directory, 'cache/packages', path('sed')), 'utf8')).toBe('sed');
     expect(spec('install-1')?.mounts).toContainEqual({
-      ...{ kind: 'work', path: 'tasks/5/packages-1', target: '/adjutant/cache', readOnly: true },
+      kind: 'work',
+      path: 'tasks/5/packages-1',
+      target: '/adjutant/cache',
+      readOnly: true,
     });
   });
 
@@ -95,7 +98,11 @@ describe('TagRoot.prepare', () => {
     expect(install).toMatchObject({ network: 'none', user: { uid: 0, gid: 0 } });
     const rootId = `fake-${containers.created.findIndex(({ owner }) => owner.phase === 'root') + 1}`;
     expect(install?.mounts).toContainEqual({
-      ...{ kind: 'root', container: rootId, path: '/', target: '/mnt/root', access: 'write' },
+      kind: 'root',
+      container: rootId,
+      path: '/',
+      target: '/mnt/root',
+      access: 'write',
     });
     expect(made).toMatchObject({
       root: {
@@ -382,7 +389,8 @@ describe('TagRoot.build', () => {
 
   it('takes 97 of rpmbuild itself for a failure', async () => {
     const { withSource } = await openRootBench({
-      ...{ sources: [{ srpms }], builds: [{ code: 97 }] },
+      sources: [{ srpms }],
+      builds: [{ code: 97 }],
     });
     const root = await withSource();
 
@@ -448,7 +456,8 @@ describe('TagRoot.build', () => {
 
   it('has no source package when the build has removed their directory, remade or not', async () => {
     const { withSource } = await openRootBench({
-      ...{ sources: [{ srpms }], builds: [{ rpms: { 'a.rpm': '' }, gone: ['SRPMS'] }] },
+      sources: [{ srpms }],
+      builds: [{ rpms: { 'a.rpm': '' }, gone: ['SRPMS'] }],
     });
     const root = await withSource();
 

@@ -172,7 +172,9 @@ export class TagRoot {
     const { rpmTarget, personality } = this.#ground.request;
     if (!remade) await this.#ground.write(`in/${requirementsFile}`, `${source.requirements}\n`);
     const step = {
-      ...{ title: 'rpmbuild', phase: 'build', attempt: this.#builds },
+      title: 'rpmbuild',
+      phase: 'build',
+      attempt: this.#builds,
       script: remade
         ? buildScript('source.src.rpm', rpmTarget, personality, prepared === null ? 'empty' : 'prepared')
         : checkedBuildScript('source.src.rpm', rpmTarget, personality),
@@ -207,7 +209,11 @@ export class TagRoot {
     const script = rebuildSourceScript('source.src.rpm');
     const repeat = repeatCommand('-bs', null);
     const step = {
-      ...{ title: 'rpmbuild -bs', phase: 'build', attempt: 1, script, repeat },
+      title: 'rpmbuild -bs',
+      phase: 'build',
+      attempt: 1,
+      script,
+      repeat,
       verdict: { fine: [0] },
     };
     return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {

@@ -20,7 +20,13 @@ import { BuildrootMismatch } from './root/installed-packages.ts';
 const listPath = 'repos/f1-build/70/x86_64/rpmlist.jsonl';
 const listLine = (more: Record<string, unknown> = {}) =>
   `${JSON.stringify({
-    ...{ id: 31, name: 'bash', version: '1', release: '1', arch: 'x86_64', payloadhash, epoch: null },
+    id: 31,
+    name: 'bash',
+    version: '1',
+    release: '1',
+    arch: 'x86_64',
+    payloadhash,
+    epoch: null,
     ...more,
   })}\n`;
 
@@ -31,7 +37,9 @@ async function setUp(
   rules: readonly object[] = [],
 ) {
   const bench = await openTaskBench({
-    ...{ method: 'buildArch', kojid, site: rules },
+    method: 'buildArch',
+    kojid,
+    site: rules,
     behave: (directory, packages) => playRoot(directory, play, packages),
   });
   bench.session
@@ -55,7 +63,10 @@ function question({ repo = {}, tag = {}, question: more = {} }: Changes): Buildr
   const basis = { repo: RepoInfo.parse(repoRow(repo)), config: TagInfo.parse(tagRow(tag)) };
   return {
     ...basis,
-    ...{ arch: 'x86_64', packageArch: 'x86_64', group: 'build', packageName: 'hello' },
+    arch: 'x86_64',
+    packageArch: 'x86_64',
+    group: 'build',
+    packageName: 'hello',
     ...more,
   };
 }
@@ -319,7 +330,8 @@ describe('Buildroot', () => {
 
     expect(session.of('host.newBuildRoot')[0]?.params).toEqual([70, 'i386']);
     expect(containers.created.find(({ owner }) => owner.phase === 'solve')?.root).toEqual({
-      ...{ kind: 'image', image: 'localhost/other:1' },
+      kind: 'image',
+      image: 'localhost/other:1',
     });
   });
 

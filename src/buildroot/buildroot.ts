@@ -120,9 +120,16 @@ export class Buildroot {
     const limits = smallerOf(context.buildrootHost.limits, image.limits ?? {});
     const host = withOpening({ ...context.buildrootHost, limits }, opening);
     const request = toRootRequest({
-      ...{ taskId: context.task.id, buildrootId: record.id, image, imageDigest: digest },
-      ...{ group: question.group, arch: question.arch, packageArch: question.packageArch },
-      ...{ repos: [hubRepo(context.files.urls(place), merged)], extra: config.extra, directory },
+      taskId: context.task.id,
+      buildrootId: record.id,
+      image,
+      imageDigest: digest,
+      group: question.group,
+      arch: question.arch,
+      packageArch: question.packageArch,
+      repos: [hubRepo(context.files.urls(place), merged)],
+      extra: config.extra,
+      directory,
     });
     await logs.write(
       'mock_config.log',
@@ -208,7 +215,8 @@ function checkRepo(repo: RepoInfo, config: TagInfo): void {
 
 function checkExtra({ config: { kojid }, log }: BuildrootContext, tag: TagInfo, arch: string): void {
   const withoutEffect = checkTagSettings(tag.extra, {
-    ...{ targetArch: targetArch(arch), machine: machine() },
+    targetArch: targetArch(arch),
+    machine: machine(),
     mockBootstrapImage: kojid.mock_bootstrap_image,
   });
   if (withoutEffect.length > 0)

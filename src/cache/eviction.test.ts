@@ -14,15 +14,19 @@ import { RepoOrigins } from './repo-origins.ts';
 
 const keys = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
 const spec: ContainerSpec = {
-  ...{
-    name: 'root',
-    root: { kind: 'empty', directories: [] },
-    command: ['/never-run'],
-    env: {},
-    workdir: '/',
-  },
-  ...{ user: { uid: 0, gid: 0 }, capabilities: [], network: 'none', hostname: 'h', mounts: [], labels: {} },
-  ...{ limits: { pids: 1 }, owner: { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 } },
+  name: 'root',
+  root: { kind: 'empty', directories: [] },
+  command: ['/never-run'],
+  env: {},
+  workdir: '/',
+  user: { uid: 0, gid: 0 },
+  capabilities: [],
+  network: 'none',
+  hostname: 'h',
+  mounts: [],
+  labels: {},
+  limits: { pids: 1 },
+  owner: { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 },
 };
 
 /** Three snapshots of 1000 bytes, three packages of 10; a is older than b, and b than c. */
@@ -44,7 +48,8 @@ async function setUp() {
     await utimes(file?.path ?? '', index + 1, index + 1);
   }
   return {
-    ...{ cache, directory },
+    cache,
+    directory,
     snapshots: async () => (await cache.snapshots.list(never)).map(({ key }) => key).sort(),
     /** Times of the packages' last uses. */
     packages: async () => (await cache.packages.list()).map(({ usedMs }) => usedMs / 1000).sort(),

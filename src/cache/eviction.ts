@@ -51,11 +51,13 @@ export async function trimCache(
   );
   const fetched = [
     ...(await packages.list()).map((file) => ({
-      ...{ bytes: file.sizeBytes, usedMs: file.usedMs },
+      bytes: file.sizeBytes,
+      usedMs: file.usedMs,
       remove: () => packages.remove(file),
     })),
     ...(await metadata.list()).map((one) => ({
-      ...{ bytes: one.sizeBytes, usedMs: one.usedMs },
+      bytes: one.sizeBytes,
+      usedMs: one.usedMs,
       remove: async () => {
         await metadata.remove(one);
         return true;

@@ -14,9 +14,19 @@ const unlimited = { snapshotBytes: 2 ** 40, packageBytes: 2 ** 40, solutions: 10
 
 function spec(name: string, taskId: number): ContainerSpec {
   return {
-    ...{ name, root: { kind: 'empty', directories: [] }, command: ['/bin/x'], env: {}, workdir: '/' },
-    ...{ user: { uid: 1000, gid: 135 }, capabilities: [], network: 'none', hostname: 'h', mounts: [] },
-    ...{ labels: {}, limits: { pids: 1 }, owner: { workerId: 'w', taskId, phase: 'build', attempt: 1 } },
+    name,
+    root: { kind: 'empty', directories: [] },
+    command: ['/bin/x'],
+    env: {},
+    workdir: '/',
+    user: { uid: 1000, gid: 135 },
+    capabilities: [],
+    network: 'none',
+    hostname: 'h',
+    mounts: [],
+    labels: {},
+    limits: { pids: 1 },
+    owner: { workerId: 'w', taskId, phase: 'build', attempt: 1 },
   };
 }
 
@@ -24,7 +34,8 @@ async function setUp() {
   const directory = await temporaryDirectory();
   const clock = new ManualClock();
   const containers = new FakeManager({
-    ...{ clock, images: {} },
+    clock,
+    images: {},
     behave: () => ({ files: { '/builddir/x': Buffer.alloc(3 * 2 ** 20) } }),
   });
   const open = () => emptyCache(containers, directory, clock, hour);
@@ -34,7 +45,11 @@ async function setUp() {
     await container.start(never);
     await container.wait(never);
     cache.failed.keep({
-      ...{ taskId, buildrootId: 9, failure: 'rpmbuild (status 1)', repeat: 'rpmbuild -bb', container },
+      taskId,
+      buildrootId: 9,
+      failure: 'rpmbuild (status 1)',
+      repeat: 'rpmbuild -bb',
+      container,
       shell: { ...spec('shell', taskId), root: { kind: 'overlay', base: container.id } },
     });
     await cache.failed.idle();
@@ -52,12 +67,14 @@ describe('FailedRoots', () => {
 
     expect(await cache.failed.list()).toMatchObject([
       {
-        ...{ id: '1-9', taskId: 1, buildrootId: 9, failure: 'rpmbuild (status 1)', repeat: 'rpmbuild -bb' },
-        ...{
-          bytes: 3 * 2 ** 20,
-          containers: ['fake-1'],
-          shell: { root: { kind: 'overlay', base: 'fake-1' } },
-        },
+        id: '1-9',
+        taskId: 1,
+        buildrootId: 9,
+        failure: 'rpmbuild (status 1)',
+        repeat: 'rpmbuild -bb',
+        bytes: 3 * 2 ** 20,
+        containers: ['fake-1'],
+        shell: { root: { kind: 'overlay', base: 'fake-1' } },
       },
     ]);
   });
@@ -125,7 +142,11 @@ describe('FailedRoots', () => {
     containers.layerBytes = () => Promise.reject(new Error('no engine'));
 
     cache.failed.keep({
-      ...{ taskId: 1, buildrootId: 9, failure: 'f', repeat: 'r', container },
+      taskId: 1,
+      buildrootId: 9,
+      failure: 'f',
+      repeat: 'r',
+      container,
       shell: spec('shell', 1),
     });
     await cache.failed.idle();

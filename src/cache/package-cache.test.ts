@@ -36,7 +36,10 @@ async function setUp(...served: readonly ServedFile[]) {
   const clock = new FakeClock();
   const cache = new PackageCache(directory, new UrlReader({}, new ManualClock()), clock);
   return {
-    ...{ directory, server, clock, cache },
+    directory,
+    server,
+    clock,
+    cache,
     one: wanted([`${server.url}/a.rpm`]),
     place,
     kept: (one: WantedPackage) => readFile(place(one), 'utf8').catch(() => null),

@@ -14,15 +14,19 @@ const key = 'a'.repeat(64);
 const kept = { key, listing: 'bash\t1\n', title: '@build of x' };
 
 const spec: ContainerSpec = {
-  ...{
-    name: 'root',
-    root: { kind: 'empty', directories: [] },
-    command: ['/never-run'],
-    env: {},
-    workdir: '/',
-  },
-  ...{ user: { uid: 0, gid: 0 }, capabilities: [], network: 'none', hostname: 'h', mounts: [], labels: {} },
-  ...{ limits: { pids: 1 }, owner: { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 } },
+  name: 'root',
+  root: { kind: 'empty', directories: [] },
+  command: ['/never-run'],
+  env: {},
+  workdir: '/',
+  user: { uid: 0, gid: 0 },
+  capabilities: [],
+  network: 'none',
+  hostname: 'h',
+  mounts: [],
+  labels: {},
+  limits: { pids: 1 },
+  owner: { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 },
 };
 
 async function setUp() {
@@ -32,7 +36,10 @@ async function setUp() {
   const store = new SnapshotStore(containers, directory, log);
   const container = await containers.create(spec, never);
   return {
-    ...{ directory, containers, store, container },
+    directory,
+    containers,
+    store,
+    container,
     said: () => lines.map(({ msg }) => msg),
     /** Name of the image that was committed. */
     image: () => containers.calls.find((call) => call.startsWith('commit '))?.slice('commit '.length) ?? '',

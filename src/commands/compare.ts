@@ -73,7 +73,9 @@ async function compare(
   const shop = await openWorkshop(args, config, area, { clock, log });
   const { output } = args;
   const target = {
-    ...{ name: args.target, arch: args.arch ?? null, latestRepo: args.repo === 'latest' },
+    name: args.target,
+    arch: args.arch ?? null,
+    latestRepo: args.repo === 'latest',
     theirSite: args.config === undefined,
     keep: (taskId: number) => (output === undefined ? null : join(output, String(taskId))),
   };
@@ -105,7 +107,11 @@ async function openWorkshop(
   const hub = new HubQuestions(session, clock);
   const policy = imagePolicy(config, hub.tags, clock, args.image);
   return {
-    ...{ hub, policy, log, host: area.host, id: area.id },
+    hub,
+    policy,
+    log,
+    host: area.host,
+    id: area.id,
     openWork: () => area.openWork(),
     files: new HubFiles(kojid.topurl, kojid.topdir, readProxies(process.env)),
     mockBootstrapImage: kojid.mock_bootstrap_image,

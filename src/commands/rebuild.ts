@@ -125,7 +125,11 @@ async function build(
     );
     const { digest } = await ensureImage(args, config, area.host.containers, signal);
     const order: RebuildOrder = {
-      ...{ source, repos, group: args.group, arch: args.arch, imageDigest: digest },
+      source,
+      repos,
+      group: args.group,
+      arch: args.arch,
+      imageDigest: digest,
       ...(args.packages !== undefined && { packages: words(args.packages) }),
       extra: Object.fromEntries(args.macro.map(toMacro)),
       image: {
@@ -141,7 +145,11 @@ async function build(
     await checkOpening(opening, config.site);
     const host = withOpening(area.host, opening);
     const ground = {
-      ...{ host, id: area.id, directory: await area.openWork(), log, opened: opening.lines },
+      host,
+      id: area.id,
+      directory: await area.openWork(),
+      log,
+      opened: opening.lines,
     };
     const done = await drawn(screen, progress, clock, signal, () =>
       rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal),

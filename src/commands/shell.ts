@@ -49,7 +49,8 @@ export const run: RunCommand = async (argv, { env, input, out, clock }) => {
     if (command === null) out.write(describeFailedRoot(root, now));
     const visit = {
       workerId: `shell-${hostname()}-${process.pid}`,
-      ...{ command, terminal: command === null && input.isTTY === true && out.isTTY === true },
+      command,
+      terminal: command === null && input.isTTY === true && out.isTTY === true,
     };
     return await enterFailedRoot(containers, failed, root, visit, stopping.signal);
   } catch (error) {

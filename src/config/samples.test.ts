@@ -11,7 +11,9 @@ function sample(name: string): string {
 
 function loadSamples(kojid: string, adjutant: string): Config {
   const files = memoryFiles({
-    ...{ '/mnt/koji': null, '/e/kojid.conf': kojid, '/e/adjutant.conf': adjutant },
+    '/mnt/koji': null,
+    '/e/kojid.conf': kojid,
+    '/e/adjutant.conf': adjutant,
     '/etc/kojid/site.json': '{"version": "1.0", "rules": []}',
   });
   return loadConfig({ configPath: '/e/kojid.conf', env: {}, files });

@@ -24,12 +24,17 @@ describe('readSiteFile', () => {
   it('reads what is opened, and for whom', () => {
     const { site, problems, warnings } = read(
       rules({
-        ...{ reason: 'image tests', tags: ['f43-*', '!f43-secure'], channels: ['vm'], devices: ['/dev/kvm'] },
-        ...{ packages: ['bubblewrap'], user_namespaces: true },
+        reason: 'image tests',
+        tags: ['f43-*', '!f43-secure'],
+        channels: ['vm'],
+        devices: ['/dev/kvm'],
+        packages: ['bubblewrap'],
+        user_namespaces: true,
         mounts: [{ source: '/srv/sign', target: '/run/sign' }],
         tmpfs: [{ target: '/builddir/build/BUILD', size: '4G' }],
         ulimits: { memlock: -1, nofile: { soft: 10, hard: 20 } },
-        ...{ shm_size: '2G', seccomp: '/etc/own.json' },
+        shm_size: '2G',
+        seccomp: '/etc/own.json',
       }),
       { '/dev/kvm': '', '/srv/sign': null, '/etc/own.json': '{"defaultAction": "a", "syscalls": []}' },
     );
@@ -37,12 +42,17 @@ describe('readSiteFile', () => {
     expect([problems, warnings]).toEqual([[], []]);
     expect(site.rules).toEqual([
       {
-        ...{ reason: 'image tests', tags: ['f43-*', '!f43-secure'], channels: ['vm'], devices: ['/dev/kvm'] },
-        ...{ packages: ['bubblewrap'], userNamespaces: true },
+        reason: 'image tests',
+        tags: ['f43-*', '!f43-secure'],
+        channels: ['vm'],
+        devices: ['/dev/kvm'],
+        packages: ['bubblewrap'],
+        userNamespaces: true,
         mounts: [{ source: '/srv/sign', target: '/run/sign', readOnly: true }],
         tmpfs: [{ target: '/builddir/build/BUILD', sizeBytes: 4 * 2 ** 30 }],
         ulimits: { memlock: { soft: -1, hard: -1 }, nofile: { soft: 10, hard: 20 } },
-        ...{ shmBytes: 2 ** 31, seccomp: '/etc/own.json' },
+        shmBytes: 2 ** 31,
+        seccomp: '/etc/own.json',
       },
     ]);
   });
@@ -191,7 +201,9 @@ describe('check-config', () => {
   const check = (site: string) => {
     const lines: string[] = [];
     const files = memoryFiles({
-      ...{ '/mnt/koji': null, '/k.conf': kojid, '/site.json': site },
+      '/mnt/koji': null,
+      '/k.conf': kojid,
+      '/site.json': site,
       '/adjutant.conf': '[adjutant]\nsite_file = /site.json\n',
     });
     const out = { write: (line: string) => lines.push(line.trimEnd()) };

@@ -81,7 +81,8 @@ const Ulimit = z
 const Ulimits = z.record(z.string(), Ulimit, 'must be an object').superRefine((limits, context) => {
   for (const name of Object.keys(limits).filter((one) => !rlimitNames.includes(one)))
     context.addIssue({
-      ...{ code: 'custom', path: [name] },
+      code: 'custom',
+      path: [name],
       message: `is not a limit; there are ${rlimitNames.join(', ')}`,
     });
 });
@@ -227,7 +228,9 @@ function toRule(rule: z.infer<typeof Rule>): SiteRule {
     packages: rule.packages ?? null,
     devices: rule.devices ?? [],
     mounts: mounts.map(({ source, target, read_only: readOnly = true, relabel }) => ({
-      ...{ source, target, readOnly },
+      source,
+      target,
+      readOnly,
       ...(relabel !== undefined && { relabel }),
     })),
     tmpfs: tmpfs.map(({ target, size: sizeBytes }) => ({ target, sizeBytes })),

@@ -6,17 +6,15 @@ import type { Container } from './manager.ts';
 function container(dispose: () => Promise<void>): Container {
   const never = () => Promise.reject(new Error('not called'));
   return {
-    ...{
-      id: 'c',
-      name: 'one',
-      start: never,
-      wait: never,
-      copyOut: never,
-      runAttached: never,
-      keepRoot: never,
-      stop: never,
-      describe: never,
-    },
+    id: 'c',
+    name: 'one',
+    start: never,
+    wait: never,
+    copyOut: never,
+    runAttached: never,
+    keepRoot: never,
+    stop: never,
+    describe: never,
     output: () => {
       throw new Error('not called');
     },

@@ -105,7 +105,9 @@ export class Daemon {
     const { kojid, adjutant } = environment.config;
     const { accept } = adjutant;
     const source = new TaskSource({
-      ...{ host, version, clock: environment.clock },
+      host,
+      version,
+      clock: environment.clock,
       availDelayMs: kojid.task_avail_delay * 1000,
     });
     this.#parts = parts;
@@ -124,7 +126,11 @@ export class Daemon {
     });
     const taskLog = parts.debugTask ? log.child({}, { level: 'debug' }) : log;
     this.#supervisor = new Supervisor(
-      ...([environment, session, parts.journal, events, taskLog] as const),
+      environment,
+      session,
+      parts.journal,
+      events,
+      taskLog,
       () => this.#pace.expectWork(),
       (child) => {
         children.made(child);
@@ -133,7 +139,9 @@ export class Daemon {
       (taskId, soft) => source.refused(taskId, soft),
     );
     this.#housekeeping = new Housekeeping({
-      ...{ environment, log, cacheBudget: settings.cacheBudget },
+      environment,
+      log,
+      cacheBudget: settings.cacheBudget,
       isRunning: (taskId) => this.#supervisor.has(taskId),
     });
     this.#loop = new PollLoop({

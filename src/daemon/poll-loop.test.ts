@@ -267,7 +267,8 @@ describe('PollLoop: taking tasks', () => {
     const { start, hub, supervisor } = await setUp({ accept: 'scratch=only' });
     const official = hub.addTask('build', ['a.src.rpm', 'f1', {}], { state: 'open', host: otherHost });
     const scratch = hub.addTask('build', ['a.src.rpm', 'f1', { scratch: true }], {
-      ...{ state: 'open', host: otherHost },
+      state: 'open',
+      host: otherHost,
     });
     const unwanted = sleepTask(hub, { parent: official });
     const wanted = sleepTask(hub, { parent: scratch });

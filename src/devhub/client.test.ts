@@ -5,7 +5,12 @@ import { HubClient } from './client.ts';
 it('gives the children of a task in the order in which they were made', async () => {
   await using hub = await FakeHub.start();
   const task = (id: number) => ({
-    ...{ id, method: 'sleep', arch: 'noarch', label: null, state: 2, parent: 1 },
+    id,
+    method: 'sleep',
+    arch: 'noarch',
+    label: null,
+    state: 2,
+    parent: 1,
   });
   hub.on('getTaskInfo', value(task(1)));
   hub.on('getTaskChildren', value([task(5), task(3), task(10)]), value([]));

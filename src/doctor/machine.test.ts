@@ -75,7 +75,8 @@ it('judgeWorkDir says who else could replace it', () => {
   const stranger = 'every user may replace what is in /work';
 
   expect(judgeWorkDir('/work/x', { path: '/work/x', writable: true, stranger })).toMatchObject({
-    ...{ level: 'FAIL', found: stranger },
+    level: 'FAIL',
+    found: stranger,
   });
 });
 
@@ -95,7 +96,8 @@ describe('judgeAccept', () => {
   it('shows what is left of the work', () => {
     expect(judgeAccept('scratch=only', [], ['build'])).toEqual([
       {
-        ...{ level: 'warn', what: 'accept' },
+        level: 'warn',
+        what: 'accept',
         found: 'limited to scratch=only; all other tasks are refused for good',
         remedy: "keep a builder in each of the host's channels that takes the rest",
       },

@@ -89,7 +89,9 @@ describe('TaskHistory', () => {
     expect(second.isPast).toBe(true);
     await second.once('before', z.null(), never);
     const code = await second.phase('p', {
-      ...{ result: z.int(), log: 'root.log', make: async () => 'c' },
+      result: z.int(),
+      log: 'root.log',
+      make: async () => 'c',
       async work(made, earlier) {
         expect(made).toBe('c');
         expect(earlier).toEqual({ startedMs: 1000, writtenBytes: 7, tail: Buffer.from('tail') });

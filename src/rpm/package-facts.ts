@@ -37,13 +37,19 @@ export function toPackageFacts(header: RpmHeader): PackageFacts {
   const specs = header.specFiles();
   const requires = header.dependencies('requires');
   return {
-    ...{ name, version, release, epoch, arch, isSource, vendor, packager, distribution },
-    ...{
-      exclusiveArch,
-      excludeArch,
-      buildArchs,
-      specs: { count: specs.length, first: specs.slice(0, specsTold) },
-    },
+    name,
+    version,
+    release,
+    epoch,
+    arch,
+    isSource,
+    vendor,
+    packager,
+    distribution,
+    exclusiveArch,
+    excludeArch,
+    buildArchs,
+    specs: { count: specs.length, first: specs.slice(0, specsTold) },
     generated: requires.some((each) => each.name === generatedFeature),
     requirements: requires
       .filter((each) => each.name === generatedFeature || !each.name.startsWith('rpmlib('))

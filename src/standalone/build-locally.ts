@@ -82,8 +82,12 @@ export async function buildLocally(
     await logs.write('installed_pkgs.log', renderInstalledLog(root.installed), 'watched');
     const absolute = (name: string): string => below(directory, 'results', name);
     return {
-      ...{ rpms: rpms.map(absolute), srpms: srpms.map(absolute), passedOver },
-      ...{ groupPackages, installed: root.installed, steps },
+      rpms: rpms.map(absolute),
+      srpms: srpms.map(absolute),
+      passedOver,
+      groupPackages,
+      installed: root.installed,
+      steps,
     };
   } finally {
     await addPackageManagerLogs(directory, logs);

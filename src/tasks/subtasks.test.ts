@@ -60,7 +60,11 @@ describe('Subtasks.start', () => {
 
     expect(id).toBe(101);
     expect(session.of('host.subtask')[0]?.keywords).toEqual({
-      ...{ method: 'buildArch', arglist: ['x', 1], parent: 5, label: 'noarch', arch: 'noarch' },
+      method: 'buildArch',
+      arglist: ['x', 1],
+      parent: 5,
+      label: 'noarch',
+      arch: 'noarch',
     });
     expect(made).toEqual([{ id: 101, method: 'buildArch', parentId: 5, assigned: false }]);
   });
@@ -171,7 +175,8 @@ describe('Subtasks.wait', () => {
 
     expect(session.of('getTaskResult').map(({ params }) => params[0])).toEqual([102]);
     expect(session.of('host.taskWaitResults')[0]).toMatchObject({
-      ...{ params: [5, [101, 102, 103]], keywords: { canfail: [103] } },
+      params: [5, [101, 102, 103]],
+      keywords: { canfail: [103] },
     });
   });
 

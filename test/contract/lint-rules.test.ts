@@ -88,6 +88,23 @@ describe('the lint rules', () => {
     });
   });
 
+  it('find the spread of a literal, not that on a condition', async () => {
+    const found = await lint({
+      'src/core/plain.ts': 'const a = 1;\nexport const x = { ...{ a, b: 2 } };',
+      'test/typed.test.ts': "export const x = { ...({ a: 'b' } as const), ...({ c: 1 } satisfies object) };",
+      'scripts/sound.ts':
+        'export const f = (y: object, a?: number) => ({ ...y, ...(a !== undefined && { a }), ...(a ? { b: a } : {}) });',
+      'src/core/list.ts': 'export const list = [...[1, 2], 3];',
+    });
+
+    expect(found).toEqual({
+      'src/core/plain.ts': ['no-spread-literal'],
+      'test/typed.test.ts': ['no-spread-literal', 'no-spread-literal'],
+      'scripts/sound.ts': [],
+      'src/core/list.ts': [],
+    });
+  });
+
   it('know types: no promise is left alone, no case left out', async () => {
     const found = await lint({
       'test/a.ts': 'async function f(): Promise<void> {}\nexport function g(): void { f(); }',

@@ -77,10 +77,22 @@ export class AttackBench implements AsyncDisposable {
     const containers = this.manager(surroundings().socket);
     this.#host = {
       network: { caBundle: null, proxies: {} },
-      ...{ log: logger, waits: new Waits(systemClock), stepLimits: noStepLimits },
-      ...{ containers, clock: systemClock, site, workerId: `attack-${process.pid}`, hostname: 'localhost' },
-      ...{ cache: emptyCache(containers, directory), removals: new LateRemovals(logger), localTime: null },
-      ...{ limits: { pids: 1000 }, codeLimits: {}, labels: {}, extraMounts: [], meter: noMeter },
+      log: logger,
+      waits: new Waits(systemClock),
+      stepLimits: noStepLimits,
+      containers,
+      clock: systemClock,
+      site,
+      workerId: `attack-${process.pid}`,
+      hostname: 'localhost',
+      cache: emptyCache(containers, directory),
+      removals: new LateRemovals(logger),
+      localTime: null,
+      limits: { pids: 1000 },
+      codeLimits: {},
+      labels: {},
+      extraMounts: [],
+      meter: noMeter,
     };
   }
 
@@ -91,10 +103,15 @@ export class AttackBench implements AsyncDisposable {
   manager(socketPath: string): PodmanManager {
     const { directory } = this;
     return new PodmanManager({
-      ...{ socketPath, clock: systemClock, logger, ulimits: testUlimits },
+      socketPath,
+      clock: systemClock,
+      logger,
+      ulimits: testUlimits,
       seccompPath: join(directory, 'seccomp.json'),
-      ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
-      ...{ reconnectMs: 0, timeoutMs: 120_000, pullMs: 60_000 },
+      places: { workDir: directory, topDir: directory, logDir: directory },
+      reconnectMs: 0,
+      timeoutMs: 120_000,
+      pullMs: 60_000,
     });
   }
 
@@ -143,13 +160,18 @@ export class AttackBench implements AsyncDisposable {
     const logs = new TextLogs();
     await using cleanup = new AsyncDisposableStack();
     const request: RootRequest = {
-      ...{ taskId: process.pid, buildrootId, image, imageDigest: digest, group: 'build', extra },
-      ...{
-        repos: [hubRepo([`http://127.0.0.1:${port}/repo`])],
-        targetArch: hostArch(),
-        rpmTarget: 'noarch',
-      },
-      ...{ personality: null, network: 'none', directory: { absolute: directory, work } },
+      taskId: process.pid,
+      buildrootId,
+      image,
+      imageDigest: digest,
+      group: 'build',
+      extra,
+      repos: [hubRepo([`http://127.0.0.1:${port}/repo`])],
+      targetArch: hostArch(),
+      rpmTarget: 'noarch',
+      personality: null,
+      network: 'none',
+      directory: { absolute: directory, work },
     };
     try {
       const root = await TagRoot.prepare(host, request, logs, noHistory, cleanup, never);

@@ -346,7 +346,8 @@ test -n "$INJECTED" && echo hit variable
 echo attack is over`;
     const lines = { 'rpm.macro.evil': 'x\n%injected yes' };
     const quotes = {
-      ...{ 'rpm.macro.evil': `x" '%{nil}' \\"`, 'rpm.env.EVIL': `x' INJECTED='yes'; export INJECTED; "` },
+      'rpm.macro.evil': `x" '%{nil}' \\"`,
+      'rpm.env.EVIL': `x' INJECTED='yes'; export INJECTED; "`,
     };
     const raw = (directory: string) =>
       appendFile(join(directory, 'in/rpmmacros'), '%evil x\n%injected yes\n');
@@ -380,9 +381,18 @@ async function digestOfImage(bench: AttackBench, image: string): Promise<string>
   await containers.ensureImage(image, 'never', never);
   await using container = await containers.create(
     {
-      ...{ name: `attack-digest-${process.pid}`, root: { kind: 'image', image }, command: ['/never-run'] },
-      ...{ env: {}, workdir: '/', user: { uid: 0, gid: 0 }, capabilities: [], network: 'none' },
-      ...{ hostname: 'localhost', mounts: [], limits: { pids: 1 }, labels: {} },
+      name: `attack-digest-${process.pid}`,
+      root: { kind: 'image', image },
+      command: ['/never-run'],
+      env: {},
+      workdir: '/',
+      user: { uid: 0, gid: 0 },
+      capabilities: [],
+      network: 'none',
+      hostname: 'localhost',
+      mounts: [],
+      limits: { pids: 1 },
+      labels: {},
       owner: { workerId: bench.host.workerId, taskId: 1, phase: 'digest', attempt: 1 },
     },
     never,

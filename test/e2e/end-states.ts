@@ -15,12 +15,15 @@ type Kind = EndState['kind'];
 const closed = (kind: Kind, srpm: string, buildArch: string): EndState => {
   const tagBuild = kind === 'tagged' ? ', tagBuild tag closed' : '';
   return {
-    ...{ srpm, kind, fault: null },
+    srpm,
+    kind,
+    fault: null,
     tree: `build closed (rebuildSRPM srpm closed, buildArch ${buildArch} closed${tagBuild})`,
   };
 };
 const failed = (kind: Kind, srpm: string, buildArch: string, status: number, logs: string): EndState => ({
-  ...{ srpm, kind },
+  srpm,
+  kind,
   tree: `build failed (rebuildSRPM srpm closed, buildArch ${buildArch} failed)`,
   fault: {
     code: 1005,
@@ -40,7 +43,8 @@ export const endStates: readonly EndState[] = [
   failed('scratch', 'missing-br', 'noarch', 30, 'root.log'),
   failed('scratch', 'broken-br', 'noarch', 30, 'root.log'),
   {
-    ...{ srpm: 'arm-only', kind: 'scratch' },
+    srpm: 'arm-only',
+    kind: 'scratch',
     tree: 'build failed (rebuildSRPM srpm closed)',
     fault: { code: 1005, text: 'No matching arches were found' },
   },

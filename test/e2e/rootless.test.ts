@@ -56,7 +56,9 @@ function testAs(user: OrdinaryUser): void {
       const child = spawn('setpriv', [...user.becoming, process.execPath, cli, ...args], {
         cwd: join(directory, 'rebuild'),
         env: {
-          ...{ PATH: process.env['PATH'], HOME: user.home, KOJI_ADJUTANT_PODMAN_SOCKET: user.socket },
+          PATH: process.env['PATH'],
+          HOME: user.home,
+          KOJI_ADJUTANT_PODMAN_SOCKET: user.socket,
           KOJI_ADJUTANT_TASK_IMAGE_DEFAULT: surroundings().image,
         },
         stdio: ['pipe', 'pipe', 'pipe'],

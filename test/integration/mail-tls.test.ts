@@ -32,7 +32,9 @@ describe.skipIf(!hasOpenssl)(`sendMail to a server with STARTTLS${reason}`, () =
   it('logs in and sends inside TLS, whoever signed the certificate', async () => {
     const smtp = await startSmtpServer({ tls: makeCertificate(), extensions: ['STARTTLS', 'AUTH PLAIN'] });
     const server = {
-      ...{ host: '127.0.0.1', port: smtp.port, ownName: 'builder' },
+      host: '127.0.0.1',
+      port: smtp.port,
+      ownName: 'builder',
       login: { user: 'koji', password: 'hush' },
     };
     const envelope = { from: 'koji@example.com', to: ['dev@example.com'] };

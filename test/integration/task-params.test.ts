@@ -77,7 +77,9 @@ describe.skipIf(python === undefined)(`koji's reading of task parameters${reason
     for (const [method, { names, required, rest }] of kojiSignatures) {
       const [kojiNames, varargs, , defaults] = signatures[method]?.at(-1) ?? [[], null, null, null];
       expect({ method, names: kojiNames, required: kojiNames.length - (defaults ?? []).length }).toEqual({
-        ...{ method, names, required },
+        method,
+        names,
+        required,
       });
       expect(varargs !== null).toBe(rest);
     }

@@ -90,7 +90,9 @@ export class PodmanHarness implements ContractBackend {
   managerWith(clock: Clock): PodmanManager {
     const { dir } = this;
     return new PodmanManager({
-      ...{ ...this.#waiting, clock, pullMs: 60_000 },
+      ...this.#waiting,
+      clock,
+      pullMs: 60_000,
       places: { workDir: join(dir, 'work'), topDir: join(dir, 'koji'), logDir: join(dir, 'logs') },
       logger: createLogger('warn'),
       ulimits: testUlimits,

@@ -334,7 +334,10 @@ export function describePodman(name: string): void {
         const end = killed.wait(never);
 
         await podman.engine.text({
-          ...{ what: 'kill', method: 'POST', path: `${libpod}/containers/${killed.id}/kill`, ok: [204] },
+          what: 'kill',
+          method: 'POST',
+          path: `${libpod}/containers/${killed.id}/kill`,
+          ok: [204],
           query: { signal: 'SIGKILL' },
         });
 

@@ -75,9 +75,14 @@ export function openHost(
   copyFromRoot(path: string): Promise<Readable>;
 } {
   const containers = new PodmanManager({
-    ...{ socketPath: engine, clock: systemClock, logger: createLogger('warn'), ulimits: testUlimits },
-    ...{ places: { workDir: directory, topDir: directory, logDir: directory } },
-    ...{ reconnectMs: 0, timeoutMs: 60_000, pullMs: 60_000 },
+    socketPath: engine,
+    clock: systemClock,
+    logger: createLogger('warn'),
+    ulimits: testUlimits,
+    places: { workDir: directory, topDir: directory, logDir: directory },
+    reconnectMs: 0,
+    timeoutMs: 60_000,
+    pullMs: 60_000,
   });
   const made: ContainerSpec[] = [];
   const create = containers.create.bind(containers);
@@ -103,21 +108,23 @@ export function openHost(
       await cache.snapshots.forget(key);
   });
   const host = {
-    ...{
-      containers,
-      clock: systemClock,
-      site,
-      meter: noMeter,
-      workerId: 'tag-root-test',
-      hostname: 'localhost',
-      cache,
-    },
+    containers,
+    clock: systemClock,
+    site,
+    meter: noMeter,
+    workerId: 'tag-root-test',
+    hostname: 'localhost',
+    cache,
     removals,
     network: { caBundle: null, proxies: {} },
     log: createLogger('silent'),
     waits: new Waits(systemClock),
     stepLimits: noStepLimits,
-    ...{ localTime: null, limits: { pids: 1000 }, labels: {}, codeLimits: {}, extraMounts: [] },
+    localTime: null,
+    limits: { pids: 1000 },
+    labels: {},
+    codeLimits: {},
+    extraMounts: [],
   };
   return {
     host,
@@ -151,9 +158,18 @@ export async function openRoot(
   const work = `task-${buildrootId}`;
   await mkdir(join(directory, work));
   const request = {
-    ...{ taskId: process.pid, buildrootId, image: bootstrap, imageDigest: digest, group },
-    ...{ repos: [hubRepo([repoUrl])], extra: {}, targetArch: hostArch(), rpmTarget: 'noarch' },
-    ...{ personality: null, network: 'none' as const, directory: { absolute: join(directory, work), work } },
+    taskId: process.pid,
+    buildrootId,
+    image: bootstrap,
+    imageDigest: digest,
+    group,
+    repos: [hubRepo([repoUrl])],
+    extra: {},
+    targetArch: hostArch(),
+    rpmTarget: 'noarch',
+    personality: null,
+    network: 'none' as const,
+    directory: { absolute: join(directory, work), work },
   };
   const root = await TagRoot.prepare(host, request, logs, noHistory, cleanup, never);
   await root.bringSource(source);

@@ -7,12 +7,10 @@ import { openTaskBench } from './task-bench.ts';
 export const src = 'cli-build/1.2/hello-1.0-1.src.rpm';
 export const rebuilt = 'tasks/101/101/hello-1.0-1.src.rpm';
 export const built = (arch: string, more: Record<string, RpcValue> = {}): RpcValue => ({
-  ...{
-    rpms: [`tasks/102/102/hello-1.0-1.${arch}.rpm`],
-    srpms: [],
-    logs: ['tasks/102/102/build.log'],
-    brootid: 9,
-  },
+  rpms: [`tasks/102/102/hello-1.0-1.${arch}.rpm`],
+  srpms: [],
+  logs: ['tasks/102/102/build.log'],
+  brootid: 9,
   ...more,
 });
 export const keptSrpm = 'tasks/102/102/hello-1.0-1.src.rpm';
@@ -42,7 +40,10 @@ export async function openBuildBench(kojid: readonly string[] = [], rpm: SourceR
   });
   const children = () =>
     bench.session.of('host.subtask').map(({ keywords: { method, label, arch, arglist } }) => ({
-      ...{ method, label: label ?? null, arch: arch ?? null, arglist },
+      method,
+      label: label ?? null,
+      arch: arch ?? null,
+      arglist,
     }));
   const run = (target: RpcValue, opts: RpcValue = {}) => bench.run(build, src, target, opts);
   return { ...bench, children, run };

@@ -40,13 +40,11 @@ export async function setUpDaemon({
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
   const space = {
-    ...{
-      freeBytes: new Map<string, number>(),
-      minSpaceBytes: 1,
-      readOnly: [],
-      loadAverage: 0,
-      processors: 1,
-    },
+    freeBytes: new Map<string, number>(),
+    minSpaceBytes: 1,
+    readOnly: [],
+    loadAverage: 0,
+    processors: 1,
   };
   const journal = openTaskJournal(environment.workDir, () => clock.now());
   const daemon = new Daemon({

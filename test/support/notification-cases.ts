@@ -6,15 +6,24 @@ import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import type { ScriptedCall, ScriptedSession } from './scripted-session.ts';
 
 const Task = z.object({
-  ...{ id: z.int(), method: z.string(), arch: z.string(), label: z.string().nullable(), state: z.int() },
-  ...{ parent: z.int().nullable(), host_id: z.int().nullable(), owner: z.int().nullable() },
+  id: z.int(),
+  method: z.string(),
+  arch: z.string(),
+  label: z.string().nullable(),
+  state: z.int(),
+  parent: z.int().nullable(),
+  host_id: z.int().nullable(),
+  owner: z.int().nullable(),
   request: z.array(AnyRpcValue),
   files: z.record(z.string(), z.array(z.string())),
   fault: z.tuple([z.int(), z.string()]).optional(),
 });
 const Case = z.object({
-  ...{ name: z.string(), method: z.string(), params: z.array(AnyRpcValue) },
-  ...{ timeZone: z.string(), fromAddr: z.string() },
+  name: z.string(),
+  method: z.string(),
+  params: z.array(AnyRpcValue),
+  timeZone: z.string(),
+  fromAddr: z.string(),
   world: z.object({
     tasks: z.array(Task),
     hosts: z.record(z.string(), z.string()),
@@ -50,7 +59,10 @@ export function answerAs({ world }: NotificationCase, session: ScriptedSession):
   const taskOf = ({ params: [id] }: ScriptedCall) => rows.find((task) => task.id === id);
   const toRow = ({ files: _files, fault: _fault, ...row }: z.infer<typeof Task>): RpcValue => ({
     ...row,
-    ...{ channel_id: 1, priority: 20, weight: 1, create_ts: 1.5 },
+    channel_id: 1,
+    priority: 20,
+    weight: 1,
+    create_ts: 1.5,
   });
   const descendants = (id: number): readonly [string, RpcValue][] => {
     const children = rows.filter(({ parent }) => parent === id);

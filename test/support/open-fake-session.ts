@@ -19,7 +19,10 @@ export function openFakeSession(
     timeoutMs: 60_000,
   });
   const options = {
-    ...{ maxRetries: 2, retryIntervalMs: 1000, offlineRetry: true, offlineRetryIntervalMs: 1000 },
+    maxRetries: 2,
+    retryIntervalMs: 1000,
+    offlineRetry: true,
+    offlineRetryIntervalMs: 1000,
     ...more,
   };
   return openSession(options, passwordAuth('kojibuilder', 'x'), clock, transport, pino({ level: 'silent' }));

@@ -60,10 +60,21 @@ export async function setUpPollLoop({
   registry.set('picky', picky as TaskAdapter);
   const weightOf = (method: string) => registry.get(method)?.weight ?? null;
   const children = new OwnChildren({
-    ...{ mode: assignChildren, queue, host, version, maxJobs, weightOf, events, log },
+    mode: assignChildren,
+    queue,
+    host,
+    version,
+    maxJobs,
+    weightOf,
+    events,
+    log,
   });
   const supervisor = new Supervisor(
-    ...([environment, session, openTaskJournal(environment.workDir), events, log] as const),
+    environment,
+    session,
+    openTaskJournal(environment.workDir),
+    events,
+    log,
     () => pace.expectWork(),
     (child) => {
       children.made(child);
@@ -82,21 +93,19 @@ export async function setUpPollLoop({
   const probe = { look: async () => space };
   const rules = acceptRules.schema.parse(accept);
   const loop = new PollLoop({
-    ...{
-      host,
-      source,
-      children,
-      tags,
-      registry,
-      supervisor,
-      probe,
-      events,
-      maxJobs,
-      pace,
-      clock,
-      log,
-      single: false,
-    },
+    host,
+    source,
+    children,
+    tags,
+    registry,
+    supervisor,
+    probe,
+    events,
+    maxJobs,
+    pace,
+    clock,
+    log,
+    single: false,
     whyNotAccepted: (task, signal) => whyNotAccepted(task, rules, { registry, host, tags, repos }, signal),
   });
   const abort = new AbortController();

@@ -105,7 +105,10 @@ export function emptyCache(
   return {
     snapshots,
     failed: new FailedRoots(containers, {
-      ...{ directory: place('failed'), lifetimeMs: failedLifetimeMs, clock, log },
+      directory: place('failed'),
+      lifetimeMs: failedLifetimeMs,
+      clock,
+      log,
     }),
     packages: new PackageCache(place('packages'), urls, clock),
     solutions: new SolutionMemo(place('solutions')),
@@ -120,7 +123,8 @@ export async function openHostBench(failedLifetimeMs = 0) {
   const clock = new ManualClock();
   const plays = new Map<number, (spec: ContainerSpec) => FakeBehaviour>();
   const containers = new FakeManager({
-    ...{ clock, images: { [image]: bootstrap } },
+    clock,
+    images: { [image]: bootstrap },
     behave: (spec) => plays.get(spec.owner.taskId)?.(spec) ?? {},
   });
   await containers.ensureImage(image, 'never', never);
@@ -151,20 +155,36 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   // Such hooks run backwards: the host's own comes last.
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
-    ...{ containers, clock, cache, removals, site: { ...site, ...changes.site }, workerId: 'worker' },
+    containers,
+    clock,
+    cache,
+    removals,
+    site: { ...site, ...changes.site },
+    workerId: 'worker',
     meter: noMeter,
     network: { caBundle: null, proxies: {}, ...changes.network },
     log: changes.log ?? silentLog,
     waits: bench.waits,
     stepLimits: changes.stepLimits ?? noStepLimits,
-    ...{ hostname: 'host.example.com', localTime: null, limits: { pids: 10 }, labels: { a: 'b' } },
+    hostname: 'host.example.com',
+    localTime: null,
+    limits: { pids: 10 },
+    labels: { a: 'b' },
     codeLimits: changes.codeLimits ?? {},
     extraMounts: [{ kind: 'host', source: '/srv/data', target: '/data', readOnly: true }],
   };
   const request: RootRequest = {
-    ...{ taskId, buildrootId: 9, image, imageDigest: bootstrap.digest, group: 'build', extra: {} },
+    taskId,
+    buildrootId: 9,
+    image,
+    imageDigest: bootstrap.digest,
+    group: 'build',
+    extra: {},
     repos: [hubRepo([pathToFileURL(join(directory, 'repo')).href])],
-    ...{ targetArch: 'x86_64', rpmTarget: 'x86_64', personality: null, network: 'none' },
+    targetArch: 'x86_64',
+    rpmTarget: 'x86_64',
+    personality: null,
+    network: 'none',
     directory: { absolute: directory, work: `tasks/${taskId}` },
     ...changes.request,
   };
@@ -176,7 +196,13 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
       made.startsWith(`${call}${prefix}`) ? [made.slice(call.length + prefix.length)] : [],
     );
   return {
-    ...{ bench, directory, clock, containers, logs, cleanup, prepare },
+    bench,
+    directory,
+    clock,
+    containers,
+    logs,
+    cleanup,
+    prepare,
     /** A root that is made, with a source package in it. */
     async withSource(source: Uint8Array = toSourceRpm()): Promise<TagRoot> {
       const root = await prepare();

@@ -63,7 +63,8 @@ export async function openTaskBench(options: BenchOptions = {}) {
     .on('getExternalRepoList', []);
   const found = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
   const containers = new FakeManager({
-    ...{ clock, images: { [image]: found, 'localhost/other:1': found } },
+    clock,
+    images: { [image]: found, 'localhost/other:1': found },
     ...(behave !== undefined && { behave: behave(directory, join(place, 'cache/packages')) }),
   });
   const cache = emptyCache(containers, place);
@@ -78,7 +79,14 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const wake = { next: () => new Promise<void>((resolve) => setImmediate(resolve)) };
   const started: string[] = [];
   const context: TaskContext = {
-    ...{ task: { id: 5, method, arch }, signal: abort.signal, log, clock, hub, containers, logs, outputs },
+    task: { id: 5, method, arch },
+    signal: abort.signal,
+    log,
+    clock,
+    hub,
+    containers,
+    logs,
+    outputs,
     config: toConfig(options, topDir),
     files: new HubFiles([], topDir),
     directory: { absolute: directory, work: 'tasks/5/5' },
@@ -91,19 +99,25 @@ export async function openTaskBench(options: BenchOptions = {}) {
       log,
       waits,
       stepLimits: options.stepLimits ?? noStepLimits,
-      ...{ containers, clock, site, workerId: 'builder', hostname: 'builder.example.com', localTime: null },
-      ...{
-        limits: { pids: 100, memoryBytes: 1000 },
-        labels: {},
-        cache,
-        removals,
-        codeLimits: {},
-        extraMounts: [],
-      },
+      containers,
+      clock,
+      site,
+      workerId: 'builder',
+      hostname: 'builder.example.com',
+      localTime: null,
+      limits: { pids: 100, memoryBytes: 1000 },
+      labels: {},
+      cache,
+      removals,
+      codeLimits: {},
+      extraMounts: [],
     },
     policy: new PolicyResolver(
       {
-        ...{ enabled: true, defaultImage: 'localhost/image:<arch>', defaultPull: 'never', cacheTtlMs: 0 },
+        enabled: true,
+        defaultImage: 'localhost/image:<arch>',
+        defaultPull: 'never',
+        cacheTtlMs: 0,
         mockBootstrapImage: false,
       },
       async () => ({}),
@@ -124,7 +138,14 @@ export async function openTaskBench(options: BenchOptions = {}) {
     await rm(place, { recursive: true, force: true });
   });
   return {
-    ...{ context, session, containers, abort, lines, directory, topDir, tidyUp },
+    context,
+    session,
+    containers,
+    abort,
+    lines,
+    directory,
+    topDir,
+    tidyUp,
     /** Runs the task with a request as the hub stores it. */
     run: <P>(adapter: TaskAdapter<P>, ...request: RpcValue[]): Promise<RpcValue> => {
       const params = decodeParams(method, adapter.signature, request);

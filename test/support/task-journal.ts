@@ -11,8 +11,20 @@ export function openTaskJournal(workDir: string, now: () => number = () => 0): T
 /** The head of a task that a test makes up. */
 export function taskHead(id: number, method = 'test', request: TaskHead['task']['request'] = []): TaskHead {
   const task = {
-    ...{ id, method, request, arch: 'noarch', state: 1, hostId: 7, ownerId: 1, parentId: null, label: null },
-    ...{ channelId: 1, priority: 20, weight: 1, createTs: 1_700_000_000, startTs: null },
+    id,
+    method,
+    request,
+    arch: 'noarch',
+    state: 1,
+    hostId: 7,
+    ownerId: 1,
+    parentId: null,
+    label: null,
+    channelId: 1,
+    priority: 20,
+    weight: 1,
+    createTs: 1_700_000_000,
+    startTs: null,
   };
   return { task, sessionId: 1, seed: 1 };
 }

@@ -73,8 +73,15 @@ export function describeRoot(
   const { buildrootId, targetArch: arch, image, network, repos, extra } = request;
   const { site, processes } = host;
   return renderMockConfig({
-    ...{ name: `${repo.tagName}-${buildrootId}-${repo.id}`, buildrootId, repoId: repo.id },
-    ...{ tagName: repo.tagName, targetArch: arch, image, imageReason: because, site, opened },
+    name: `${repo.tagName}-${buildrootId}-${repo.id}`,
+    buildrootId,
+    repoId: repo.id,
+    tagName: repo.tagName,
+    targetArch: arch,
+    image,
+    imageReason: because,
+    site,
+    opened,
     content: rootContent(request),
     hasNetwork: network !== 'none',
     packageManager: readSolverSettings(extra).packageManager,

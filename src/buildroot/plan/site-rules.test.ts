@@ -6,8 +6,17 @@ import type { SiteFile, SiteRule } from '../../config/site-file.ts';
 import { checkOpening, planOpening } from './site-rules.ts';
 
 const nothing: SiteRule = {
-  ...{ reason: 'r', tags: null, channels: null, devices: [], mounts: [], tmpfs: [] },
-  ...{ ulimits: {}, shmBytes: null, seccomp: null, userNamespaces: false, packages: null },
+  reason: 'r',
+  tags: null,
+  channels: null,
+  devices: [],
+  mounts: [],
+  tmpfs: [],
+  ulimits: {},
+  shmBytes: null,
+  seccomp: null,
+  userNamespaces: false,
+  packages: null,
 };
 const site = (...rules: readonly Partial<SiteRule>[]): SiteFile => ({
   path: '/site.json',
@@ -25,7 +34,12 @@ beforeEach(async () => {
 describe('planOpening', () => {
   it('opens nothing without a site file', () => {
     expect(planOpening(null, any)).toEqual({
-      ...{ devices: [], mounts: [], limits: {}, seccompProfile: null, userNamespaces: false, lines: [] },
+      devices: [],
+      mounts: [],
+      limits: {},
+      seccompProfile: null,
+      userNamespaces: false,
+      lines: [],
     });
   });
 
@@ -36,8 +50,12 @@ describe('planOpening', () => {
         { devices: ['/dev/kvm'], mounts: [mount], ulimits: { core: { soft: 1, hard: 1 } }, seccomp: '/1' },
         { tags: ['no'], devices: ['/dev/fuse'] },
         {
-          ...{ reason: 'later', devices: ['/dev/kvm'], tmpfs: [{ target: '/x', sizeBytes: 2 ** 20 }] },
-          ...{ ulimits: { nofile: { soft: 2, hard: -1 } }, shmBytes: 2 ** 20, seccomp: '/2' },
+          reason: 'later',
+          devices: ['/dev/kvm'],
+          tmpfs: [{ target: '/x', sizeBytes: 2 ** 20 }],
+          ulimits: { nofile: { soft: 2, hard: -1 } },
+          shmBytes: 2 ** 20,
+          seccomp: '/2',
         },
       ),
       { tag: 'f43', channel: null },

@@ -176,7 +176,12 @@ describe('tag extras of any shape', () => {
     ...[[], [null], [[]], [['enable', struct]], [struct], struct, Object.create(null)],
   ];
   const site = {
-    ...{ vendor: 'v', packager: 'p', distribution: 'd', mockHost: 'm', buildHost: 'b', proxy: null },
+    vendor: 'v',
+    packager: 'p',
+    distribution: 'd',
+    mockHost: 'm',
+    buildHost: 'b',
+    proxy: null,
     rpmbuildTimeoutSeconds: 60,
   };
 

@@ -31,12 +31,20 @@ const repos = [
 ].map((row) => ExternalRepo.parse(row));
 
 const installed = (name: string): InstalledPackage => ({
-  ...{ name, epoch: null, version: '1', release: '1.td1', arch: 'noarch', payloadhash: 'a'.repeat(32) },
-  ...{ size: 1, buildtime: 1 },
+  name,
+  epoch: null,
+  version: '1',
+  release: '1.td1',
+  arch: 'noarch',
+  payloadhash: 'a'.repeat(32),
+  size: 1,
+  buildtime: 1,
 });
 const mark = (origins: Record<string, string>, ...names: string[]) =>
   markExternal(names.map(installed), {
-    ...{ repoId: 75, arch: 'x86_64', externals: repos },
+    repoId: 75,
+    arch: 'x86_64',
+    externals: repos,
     origins: new Map(Object.entries(origins).map(([name, url]) => [`${name}-1-1.td1.noarch`, url])),
   });
 
@@ -61,7 +69,8 @@ describe('readOrigins', () => {
     await writeFile(path, (await readFile(path, 'utf8')).replace('type="origin"', 'type="other"'));
 
     await expect(read()).rejects.toMatchObject({
-      ...{ faultCode: 1012, message: expect.stringMatching(/75\/x86_64\/repodata\/repomd.xml.*made again/) },
+      faultCode: 1012,
+      message: expect.stringMatching(/75\/x86_64\/repodata\/repomd.xml.*made again/),
     });
   });
 

@@ -60,8 +60,14 @@ export function parseInstalled(listing: string): readonly InstalledPackage[] {
     }
     const { name = '', epoch, version = '', release = '', arch = '', hash = '', size, buildtime } = fields;
     packages.push({
-      ...{ name, epoch: epoch === '' ? null : Number(epoch), version, release, arch },
-      ...{ payloadhash: hash, size: Number(size), buildtime: Number(buildtime) },
+      name,
+      epoch: epoch === '' ? null : Number(epoch),
+      version,
+      release,
+      arch,
+      payloadhash: hash,
+      size: Number(size),
+      buildtime: Number(buildtime),
     });
   }
   return packages;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { installedLine, solvedPackage } from '../../../test/support/fake-root.ts';
 import { failureOf, openRootBench } from '../../../test/support/root-bench.ts';
 import { packagePath } from '../../cache/package-cache.ts';
+import { never } from '../../core/never.ts';
 
 const both = { solve: () => ['bash', 'sed'] };
 
@@ -17,7 +18,9 @@ describe('listRoot', () => {
     const { prepare, containers } = await openRootBench({ ...both, installed: () => installed });
 
     expect(await failureOf(prepare())).toMatchObject({
-      ...{ code: 'buildroot-mismatch', faultCode: 1012, message: expect.stringContaining(words) },
+      code: 'buildroot-mismatch',
+      faultCode: 1012,
+      message: expect.stringContaining(words),
     });
     expect(containers.calls.filter((call) => call.startsWith('commit '))).toEqual([]);
   });
@@ -50,7 +53,7 @@ describe('listRoot', () => {
 
   it('shows an install step the packages of its solution and none else', async () => {
     const { prepare, directory, bench, spec } = await openRootBench(both);
-    await bench.cache.packages.ensure([], new AbortController().signal);
+    await bench.cache.packages.ensure([], never);
 
     await prepare();
 

@@ -49,7 +49,8 @@ describe('a root that no limit leaves room for', () => {
 
     const said = 'killed by the memory limit of 8 MiB (peak 8 MiB)';
     expect(await failureOf(prepare())).toMatchObject({
-      ...{ status: 30, limit: said },
+      status: 30,
+      limit: said,
       end: `exited with status 30; see root.log for more information: ${said}`,
     });
     expect(logs.texts.root).toBe(`solve 1\nsolve @build: ${said}\n`);
@@ -404,7 +405,8 @@ describe('a package of a root', () => {
 
   it('that cannot be fetched fails the root with status 30, and root.log says why', async () => {
     const { directory, prepare, logs, created } = await openRootBench({
-      ...{ solve: () => ['bash', 'sed'], withdrawn: ['sed'] },
+      solve: () => ['bash', 'sed'],
+      withdrawn: ['sed'],
     });
 
     expect(await failureOf(prepare())).toMatchObject({ status: 30, step: 'fetch @build' });
@@ -427,7 +429,8 @@ describe('a package of a root', () => {
   it('is found where librepo finds it', async () => {
     const bench = await openHostBench();
     const play = {
-      ...{ solve: () => ['bash', 'sed'], withdrawn: ['sed', 'bash'] },
+      solve: () => ['bash', 'sed'],
+      withdrawn: ['sed', 'bash'],
       places: {
         bash: { location: '/other/../b a#s%2Bh.rpm' },
         sed: { location: 'sed.rpm', base: `file://${bench.directory}/tasks/5/repo/nowhere/..` },
@@ -448,13 +451,14 @@ describe('a package of a root', () => {
     const { prepare } = await openRootBench({ places: { bash: place } });
 
     expect(await failureOf(prepare())).toMatchObject({
-      ...{ status: 30, step: 'fetch @build' },
+      status: 30,
+      step: 'fetch @build',
       end: expect.stringContaining("none of the repo's own places"),
     });
   });
 
   it('that is another than the repo says fails the root with status 30, too', async () => {
-    const { directory, prepare, logs } = await openRootBench({ ...{ withdrawn: ['bash'] } });
+    const { directory, prepare, logs } = await openRootBench({ withdrawn: ['bash'] });
     await writeFile(join(directory, 'repo/bash.rpm'), 'hsab');
 
     expect(await failureOf(prepare())).toMatchObject({

@@ -220,7 +220,9 @@ export class RootPackages {
     try {
       const origins = originsOf(request.repos);
       const wanted = packages.map(({ checksum, sizeBytes, repo, location, base }) => ({
-        ...{ checksum, sizeBytes, origins },
+        checksum,
+        sizeBytes,
+        origins,
         urls: (base === null ? urlsOf(repo) : [base]).map((url) => packageUrl(url, location, origins)),
       }));
       const { files, bytes } = await this.#waits.during(
@@ -293,7 +295,9 @@ export class RootPackages {
     const { host, request } = this.#ground;
     const inputs = toInstallInputs(solution);
     const script = installScript({
-      ...{ attempt, inputs, fresh },
+      attempt,
+      inputs,
+      fresh,
       machineId: randomUUID().replaceAll('-', ''),
       localTime: host.localTime,
       personality: request.personality,

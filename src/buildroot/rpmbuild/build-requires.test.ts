@@ -18,7 +18,8 @@ describe('TagRoot.addBuildRequires', () => {
     const ready = await root.addBuildRequires(never);
 
     expect(ready).toEqual({
-      ...{ remade: false, prepared: null },
+      remade: false,
+      prepared: null,
       source: { generated: false, path: join(directory, 'in/source.src.rpm'), requirements: 'gcc 0 ' },
     });
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'gcc']);
@@ -49,7 +50,9 @@ describe('TagRoot.addBuildRequires', () => {
     await root.addBuildRequires(never);
 
     expect(spec('solve-2')?.mounts.at(-1)).toMatchObject({
-      ...{ kind: 'root', container: 'fake-5', access: 'copy' },
+      kind: 'root',
+      container: 'fake-5',
+      access: 'copy',
     });
     const [committed = ''] = containers.calls.filter((call) => call.startsWith('commit '));
     expect(spec('root-2')?.root).toEqual({ kind: 'image', image: committed.replace('commit ', '') });

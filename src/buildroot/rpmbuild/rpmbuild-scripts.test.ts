@@ -222,10 +222,14 @@ describe('scripts that run rpmbuild', () => {
     `tell a root without rpm or rpmbuild from a bad package: %s${noBash}`,
     async (_what, script) => {
       expect(await runWith(script, ['usr/bin/rpmbuild'])).toEqual({
-        ...{ status: 94, stdout: 'the root has no rpm\n', macros: null },
+        status: 94,
+        stdout: 'the root has no rpm\n',
+        macros: null,
       });
       expect(await runWith(script, ['bin/rpm'])).toEqual({
-        ...{ status: 95, stdout: 'the root has no rpmbuild\n', macros: null },
+        status: 95,
+        stdout: 'the root has no rpmbuild\n',
+        macros: null,
       });
     },
   );

@@ -19,7 +19,10 @@ it('leaves no container behind that is still being made when the task ends', asy
   };
   const host = { containers: slow, extraMounts: [], limits: { pids: 10 }, labels: {}, workerId: 'worker' };
   const request = {
-    ...{ taskId: 5, buildrootId: 9, extra: {}, image: 'i' },
+    taskId: 5,
+    buildrootId: 9,
+    extra: {},
+    image: 'i',
     directory: { absolute: directory, work: '.' },
   };
   const cleanup = new AsyncDisposableStack();

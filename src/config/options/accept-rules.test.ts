@@ -10,7 +10,9 @@ describe('acceptRules', () => {
 
   it('reads rules in any order, on one line or more', () => {
     expect(parse('scratch=only\n tags=f4*,!f40-build  methods=build')).toEqual({
-      ...{ methods: ['build'], tags: ['f4*', '!f40-build'], scratch: 'only' },
+      methods: ['build'],
+      tags: ['f4*', '!f40-build'],
+      scratch: 'only',
     });
   });
 

@@ -21,7 +21,9 @@ const form = 'methods=GLOB,!GLOB tags=GLOB,... scratch=only|no';
 /** `methods=build*,!buildArch tags=f1-* scratch=only`: rules that must all hold, space separated, each at most once. */
 export const acceptRules: OptionType<AcceptRules> = typeOf(form, (value) => {
   const rules: { -readonly [Name in keyof AcceptRules]: AcceptRules[Name] } = {
-    ...{ methods: null, tags: null, scratch: null },
+    methods: null,
+    tags: null,
+    scratch: null,
   };
   for (const word of splitWords(value)) {
     const [, name = '', text = ''] = /^([a-z]+)=(.*)$/.exec(word) ?? [];

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Clock } from '../../core/clock.ts';
 import type { ContainerId } from '../spec.ts';
-import { isOwnProcess } from './host-processes.ts';
+import { isOwnProcess } from './api/host-processes.ts';
 
 const run = promisify(execFile);
 const pollMs = 50;

@@ -33,7 +33,11 @@ it('asks the engine and chooses the seccomp profile once for all who ask, and ag
   });
   const place = join(directory, 'place');
   const manager = new PodmanManager({
-    ...{ socketPath, clock: systemClock, reconnectMs: 0, timeoutMs: 60_000, pullMs: 60_000 },
+    socketPath,
+    clock: systemClock,
+    reconnectMs: 0,
+    timeoutMs: 60_000,
+    pullMs: 60_000,
     places: { workDir: directory, topDir: directory, logDir: directory },
     logger: createLogger('silent'),
     ulimits: { nofile: limit, nproc: limit },

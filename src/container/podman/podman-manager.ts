@@ -167,17 +167,15 @@ export class PodmanManager implements ContainerManager {
         )
       : await this.#create(spec, context);
     const container = new PodmanContainer({
-      ...{
-        engine: this.#engine,
-        roots: this.#roots,
-        kills: this.#kills,
-        socketPath: this.#options.socketPath,
-        clock,
-        id,
-        logPath,
-        held: held.move(),
-        wasStarted: false,
-      },
+      engine: this.#engine,
+      roots: this.#roots,
+      kills: this.#kills,
+      socketPath: this.#options.socketPath,
+      clock,
+      id,
+      logPath,
+      held: held.move(),
+      wasStarted: false,
       ...this.#partsOf(spec),
     });
     try {
@@ -207,16 +205,14 @@ export class PodmanManager implements ContainerManager {
     await writeFile(logPath, '', { mode: 0o600, flag: 'a' });
     const wasStarted = !['created', 'configured', 'initialized'].includes(found.State.Status);
     const container = new PodmanContainer({
-      ...{
-        engine: this.#engine,
-        roots: this.#roots,
-        kills: this.#kills,
-        socketPath: this.#options.socketPath,
-        clock,
-        id: found.Id,
-        logPath,
-        wasStarted,
-      },
+      engine: this.#engine,
+      roots: this.#roots,
+      kills: this.#kills,
+      socketPath: this.#options.socketPath,
+      clock,
+      id: found.Id,
+      logPath,
+      wasStarted,
       // What its maker had mounted stays so until the containers are removed, and for what is at hand, too.
       held: new AsyncDisposableStack(),
       ...this.#partsOf(spec),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import type { HostProcess } from './host-processes.ts';
+import type { HostProcess } from './api/host-processes.ts';
 import { UnseenEnds } from './unseen-end.ts';
 
 const state = { Pid: 10, ConmonPid: 9 };

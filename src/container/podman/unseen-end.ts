@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
+import { findProcess, type HostProcess } from './api/host-processes.ts';
 import type { ContainerState } from './api/schema.ts';
-import { findProcess, type HostProcess } from './host-processes.ts';
 
 /** After this time it is an error, of which the log has to tell. */
 export const unseenMs = 30_000;

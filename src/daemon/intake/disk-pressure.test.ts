@@ -11,13 +11,11 @@ async function setUp(freeBytes: number) {
   const clock = new ManualClock();
   const cache = emptyCache(new FakeManager({ clock, images: {} }), await temporaryDirectory(), clock);
   const seen = {
-    ...{
-      freeBytes: new Map([['/disk', freeBytes]]),
-      minSpaceBytes: 100,
-      readOnly: [],
-      loadAverage: 0,
-      processors: 1,
-    },
+    freeBytes: new Map([['/disk', freeBytes]]),
+    minSpaceBytes: 100,
+    readOnly: [],
+    loadAverage: 0,
+    processors: 1,
     engineProblem: null,
   };
   let looks = 0;
@@ -36,7 +34,11 @@ async function setUp(freeBytes: number) {
   const { log, lines } = keptLog();
   const maker = new SpaceMaker({ look: async () => seen }, cache, clock, log);
   return {
-    ...{ maker, clock, seen, removed, lines },
+    maker,
+    clock,
+    seen,
+    removed,
+    lines,
     fill: () => {
       packages = [listing];
     },

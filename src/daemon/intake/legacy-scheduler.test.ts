@@ -9,11 +9,18 @@ type Host = LoadData['hosts'][number];
 type Task = LoadData['tasks'][number];
 
 const host = (id: number, available: number, more: Partial<Host> = {}): Host => ({
-  ...{ id, available, arches: ['x86_64'], channels: [1] },
+  id,
+  available,
+  arches: ['x86_64'],
+  channels: [1],
   ...more,
 });
 const task = (id: number, more: Partial<Task> = {}): Task => ({
-  ...{ id, method: 'build', arch: 'noarch', channelId: 1, assignedTo: null },
+  id,
+  method: 'build',
+  arch: 'noarch',
+  channelId: 1,
+  assignedTo: null,
   ...more,
 });
 

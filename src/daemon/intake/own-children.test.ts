@@ -43,7 +43,9 @@ describe('the children of own tasks', () => {
     expect(placed).toEqual([{ taskId: child, method: 'sleep', here: true }]);
     expect(bench.lines).toContainEqual(
       expect.objectContaining({
-        ...{ taskId: parent, child, childMethod: 'sleep' },
+        taskId: parent,
+        child,
+        childMethod: 'sleep',
         msg: expect.stringContaining('opened here at once'),
       }),
     );

@@ -15,8 +15,14 @@ function setUp(hubVersion: string) {
   session.hubVersion = hubVersion;
   const host = { id: 3, name: 'b1', arches: 'x86_64', capacity: 4, task_load: 0, channels: [1] };
   const row = (id: number, state: number = taskStates.free) => ({
-    ...{ id, state, host_id: state === taskStates.assigned ? 3 : null, channel_id: 1, arch: 'noarch' },
-    ...{ method: 'build', priority: 20, create_time: '2026-11-20 07:38:19' },
+    id,
+    state,
+    host_id: state === taskStates.assigned ? 3 : null,
+    channel_id: 1,
+    arch: 'noarch',
+    method: 'build',
+    priority: 20,
+    create_time: '2026-11-20 07:38:19',
   });
   session.on('host.getID', 3).on('host.freeTasks', null).on('host.refuseTask', null);
   session.on('host.getLoadData', [[host], [row(5), row(6), row(7, taskStates.assigned)]]);

@@ -27,8 +27,12 @@ it('removes what no running task owns: containers, their output, and directories
     {
       // Nothing else is asked of it.
       containers: containers as ContainerManager,
-      ...{ workerId: 'w', removals: new LateRemovals(silentLog), failed: { holds: () => false } },
-      ...{ workDir, isRunning: (taskId) => taskId === 2, log: silentLog },
+      workerId: 'w',
+      removals: new LateRemovals(silentLog),
+      failed: { holds: () => false },
+      workDir,
+      isRunning: (taskId) => taskId === 2,
+      log: silentLog,
     },
     never,
   );

@@ -132,7 +132,13 @@ export class Supervisor {
     const startedMs = this.#environment.clock.uptime();
     const running = runTask(
       {
-        ...{ task, adapter, params, signal: abort.signal, wake, log, ...own },
+        task,
+        adapter,
+        params,
+        signal: abort.signal,
+        wake,
+        log,
+        ...own,
         forget: () => this.#journal.remove(task.id),
         troubles: this.#journal.troubles,
         childMade: this.#childMade,

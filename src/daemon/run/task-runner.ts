@@ -200,7 +200,13 @@ async function callAdapter(
   const hub = hubApis(startsAnew ? run.forgetful : run.session, environment.clock);
   const context: TaskContext = {
     ...environment,
-    ...{ task, signal, log, hub, directory, logs, cleanup },
+    task,
+    signal,
+    log,
+    hub,
+    directory,
+    logs,
+    cleanup,
     random: seeded(seed),
     history: startsAnew ? noHistory : run.history,
     outputs: uploads,

@@ -283,8 +283,14 @@ describe('BuildsApi', () => {
     const { name, version, release, epoch } = build;
 
     await new BuildsApi(session).initBuild({
-      ...{ draft: true, extra: null, source: 's', taskId: 5 },
-      ...{ epoch, release, version, name },
+      draft: true,
+      extra: null,
+      source: 's',
+      taskId: 5,
+      epoch,
+      release,
+      version,
+      name,
     });
 
     const [sent] = hub.seen[1]?.params ?? [];

@@ -12,8 +12,12 @@ async function setUp() {
   const tls = { clientPem: null, serverCaPem: null, skipVerify: false };
   const session = new AnonymousSession(
     {
-      ...{ maxRetries: 0, retryIntervalMs: 1, offlineRetry: false, offlineRetryIntervalMs: 1 },
-      ...{ clock: new ManualClock(), log: silentLog },
+      maxRetries: 0,
+      retryIntervalMs: 1,
+      offlineRetry: false,
+      offlineRetryIntervalMs: 1,
+      clock: new ManualClock(),
+      log: silentLog,
       transport: createTransport({ server: hub.url, secure: false, tls, timeoutMs: 5000 }),
     },
     new Set(['getBuild']),

@@ -29,7 +29,10 @@ export function rawUploadCall({ directory, name, offset, bytes, volume }: Upload
     ...(volume !== undefined && { volume }),
   });
   return {
-    ...{ method: 'rawUpload', body: bytes, once: false, uploadQuery },
+    method: 'rawUpload',
+    body: bytes,
+    once: false,
+    uploadQuery,
     problemOf(answer) {
       const { size, hexdigest } = parseAnswer('rawUpload', RawAnswer, answer);
       const wanted = adler32Hex(adler32(bytes));
@@ -51,7 +54,9 @@ export function uploadFileCall({ directory, name, offset, bytes, volume }: Uploa
   const keywords = volume === undefined ? {} : { volume };
   const params = withKeywords([directory, name, bytes.length, checksum, place, data], keywords);
   return {
-    ...{ method: 'uploadFile', body: Buffer.from(encodeCall('uploadFile', params)), once: false },
+    method: 'uploadFile',
+    body: Buffer.from(encodeCall('uploadFile', params)),
+    once: false,
     problemOf: (answer) =>
       parseAnswer('uploadFile', z.boolean(), answer)
         ? null

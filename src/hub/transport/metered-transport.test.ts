@@ -4,7 +4,11 @@ import { meteredTransport } from './metered-transport.ts';
 import type { HubAnswer, HubRequest, HubTransport } from './transport.ts';
 
 const request = (type: string): HubRequest => ({
-  ...{ path: '', query: '', headers: { 'Content-Type': type }, body: Buffer.alloc(0), timeoutMs: 1 },
+  path: '',
+  query: '',
+  headers: { 'Content-Type': type },
+  body: Buffer.alloc(0),
+  timeoutMs: 1,
 });
 
 function setUp(post: HubTransport['post']) {

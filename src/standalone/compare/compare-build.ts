@@ -77,7 +77,10 @@ export async function compareBuild(
       ...compareLogNames(ours.logs, their.result.logs),
     ];
     return toComparison(their, ground, {
-      ...{ findings, tookMs: ours.tookMs, steps: ours.build.steps, rootPackages: rpms.length },
+      findings,
+      tookMs: ours.tookMs,
+      steps: ours.build.steps,
+      rootPackages: rpms.length,
       packages: [...theirs.rpms, ...theirs.srpms].map(({ name }) => name),
       notes: notesOn(theirs, ours),
     });
@@ -93,7 +96,10 @@ export async function compareBuild(
       findings: findingsOf('build', [
         { what: 'build', of: null, ours: `failed: ${error.message}`, theirs: 'CLOSED' },
       ]),
-      ...{ tookMs: shop.host.clock.uptime() - startedMs, steps: [], packages: [], rootPackages: 0 },
+      tookMs: shop.host.clock.uptime() - startedMs,
+      steps: [],
+      packages: [],
+      rootPackages: 0,
       notes: [`the last lines of our ${log}:`, ...tail],
     });
   }
@@ -136,10 +142,14 @@ function toComparison(
       ? null
       : Math.round((task.completionTs - task.startTs) * 1000);
   return {
-    ...{ taskId: task.id, arch: request.arch, source: basename(request.pkg) },
+    taskId: task.id,
+    arch: request.arch,
+    source: basename(request.pkg),
     repo: { id: repo.id, tag: repo.tagName, event: repo.createEvent },
     theirs: {
-      ...{ host: buildroot.host_name ?? null, buildrootId: buildroot.id, buildrootArch: buildroot.arch },
+      host: buildroot.host_name ?? null,
+      buildrootId: buildroot.id,
+      buildrootArch: buildroot.arch,
       tookMs: theirMs,
     },
     ours: { image: image.image, because: image.because, tookMs, steps },

@@ -39,7 +39,12 @@ const bash = { name: 'bash', version: '1', release: '1', epoch: null, arch: 'x86
 const internal = { external_repo_id: 0, external_repo_name: 'INTERNAL', is_update: false };
 const closedTask = (more: Record<string, RpcValue> = {}) =>
   taskRow({
-    ...{ id: 7, method: 'buildArch', state: taskStates.closed, parent: 3, start_ts: 10, completion_ts: 30 },
+    id: 7,
+    method: 'buildArch',
+    state: taskStates.closed,
+    parent: 3,
+    start_ts: 10,
+    completion_ts: 30,
     request: [pkg, 11, here, true, { repo_id: 70 }],
     ...more,
   });
@@ -80,22 +85,31 @@ async function setUp(own: RootPlay = play) {
     .on('getExternalRepoList', []);
   const clock = new ManualClock();
   const containers = new FakeManager({
-    ...{ clock, images: { 'localhost/image:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } } },
+    clock,
+    images: { 'localhost/image:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } },
     behave: playRoot(join(workDir, 'compare-7'), own, join(place, 'cache/packages')),
   });
   const cache = emptyCache(containers, place);
   const removals = new LateRemovals(silentLog);
   const policy = new PolicyResolver(
     {
-      ...{ enabled: true, defaultImage: 'localhost/image:1', defaultPull: 'never', cacheTtlMs: 0 },
+      enabled: true,
+      defaultImage: 'localhost/image:1',
+      defaultPull: 'never',
+      cacheTtlMs: 0,
       mockBootstrapImage: false,
     },
     async () => ({}),
     clock,
   );
   const shop = {
-    ...{ hub: new HubQuestions(session, clock), files: new HubFiles([], topDir), policy, log: silentLog },
-    ...{ id: 1, mockBootstrapImage: false, networkEnabled: true },
+    hub: new HubQuestions(session, clock),
+    files: new HubFiles([], topDir),
+    policy,
+    log: silentLog,
+    id: 1,
+    mockBootstrapImage: false,
+    networkEnabled: true,
     async openWork() {
       const work = 'compare-7';
       await mkdir(join(workDir, work), { recursive: true });
@@ -104,9 +118,21 @@ async function setUp(own: RootPlay = play) {
     host: {
       network: { caBundle: null, proxies: {} },
       meter: noMeter,
-      ...{ containers, clock, site, workerId: 'compare', hostname: 'h', localTime: null },
-      ...{ log: silentLog, waits: new Waits(clock), stepLimits: noStepLimits },
-      ...{ limits: { pids: 100 }, labels: {}, cache, removals, codeLimits: {}, extraMounts: [] },
+      containers,
+      clock,
+      site,
+      workerId: 'compare',
+      hostname: 'h',
+      localTime: null,
+      log: silentLog,
+      waits: new Waits(clock),
+      stepLimits: noStepLimits,
+      limits: { pids: 100 },
+      labels: {},
+      cache,
+      removals,
+      codeLimits: {},
+      extraMounts: [],
     },
   };
   const told: string[] = [];
@@ -134,8 +160,11 @@ describe('compareTarget', () => {
 
     expect(comparison?.findings).toEqual([]);
     expect(comparison).toMatchObject({
-      ...{ taskId: 7, arch: here, packages: ['hello-1.0-1.noarch.rpm', 'hello-1.0-1.src.rpm'] },
-      ...{ theirs: { host: 'other', tookMs: 20_000 }, rootPackages: 1 },
+      taskId: 7,
+      arch: here,
+      packages: ['hello-1.0-1.noarch.rpm', 'hello-1.0-1.src.rpm'],
+      theirs: { host: 'other', tookMs: 20_000 },
+      rootPackages: 1,
     });
   });
 
@@ -174,7 +203,9 @@ describe('compareTarget', () => {
     await put('work/tasks/7/7/hello-1.0-1.noarch.rpm', theirs);
     session.on('listRPMs', [{ ...bash, ...internal, version: '2' }]);
     session.on('getTaskResult', {
-      ...{ rpms: ['tasks/7/7/hello-1.0-1.noarch.rpm'], srpms: ['tasks/7/7/hello-1.0-1.src.rpm'], brootid: 9 },
+      rpms: ['tasks/7/7/hello-1.0-1.noarch.rpm'],
+      srpms: ['tasks/7/7/hello-1.0-1.src.rpm'],
+      brootid: 9,
       logs: [...theirLogs, 'config.log'].map((name) => `tasks/7/7/${name}`),
     });
 
@@ -279,7 +310,8 @@ describe('compareTarget', () => {
     for (const [method, answer] of Object.entries(answers)) session.on(method, answer);
 
     await expect(run(name)).rejects.toMatchObject({
-      ...{ code: 'cannot-compare', message: expect.stringMatching(message) },
+      code: 'cannot-compare',
+      message: expect.stringMatching(message),
     });
   });
 
@@ -312,7 +344,10 @@ describe('compareTarget', () => {
     const { session, run, put } = await setUp();
     await put('../secret/hello-1.0-1.noarch.rpm', rpm);
     session.on('getBuild', null).on('getTaskResult', {
-      ...{ rpms: ['../../secret/hello-1.0-1.noarch.rpm'], srpms: [], logs: [], brootid: 9 },
+      rpms: ['../../secret/hello-1.0-1.noarch.rpm'],
+      srpms: [],
+      logs: [],
+      brootid: 9,
     });
 
     await expect(run()).rejects.toThrow('hello-1.0-1.noarch.rpm of task 7 is no longer on the hub');

@@ -36,7 +36,11 @@ const TaskRow = z
     request: z.array(AnyRpcValue).nullish(),
   })
   .transform((row) => ({
-    ...{ id: row.id, method: row.method, state: row.state, arch: row.arch, parent: row.parent },
+    id: row.id,
+    method: row.method,
+    state: row.state,
+    arch: row.arch,
+    parent: row.parent,
     startTs: row.start_ts ?? null,
     completionTs: row.completion_ts ?? null,
     request: row.request ?? [],

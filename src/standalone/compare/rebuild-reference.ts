@@ -85,7 +85,9 @@ export async function findGround(
   const refusal = outOfReach(reposForArch(externals, canonArch(arch)));
   if (refusal !== null) throw new BuildrootUnsupported(refusal);
   checkTagSettings(tag.extra, {
-    ...{ targetArch: targetArch(arch), machine: machine(), mockBootstrapImage: shop.mockBootstrapImage },
+    targetArch: targetArch(arch),
+    machine: machine(),
+    mockBootstrapImage: shop.mockBootstrapImage,
   });
   const question = { method: 'buildArch', tag, arch: canonArch(arch), buildConfigExtra: tag.extra };
   const image = await policy.resolve({ ...question, event: repo.createEvent }, signal);
@@ -136,9 +138,15 @@ export async function buildAgain(
   const repoPlace = `repos/${ground.repo.tagName}/${ground.repo.id}/${canonArch(ground.arch)}`;
   const { image, imageDigest, arch } = ground;
   const request = toRootRequest({
-    ...{ taskId: their.task.id, buildrootId: shop.id, image, imageDigest },
-    ...{ group: 'build', arch, packageArch: their.request.arch },
-    ...{ repos: [hubRepo(shop.files.urls(repoPlace), mergedInto(ground))], extra: ground.tag.extra },
+    taskId: their.task.id,
+    buildrootId: shop.id,
+    image,
+    imageDigest,
+    group: 'build',
+    arch,
+    packageArch: their.request.arch,
+    repos: [hubRepo(shop.files.urls(repoPlace), mergedInto(ground))],
+    extra: ground.tag.extra,
     directory: place,
   });
   const host = { ...shop.host, limits: { ...shop.host.limits, ...ground.image.limits } };

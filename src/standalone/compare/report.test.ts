@@ -5,7 +5,11 @@ import { formatComparison, toReportJson, unexcused } from './report.ts';
 import { whitelist } from './whitelist.ts';
 
 const comparison: Comparison = {
-  ...{ taskId: 7, arch: 'x86_64', source: 'hello-1.0-1.src.rpm', packages: ['hello'], rootPackages: 139 },
+  taskId: 7,
+  arch: 'x86_64',
+  source: 'hello-1.0-1.src.rpm',
+  packages: ['hello'],
+  rootPackages: 139,
   repo: { id: 70, tag: 'f1-build', event: 500 },
   theirs: { host: 'other', buildrootId: 9, buildrootArch: 'x86_64', tookMs: 20_000 },
   ours: { image: 'i', because: 'b', tookMs: 5_300, steps: [{ name: 'fetch @build', tookMs: 1200 }] },
@@ -47,7 +51,8 @@ describe('formatComparison', () => {
 describe('toReportJson', () => {
   it('has every difference, with the name of what allows it', () => {
     expect(JSON.parse(toReportJson('7', [comparison]))).toMatchObject({
-      ...{ target: '7', equal: false },
+      target: '7',
+      equal: false,
       tasks: [
         {
           taskId: 7,

@@ -17,7 +17,10 @@ it('shows the steps with their times, and the state of the whole', async () => {
 
   expect(progress.frame.tasks).toMatchObject([
     {
-      ...{ method: 'rebuild', subject: 'hello-1.0-1 x86_64', state: 'open', elapsedMs: 1500 },
+      method: 'rebuild',
+      subject: 'hello-1.0-1 x86_64',
+      state: 'open',
+      elapsedMs: 1500,
       phases: [
         { name: 'solve @build', startMs, endMs: startMs + 500 },
         { name: 'install @build', startMs: startMs + 500, endMs: null },
@@ -42,7 +45,9 @@ it('counts packages while they are fetched, instead of showing a log', async () 
   progress.step('install @build', 'start');
   expect(progress.frame).toMatchObject({ note: null, tail: { title: 'root.log' } });
   expect(progress.frame.tasks[0]?.phases[0]).toEqual({
-    ...{ name: 'fetch @build', startMs, endMs: startMs + 100 },
+    name: 'fetch @build',
+    startMs,
+    endMs: startMs + 100,
   });
 });
 

@@ -61,8 +61,13 @@ export class RebuildProgress implements BuildWatcher {
   get frame(): Frame {
     const nowMs = this.#clock.uptime();
     const row: TaskRow = {
-      ...{ id: 0, depth: 0, method: 'rebuild', subject: this.#subject, state: this.#state },
-      ...{ elapsedMs: (this.#endMs ?? nowMs) - this.#startMs, phases: this.#phases },
+      id: 0,
+      depth: 0,
+      method: 'rebuild',
+      subject: this.#subject,
+      state: this.#state,
+      elapsedMs: (this.#endMs ?? nowMs) - this.#startMs,
+      phases: this.#phases,
     };
     const { title, text } = this.#tail;
     const tail = this.#note === null ? { title, lines: lastLines(text, tailLines) } : null;

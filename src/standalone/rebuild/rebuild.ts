@@ -75,8 +75,17 @@ export async function rebuild(
 ): Promise<Rebuilt> {
   const { source, result, image, repos, group, packages, extra, arch, imageDigest } = order;
   const request = toRootRequest({
-    ...{ taskId: 0, buildrootId: id, image, imageDigest, arch, packageArch: arch },
-    ...{ group, ...(packages !== undefined && { packages }), repos, extra, directory },
+    taskId: 0,
+    buildrootId: id,
+    image,
+    imageDigest,
+    arch,
+    packageArch: arch,
+    group,
+    ...(packages !== undefined && { packages }),
+    repos,
+    extra,
+    directory,
   });
   await mkdir(result, { recursive: true });
   await removeFormerLogs(result);

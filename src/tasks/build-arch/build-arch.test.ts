@@ -25,7 +25,9 @@ const good: RootPlay = {
 
 async function setUp(play: RootPlay = good, taskArch = 'x86_64', clock = new ManualClock()) {
   const bench = await openTaskBench({
-    ...{ method: 'buildArch', arch: taskArch, clock },
+    method: 'buildArch',
+    arch: taskArch,
+    clock,
     behave: (directory, packages) => playRoot(directory, play, packages),
   });
   const listed = { id: 31, name: 'bash', version: '1', release: '1', arch: 'x86_64', payloadhash };
@@ -129,7 +131,8 @@ describe('buildArch', () => {
     const { run } = await setUp({ builds: [{ srpms: unbranded }] });
 
     await expect(run()).rejects.toMatchObject({
-      ...{ faultCode: 1005, message: 'The build system failed to set the packager tag' },
+      faultCode: 1005,
+      message: 'The build system failed to set the packager tag',
     });
   });
 
@@ -185,7 +188,8 @@ describe('buildArch', () => {
     });
 
     await expect(run()).rejects.toMatchObject({
-      ...{ faultCode: 1005, message: `error building package (arch x86_64), ${text}` },
+      faultCode: 1005,
+      message: `error building package (arch x86_64), ${text}`,
     });
     await context.logs.finish(context.signal);
     await tidyUp();
@@ -275,10 +279,12 @@ describe('buildArch', () => {
       buildArch.run({ pkg: path, root: 11, arch: 'x86_64', keep_srpm: true, opts: { repo_id: 70 } }, context);
 
     await expect(adapter('tasks/4/4/gone.src.rpm')).rejects.toMatchObject({
-      ...{ faultCode: 1005, message: 'SRPM file missing: work/tasks/4/4/gone.src.rpm' },
+      faultCode: 1005,
+      message: 'SRPM file missing: work/tasks/4/4/gone.src.rpm',
     });
     await expect(adapter('../../etc/passwd')).rejects.toMatchObject({
-      ...{ faultCode: 1005, message: 'SRPM file missing: work/../../etc/passwd' },
+      faultCode: 1005,
+      message: 'SRPM file missing: work/../../etc/passwd',
     });
     await put(`work/${pkg}`, toSourceRpm({ builtFrom: 'x.src.rpm' }));
     await expect(run()).rejects.toMatchObject({ faultCode: 1005, message: 'not a source package' });

@@ -46,7 +46,11 @@ export const buildArch = defineTask({
     const preferred = arch === 'noarch' ? task.arch : null;
     const rootArch = chooseRootArch(arch, host, config, preferred, context.random);
     const buildroot = await Buildroot.open(context, {
-      ...{ repo, config, arch: rootArch, packageArch: arch, group: 'build' },
+      repo,
+      config,
+      arch: rootArch,
+      packageArch: arch,
+      group: 'build',
       packageName: source.header.name,
     });
     const results = await runBuild(context, buildroot, source.path, arch);

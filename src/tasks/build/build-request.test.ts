@@ -78,7 +78,8 @@ describe('the request of a build', () => {
     session.on('getBuildTarget', null).on('getTag', null);
 
     await expect(run('nowhere', { repo_id: 70 })).rejects.toMatchObject({
-      ...{ faultCode: 1000, message: 'neither tag nor target: nowhere' },
+      faultCode: 1000,
+      message: 'neither tag nor target: nowhere',
     });
   });
 
@@ -101,7 +102,10 @@ describe('the repo of a build', () => {
     await run('f1');
 
     expect(children()[0]).toEqual({
-      ...{ method: 'waitrepo', label: null, arch: null, arglist: ['f1-build', null, [], 555] },
+      method: 'waitrepo',
+      label: null,
+      arch: null,
+      arglist: ['f1-build', null, [], 555],
     });
     expect(children()[1]).toMatchObject({ arglist: [src, 11, { repo_id: 71 }] });
   });
@@ -189,7 +193,8 @@ describe('the repo of a build on a hub without requests for repos', () => {
     session.on('getRepo', null).on('getBuildTargets', []);
 
     await expect(run('f1')).rejects.toMatchObject({
-      ...{ faultCode: 1005, message: 'no repo (and no target) for tag f1-build' },
+      faultCode: 1005,
+      message: 'no repo (and no target) for tag f1-build',
     });
   });
 });

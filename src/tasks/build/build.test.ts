@@ -30,17 +30,25 @@ describe('a build', () => {
     ]);
     expect(children()).toEqual([
       {
-        ...{ method: 'rebuildSRPM', label: 'srpm', arch: 'noarch' },
+        method: 'rebuildSRPM',
+        label: 'srpm',
+        arch: 'noarch',
         arglist: [src, 11, { repo_id: 70, scratch: null }],
       },
       {
-        ...{ method: 'buildArch', label: 'x86_64', arch: 'x86_64' },
+        method: 'buildArch',
+        label: 'x86_64',
+        arch: 'x86_64',
         arglist: [rebuilt, 11, 'x86_64', true, { repo_id: 70 }],
       },
       { method: 'tagBuild', label: 'tag', arch: 'noarch', arglist: [10, 90, false, null, true] },
     ]);
     expect(session.of('host.initBuild')[0]?.params[0]).toMatchObject({
-      ...{ name: 'hello', version: '1.0', release: '1', epoch: null, task_id: 5 },
+      name: 'hello',
+      version: '1.0',
+      release: '1',
+      epoch: null,
+      task_id: 5,
       source: 'hello-1.0-1.src.rpm',
       extra: { source: { original_url: 'hello-1.0-1.src.rpm' } },
     });
@@ -74,15 +82,25 @@ describe('a build', () => {
     await run('f1', { draft: true, custom_user_metadata: { a: 1 } });
 
     const facts = {
-      ...{ user_id: 21, source: src, task_id: 5, build_tag: 11, skip_tag: false, scratch: null },
-      ...{ draft: true, from_scm: false, repo_id: null, target: 'f1', tag: 10 },
+      user_id: 21,
+      source: src,
+      task_id: 5,
+      build_tag: 11,
+      skip_tag: false,
+      scratch: null,
+      draft: true,
+      from_scm: false,
+      repo_id: null,
+      target: 'f1',
+      tag: 10,
     };
     expect(session.of('host.assertPolicy').map(({ params }) => params)).toEqual([
       ['build_from_srpm', facts],
       ['build_rpm', facts],
     ]);
     expect(session.of('host.initBuild')[0]?.params[0]).toMatchObject({
-      ...{ draft: true, extra: { custom_user_metadata: { a: 1 } } },
+      draft: true,
+      extra: { custom_user_metadata: { a: 1 } },
     });
   });
 
@@ -149,7 +167,8 @@ describe('a build', () => {
     const { session, run } = await openBuildBench([], { exclusiveArch: ['aarch64'] });
 
     await expect(run('f1')).rejects.toMatchObject({
-      ...{ faultCode: 1005, message: 'No matching arches were found' },
+      faultCode: 1005,
+      message: 'No matching arches were found',
     });
     expect(session.of('host.initBuild')).toEqual([]);
   });
@@ -169,7 +188,8 @@ describe('a build', () => {
     await put(`work/${rebuilt}`, toSourceRpm({ builtFrom: 'hello-1.0-1.src.rpm' }));
 
     await expect(run('f1')).rejects.toMatchObject({
-      ...{ faultCode: 1005, message: `${rebuilt} is not a source package` },
+      faultCode: 1005,
+      message: `${rebuilt} is not a source package`,
     });
   });
 
@@ -180,7 +200,9 @@ describe('a build', () => {
     const failure = await failureOf(run('f1'));
 
     expect(outcomeOf(failure)).toEqual({
-      ...{ kind: 'fail', code: 1005, bug: false },
+      kind: 'fail',
+      code: 1005,
+      bug: false,
       message: 'bad main header: its version "../../x" has a slash',
     });
     expect(session.methods).not.toContain('host.initBuild');

@@ -103,7 +103,10 @@ async function toBuild(
   const { name, version, release, epoch } = header;
   const buildId = await hub.builds.initBuild(
     {
-      ...{ name, version, release, epoch },
+      name,
+      version,
+      release,
+      epoch,
       taskId: task.id,
       source: source.origin?.source ?? null,
       extra: extraOf(source, options),

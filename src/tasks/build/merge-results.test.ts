@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { mergeResults } from './merge-results.ts';
 
 const result = (more: Record<string, unknown> = {}) => ({
-  ...{ rpms: ['t/a.x86_64.rpm'], srpms: [], logs: ['t/build.log'], brootid: 9 },
+  rpms: ['t/a.x86_64.rpm'],
+  srpms: [],
+  logs: ['t/build.log'],
+  brootid: 9,
   ...more,
 });
 const merge = (...results: Record<string, unknown>[]) =>
@@ -22,10 +25,13 @@ describe('mergeResults', () => {
     expect(merged.srpm).toBe('t/a.src.rpm');
     expect(merged.rpms).toEqual(['t/a.x86_64.rpm', 'u/a.i686.rpm']);
     expect(Object.fromEntries(merged.buildroots)).toEqual({
-      ...{ 't/a.x86_64.rpm': 9, 't/a.src.rpm': 9, 'u/a.i686.rpm': 10 },
+      't/a.x86_64.rpm': 9,
+      't/a.src.rpm': 9,
+      'u/a.i686.rpm': 10,
     });
     expect(Object.fromEntries(merged.logs)).toEqual({
-      ...{ x86_64: ['t/build.log'], i686: ['u/build.log', 'u/root.log'] },
+      x86_64: ['t/build.log'],
+      i686: ['u/build.log', 'u/root.log'],
     });
   });
 

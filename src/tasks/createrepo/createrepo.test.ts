@@ -32,7 +32,9 @@ async function setUp(
   clock = new ManualClock(),
 ) {
   const bench = await openTaskBench({
-    ...{ method: 'createrepo', kojid, clock },
+    method: 'createrepo',
+    kojid,
+    clock,
     stepLimits: { solveSeconds: 0, installSeconds: 0, createrepoSeconds: 600 },
     behave: (directory) => (spec) => ({
       output,
@@ -251,7 +253,8 @@ describe('createrepo', () => {
     session.on('repoInfo', repoRow({ id: 75, state }));
 
     await expect(run()).rejects.toMatchObject({
-      ...{ faultCode: 1000, message: `Repo 75 not in INIT state (got ${name})` },
+      faultCode: 1000,
+      message: `Repo 75 not in INIT state (got ${name})`,
     });
   });
 
@@ -277,7 +280,8 @@ describe('createrepo', () => {
     await rm(join(topDir, 'repos/f1-build/75/x86_64'), { recursive: true });
 
     await expect(run()).rejects.toMatchObject({
-      ...{ faultCode: 1000, message: `Repo directory missing: ${join(topDir, 'repos/f1-build/75/x86_64')}` },
+      faultCode: 1000,
+      message: `Repo directory missing: ${join(topDir, 'repos/f1-build/75/x86_64')}`,
     });
   });
 });

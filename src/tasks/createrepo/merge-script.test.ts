@@ -6,7 +6,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type MergeOrder, mergeScript, oldMergerepo } from './merge-script.ts';
 
 const order: MergeOrder = {
-  ...{ mode: 'koji', arch: 'x86_64', groups: false },
+  mode: 'koji',
+  arch: 'x86_64',
+  groups: false,
   repos: ['file:///adjutant/repo_7_premerge/', 'http://mirror/a b/'],
 };
 
@@ -23,7 +25,8 @@ async function play(version: string, changes: Partial<MergeOrder> = {}) {
     join(place, 'adjutant/merge'),
   );
   const { stdout, status } = spawnSync('bash', ['-c', script], {
-    ...{ encoding: 'utf8', env: { PATH: `${place}:${process.env['PATH']}` } },
+    encoding: 'utf8',
+    env: { PATH: `${place}:${process.env['PATH']}` },
   });
   const [echoed, ...given] = stdout.replaceAll(join(place, 'adjutant/merge'), '/adjutant/merge').split('\n');
   return { echoed, given: given.filter((word) => word !== ''), status, place };

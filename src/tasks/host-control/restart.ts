@@ -82,10 +82,16 @@ export const restartHosts = defineTask({
       const assign = host.id;
       const label = (word: string) => `${word} ${host.id}`;
       const asking = await subtasks.start({
-        ...{ method: 'restart', args: [host.row], label: label('restart'), assign },
+        method: 'restart',
+        args: [host.row],
+        label: label('restart'),
+        assign,
       });
       const verifying = await subtasks.start({
-        ...{ method: 'restartVerify', args: [asking, host.row], label: label('sleep'), assign },
+        method: 'restartVerify',
+        args: [asking, host.row],
+        label: label('sleep'),
+        assign,
       });
       children.push(asking, verifying);
     }

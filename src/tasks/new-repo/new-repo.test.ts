@@ -41,7 +41,11 @@ describe('newRepo', () => {
     expect(session.of('host.repoInit')[0]?.keywords).not.toHaveProperty('event');
     expect(children()).toEqual(
       ['i386', 'x86_64'].map((arch) => ({
-        ...{ method: 'createrepo', arglist: [75, arch, null], label: arch, arch: 'noarch', parent: 5 },
+        method: 'createrepo',
+        arglist: [75, arch, null],
+        label: arch,
+        arch: 'noarch',
+        parent: 5,
       })),
     );
     expect(session.of('host.repoDone')[0]).toMatchObject({
@@ -133,7 +137,8 @@ describe('newRepo', () => {
     await rm(join(topDir, 'repos/f1-build'), { recursive: true });
 
     await expect(run('f1-build')).rejects.toMatchObject({
-      ...{ faultCode: 1000, message: `Repo directory missing: ${join(topDir, 'repos/f1-build/75')}` },
+      faultCode: 1000,
+      message: `Repo directory missing: ${join(topDir, 'repos/f1-build/75')}`,
     });
   });
 
@@ -166,7 +171,8 @@ describe('newRepo', () => {
     session.on('host.taskWaitResults', [[101, ['path']]]);
 
     await expect(run('f1-build')).rejects.toMatchObject({
-      ...{ faultCode: 1000, message: expect.stringContaining('task 101 has ended with another result') },
+      faultCode: 1000,
+      message: expect.stringContaining('task 101 has ended with another result'),
     });
   });
 });

@@ -55,7 +55,8 @@ export function toBuildMail(report: BuildReport, surroundings: MailSurroundings)
     `Build Info: ${webUrl}/buildinfo?buildID=${build.id}`,
   ];
   return {
-    ...{ from, to },
+    from,
+    to,
     subject: `Package: ${build.nvr} Tag: ${tag} Status: ${status} Built by: ${build.ownerName}`,
     headers: [
       ['X-Koji-Tag', tag],

@@ -29,8 +29,16 @@ function partsOf(
   locale: string,
 ): Partial<Record<Intl.DateTimeFormatPartTypes, string>> {
   const format = new Intl.DateTimeFormat(locale, {
-    ...{ timeZone, weekday: 'short', day: '2-digit', month: 'short', year: 'numeric', hourCycle: 'h23' },
-    ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' },
+    timeZone,
+    weekday: 'short',
+    day: '2-digit',
+    month: 'short',
+    year: 'numeric',
+    hourCycle: 'h23',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    timeZoneName: 'short',
   });
   return Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, value]));
 }

@@ -44,7 +44,10 @@ export const buildNotification = defineTask({
       changelog: await hub.notifications.changelog(build.id, changelogEntries, signal),
     };
     const mail = toBuildMail(report, {
-      ...{ from: config.kojid.from_addr, to: recipients, webUrl, topUrl: config.kojid.topurl[0] ?? '' },
+      from: config.kojid.from_addr,
+      to: recipients,
+      webUrl,
+      topUrl: config.kojid.topurl[0] ?? '',
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     });
     await deliver(mail, context);
@@ -96,7 +99,9 @@ export const tagNotification = defineTask({
     const report = {
       build: known(await hub.notifications.build(build, signal), 'build', build),
       userName: known(await hub.notifications.userName(user, signal), 'user', user),
-      ...{ fromTag, intoTag, failure: succeeded ? null : (params.failure_msg ?? '') },
+      fromTag,
+      intoTag,
+      failure: succeeded ? null : (params.failure_msg ?? ''),
     };
     await deliver(toTagMail(report, { from: config.kojid.from_addr, to: recipients }), context);
     return `sent notification of tag operation ${task.id} to: ${recipients.join(', ')}`;

@@ -18,7 +18,9 @@ async function setUp(
   const clock = new ManualClock();
   const abort = new AbortController();
   const server = {
-    ...{ host: '127.0.0.1', port: smtp.port, ownName: 'builder.example.com' },
+    host: '127.0.0.1',
+    port: smtp.port,
+    ownName: 'builder.example.com',
     login: options.login ?? null,
   };
   const send = (text = 'To: all\r\n\r\n.hidden dot\r\n') =>
@@ -105,7 +107,8 @@ describe('sendMail', () => {
 
   it('goes on without TLS when the server offers it and then has none', async () => {
     const { smtp, send } = await setUp({
-      ...{ extensions: ['STARTTLS'], reply: answers({ STARTTLS: '454 not now' }) },
+      extensions: ['STARTTLS'],
+      reply: answers({ STARTTLS: '454 not now' }),
     });
 
     await send();
@@ -178,7 +181,9 @@ describe('sendMail: login', () => {
     async (method, lines, table) => {
       const last = (line: string) => (/^[\w+/=]{8,}$/.test(line) ? '235 welcome' : undefined);
       const { smtp, send } = await setUp({
-        ...{ login, extensions: [`AUTH ${method}`], reply: (line) => answers(table)(line) ?? last(line) },
+        login,
+        extensions: [`AUTH ${method}`],
+        reply: (line) => answers(table)(line) ?? last(line),
       });
 
       await send();

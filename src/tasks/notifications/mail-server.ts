@@ -67,11 +67,17 @@ async function converse(
 ): Promise<readonly string[]> {
   const socket = await open(server, signal);
   const connection = new SMTPConnection({
-    ...{ connection: socket, host: server.host, port: server.port, name: server.ownName },
+    connection: socket,
+    host: server.host,
+    port: server.port,
+    name: server.ownName,
     secure: server.port === 465,
     // As between mail servers: encrypted where the server offers it, whatever its certificate.
-    ...{ opportunisticTLS: true, tls: { rejectUnauthorized: false } },
-    ...{ connectionTimeout: mailTimeoutMs, greetingTimeout: mailTimeoutMs, socketTimeout: mailTimeoutMs },
+    opportunisticTLS: true,
+    tls: { rejectUnauthorized: false },
+    connectionTimeout: mailTimeoutMs,
+    greetingTimeout: mailTimeoutMs,
+    socketTimeout: mailTimeoutMs,
     socketCloseTimeout: 1000,
   });
   const broken = Promise.withResolvers<never>();

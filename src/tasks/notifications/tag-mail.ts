@@ -40,7 +40,9 @@ export function toTagMail(
     '',
   ];
   return {
-    ...{ from, to, subject },
+    from,
+    to,
+    subject,
     headers: [
       ['X-Koji-Package', build.packageName],
       ['X-Koji-NVR', build.nvr],

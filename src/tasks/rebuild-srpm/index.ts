@@ -41,7 +41,11 @@ export const rebuildSrpm = defineTask({
     const config = await hub.tags.buildConfig(tag, { event: repo.createEvent, signal });
     const arch = chooseRootArch('noarch', await hub.host.host(signal), config, null, context.random);
     const buildroot = await Buildroot.open(context, {
-      ...{ repo, config, arch, packageArch: 'noarch', group: 'srpm-build' },
+      repo,
+      config,
+      arch,
+      packageArch: 'noarch',
+      group: 'srpm-build',
       packageName: source.header.name,
     });
     const results = await rebuild(context, buildroot, source.path);

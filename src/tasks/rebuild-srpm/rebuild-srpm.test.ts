@@ -108,7 +108,10 @@ describe('rebuildSRPM', () => {
     const failure = await failureOf(run());
 
     expect(outcomeOf(failure)).toMatchObject({
-      ...{ kind: 'fail', code: 1005, bug: false, message: expect.stringContaining(message) },
+      kind: 'fail',
+      code: 1005,
+      bug: false,
+      message: expect.stringContaining(message),
     });
   });
 

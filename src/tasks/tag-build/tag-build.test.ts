@@ -24,7 +24,8 @@ describe('tagBuild', () => {
       ...['getTaskInfo', 'getBuild', 'getTag', 'host.tagBuild', 'host.tagNotification'],
     ]);
     expect(session.of('host.tagBuild')[0]).toMatchObject({
-      ...{ params: [5, 10, 90], keywords: { force: false, fromtag: null } },
+      params: [5, 10, 90],
+      keywords: { force: false, fromtag: null },
     });
     expect(session.of('host.tagNotification')[0]?.params).toEqual([true, 10, null, 90, 21, true]);
   });

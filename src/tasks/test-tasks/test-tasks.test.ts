@@ -73,7 +73,8 @@ describe('waittest', () => {
       ['sleep', ['BAD_ARG'], 'bad'],
     ]);
     expect(session.of('host.taskWaitResults')[0]).toMatchObject({
-      ...{ params: [5, [101, 102, 103]], keywords: { canfail: [103] } },
+      params: [5, [101, 102, 103]],
+      keywords: { canfail: [103] },
     });
   });
 });
@@ -106,7 +107,8 @@ describe('default', () => {
     const { run } = await openTaskBench({ method: 'default' });
 
     await expect(run(defaultTask, 1, { __starstar: true, x: 2 })).rejects.toMatchObject({
-      ...{ faultCode: 1000, message: 'Invalid method: default' },
+      faultCode: 1000,
+      message: 'Invalid method: default',
     });
   });
 });

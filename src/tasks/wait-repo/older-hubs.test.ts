@@ -7,7 +7,12 @@ import { waitRepo } from './index.ts';
 
 /** What `getRepo` of Koji 1.34 tells. */
 const oldRow = (more: Record<string, RpcValue> = {}) => ({
-  ...{ id: 70, state: 1, task_id: 4, create_event: 500, create_ts: 1000.5, dist: false },
+  id: 70,
+  state: 1,
+  task_id: 4,
+  create_event: 500,
+  create_ts: 1000.5,
+  dist: false,
   creation_time: '2026-11-20 12:00:00.000000',
   ...more,
 });

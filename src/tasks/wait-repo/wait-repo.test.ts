@@ -188,7 +188,8 @@ describe('waitrepo', () => {
     session.on('repo.request', pending()).on('repo.checkRequest', pending({ active: false }));
 
     await expect(run('f1-build')).rejects.toMatchObject({
-      ...{ faultCode: 1000, message: 'Repo request no longer active' },
+      faultCode: 1000,
+      message: 'Repo request no longer active',
     });
   });
 

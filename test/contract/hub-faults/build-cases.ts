@@ -52,8 +52,15 @@ async function buildrootWith(bench: FaultBench, state: 'INIT' | 'BUILDING') {
 }
 
 const PackageRow: z.ZodType<BuildrootPackage & { readonly id: number }> = z.object({
-  ...{ id: z.int(), name: z.string(), version: z.string(), release: z.string(), arch: z.string() },
-  ...{ epoch: z.int().nullable(), size: z.int(), buildtime: z.int(), payloadhash: z.string() },
+  id: z.int(),
+  name: z.string(),
+  version: z.string(),
+  release: z.string(),
+  arch: z.string(),
+  epoch: z.int().nullable(),
+  size: z.int(),
+  buildtime: z.int(),
+  payloadhash: z.string(),
 });
 
 /** Calls about buildroots, builds and repos. */

@@ -115,7 +115,11 @@ export class FaultBench {
     const opened = Opened.parse(await builder.call('subsession'));
     this.#session = opened['session-id'];
     const state = {
-      ...{ id: this.#session, key: opened['session-key'], callnum: 0, exclusive: false, headerAuth: true },
+      id: this.#session,
+      key: opened['session-key'],
+      callnum: 0,
+      exclusive: false,
+      headerAuth: true,
       master: builder.session?.id ?? null,
     };
     const auth = passwordAuth(accounts.builder.name, accounts.builder.password);

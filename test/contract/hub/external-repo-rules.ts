@@ -7,8 +7,11 @@ const Id = z.looseObject({ id: z.int() });
 const Rows = z.array(z.looseObject({ external_repo_id: z.int(), external_repo_name: z.string() }));
 
 const repo = (name: string, more: Partial<ContractExternalRepo> = {}): ContractExternalRepo => ({
-  ...{ name: `contract-${name}`, url: `http://localhost/contract-${name}/$arch/` },
-  ...{ priority: 10, mergeMode: 'koji', arches: null },
+  name: `contract-${name}`,
+  url: `http://localhost/contract-${name}/$arch/`,
+  priority: 10,
+  mergeMode: 'koji',
+  arches: null,
   ...more,
 });
 
@@ -56,10 +59,16 @@ export function describeExternalRepoRules(use: UseFixture): void {
         tag_name: child,
       });
       expect(shared).toMatchObject({
-        ...{ external_repo_name: 'contract-shared', priority: 20, merge_mode: 'bare', tag_name: child },
+        external_repo_name: 'contract-shared',
+        priority: 20,
+        merge_mode: 'bare',
+        tag_name: child,
       });
       expect(inherited).toMatchObject({
-        ...{ external_repo_name: 'contract-inherited', priority: 2, arches: null, tag_id: tagId },
+        external_repo_name: 'contract-inherited',
+        priority: 2,
+        arches: null,
+        tag_id: tagId,
       });
       expect(await list(child)).toHaveLength(3);
       expect(await list(childId)).toHaveLength(3);
@@ -98,8 +107,15 @@ export function describeExternalRepoRules(use: UseFixture): void {
         .int()
         .parse(await use().builder.call('host.newBuildRoot', [oldRepo, 'x86_64'], keywords));
       const rpm = (location: string | number, payloadhash: string, name: string) => ({
-        ...{ name, version: '1', release: '1', epoch: null, arch: 'x86_64', payloadhash },
-        ...{ size: 10, buildtime: 1_700_000_000, location },
+        name,
+        version: '1',
+        release: '1',
+        epoch: null,
+        arch: 'x86_64',
+        payloadhash,
+        size: 10,
+        buildtime: 1_700_000_000,
+        location,
       });
       const name = unique('external');
       const id = own?.external_repo_id ?? 0;

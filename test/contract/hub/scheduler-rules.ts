@@ -244,7 +244,8 @@ export function describeSchedulerRules(use: UseFixture): void {
         await use().hub.runScheduler();
         const host = await use().hostIdOf(use().builder);
         expect(await use().user.call('getTaskInfo', [child])).toMatchObject({
-          ...{ state: taskState.OPEN, host_id: host },
+          state: taskState.OPEN,
+          host_id: host,
         });
         expect(await use().other.call('host.openTask', [child])).toBeNull();
       }),

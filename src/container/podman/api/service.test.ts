@@ -16,7 +16,8 @@ it.skipIf(!isRoot)('ends no process of another user, whatever that calls itself'
   const words = ['podman', 'system', 'service', '--time=0', `unix://${socketPath}`];
   const start = async (uid: number) => {
     const child = spawn('/bin/sh', ['-c', 'echo ready; read -r word', ...words], {
-      ...{ uid, stdio: ['pipe', 'pipe', 'ignore'] },
+      uid,
+      stdio: ['pipe', 'pipe', 'ignore'],
     });
     onTestFinished(() => {
       child.kill('SIGKILL');
@@ -28,7 +29,11 @@ it.skipIf(!isRoot)('ends no process of another user, whatever that calls itself'
   const ended = once(own, 'exit');
   const clock = new ManualClock();
   const stopping = stopService({
-    ...{ socketPath, logPath: join(directory, 'log'), env: {}, clock, timeoutMs: 1000 },
+    socketPath,
+    logPath: join(directory, 'log'),
+    env: {},
+    clock,
+    timeoutMs: 1000,
   });
 
   await ended;

@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../../core/clock.ts';
 import { ContainerError } from '../../errors.ts';
-import { isOwnProcess } from '../host-processes.ts';
+import { isOwnProcess } from './host-processes.ts';
 import { ping } from './socket.ts';
 
 export interface ServiceOptions {

@@ -74,7 +74,8 @@ function withoutUserNamespaces(rules: readonly Rule[]): readonly object[] {
         : [{ ...rule, names }];
   });
   const flag = (name: string, action: object, set: boolean) => ({
-    ...{ names: [name], ...action },
+    names: [name],
+    ...action,
     // Both have the flags first on the arches that this runs on (s390 has those of clone second).
     args: [{ index: 0, value: cloneNewUser, valueTwo: set ? cloneNewUser : 0, op: 'SCMP_CMP_MASKED_EQ' }],
   });

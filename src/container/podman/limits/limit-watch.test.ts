@@ -22,8 +22,14 @@ it('ends without an error when it is over before the engine has answered at all'
   });
   const engine = new Engine({ socketPath, clock: systemClock, reconnectMs: 0, timeoutMs: 60_000 });
   const watch = new LimitWatch({
-    ...{ engine, clock: systemClock, id: 'f00d', logPath: join(directory, 'log'), lentBy: [] },
-    ...{ limits: { pids: 1 }, kills: new KillLedger(), kill: async () => undefined },
+    engine,
+    clock: systemClock,
+    id: 'f00d',
+    logPath: join(directory, 'log'),
+    lentBy: [],
+    limits: { pids: 1 },
+    kills: new KillLedger(),
+    kill: async () => undefined,
   });
   const over = new AbortController();
 
@@ -46,8 +52,14 @@ it.each([
   if (log !== null) await writeFile(logPath, log);
   const engine = new Engine({ socketPath: '', clock: systemClock, reconnectMs: 0, timeoutMs: 0 });
   const watch = new LimitWatch({
-    ...{ engine, clock: systemClock, id: 'f00d', logPath, lentBy: [], kill: async () => undefined },
-    ...{ limits: { pids: 1, logBytes: 100 }, kills: new KillLedger() },
+    engine,
+    clock: systemClock,
+    id: 'f00d',
+    logPath,
+    lentBy: [],
+    kill: async () => undefined,
+    limits: { pids: 1, logBytes: 100 },
+    kills: new KillLedger(),
   });
 
   expect(await watch.hit(0, false)).toEqual(hit);

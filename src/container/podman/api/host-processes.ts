@@ -1,6 +1,6 @@
 import { readFile, readlink, stat } from 'node:fs/promises';
-import { printable } from '../../core/printable.ts';
-import type { ContainerState } from './api/schema.ts';
+import { printable } from '../../../core/printable.ts';
+import type { ContainerState } from './schema.ts';
 
 /** A process of a container as the host sees it. */
 export interface HostProcess {

@@ -197,7 +197,7 @@ describe('the daemon', () => {
     const kerberos = { user: '', password: '', krb_principal: 'b1@R', keytab: join(dir, 'keytab') };
 
     expectOneLine(
-      await start(kerberos, { PATH: dir }),
+      await start(kerberos, { PATH: `${dir}:${process.env['PATH']}` }),
       78,
       /curl of this host cannot log in by Kerberos; install one with GSS-API/,
     );

@@ -139,7 +139,7 @@ describeDnf5('koji-adjutant rebuild with dnf 5', () => {
   });
 });
 
-/** A repo whose group `build` adds packages to that of the distribution, one of which does not exist; they lie beside it. */
+/** A repo whose group `build` adds packages to that of the distribution, one of which does not exist; they lie in a directory of their own in it. */
 async function makeRepo(directory: string): Promise<string> {
   const specs = {
     'extra-tool': {
@@ -165,7 +165,8 @@ print('sealed-minimal says goodbye')
     },
     sealed: { tags: 'Conflicts: sealed-minimal\n', sections: '%files\n' },
   };
-  const files = join(directory, 'files');
+  const repo = join(directory, 'repo');
+  const files = join(repo, 'files');
   await mkdir(files, { recursive: true });
   for (const [name, { tags, sections }] of Object.entries(specs)) {
     const spec = join(directory, `${name}.spec`);
@@ -182,8 +183,6 @@ print('sealed-minimal says goodbye')
       'sealed-minimal',
     )}${required('no-such-package')}</packagelist></group></comps>`,
   );
-  const repo = join(directory, 'repo');
-  await mkdir(repo);
   const places = ['--baseurl', pathToFileURL(files).href, '--outputdir', repo, files];
   await run('createrepo_c', ['--quiet', '-g', comps, ...places]);
   return repo;

@@ -15,13 +15,8 @@ import { parseIni } from '../../src/config/format/ini.ts';
 import { never } from '../../src/core/never.ts';
 import { parseComps } from '../../src/devhub/comps.ts';
 import { HubFault, HubProtocolError } from '../../src/hub/faults.ts';
-import {
-  decodeCall,
-  decodeResponse,
-  encodeCall,
-  encodeFault,
-  encodeResponse,
-} from '../../src/hub/xmlrpc/codec.ts';
+import { encodeCall, encodeFault, encodeResponse } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall, decodeResponse } from '../../src/hub/xmlrpc/decode.ts';
 import { PolicyError } from '../../src/policy/errors.ts';
 import { parseImagePolicy } from '../../src/policy/schema.ts';
 import { dependencyTags } from '../../src/rpm/dependency-tags.ts';

@@ -3,7 +3,7 @@ import { settle } from '../../test/support/manual-clock.ts';
 import { otherHost, ourHost } from '../../test/support/memory-hub.ts';
 import { asleepMs, setUpPollLoop as setUp, sleepTask } from '../../test/support/polling-builder.ts';
 import { HubProtocolError, HubTransportError } from '../hub/faults.ts';
-import { decodeResponse } from '../hub/xmlrpc/codec.ts';
+import { decodeResponse } from '../hub/xmlrpc/decode.ts';
 import { TaskJournal } from '../journal/task-journal.ts';
 
 describe('PollLoop: one round', () => {

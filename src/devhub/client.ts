@@ -3,7 +3,8 @@ import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
-import { decodeResponse, encodeCall, type RpcValue, withKeywords } from '../hub/xmlrpc/codec.ts';
+import { encodeCall, type RpcValue, withKeywords } from '../hub/xmlrpc/codec.ts';
+import { decodeResponse } from '../hub/xmlrpc/decode.ts';
 import { taskState } from './rows.ts';
 
 const SessionInfo = z.object({ 'session-id': z.int(), 'session-key': z.string() });

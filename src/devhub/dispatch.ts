@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { faultCodes, HubFault } from '../hub/faults.ts';
-import { decodeCall, encodeFault, encodeResponse, type RpcCall, type RpcValue } from '../hub/xmlrpc/codec.ts';
+import { encodeFault, encodeResponse, type RpcCall, type RpcValue } from '../hub/xmlrpc/codec.ts';
+import { decodeCall } from '../hub/xmlrpc/decode.ts';
 import { buildrootMethods } from './buildroots.ts';
 import { buildMethods } from './builds.ts';
 import { type Call, createCall, type MethodTable, method, variadicMethod } from './call.ts';

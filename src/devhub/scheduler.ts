@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { decodeCall, splitKeywords } from '../hub/xmlrpc/codec.ts';
+import { splitKeywords } from '../hub/xmlrpc/codec.ts';
+import { decodeCall } from '../hub/xmlrpc/decode.ts';
 import { canonArch } from '../rpm/arch.ts';
 import type { Call } from './call.ts';
-import type { Hub } from './hub.ts';
-import { nowSeconds } from './hub.ts';
+import { type Hub, nowSeconds } from './hub.ts';
 import { type HostRow, type TaskRow, taskState } from './rows.ts';
 
 interface HostLoad {

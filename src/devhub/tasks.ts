@@ -1,5 +1,6 @@
 import { HubFault } from '../hub/faults.ts';
-import { decodeCall, decodeResponse, encodeCall, RpcDouble, type RpcValue } from '../hub/xmlrpc/codec.ts';
+import { encodeCall, RpcDouble, type RpcValue } from '../hub/xmlrpc/codec.ts';
+import { decodeCall, decodeResponse } from '../hub/xmlrpc/decode.ts';
 import { type Call, double, timeText } from './call.ts';
 import { generic, notAllowed, required } from './faults.ts';
 import { stateName, type TaskRow, taskState } from './rows.ts';

@@ -13,7 +13,8 @@ import { openSession } from '../hub/session/open-session.ts';
 import type { HubSession } from '../hub/session/session.ts';
 import { parseAnswer } from '../hub/session/session-info.ts';
 import type { HubTransport } from '../hub/transport/transport.ts';
-import { decodeResponse, encodeCall, type RpcValue, withKeywords } from '../hub/xmlrpc/codec.ts';
+import { encodeCall, type RpcValue, withKeywords } from '../hub/xmlrpc/codec.ts';
+import { decodeResponse } from '../hub/xmlrpc/decode.ts';
 import { type Finding, fail, ok } from './finding.ts';
 import {
   type HostRow,

@@ -1,4 +1,5 @@
-import type { HostInfo, RepoInfo, TagInfo } from '../hub/api/schema.ts';
+import type { RepoInfo } from '../hub/api/repo-schema.ts';
+import type { HostInfo, TagInfo } from '../hub/api/schema.ts';
 import { buildrootArchChoices, hostFitsTag, pickOne } from '../rpm/build-arches.ts';
 import type { HostFacts, TaskContext } from './adapter.ts';
 import { faultCode, TaskFault } from './errors.ts';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { RepoInfo, RepoRequest, TagRepo } from '../../src/hub/api/repo-schema.ts';
 import {
   AnyRpcValue,
   AssignedTask,
@@ -13,22 +14,14 @@ import {
   InheritanceLink,
   OpenTask,
   PackageConfig,
-  RepoInfo,
-  RepoRequest,
   SessionRow,
   TagInfo,
-  TagRepo,
   TaskInfo,
 } from '../../src/hub/api/schema.ts';
 import { HubFault, HubProtocolError } from '../../src/hub/faults.ts';
 import { SessionInfo } from '../../src/hub/session/session-info.ts';
-import {
-  decodeCall,
-  decodeResponse,
-  encodeCall,
-  encodeFault,
-  encodeResponse,
-} from '../../src/hub/xmlrpc/codec.ts';
+import { encodeCall, encodeFault, encodeResponse } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall, decodeResponse } from '../../src/hub/xmlrpc/decode.ts';
 
 const Exchange = z.object({
   hub: z.string(),

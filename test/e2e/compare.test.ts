@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { decodeCall } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall } from '../../src/hub/xmlrpc/decode.ts';
 import { readOnlyMethods } from '../../src/standalone/compare/read-only-hub.ts';
 import { childOf, type Ended, TestBuilder } from './builder.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { decodeCall, splitKeywords } from '../../src/hub/xmlrpc/codec.ts';
+import { splitKeywords } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall } from '../../src/hub/xmlrpc/decode.ts';
 import type { TestHub } from './builder.ts';
 
 /** One call that was sent to the hub. */

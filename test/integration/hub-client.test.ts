@@ -16,7 +16,7 @@ import { openSession, resumeSession } from '../../src/hub/session/open-session.t
 import type { HubSession } from '../../src/hub/session/session.ts';
 import { loadTls, type TlsFiles } from '../../src/hub/transport/tls.ts';
 import { createTransport, type HubTransport } from '../../src/hub/transport/transport.ts';
-import { decodeCall } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall } from '../../src/hub/xmlrpc/decode.ts';
 import type { UploadTarget } from '../../src/upload/append-upload.ts';
 import { Uploader } from '../../src/upload/uploader.ts';
 

@@ -9,7 +9,7 @@ import { ensureHost, ensureTag, ensureTarget, ensureUser } from '../../src/devhu
 import { taskState } from '../../src/devhub/rows.ts';
 import { type RunningDevHub, runDevHub } from '../../src/devhub/run.ts';
 import { allowPackage } from '../../src/devhub/seed.ts';
-import { decodeResponse } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeResponse } from '../../src/hub/xmlrpc/decode.ts';
 import { toNoarchRpm, toSrpm } from '../contract/hub/build-files.ts';
 import { startSmtpServer } from '../support/smtp-server.ts';
 import { SpawnedDaemon } from '../support/spawned-daemon.ts';

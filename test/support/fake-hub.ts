@@ -1,13 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import {
-  decodeCall,
-  encodeFault,
-  encodeResponse,
-  type RpcValue,
-  splitKeywords,
-} from '../../src/hub/xmlrpc/codec.ts';
+import { encodeFault, encodeResponse, type RpcValue, splitKeywords } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall } from '../../src/hub/xmlrpc/decode.ts';
 
 /** One request as the fake hub saw it. */
 export interface SeenCall {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { decodeCall, encodeFault, type RpcValue, splitKeywords } from '../../src/hub/xmlrpc/codec.ts';
+import { encodeFault, type RpcValue, splitKeywords } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall } from '../../src/hub/xmlrpc/decode.ts';
 
 /** What can happen to a call on its way; in the order of how far it gets. */
 export const mishaps = [

@@ -4,14 +4,13 @@ import { adler32, adler32Hex } from '../../src/hub/session/adler32.ts';
 import type { CallOptions, HubSession, SessionState, UploadChunk } from '../../src/hub/session/session.ts';
 import { parseAnswer } from '../../src/hub/session/session-info.ts';
 import {
-  decodeCall,
-  decodeResponse,
   encodeCall,
   encodeResponse,
   type RpcValue,
   splitKeywords,
   withKeywords,
 } from '../../src/hub/xmlrpc/codec.ts';
+import { decodeCall, decodeResponse } from '../../src/hub/xmlrpc/decode.ts';
 
 /** One call as a hub would have read it. */
 export interface ScriptedCall {

@@ -1,5 +1,6 @@
+import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import { type ReposApi, TaggedPackage } from '../../hub/api/repos.ts';
-import type { ExternalRepo, RepoInfo } from '../../hub/api/schema.ts';
+import type { ExternalRepo } from '../../hub/api/schema.ts';
 import { HubFileError, type HubFiles } from '../../hub/files.ts';
 import { BuildrootUnavailable } from '../errors.ts';
 import {

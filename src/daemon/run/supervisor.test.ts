@@ -10,7 +10,7 @@ import { FakeManager } from '../../container/fake/fake-manager.ts';
 import { never } from '../../core/never.ts';
 import { HostApi } from '../../hub/api/host.ts';
 import { HubTransportError, SessionLost } from '../../hub/faults.ts';
-import { decodeResponse } from '../../hub/xmlrpc/codec.ts';
+import { decodeResponse } from '../../hub/xmlrpc/decode.ts';
 import type { TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import { TaskCancelled } from '../../tasks/errors.ts';
 import { BuilderEvents } from '../events.ts';

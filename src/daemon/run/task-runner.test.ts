@@ -10,7 +10,8 @@ import { openTaskJournal, taskHead } from '../../../test/support/task-journal.ts
 import { FakeManager } from '../../container/fake/fake-manager.ts';
 import { WakeUps } from '../../core/wake-signal.ts';
 import { HubFault, HubTransportError, SessionLost } from '../../hub/faults.ts';
-import { decodeResponse, type RpcValue } from '../../hub/xmlrpc/codec.ts';
+import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
+import { decodeResponse } from '../../hub/xmlrpc/decode.ts';
 import type { TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import { TaskCancelled, TaskFault, TaskRefused } from '../../tasks/errors.ts';
 import type { MadeChild } from '../../tasks/subtasks.ts';

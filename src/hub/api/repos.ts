@@ -3,7 +3,8 @@ import type { Clock } from '../../core/clock.ts';
 import { HubFault } from '../faults.ts';
 import type { HubSession } from '../session/session.ts';
 import type { RpcValue } from '../xmlrpc/codec.ts';
-import { Ignored, RepoInfo, RepoRequest, repoStates, TagRepo } from './schema.ts';
+import { RepoInfo, RepoRequest, TagRepo } from './repo-schema.ts';
+import { Ignored, repoStates } from './schema.ts';
 import { VersionApi } from './version.ts';
 
 export type RepoState = keyof typeof repoStates;

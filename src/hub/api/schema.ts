@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { decodeCall, type RpcValue } from '../xmlrpc/codec.ts';
+import type { RpcValue } from '../xmlrpc/codec.ts';
+import { decodeCall } from '../xmlrpc/decode.ts';
 
 /** `koji.TASK_STATES`. */
 export const taskStates = { free: 0, open: 1, closed: 2, canceled: 3, assigned: 4, failed: 5 } as const;
@@ -32,7 +33,7 @@ const Arches = z
   .transform((text) => (text ?? '').split(/\s+/).filter((arch) => arch !== ''));
 
 /** A struct of settings, such as a tag's `extra`. */
-const Settings = z
+export const Settings = z
   .record(z.string(), AnyRpcValue)
   .nullish()
   .transform((value): Readonly<Record<string, RpcValue>> => value ?? {});
@@ -284,73 +285,6 @@ export type HubEvent = z.infer<typeof HubEvent>;
 
 export const UserInfo = z.object({ id: z.int(), name: z.string() });
 export type UserInfo = z.infer<typeof UserInfo>;
-
-const repoRow = z.looseObject({
-  id: z.int(),
-  state: z.int(),
-  create_event: z.int(),
-  creation_ts: z.number().nullish(),
-  create_ts: z.number().nullish(),
-  dist: z.boolean().nullish(),
-  task_id: z.int().nullish(),
-  opts: Settings,
-});
-
-function toRepo(row: z.infer<typeof repoRow>) {
-  return {
-    id: row.id,
-    state: row.state,
-    createEvent: row.create_event,
-    creationTs: row.creation_ts ?? row.create_ts ?? null,
-    dist: row.dist === true,
-    taskId: row.task_id ?? null,
-    opts: row.opts,
-    // What passed this schema came from the codec, so all members are values of it.
-    row: row as unknown as Readonly<Record<string, RpcValue>>,
-  };
-}
-
-/**
- * A repo of a tag that is known, as `getRepo` tells it (hubs before 1.35 do not repeat the tag). `row` is the
- * hub's whole row, which some tasks pass on as a parameter or a result.
- */
-export const TagRepo = repoRow.transform(toRepo);
-export type TagRepo = z.infer<typeof TagRepo>;
-
-/** A {@link TagRepo} and whose it is. */
-export const RepoInfo = repoRow
-  .extend({ tag_id: z.int(), tag_name: z.string() })
-  .transform((row) => ({ ...toRepo(row), tagId: row.tag_id, tagName: row.tag_name }));
-export type RepoInfo = z.infer<typeof RepoInfo>;
-
-/** What the hub knows of a request for a repo; `repo` is there once it is ready. */
-export const RepoRequest = z
-  .object({
-    repo: RepoInfo.nullable(),
-    request: z
-      .object({
-        id: z.int(),
-        active: z.boolean().nullish(),
-        task_id: z.int().nullish(),
-        min_event: z.int().nullish(),
-        tries: z.int().nullish(),
-      })
-      .nullish(),
-  })
-  .transform(({ repo, request }) => ({
-    repo,
-    request:
-      request === null || request === undefined
-        ? null
-        : {
-            id: request.id,
-            active: request.active === true,
-            taskId: request.task_id ?? null,
-            minEvent: request.min_event ?? null,
-            tries: request.tries ?? null,
-          },
-  }));
-export type RepoRequest = z.infer<typeof RepoRequest>;
 
 export const BuildInfo = z
   .object({

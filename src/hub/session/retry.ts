@@ -9,7 +9,8 @@ import {
   mayHaveBeenCarriedOut,
 } from '../faults.ts';
 import type { HubRequest, HubTransport } from '../transport/transport.ts';
-import { decodeResponse, type RpcValue } from '../xmlrpc/codec.ts';
+import type { RpcValue } from '../xmlrpc/codec.ts';
+import { decodeResponse } from '../xmlrpc/decode.ts';
 
 /** How long to keep trying; kojid's options of the same names, with units. */
 export interface RetryOptions {

@@ -1,7 +1,8 @@
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { hidden, withoutLogins } from '../../core/redact.ts';
-import { decodeCall, decodeResponse, isStruct, RpcDouble, type RpcValue } from '../xmlrpc/codec.ts';
+import { isStruct, RpcDouble, type RpcValue } from '../xmlrpc/codec.ts';
+import { decodeCall, decodeResponse } from '../xmlrpc/decode.ts';
 import type { HubAnswer, HubRequest, HubTransport } from './transport.ts';
 
 /** Longer parameters and answers are cut in the log. */

@@ -2,8 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HubFault, HubProtocolError } from '../faults.ts';
 import {
-  decodeCall,
-  decodeResponse,
   encodeCall,
   encodeFault,
   encodeResponse,
@@ -13,6 +11,7 @@ import {
   splitKeywords,
   withKeywords,
 } from './codec.ts';
+import { decodeCall, decodeResponse } from './decode.ts';
 
 const roundTrip = (value: RpcValue): RpcValue => decodeResponse(encodeResponse(value));
 const response = (value: string): string =>

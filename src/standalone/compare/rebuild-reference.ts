@@ -8,13 +8,8 @@ import { checkTagSettings } from '../../buildroot/plan/tag-settings.ts';
 import { listPackages, readRepoContent } from '../../buildroot/report/repo-content.ts';
 import { processesOf } from '../../buildroot/steps/parallelism.ts';
 import type { Logger } from '../../core/logger.ts';
-import {
-  type ExternalRepo,
-  type RepoInfo,
-  repoStateName,
-  repoStates,
-  type TagInfo,
-} from '../../hub/api/schema.ts';
+import type { RepoInfo } from '../../hub/api/repo-schema.ts';
+import { type ExternalRepo, repoStateName, repoStates, type TagInfo } from '../../hub/api/schema.ts';
 import { externalUrl, outOfReach, reposForArch } from '../../hub/external-repos.ts';
 import type { HubFiles } from '../../hub/files.ts';
 import type { ImageChoice, PolicyResolver } from '../../policy/resolver.ts';

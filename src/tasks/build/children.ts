@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isPythonTrue } from '../../core/python-truth.ts';
-import type { RepoInfo, TagInfo } from '../../hub/api/schema.ts';
+import type { RepoInfo } from '../../hub/api/repo-schema.ts';
+import type { TagInfo } from '../../hub/api/schema.ts';
 import { pickOne, taskArchChoices } from '../../rpm/build-arches.ts';
 import type { PackageFacts } from '../../rpm/package-facts.ts';
 import type { TaskContext } from '../adapter.ts';

@@ -1,4 +1,4 @@
-import type { RepoInfo } from '../../hub/api/schema.ts';
+import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import type { TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';

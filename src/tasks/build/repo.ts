@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { RepoInfo, repoStateName, repoStates, TagRepo } from '../../hub/api/schema.ts';
+import { RepoInfo, TagRepo } from '../../hub/api/repo-schema.ts';
+import { repoStateName, repoStates } from '../../hub/api/schema.ts';
 import { RpcDouble } from '../../hub/xmlrpc/codec.ts';
 import type { TaskContext } from '../adapter.ts';
 import { childResult } from '../subtasks.ts';

@@ -7,7 +7,7 @@ import { containerName } from '../../container/names.ts';
 import { goneMeanwhile, runPhase } from '../../container/run-phase.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
 import { makeReadable, writeReadable } from '../../core/readable-files.ts';
-import type { RepoInfo } from '../../hub/api/schema.ts';
+import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import { hostArch } from '../../rpm/arch.ts';
 import type { TaskContext } from '../adapter.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RepoRequest } from '../../hub/api/schema.ts';
+import type { RepoRequest } from '../../hub/api/repo-schema.ts';
 import { parseNvr } from '../../rpm/nvr.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { faultCode, TaskFault } from '../errors.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { HubClient } from '../../../src/devhub/client.ts';
-import { decodeResponse, encodeCall } from '../../../src/hub/xmlrpc/codec.ts';
+import { encodeCall } from '../../../src/hub/xmlrpc/codec.ts';
+import { decodeResponse } from '../../../src/hub/xmlrpc/decode.ts';
 import { accounts, expectFault, since, target, type UseFixture } from './fixture.ts';
 
 const SessionInfo = z.looseObject({ master: z.int().nullable(), exclusive: z.boolean().nullable() });

@@ -13,6 +13,7 @@ import { Waits } from '../core/waits.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { BuilderEvents } from '../daemon/events.ts';
 import { HostProbe } from '../daemon/intake/host-probe.ts';
+import { taskProgress } from '../daemon/run/task-progress.ts';
 import { TaskHead } from '../daemon/run/task-record.ts';
 import type { TaskEnvironment } from '../daemon/run/task-runner.ts';
 import { hubApis } from '../hub/api/apis.ts';
@@ -173,6 +174,7 @@ async function makeDaemon(
     TaskHead,
     () => clock.uptime(),
     log,
+    taskProgress(adjutant.state_dir),
   );
   return new Daemon({
     session,

@@ -10,8 +10,10 @@ import { TaskJournal } from './task-journal.ts';
 describe('TaskJournal', () => {
   let area: string;
   let directory: string;
+  let writtenBytes = 0;
 
   beforeEach(async () => {
+    writtenBytes = 0;
     area = await mkdtemp(join(tmpdir(), 'task-journal-'));
     directory = join(area, 'tasks');
   });
@@ -19,7 +21,11 @@ describe('TaskJournal', () => {
 
   function openJournal() {
     const { log, lines } = keptLog();
-    return { journal: new TaskJournal(directory, z.string(), () => 0, log), lines };
+    const progress = {
+      writtenBytes: async () => writtenBytes,
+      isWaiting: (key: string) => key === 'wait #1',
+    };
+    return { journal: new TaskJournal(directory, z.string(), () => 0, log, progress), lines };
   }
 
   it('gives the tasks that an earlier life has begun', async () => {
@@ -48,6 +54,21 @@ describe('TaskJournal', () => {
     for (let life = 0; life < 3; life += 1) await startAgain();
 
     expect(await afterHandOver.troubles.whyGivenUp(7)).toContain('3 times in a row');
+  });
+
+  it('does not count the lives in which the task has written to its logs, or waited for others', async () => {
+    const { journal } = openJournal();
+    const waiter = await journal.begin(8, 'head');
+    await waiter.once('wait', z.string(), async () => 'done');
+    await waiter.close();
+    await (await journal.begin(7, 'head')).close();
+    for (let life = 0; life < 4; life += 1) {
+      writtenBytes += 1;
+      for (const { history } of await openJournal().journal.reopen()) await history.close();
+    }
+
+    expect(await journal.troubles.whyGivenUp(7)).toBeNull();
+    expect(await journal.troubles.whyGivenUp(8)).toBeNull();
   });
 
   it('leaves nothing of a history for whose beginning there is no room', async () => {

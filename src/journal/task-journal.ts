@@ -18,6 +18,14 @@ export interface BegunTask<Head> {
   readonly history: TaskHistory;
 }
 
+/** What tells of a task that was at work at an unclean end whether it may have brought that about. */
+export interface TaskProgress {
+  /** How much the task has written to its logs. */
+  writtenBytes(taskId: number): Promise<number>;
+  /** Whether a task that did this last was waiting for others. */
+  isWaiting(key: string): boolean;
+}
+
 /**
  * The histories of the tasks that run here, a file for each; its first line says which task it is. A history that
  * belongs to another boot of the machine is of no use: no container has outlived that.
@@ -27,12 +35,20 @@ export class TaskJournal<Head> {
   readonly #head: z.ZodType<Head>;
   readonly #now: () => number;
   readonly #log: Logger;
+  readonly #progress: TaskProgress;
   #boot: Promise<string> | null = null;
   /** How tasks have fared so far, in a directory beside that of the histories. */
   readonly troubles: TaskTroubles;
 
-  constructor(directory: string, head: z.ZodType<Head>, now: () => number, log: Logger) {
+  constructor(
+    directory: string,
+    head: z.ZodType<Head>,
+    now: () => number,
+    log: Logger,
+    progress: TaskProgress,
+  ) {
     this.#directory = directory;
+    this.#progress = progress;
     this.#head = head;
     this.#now = now;
     this.#log = log;
@@ -84,7 +100,10 @@ export class TaskJournal<Head> {
   async #noteEnd(taskId: number, isClean: boolean): Promise<void> {
     if (isClean) return this.troubles.noteCleanEnd(taskId);
     const text = await readFile(this.#path(taskId), 'utf8').catch(() => '');
-    await this.troubles.noteUncleanEnd(taskId, text.split('\n').length);
+    const lines = text.split('\n').filter((line) => line !== '');
+    if (this.#progress.isWaiting(keyOf(lines.at(-1) ?? ''))) return;
+    const writtenBytes = await this.#progress.writtenBytes(taskId);
+    await this.troubles.noteUncleanEnd(taskId, { lines: lines.length, writtenBytes });
   }
 
   async #takeHandedOver(): Promise<ReadonlySet<number>> {
@@ -127,3 +146,16 @@ export class TaskJournal<Head> {
     return join(this.#directory, `${taskId}.jsonl`);
   }
 }
+
+/** The key of a line of a history; empty for one that was cut off. */
+function keyOf(line: string): string {
+  try {
+    return KeyOfLine.parse(JSON.parse(line));
+  } catch {
+    return '';
+  }
+}
+
+const KeyOfLine = z
+  .object({ begin: z.string().optional(), end: z.string().optional() })
+  .transform(({ begin, end }) => begin ?? end ?? '');

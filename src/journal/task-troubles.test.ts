@@ -11,7 +11,7 @@ describe('TaskTroubles', () => {
       // Each life reads what the one before has left.
       const troubles = new TaskTroubles(directory);
       expect(await troubles.whyGivenUp(7)).toBeNull();
-      await troubles.noteUncleanEnd(7, lines);
+      await troubles.noteUncleanEnd(7, { lines, writtenBytes: 0 });
     }
 
     expect(await new TaskTroubles(directory).whyGivenUp(7)).toContain('3 times in a row');
@@ -20,22 +20,22 @@ describe('TaskTroubles', () => {
 
   it('lets a task that comes further be killed more often, but not for ever', async () => {
     const troubles = new TaskTroubles(await temporaryDirectory());
-    for (let lines = 1; lines <= 9; lines += 1) await troubles.noteUncleanEnd(7, lines);
+    for (let lines = 1; lines <= 9; lines += 1) await troubles.noteUncleanEnd(7, { lines, writtenBytes: 0 });
 
     expect(await troubles.whyGivenUp(7)).toBeNull();
-    await troubles.noteUncleanEnd(7, 10);
+    await troubles.noteUncleanEnd(7, { lines: 10, writtenBytes: 0 });
     expect(await troubles.whyGivenUp(7)).toContain('10 times');
   });
 
   it('begins anew after a clean end, and when the task is forgotten', async () => {
     const troubles = new TaskTroubles(await temporaryDirectory());
-    for (let end = 0; end < 2; end += 1) await troubles.noteUncleanEnd(7, 1);
+    for (let end = 0; end < 2; end += 1) await troubles.noteUncleanEnd(7, { lines: 1, writtenBytes: 0 });
     await troubles.noteCleanEnd(7);
-    await troubles.noteUncleanEnd(7, 1);
+    await troubles.noteUncleanEnd(7, { lines: 1, writtenBytes: 0 });
     expect(await troubles.whyGivenUp(7)).toBeNull();
-    await troubles.noteUncleanEnd(7, 1);
+    await troubles.noteUncleanEnd(7, { lines: 1, writtenBytes: 0 });
     await troubles.forget(7);
-    await troubles.noteUncleanEnd(7, 1);
+    await troubles.noteUncleanEnd(7, { lines: 1, writtenBytes: 0 });
 
     expect(await troubles.whyGivenUp(7)).toBeNull();
   });
@@ -55,7 +55,7 @@ describe('TaskTroubles', () => {
     const troubles = new TaskTroubles(directory, () => Date.now() + 15 * 24 * 3_600_000);
 
     expect(await troubles.whyGivenUp(7)).toBeNull();
-    for (let end = 0; end < 3; end += 1) await troubles.noteUncleanEnd(8, 1);
+    for (let end = 0; end < 3; end += 1) await troubles.noteUncleanEnd(8, { lines: 1, writtenBytes: 0 });
     await troubles.prune();
     expect(await troubles.whyGivenUp(8)).toBeNull();
   });

@@ -13,13 +13,14 @@ const Record = z.object({
   /** Lives of the daemon in a row that ended uncleanly while the task was at the same place. */
   uncleanInARow: z.int(),
   uncleanEnds: z.int(),
-  /** How many lines its journal had at the last of them. */
+  /** How many lines its journal had at the last of them, and how much its logs. */
   lines: z.int(),
+  writtenBytes: z.int(),
   softRefusalsInARow: z.int(),
 });
 type Record = z.infer<typeof Record>;
 
-const none: Record = { uncleanInARow: 0, uncleanEnds: 0, lines: 0, softRefusalsInARow: 0 };
+const none: Record = { uncleanInARow: 0, uncleanEnds: 0, lines: 0, writtenBytes: 0, softRefusalsInARow: 0 };
 
 /**
  * How often a task was at work when the daemon or the machine ended uncleanly, and how often it was softly refused: a task
@@ -36,15 +37,22 @@ export class TaskTroubles {
     this.#now = now;
   }
 
-  /** A life has ended uncleanly when the task's journal had so many lines. One that came further since the last is no repetition. */
-  async noteUncleanEnd(taskId: number, lines: number): Promise<void> {
+  /**
+   * A life has ended uncleanly when the task's journal had so many lines, and its logs so many bytes. A task that came further
+   * in either since the last is no repetition.
+   */
+  async noteUncleanEnd(
+    taskId: number,
+    { lines, writtenBytes }: { readonly lines: number; readonly writtenBytes: number },
+  ): Promise<void> {
     const before = await this.#read(taskId);
-    const goesRound = before.uncleanEnds > 0 && lines <= before.lines;
+    const goesRound = before.uncleanEnds > 0 && lines <= before.lines && writtenBytes <= before.writtenBytes;
     await this.#write(taskId, {
       ...before,
       uncleanInARow: goesRound ? before.uncleanInARow + 1 : 1,
       uncleanEnds: before.uncleanEnds + 1,
       lines,
+      writtenBytes,
     });
   }
 

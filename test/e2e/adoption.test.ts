@@ -162,7 +162,7 @@ describeE2e('a daemon that is killed', () => {
     expect(await builder.leftovers()).toEqual([]);
     expect((await hub.buildroots(buildArch)).map((root) => root.state)).toEqual(['EXPIRED']);
     const release = await readFile(join(builder.directory, 'work/adjutant/release.log'), 'utf8');
-    expect(release).toContain('no running task owns');
+    expect(release).toContain('removed an orphaned container');
     await builder.restart();
   });
 });

@@ -18,7 +18,7 @@ const questions = {
   personality:
     'cat /proc/self/personality; setarch -R cat /proc/self/personality; setarch "$(uname -m)" -X true || echo refused',
   namespaces:
-    'unshare -Ur id -u; unshare -Urn cut -d: -f1 /proc/net/dev | tail -1; unshare -Urm mount -t tmpfs t /mnt && echo mounted',
+    'for kind in -U -Urn -Urm; do unshare "$kind" true 2>/dev/null && echo made || echo refused; done',
   descriptors: 'cat <(echo of a process); echo piped | cat /dev/stdin; cat /dev/fd/3 3<<<here',
   memory: 'df --output=size /dev/shm | tail -1; cp /usr/bin/true /dev/shm/ran && /dev/shm/ran && echo ran',
   files: 'readlink /etc/mtab /var/lib/dbus/machine-id; wc -c </etc/machine-id; stat -c %a /tmp /var/tmp',
@@ -127,8 +127,8 @@ describeE2e('the environment inside a build', () => {
     expect(rest.at(-1)).toBe('refused');
   });
 
-  it('lets a build make user namespaces', () => {
-    expect(answer('build', 'namespaces').map((line) => line.trim())).toEqual(['0', 'lo', 'mounted']);
+  it('refuses a build user namespaces, and what they would give it', () => {
+    expect(answer('build', 'namespaces')).toEqual(['refused', 'refused', 'refused']);
   });
 
   it('has /dev/fd and a shared memory of half the host that programs run from', () => {

@@ -9,15 +9,19 @@ import { never } from '../../core/never.ts';
 import { Engine } from './api/client.ts';
 import { ImageStore } from './image-store.ts';
 
-/** An engine that answers the first requests with a failure, each with this message, and then with no images. */
-async function openImages(failures: number, message: string): Promise<ImageStore> {
+/** An engine that answers the first requests with a failure, each with this message, and then with these images. */
+async function openImages(
+  failures: number,
+  message: string,
+  listed: readonly unknown[] = [],
+): Promise<ImageStore> {
   const directory = await mkdtemp(join(tmpdir(), 'images-'));
   const socketPath = join(directory, 'podman.sock');
   let left = failures;
   const server = createServer((_request, response) => {
     left -= 1;
     response.writeHead(left < 0 ? 200 : 500, { 'Content-Type': 'application/json' });
-    response.end(left < 0 ? '[]' : JSON.stringify({ message }));
+    response.end(left < 0 ? JSON.stringify(listed) : JSON.stringify({ message }));
   });
   server.listen(socketPath);
   await once(server, 'listening');
@@ -42,4 +46,13 @@ it('does not try again for ever, nor for another failure', async () => {
 
   const broken = await openImages(1, 'disk full');
   await expect(broken.list('some.label', never)).rejects.toThrow('disk full');
+});
+
+it('leaves images of stores that the engine only reads to whoever has made them', async () => {
+  const images = await openImages(0, '', [
+    { Id: 'own', Created: 1 },
+    { Id: 'shared', Created: 1, ReadOnly: true },
+  ]);
+
+  expect(await images.list('some.label', never)).toMatchObject([{ id: 'own' }]);
 });

@@ -113,10 +113,11 @@ export class ImageStore {
     return upperDir(GraphDriver, `image ${image}`);
   }
 
-  /** `ContainerManager.images`. */
+  /** `ContainerManager.images`, without those of additional stores: other engines have made them, and they cannot be removed. */
   async list(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
     const found = await this.#listed(label, signal);
-    return (found ?? []).map(({ Id, Names, Labels, Created }) => ({
+    const own = (found ?? []).filter(({ ReadOnly }) => ReadOnly !== true);
+    return own.map(({ Id, Names, Labels, Created }) => ({
       id: Id,
       names: Names ?? [],
       labels: Labels ?? {},

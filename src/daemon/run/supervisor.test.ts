@@ -83,7 +83,8 @@ describe('Supervisor', () => {
   it('runs no task that was at work at three unclean ends in a row, and fails it', async () => {
     const { hub, supervisor, journal, take } = await setUp();
     const id = hub.addTask('held', []);
-    for (let end = 0; end < 3; end += 1) await journal.troubles.noteUncleanEnd(id + 1, 5);
+    for (let end = 0; end < 3; end += 1)
+      await journal.troubles.noteUncleanEnd(id + 1, { lines: 5, writtenBytes: 0 });
     const held = new Held();
 
     const taken = await take(held.adapter);

@@ -90,6 +90,8 @@ export const ListedImages = z
       Labels: z.record(z.string(), z.string()).nullish(),
       /** Seconds. */
       Created: z.number(),
+      /** It lies in an additional store, which the engine only reads. */
+      ReadOnly: z.boolean().optional(),
     }),
   )
   .nullable();

@@ -569,8 +569,11 @@ describe('TagRoot.build', () => {
     await root.build(await root.addBuildRequires(never), never);
 
     expect(spec('build-1')?.limits).toEqual({ pids: 10, ...codeLimits });
-    const { idleMs: _idle, ...room } = codeLimits;
-    expect(spec('install-1')?.limits).toEqual({ pids: 10, ...room });
+    expect(spec('install-1')?.limits).toEqual({
+      pids: 10,
+      diskBytes: 2 ** 40 + 8 * 2 ** 30,
+      logBytes: 2 ** 40,
+    });
   });
 
   it('lets a build take as long as it likes when rpmbuild_timeout is 0', async () => {

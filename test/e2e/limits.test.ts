@@ -11,7 +11,7 @@ const mebibyte = 2 ** 20;
 /** Packages that take more than they should; `%build` is shell. */
 const greedy = {
   memory: `awk 'BEGIN { s = "x"; while (1) s = s s }'`,
-  pids: 'for i in $(seq 400); do sleep 5 & done; wait',
+  pids: 'for i in $(seq 400); do sleep 60 & done; wait',
   disk: 'dd if=/dev/zero of=big bs=1M count=20000; sleep 600',
   log: 'seq 100000000',
   idle: 'echo last word; sleep 600',

@@ -197,10 +197,13 @@ function sealedContainer(host: BuildrootHost, request: RootRequest, phase: strin
   return { ...plain, ...host.opened, limits: { ...plain.limits, ...host.codeLimits } };
 }
 
+/** What the packages of a buildroot or the metadata of its repos take by themselves is no matter of `build_disk`. */
+const allowanceBytes = 8 * 2 ** 30;
+
 /** How much a step may write and say that installs or solves. */
 function roomLimits({ codeLimits: { diskBytes, logBytes } }: BuildrootHost): Partial<ResourceLimits> {
   return {
-    ...(diskBytes !== undefined && { diskBytes }),
+    ...(diskBytes !== undefined && { diskBytes: diskBytes + allowanceBytes }),
     ...(logBytes !== undefined && { logBytes }),
   };
 }

@@ -165,6 +165,6 @@ describe('the limits of disk and output', () => {
     await prepare();
 
     for (const name of ['solve-1', 'install-1'])
-      expect(spec(name)?.limits).toEqual({ pids: 10, diskBytes: 1000, logBytes: 2000 });
+      expect(spec(name)?.limits).toEqual({ pids: 10, diskBytes: 8 * 2 ** 30 + 1000, logBytes: 2000 });
   });
 });

@@ -3,7 +3,7 @@
 #
 #   test.sh
 # Order: set-up, test distribution, check.sh (format, lint, types, unit and contract tests), then the vitest
-# projects integration, podman and e2e. Ends with a list of the skipped tests and, as its last line,
+# projects integration, podman and e2e. Ends with the skipped tests, the ten slowest files and, as its last line,
 # `N passed, N failed, N skipped`. Exit code 1 when a test or a check failed, or a run executed no test.
 #
 # The tests find their surroundings in these variables:

@@ -54,5 +54,8 @@ it('follows no link', async () => {
   const area = await makeArea();
   await symlink('/dev/null', join(area, 'lock'));
 
-  await expect(InstanceLock.take(area)).rejects.toMatchObject({ code: 'ELOOP' });
+  await expect(InstanceLock.take(area)).rejects.toMatchObject({
+    code: 'workdir-unusable',
+    message: expect.stringContaining('cannot open'),
+  });
 });

@@ -5,15 +5,16 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuilderError } from '../core/errors.ts';
 import { isMissing } from '../core/fs-errors.ts';
+import { diskProblem } from './state-directory.ts';
 
 /** How `flock` says that another process has it. Its own errors have statuses from 64 on. */
 const hasAnother = 9;
-/** Longer than anybody takes to ask whether it is taken. */
+/** Longer than it takes to ask whether it is taken. */
 const patienceSeconds = 2;
 
 /**
- * Makes sure that one process at a time works in a worker's area. It is a lock of the kernel's on a file in there, where nobody
- * else gets to; it goes with the process, however that ends.
+ * Makes sure that one process at a time works in a worker's area. It is a lock of the kernel's on a file in there, where no other
+ * user gets to; it goes with the process, however that ends.
  */
 export class InstanceLock implements AsyncDisposable {
   readonly #file: FileHandle;
@@ -22,13 +23,12 @@ export class InstanceLock implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** Takes the lock of an area, which is there. Throws BuilderError `area-in-use` when another process has it. */
+  /** Takes the lock of an area, which is there. Throws BuilderError `area-in-use` when another process has it, and as `checkDisk`. */
   static async take(workDir: string): Promise<InstanceLock> {
-    const file = await open(
-      fileIn(workDir),
-      constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
-      0o600,
-    );
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+    const file = await open(fileIn(workDir), flags, 0o600).catch((error: unknown) => {
+      throw diskProblem(workDir, `cannot open ${fileIn(workDir)}`, error);
+    });
     if (await lock(file, '--exclusive', patienceSeconds)) return new InstanceLock(file);
     await file.close();
     throw new BuilderError(

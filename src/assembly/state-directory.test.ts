@@ -68,6 +68,17 @@ describe('openStateDirectory', () => {
     expect(await modeOf(join(top, 'state/tasks'))).toBe('700');
   });
 
+  it('does not take a directory for all users, such as /tmp, away from them', async () => {
+    await mkdir(join(top, 'shared'));
+    await chmod(join(top, 'shared'), 0o1777);
+
+    await expect(openStateDirectory(join(top, 'shared'), ['tasks'])).rejects.toMatchObject({
+      code: 'workdir-unusable',
+      message: expect.stringContaining(`every user may write to ${join(top, 'shared')}`),
+    });
+    expect(await modeOf(join(top, 'shared'))).toBe('1777');
+  });
+
   it('does not use one that another user could replace', async () => {
     await mkdir(join(top, 'open/state'), { recursive: true });
     await chmod(join(top, 'open'), 0o777);

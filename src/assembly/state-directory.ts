@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import type { Places } from '../container/podman/create/resolve-mounts.ts';
@@ -23,12 +23,18 @@ export async function openStateDirectory(directory: string, parts: readonly stri
     try {
       await mkdir(place, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw unusable(`cannot make ${place}`, error);
+      throw diskProblem(directory, `cannot make ${place}`, error);
     }
   }
   const stranger = await whoElseOwns(directory);
   if (stranger !== null) throw unusable(stranger);
-  for (const place of places) await chmod(place, 0o700);
+  // One with a sticky bit is everybody's, and must not be closed to them.
+  if (((await stat(directory)).mode & 0o002) !== 0) throw unusable(`every user may write to ${directory}`);
+  try {
+    for (const place of places) await chmod(place, 0o700);
+  } catch (error) {
+    throw diskProblem(directory, `cannot change the mode of ${directory}`, error);
+  }
 }
 
 /**
@@ -42,22 +48,29 @@ export async function checkDisk(workDir: string): Promise<void> {
     await file.write(Buffer.alloc(4096), 0);
     await rm(path, { force: true });
   } catch (error) {
-    if (isDiskFull(error))
-      throw new BuilderError(
-        'disk-full',
-        'builder',
-        `no space left on device for ${workDir}: make room there`,
-        { cause: error },
-      );
-    if (isReadOnlyDisk(error))
-      throw new BuilderError(
-        'disk-read-only',
-        'builder',
-        `${workDir} is on a file system that is read-only; see what the kernel says about its disk`,
-        { cause: error },
-      );
-    throw unusable(`cannot write to ${workDir}`, error);
+    throw diskProblem(workDir, `cannot write to ${workDir}`, error);
   }
+}
+
+/** What an error means that a file operation in the worker's area has ended with: that its disk is full or read-only, or else `what`. */
+export function diskProblem(workDir: string, what: string, cause: unknown): BuilderError {
+  if (isDiskFull(cause))
+    return new BuilderError(
+      'disk-full',
+      'builder',
+      `no space left on device for ${workDir}: make room there`,
+      {
+        cause,
+      },
+    );
+  if (isReadOnlyDisk(cause))
+    return new BuilderError(
+      'disk-read-only',
+      'builder',
+      `${workDir} is on a file system that is read-only; see what the kernel says about its disk`,
+      { cause },
+    );
+  return unusable(what, cause);
 }
 
 function unusable(what: string, cause?: unknown): BuilderError {

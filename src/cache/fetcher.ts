@@ -47,8 +47,8 @@ export class UrlReader {
 
   /**
    * The content behind a `file:`, `http:` or `https:` URL, from an offset on if the server can do that. Redirects are
-   * followed as `origins` allow it, which are those of the URL where none are given. Rejects with `UrlUnreachable`, and the body ends with an error when the connection breaks; both also
-   * when the server is silent for too long.
+   * followed as `origins` allow it, which are those of the URL where none are given. Rejects with `UrlUnreachable`, and the
+   * body ends with an error when the connection breaks; both also when the server is silent for too long.
    */
   async open(
     url: string,

@@ -54,6 +54,18 @@ describe('RepoOrigins', () => {
     else expect(said).toContain(why);
   });
 
+  it('goes from http to https at a server of its own in a private network, and to no other port of it', async () => {
+    const inner = new RepoOrigins(['http://10.1.2.3/repo']);
+
+    expect(await inner.whyNotRedirected('http://10.1.2.3/repo', 'https://10.1.2.3/repo')).toBeNull();
+    expect(await inner.whyNotRedirected('http://10.1.2.3/repo', 'https://10.1.2.3:8443/repo')).toContain(
+      'not on the internet',
+    );
+    expect(await remote.whyNotRedirected('http://repo.example.com:8080/a', 'https://10.1.2.3/a')).toContain(
+      'not on the internet',
+    );
+  });
+
   it('does not go from https to http', async () => {
     expect(await remote.whyNotRedirected('https://other.example.com/a', 'http://93.184.215.14/a')).toContain(
       'from https',

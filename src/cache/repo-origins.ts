@@ -67,12 +67,14 @@ export class RepoOrigins {
 
   /**
    * Why a redirect from `from` is not followed; null when it may be. Besides the repo's own servers others may be meant that
-   * everybody reaches, which is how mirrors are chosen; from https only https.
+   * everybody reaches, which is how mirrors are chosen; from https only https. And a server of its own may have gone from http
+   * to https, each at its usual port: in a site's own network it is not on the internet.
    */
   async whyNotRedirected(from: string, to: string): Promise<string | null> {
-    const { protocol, origin, hostname } = new URL(to);
+    const { protocol, origin, hostname, port } = new URL(to);
     if (protocol !== 'http:' && protocol !== 'https:') return `it redirects to a ${protocol} URL`;
-    if (this.#servers.has(origin)) return null;
+    const isSecured = protocol === 'https:' && port === '' && this.#servers.has(`http://${hostname}`);
+    if (this.#servers.has(origin) || isSecured) return null;
     if (from.startsWith('https:') && protocol === 'http:') return `it redirects from https to ${origin}`;
     return (await isInner(hostname))
       ? `it redirects to ${origin}, which is none of the repo's own servers and not on the internet`

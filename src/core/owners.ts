@@ -3,7 +3,7 @@ import { lstat, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 /**
- * Says which directory on the way to an absolute path, itself included, somebody else than root and this user could rename or put
+ * Says which directory on the way to an absolute path, itself included, a user other than root and this one could rename or put
  * things into, and by what; null where there is none. Links on the way are looked at, too.
  */
 export async function whoElseOwns(path: string): Promise<string | null> {

@@ -318,7 +318,10 @@ export class Daemon {
     await journal
       .handOver(this.#supervisor.taskIds)
       .catch((error: unknown) =>
-        log.warn({ err: error }, 'it cannot be put down that tasks are handed over'),
+        log.warn(
+          { err: error },
+          'recording the handover of tasks failed, the next start counts an unclean end',
+        ),
       );
     await this.#say('not ready', async (signal) => {
       const held = await host.heldTasks(signal);

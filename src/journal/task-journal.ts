@@ -7,7 +7,7 @@ import { JsonLines } from './json-lines.ts';
 import { TaskHistory } from './task-history.ts';
 import { TaskTroubles } from './task-troubles.ts';
 
-/** Names the tasks of a life that has ended as it should. */
+/** Names the tasks of a run that has ended cleanly. */
 const handedOver = 'handed-over.json';
 const TaskIds = z.array(z.int());
 
@@ -69,7 +69,7 @@ export class TaskJournal<Head> {
     return new TaskHistory(lines, this.#now, null);
   }
 
-  /** Puts down that these tasks are left to the next run: its start is no sign of trouble. */
+  /** Records that these tasks are left to the next run: its start is no sign of trouble. */
   async handOver(taskIds: readonly number[]): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await writeFile(join(dirname(this.#directory), handedOver), JSON.stringify(taskIds), { mode: 0o600 });
@@ -77,7 +77,7 @@ export class TaskJournal<Head> {
 
   /**
    * Opens what previous runs have left. What cannot be resumed is removed, with a word in the log. A task that was not
-   * handed over has seen an unclean end, which is put down.
+   * handed over has seen an unclean end, which is recorded.
    */
   async reopen(): Promise<readonly BegunTask<Head>[]> {
     const found: BegunTask<Head>[] = [];

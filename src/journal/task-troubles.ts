@@ -10,7 +10,7 @@ const mostUncleanEnds = 10;
 const forgottenAfterMs = 14 * 24 * 3_600_000;
 
 const Record = z.object({
-  /** Lives of the daemon in a row that ended uncleanly while the task was at the same place. */
+  /** Runs of the daemon in a row that ended uncleanly while the task was at the same place. */
   uncleanInARow: z.int(),
   uncleanEnds: z.int(),
   /** How many lines its journal had at the last of them, and how much its logs. */
@@ -38,7 +38,7 @@ export class TaskTroubles {
   }
 
   /**
-   * A life has ended uncleanly when the task's journal had so many lines, and its logs so many bytes. A task that came further
+   * A run of the daemon has ended uncleanly when the task's journal had so many lines, and its logs so many bytes. A task that came further
    * in either since the last is no repetition.
    */
   async noteUncleanEnd(
@@ -56,7 +56,7 @@ export class TaskTroubles {
     });
   }
 
-  /** A life has ended as it should. */
+  /** A run of the daemon has ended cleanly. */
   async noteCleanEnd(taskId: number): Promise<void> {
     const before = await this.#read(taskId);
     if (before.uncleanEnds > 0) await this.#write(taskId, { ...before, uncleanInARow: 0, uncleanEnds: 0 });

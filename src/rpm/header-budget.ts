@@ -130,7 +130,7 @@ const mainRules: ReadonlyMap<number, TagRule> = new Map([
 
 const signatureRules: ReadonlyMap<number, TagRule> = new Map(rules([signatureTag.md5], [binary], 64));
 
-/** The rule for a tag of the header `label`; null for a tag that nobody reads by name. */
+/** The rule for a tag of the header `label`; null for a tag that is not read by name. */
 export function ruleOf(label: string, tag: number): TagRule | null {
   return (label === 'signature' ? signatureRules : mainRules).get(tag) ?? null;
 }

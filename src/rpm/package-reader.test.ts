@@ -6,7 +6,7 @@ import { fileBomb } from '../../test/support/hostile-headers.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { readRpmHeader } from './header.ts';
 import { toPackageFacts } from './package-facts.ts';
-import { readPackageFacts } from './package-reader.ts';
+import { PackageReader, readPackageFacts } from './package-reader.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/rpm/${name}`, import.meta.url));
 
@@ -42,5 +42,16 @@ describe('readPackageFacts', () => {
 
     await expect(readPackageFacts(path)).rejects.toMatchObject({ code: 'bad-rpm' });
     await expect(readPackageFacts(fixture('rich.src.rpm'))).resolves.toMatchObject({ name: 'rich' });
+  });
+});
+
+describe('PackageReader', () => {
+  it('does not blame the package when its process cannot run', async () => {
+    const program = join(await temporaryDirectory(), 'broken.js');
+    await writeFile(program, 'process.exit(3);');
+
+    await expect(
+      new PackageReader(program).ask({ want: 'facts', path: fixture('rich.src.rpm') }),
+    ).rejects.toMatchObject({ code: 'reader-failed', message: expect.stringContaining('status 3') });
   });
 });

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BuilderError } from '../core/errors.ts';
 import { BadRpm } from './errors.ts';
 import type { PackageFacts } from './package-facts.ts';
 import type { PackageAnswer, PackageQuestion } from './package-process.ts';
@@ -18,11 +19,20 @@ const program = fileURLToPath(new URL(`./package-process${extname(import.meta.ur
  * file makes of its parser, the tasks of this process go on. The process is started when it is first asked, takes one
  * question after the other, and is started anew when it has ended.
  */
-class PackageReader {
+export class PackageReader {
+  readonly #program: string;
   #process: ChildProcess | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** `bad` for what is no sound package, or one that cannot be read within the limits. */
+  /** `program`: path of what the process runs. */
+  constructor(program: string) {
+    this.#program = program;
+  }
+
+  /**
+   * `bad` for what is no sound package, or one that cannot be read within the limits. Throws BuilderError `reader-failed` when the
+   * process ends by itself, which no package makes it do.
+   */
   ask(question: PackageQuestion, signal?: AbortSignal): Promise<PackageAnswer> {
     const answer = this.#turn.then(() => {
       signal?.throwIfAborted();
@@ -33,7 +43,7 @@ class PackageReader {
     return answer;
   }
 
-  /** Asked once more when the process was ended by somebody else, which says nothing about the package. */
+  /** Asked once more when the process was killed from outside, which says nothing about the package. */
   async #answer(question: PackageQuestion, signal: AbortSignal | undefined): Promise<PackageAnswer> {
     const first = await this.#ask(question, signal);
     const last =
@@ -46,7 +56,7 @@ class PackageReader {
     return { bad };
   }
 
-  /** The answer, or the signal that has ended the process: null for our own, when the time was over. */
+  /** The answer, or the signal that has ended the process, as it does when its memory is used up: null for our own, when the time was over. */
   async #ask(
     question: PackageQuestion,
     signal: AbortSignal | undefined,
@@ -60,8 +70,10 @@ class PackageReader {
       isLate = true;
       child.kill('SIGKILL');
     }, answerMs);
-    const ended = (code: number | null, by: string | null) =>
-      resolve({ endedBy: isLate ? null : (by ?? `status ${code}`) });
+    const ended = (code: number | null, by: string | null) => {
+      if (isLate || by !== null) resolve({ endedBy: isLate ? null : by });
+      else reject(readerFailed(this.#program, code));
+    };
     const aborted = () => {
       reject(signal?.reason);
       child.kill('SIGKILL');
@@ -85,7 +97,7 @@ class PackageReader {
   #begin(): ChildProcess {
     const running = this.#process;
     if (running?.connected === true && running.exitCode === null && !running.killed) return running;
-    const child = fork(program, [], {
+    const child = fork(this.#program, [], {
       execArgv: [`--max-old-space-size=${heapMb}`],
       // It needs no secret of ours.
       env: {},
@@ -97,7 +109,12 @@ class PackageReader {
   }
 }
 
-const reader = new PackageReader();
+function readerFailed(path: string, code: number | null): BuilderError {
+  const message = `the process that reads package headers ended with status ${code}: run ${path} by hand with this Node.js to see why`;
+  return new BuilderError('reader-failed', 'builder', message);
+}
+
+const reader = new PackageReader(program);
 
 /**
  * What tasks want to know of the package at `path`. Throws BadRpm, whose message begins with the file's name unless that is of

@@ -1,6 +1,5 @@
 import { copyFile, link, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-
 import { packagePath } from '../../cache/package-cache.ts';
 import { inboundOf, type Solution } from '../../cache/solver-cache.ts';
 import { runPhase } from '../../container/run-phase.ts';

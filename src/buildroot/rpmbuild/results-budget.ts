@@ -35,7 +35,7 @@ export class ResultsBudget {
     this.#entries += 1;
     if (this.#entries > mostEntries) throw this.#beyond(`more than ${mostEntries} entries`);
     this.#leftBytes -= sizeBytes;
-    if (this.#leftBytes < 0) throw this.#beyond(`more than ${inUnits(this.#bytes)}`);
+    if (this.#leftBytes < 0) throw this.#beyond(`more than ${inUnits(this.#bytes)} (build_disk)`);
   }
 
   /** A file is taken. Throws `BuildrootStepFailed`. */
@@ -46,7 +46,7 @@ export class ResultsBudget {
 
   #beyond(what: string): BuildrootStepFailed {
     return new BuildrootStepFailed(this.#title, tooMuch, {
-      limit: `the results of the build have ${what} (build_disk)`,
+      limit: `the results of the build have ${what}`,
     });
   }
 }

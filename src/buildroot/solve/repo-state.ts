@@ -82,7 +82,7 @@ export function parseRepoState(repomd: string): string | null {
   });
   parser.on('closetag', ({ name }) => {
     if (name !== 'checksum' || !decisive.test(part)) return;
-    // Of two with one name nobody knows which the solver takes.
+    // Of two with one name it is not known which the solver takes.
     if (digests.has(part) || !strongKinds.includes(kind)) isWeak = true;
     digests.set(part, `${kind}:${text.trim()}`);
   });

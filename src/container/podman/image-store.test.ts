@@ -48,7 +48,7 @@ it('does not try again for ever, nor for another failure', async () => {
   await expect(broken.list('some.label', never)).rejects.toThrow('disk full');
 });
 
-it('leaves images of stores that the engine only reads to whoever has made them', async () => {
+it('leaves images of stores that the engine only reads alone', async () => {
   const images = await openImages(0, '', [
     { Id: 'own', Created: 1 },
     { Id: 'shared', Created: 1, ReadOnly: true },

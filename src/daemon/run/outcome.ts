@@ -69,7 +69,7 @@ export function outcomeOf(error: unknown, isRoomShort = false): Outcome {
   };
 }
 
-/** Whether the engine has failed and says that it had no room; it may quote names of files, so somebody has to look. */
+/** Whether the engine has failed and says that it had no room; it may quote names of files, so the disk has to be looked at. */
 export function mayBeForRoom(error: unknown): boolean {
   return (
     error instanceof ContainerError &&

@@ -118,7 +118,7 @@ export class Supervisor {
     this.#run(await this.#unlessGivenUp(taken), { session, history, seed: head.seed });
   }
 
-  /** The task, or one that fails: it was there too often when a life has ended. One that only looks and waits is no cause of that. */
+  /** The task, or one that fails: it was at work too often when a run ended uncleanly. One that only looks and waits is no cause of that. */
   async #unlessGivenUp(taken: TakenTask): Promise<TakenTask> {
     const { task, adapter } = taken;
     const why = adapter.startsAnew === true ? null : await this.#journal.troubles.whyGivenUp(task.id);

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { TaskProgress } from '../../journal/task-journal.ts';
 import { taskDirectory } from './task-runner.ts';
 
-/** Hub calls after which a task waits for its children, by their keys in its journal. */
-const waiting = /^host\.(taskSetWait|taskWait) /;
+/** The hub call after which a task waits for its children, by its key in the journal; how they fare is not recorded there. */
+const waiting = /^host\.taskSetWait /;
 
 /** How far the tasks of the worker whose area this is have come, besides what their journals say. */
 export function taskProgress(workDir: string): TaskProgress {

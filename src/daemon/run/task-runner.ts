@@ -65,7 +65,7 @@ export interface TaskRun {
   readonly seed: number;
   /** Called at the very end: the task will not be resumed any more. */
   forget(): Promise<void>;
-  /** How it has fared so far, in earlier lives and tries, too. */
+  /** How it has fared so far, in previous runs and tries, too. */
   readonly troubles: Pick<TaskTroubles, 'noteSoftRefusal' | 'forget'>;
   /** Called when the task has made a child. */
   childMade(child: MadeChild): void;
@@ -299,7 +299,7 @@ async function lastingOutcome(
     const message = `refused ${times} times in a row by this host, the last time as ${outcome.message}`;
     return { kind: 'fail', code: faultCodes.generic, message, bug: false };
   } catch (error) {
-    log.warn({ err: error }, 'it cannot be put down how the task has fared');
+    log.warn({ err: error }, 'recording refusals of the task failed');
     return outcome;
   }
 }

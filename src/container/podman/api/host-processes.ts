@@ -90,7 +90,7 @@ export async function isOwnProcess(pid: string): Promise<boolean> {
     const [own, its] = await Promise.all([readlink('/proc/self/ns/pid'), readlink(`/proc/${pid}/ns/pid`)]);
     return own === its && (await stat(`/proc/${pid}`)).uid === process.getuid?.();
   } catch {
-    // It has ended, or is somebody else's.
+    // It has ended, or is another user's.
     return false;
   }
 }

@@ -5,9 +5,10 @@ import { type Engine, libpod } from '../api/client.ts';
 import { ContainerSize } from '../api/schema.ts';
 
 /**
- * What a running container takes of the disk. Root sees the layers themselves and counts blocks, throw-away layers
- * and files that were deleted while they are open included, and each file with what it takes besides its content: inodes and names are room, too. For anybody else a rootless engine's files are out of reach, and the engine adds up the sizes of the files in the
- * named containers' layers: one with holes counts in full. Null when the process has ended.
+ * What a running container takes of the disk. Root sees the layers themselves and counts blocks, throw-away layers and
+ * files that were deleted while they are open included, and each file with what it takes besides its content: inodes and
+ * names are room, too. For any other user a rootless engine's files are out of reach, and the engine adds up the sizes of
+ * the files in the named containers' layers: one with holes counts in full. Null when the process has ended.
  */
 export async function diskUse(
   engine: Engine,

@@ -232,7 +232,7 @@ echo attack is over`;
   it.for([
     [
       'processes',
-      'for i in $(seq 300); do sleep 3 & done; test $(jobs -p | wc -l) = 300 && echo hit',
+      'for i in $(seq 300); do sleep 60 & done; test $(jobs -p | wc -l) = 300 && echo hit',
       { pids: 150 },
       {},
     ],

@@ -32,17 +32,21 @@ export const hostMethods: MethodTable = {
       arches: z.union([z.string(), z.array(z.string())]).nullish(),
       channelID: z.union([z.int(), z.string()]).nullish(),
       enabled: z.boolean().nullish(),
+      userID: z.union([z.int(), z.string()]).nullish(),
     },
-    (call, { arches = null, channelID = null, enabled = null }) => {
-      const { hosts, channels } = call.hub.state.tables;
+    (call, { arches = null, channelID = null, enabled = null, userID = null }) => {
+      const { hosts, channels, users } = call.hub.state.tables;
       const channel =
         channelID === null ? null : channels.find(({ id, name }) => [id, name].includes(channelID));
       if (channel === undefined) throw generic(`No such channel: ${channelID}`);
+      const user = userID === null ? null : users.find(({ id, name }) => [id, name].includes(userID));
+      if (user === undefined) throw generic(`No such user: ${userID}`);
       const wanted = arches === null ? null : [arches].flat();
       return hosts
         .filter((host) => channel === null || host.channels.includes(channel.id))
         .filter((host) => wanted === null || host.arches.split(' ').some((arch) => wanted.includes(arch)))
         .filter((host) => enabled === null || host.enabled === enabled)
+        .filter((host) => user === null || host.user_id === user.id)
         .map(toHostInfo);
     },
   ),

@@ -116,17 +116,23 @@ async function digestOf(
   }
 }
 
-/** A group of checks whose own failure is its last finding. */
-async function* untilItFails(
+/** A group of checks whose own failure is its last finding, and so is that it takes longer than it may. */
+export async function* untilItFails(
   what: string,
   signal: AbortSignal,
   checks: (limit: AbortSignal) => AsyncGenerator<Finding>,
   timeoutMs = groupTimeoutMs,
 ): AsyncGenerator<Finding> {
+  const late = AbortSignal.timeout(timeoutMs);
   try {
-    yield* checks(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+    yield* checks(AbortSignal.any([signal, late]));
   } catch (error) {
     signal.throwIfAborted();
+    if (error === late.reason) {
+      const found = `not looked at to the end within ${timeoutMs / 1000} s`;
+      yield fail(what, found, 'see whether it answers, and try again when this host is less busy');
+      return;
+    }
     yield fail(what, describeError(error), null);
   }
 }

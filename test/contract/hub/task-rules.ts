@@ -181,7 +181,7 @@ export function describeTaskRules(use: UseFixture): void {
   });
 
   describe('listHosts', () => {
-    it('finds hosts by channel, by name and by id, and by one of their arches', async () => {
+    it('finds hosts by channel and by account, each by name and by id, and by one of their arches', async () => {
       const { user, builder } = use();
       const mine = await use().hostIdOf(builder);
       const Hosts = z.array(z.looseObject({ id: z.int(), arches: z.string() }));
@@ -194,7 +194,14 @@ export function describeTaskRules(use: UseFixture): void {
       expect(await find({ channelID: id, enabled: true, arches: ['s390x', 'x86_64'] })).toContain(mine);
       expect(await find({ channelID: channel, arches: ['s390x'] })).not.toContain(mine);
       expect(await find({ channelID: channel, enabled: false })).not.toContain(mine);
+      const [host] = z
+        .array(z.looseObject({ id: z.int(), user_id: z.int(), name: z.string() }))
+        .parse(await user.call('listHosts', [], { channelID: channel }))
+        .filter((each) => each.id === mine);
+      expect(await find({ userID: host?.user_id ?? 0 })).toEqual([mine]);
+      expect(await find({ userID: host?.name ?? '' })).toEqual([mine]);
       await expectFault(user.call('listHosts', [], { channelID: 'no-such-channel' }), 1000);
+      await expectFault(user.call('listHosts', [], { userID: 'no-such-user' }), 1000);
     });
   });
 

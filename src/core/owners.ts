@@ -22,7 +22,7 @@ export async function whoElseOwns(path: string): Promise<string | null> {
 }
 
 /** `/`, `/a` and `/a/b` of `/a/b`. */
-function ancestors(path: string): readonly string[] {
+export function ancestors(path: string): readonly string[] {
   const parts = resolve(path).split('/').slice(1);
   return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)];
 }

@@ -1,15 +1,16 @@
-import { access, constants, readFile, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { BackendInfo } from '../container/manager.ts';
-import { whoElseOwns } from '../core/owners.ts';
+import { ancestors, whoElseOwns } from '../core/owners.ts';
 import type { Finding } from './finding.ts';
 import {
   judgeRunDirectory,
   judgeSpace,
-  judgeStorageModes,
+  judgeStorageReach,
   judgeSubordinateIds,
   judgeTopDir,
   judgeWorkDir,
+  type Passage,
 } from './machine.ts';
 
 /** tmpfs in `statfs(2)`. */
@@ -40,7 +41,7 @@ export async function* checkEngineHost(
 ): AsyncGenerator<Finding> {
   const { storagePath, rootless, details } = info;
   if (storagePath !== null) {
-    yield* judgeStorageModes({ [storagePath]: (await stat(storagePath)).mode });
+    yield* judgeStorageReach(storagePath, await waysToLayers(join(storagePath, info.storageDriver)));
     yield judgeSpace('images and buildroots', storagePath, await freeBytes(storagePath), minSpaceBytes);
   }
   if (details.runPath !== null) {
@@ -51,6 +52,18 @@ export async function* checkEngineHost(
   if (!rootless || user.uid === 0) return;
   const files = { subuid: await textOf('/etc/subuid'), subgid: await textOf('/etc/subgid') };
   yield judgeSubordinateIds(user, files);
+}
+
+/** The directories from `/` to the files of each layer. What this process may not enter it cannot look at, so it is closed. */
+export async function waysToLayers(driverPath: string): Promise<readonly (readonly Passage[])[]> {
+  if (!(await isDirectory(driverPath))) return [];
+  const layers = (await readdir(driverPath, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const ways = layers.map(async ({ name }) => {
+    const files = join(driverPath, name, 'diff');
+    if (!(await isAccessible(files, constants.F_OK))) return [];
+    return Promise.all(ancestors(files).map(async (path) => ({ path, mode: (await stat(path)).mode })));
+  });
+  return (await Promise.all(ways)).filter((way) => way.length > 0);
 }
 
 export async function isDirectory(path: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import {
   judgeNode,
   judgeRunDirectory,
   judgeSpace,
-  judgeStorageModes,
+  judgeStorageReach,
   judgeSubordinateIds,
   judgeTopDir,
   judgeWorkDir,
@@ -80,12 +80,30 @@ it('judgeWorkDir says who else could replace it', () => {
   });
 });
 
-it('judgeStorageModes finds storage that every user can go through', () => {
-  expect(judgeStorageModes({ '/a': 0o40700, '/b': 0o40711, '/c': 0o40755 })).toMatchObject([
-    { level: 'ok' },
-    { level: 'FAIL', remedy: 'chmod 0700 /b' },
-    { level: 'FAIL' },
-  ]);
+describe('judgeStorageReach', () => {
+  const way = (...modes: readonly number[]) =>
+    modes.map((mode, at) => ({ path: `/d${at}`, mode: 0o40000 | mode }));
+
+  it('is content when one directory on the way to each layer is closed', () => {
+    // Podman 4 closes the storage, Podman 5 each layer.
+    expect(
+      judgeStorageReach('/s', [way(0o755, 0o700, 0o755), way(0o755, 0o755, 0o700, 0o755)]),
+    ).toMatchObject([{ level: 'ok' }]);
+  });
+
+  it('finds layers that every user can go into', () => {
+    expect(judgeStorageReach('/s', [way(0o755, 0o700), way(0o755, 0o711, 0o755)])).toMatchObject([
+      {
+        level: 'FAIL',
+        found: expect.stringContaining('1 of 2 layers are open, such as /d2'),
+        remedy: 'chmod 0700 /s',
+      },
+    ]);
+  });
+
+  it('has nothing to say of storage without layers', () => {
+    expect(judgeStorageReach('/s', [])).toEqual([]);
+  });
 });
 
 describe('judgeAccept', () => {

@@ -114,18 +114,32 @@ export function judgeTopDir(path: string, isThere: boolean): Finding {
   );
 }
 
-/** Directories of the engine's storage with the mode of each: what packages bring, setuid programs among it, lies there. */
-export function judgeStorageModes(places: Readonly<Record<string, number>>): readonly Finding[] {
-  return Object.entries(places).map(([path, mode]) => {
-    const what = "engine's storage";
-    const octal = (mode & 0o7777).toString(8).padStart(4, '0');
-    if ((mode & 0o001) === 0) return ok(what, `${path} has mode ${octal}`);
-    return fail(
+/** A directory with its mode, as `stat` gives it. */
+export interface Passage {
+  readonly path: string;
+  readonly mode: number;
+}
+
+/**
+ * What packages bring, setuid programs among it, lies in the layers of the engine's storage. `ways` has for each layer all
+ * directories from `/` to its files: one of them has to keep other users out. Without layers there is nothing to find.
+ */
+export function judgeStorageReach(
+  storagePath: string,
+  ways: readonly (readonly Passage[])[],
+): readonly Finding[] {
+  const what = "engine's storage";
+  if (ways.length === 0) return [];
+  const open = ways.filter((way) => way.every(({ mode }) => (mode & 0o001) !== 0));
+  if (open.length === 0)
+    return [ok(what, `other users of this host cannot reach the ${ways.length} layers in ${storagePath}`)];
+  return [
+    fail(
       what,
-      `${path} has mode ${octal}: every user of this host can reach setuid programs that a package has brought`,
-      `chmod 0700 ${path}`,
-    );
-  });
+      `every user of this host can reach setuid programs that a package has brought: ${open.length} of ${ways.length} layers are open, such as ${open[0]?.at(-1)?.path}`,
+      `chmod 0700 ${storagePath}`,
+    ),
+  ];
 }
 
 const leastRunBytes = 2 ** 30;

@@ -23,7 +23,10 @@ export function closedPlaces(
 ): readonly ClosedPlace[] {
   const engine = 'the container engine';
   const login = 'what this host logs in with';
-  const runtime = env['XDG_RUNTIME_DIR'] ?? '';
+  const keys = 'keys and passwords of this host';
+  const control = 'what controls this host';
+  const home = env['HOME'] ?? '';
+  const inHome = (path: string) => (home === '' ? '' : `${home}/${path}`);
   const places: ClosedPlace[] = [
     ...['/proc', '/sys'].map((path) => ({ path, what: 'the kernel of this host' })),
     { path: '/dev', what: 'devices, which belong under "devices"' },
@@ -44,7 +47,23 @@ export function closedPlaces(
       env['CONTAINER_HOST']?.replace(/^unix:\/\//, ''),
       env['KOJI_ADJUTANT_STATE'],
     ].map((path) => ({ path: path ?? '', what: engine })),
-    { path: runtime === '' ? '' : `${runtime}/podman`, what: engine },
+    // A rootless engine has its storage, its configuration and its socket in these.
+    ...[
+      inHome('.local/share/containers'),
+      inHome('.local/state/koji-adjutant'),
+      inHome('.config/containers'),
+      env['XDG_DATA_HOME'] && `${env['XDG_DATA_HOME']}/containers`,
+      env['XDG_RUNTIME_DIR'],
+      '/run/user',
+      '/run/containers',
+    ].map((path) => ({ path: path ?? '', what: engine })),
+    ...['/run/systemd', '/run/dbus', '/run/udev'].map((path) => ({ path, what: control })),
+    ...['/etc/shadow', '/etc/gshadow', '/etc/ssh', '/root/.ssh', inHome('.ssh'), inHome('.gnupg')].map(
+      (path) => ({
+        path,
+        what: keys,
+      }),
+    ),
   ];
   return places.filter(({ path }) => path.startsWith('/'));
 }

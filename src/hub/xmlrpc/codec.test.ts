@@ -66,6 +66,29 @@ describe('numbers', () => {
     );
     expect(() => decodeResponse(response('<value><double>nan</double></value>'))).toThrow(HubProtocolError);
   });
+
+  it.each([
+    ['<i8>9223372036854775807</i8>', 9223372036854775807n],
+    ['<i8>-9223372036854775808</i8>', -9223372036854775808n],
+    ['<i8>+9223372036854775807</i8>', 9223372036854775807n],
+    ['<double>-.5e3</double>', -500],
+  ])('reads %s', (element, expected) => {
+    expect(decodeResponse(response(`<value>${element}</value>`))).toBe(expected);
+  });
+
+  it.each([
+    '<i8>9223372036854775808</i8>',
+    '<i8>-9223372036854775809</i8>',
+    '<int>99999999999999999999</int>',
+  ])('refuses %s, which does not fit into 64 bits', (element) => {
+    expect(() => decodeResponse(response(`<value>${element}</value>`))).toThrow(/does not fit into 64 bits/);
+  });
+
+  it.each(['0x10', '0b1', '1e', '1e999', ''])('refuses "%s" as a double', (digits) => {
+    expect(() => decodeResponse(response(`<value><double>${digits}</double></value>`))).toThrow(
+      /is not a finite number/,
+    );
+  });
 });
 
 describe('text', () => {
@@ -116,6 +139,15 @@ describe('structs', () => {
 });
 
 describe('decodeResponse', () => {
+  it.each(['<value><int>1</int></value>', '<name>a</name><name>b</name><value/>'])(
+    'refuses a member that has not one name: %s',
+    (member) => {
+      expect(() =>
+        decodeResponse(response(`<value><struct><member>${member}</member></struct></value>`)),
+      ).toThrow(/name/);
+    },
+  );
+
   it('throws a fault as HubFault', () => {
     const error = capture(() => decodeResponse(encodeFault(1004, 'host 3 does not own task 7 <now>')));
 

@@ -39,6 +39,8 @@ interface Document {
 /** One open element: its text, or the value or values its children have delivered. */
 interface Frame {
   readonly element: string;
+  /** Of a member; undefined until its <name> has been read. */
+  name: string | undefined;
   text: string;
   value: RpcValue | undefined;
   readonly items: RpcValue[] | undefined;
@@ -103,6 +105,7 @@ function parse(source: string | Uint8Array): Document {
 function openFrame(element: string): Frame {
   return {
     element,
+    name: undefined,
     text: '',
     value: undefined,
     items: element === 'data' ? [] : undefined,
@@ -130,11 +133,14 @@ function closeFrame(frame: Frame, parent: Frame, document: Document): void {
       parent.value = frame.members;
       return;
     case 'name':
-      parent.text = frame.text;
+      if (parent.name !== undefined) fail('more than one name in <member>');
+      parent.name = frame.text;
       return;
-    case 'member':
-      if (parent.members !== undefined) parent.members[frame.text] = required(frame, 'a value');
+    case 'member': {
+      const name = frame.name ?? fail('<member> without a name');
+      if (parent.members !== undefined) parent.members[name] = required(frame, 'a value');
       return;
+    }
     case 'param':
       document.params.push(required(frame, 'a value'));
       return;
@@ -174,12 +180,16 @@ function toScalar(element: string, text: string): RpcValue {
       const digits = text.trim();
       if (!/^[-+]?\d{1,20}$/.test(digits)) fail(`"${digits.slice(0, 40)}" is not an integer`);
       const value = Number(digits);
-      return Number.isSafeInteger(value) ? value : BigInt(digits);
+      if (Number.isSafeInteger(value)) return value;
+      const exact = BigInt(digits.replace('+', ''));
+      return BigInt.asIntN(64, exact) === exact ? exact : fail(`${digits} does not fit into 64 bits`);
     }
     case 'double': {
-      const value = Number(text);
-      if (text.trim() === '' || !Number.isFinite(value))
-        fail(`"${text.slice(0, 40)}" is not a finite number`);
+      const digits = text.trim();
+      const value = Number(digits);
+      // What else JavaScript takes for a number (hexadecimal, binary) is none in XML-RPC.
+      if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(digits) || !Number.isFinite(value))
+        fail(`"${digits.slice(0, 40)}" is not a finite number`);
       return value;
     }
     default:

@@ -32,6 +32,7 @@ import { eligibleManagers } from './solve/package-managers.ts';
 import type { Wish } from './solve/root-solver.ts';
 import { otherRequirements } from './steps/exit-codes.ts';
 import { processesOf } from './steps/parallelism.ts';
+import { codeSteps } from './steps/step-name.ts';
 import { RootGround, type RootLogs } from './steps/step-runner.ts';
 
 const BuildResults = z.object({
@@ -162,7 +163,7 @@ export class TagRoot {
   async build(ready: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
     this.#builds += 1;
     const { history } = this.#ground;
-    return history.once('results of rpmbuild', BuildResults.nullable(), () => this.#build(ready, signal));
+    return history.once('results:build-package', BuildResults.nullable(), () => this.#build(ready, signal));
   }
 
   async #build(
@@ -172,7 +173,7 @@ export class TagRoot {
     const { rpmTarget, personality } = this.#ground.request;
     if (!remade) await this.#ground.write(`in/${requirementsFile}`, `${source.requirements}\n`);
     const step = {
-      title: 'rpmbuild',
+      name: codeSteps.buildPackage,
       phase: 'build',
       attempt: this.#builds,
       script: remade
@@ -209,16 +210,16 @@ export class TagRoot {
     const script = rebuildSourceScript('source.src.rpm');
     const repeat = repeatCommand('-bs', null);
     const step = {
-      title: 'rpmbuild -bs',
+      name: codeSteps.buildSource,
       phase: 'build',
       attempt: 1,
       script,
       repeat,
       verdict: { fine: [0] },
     };
-    return this.#ground.history.once('results of rpmbuild -bs', BuildResults, async () => {
+    return this.#ground.history.once('results:build-source', BuildResults, async () => {
       const ran = await this.#code.run(this.#root, step, signal);
-      const budget = this.#budget(step.title);
+      const budget = this.#budget(step.name.title);
       const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', budget, signal);
       ran.letGo();
       return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };

@@ -110,7 +110,7 @@ export class Buildroot {
     if (image.network === true)
       log.warn({ because: image.because }, 'the build has the network of this host');
     const digest = await context.history.once(
-      'image digest',
+      'image-digest',
       z.string(),
       async () => (await context.containers.ensureImage(image.image, image.pull, signal)).digest,
     );

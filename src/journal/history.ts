@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { StepId } from './step-ids.ts';
 
 /** How far a previous run of the task has brought a phase that was under way when it ended. */
 export interface EarlierPart {
@@ -24,33 +25,33 @@ export interface Phase<Made, T> {
  * steps, and a container that is still at work. So the code of a task has to take the same way when it is
  * given the same answers; what may come out differently (time, chance, what others have changed) goes through here.
  *
- * Keys need not be unique: the n-th use of a key in one run is the n-th in another. Results are plain data.
+ * Ids need not be unique: the n-th use of an id in one run is the n-th in another. Results are plain data.
  */
 export interface History {
   /** Whether there was a previous run, so that things may be there already. */
   readonly resumed: boolean;
 
-  /** Whether a previous run has begun what is next done under this key. */
-  isBegun(key: string): boolean;
+  /** Whether a previous run has begun what is next done under this id. */
+  isBegun(id: StepId): boolean;
 
   /**
    * The result of `work`, which is done once in all runs of the task. `begun`: a previous run has begun it and
    * nothing is known of its end. What it throws is not remembered.
    */
-  once<T>(key: string, result: z.ZodType<T>, work: (begun: boolean) => Promise<T>): Promise<T>;
+  once<T>(id: StepId, result: z.ZodType<T>, work: (begun: boolean) => Promise<T>): Promise<T>;
 
   /**
    * As `once`, for work whose output goes to a log of the task and that may outlive the daemon: when it was under
    * way, `earlier` tells how far it had come, and it continues from there. What it works with is made, or taken over,
    * right before it is recorded as begun.
    */
-  phase<Made, T>(key: string, phase: Phase<Made, T>): Promise<T>;
+  phase<Made, T>(id: StepId, phase: Phase<Made, T>): Promise<T>;
 }
 
 /** For work that ends with its process. */
 export const noHistory: History = {
   resumed: false,
   isBegun: () => false,
-  once: (_key, _result, work) => work(false),
-  phase: async (_key, phase) => phase.work(await phase.make(), null),
+  once: (_id, _result, work) => work(false),
+  phase: async (_id, phase) => phase.work(await phase.make(), null),
 };

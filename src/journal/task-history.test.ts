@@ -29,49 +29,49 @@ describe('TaskHistory', () => {
   it('does once what an earlier life has done', async () => {
     const { first, next } = await openTestHistory();
 
-    expect(await first.once('a', z.string(), async () => 'x')).toBe('x');
+    expect(await first.once('image', z.string(), async () => 'x')).toBe('x');
     const second = await next();
 
     expect(first.resumed).toBe(false);
     expect(second.resumed).toBe(true);
-    expect(await second.once('a', z.string(), never)).toBe('x');
-    expect(await second.once('a', z.string(), async () => 'y')).toBe('y');
+    expect(await second.once('image', z.string(), never)).toBe('x');
+    expect(await second.once('image', z.string(), async () => 'y')).toBe('y');
     const third = await next();
-    expect([await third.once('a', z.string(), never), await third.once('a', z.string(), never)]).toEqual([
-      'x',
-      'y',
-    ]);
+    expect([
+      await third.once('image', z.string(), never),
+      await third.once('image', z.string(), never),
+    ]).toEqual(['x', 'y']);
   });
 
   it('says what was begun and has no known end', async () => {
     const { first, next } = await openTestHistory();
-    await new Promise<void>((begun) => void first.once('a', z.null(), hangAfter(begun)));
+    await new Promise<void>((begun) => void first.once('image', z.null(), hangAfter(begun)));
 
     const second = await next();
 
-    expect(second.isBegun('a')).toBe(true);
-    expect(second.isEnded('a')).toBe(false);
+    expect(second.isBegun('image')).toBe(true);
+    expect(second.isEnded('image')).toBe(false);
     let told: boolean | null = null;
-    await second.once('a', z.null(), async (begun) => {
+    await second.once('image', z.null(), async (begun) => {
       told = begun;
       return null;
     });
     expect(told).toBe(true);
-    expect((await next()).isEnded('a')).toBe(true);
+    expect((await next()).isEnded('image')).toBe(true);
   });
 
   it('does again what has thrown', async () => {
     const { first, next } = await openTestHistory();
-    await expect(first.once('a', z.null(), () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    await expect(first.once('image', z.null(), () => Promise.reject(new Error('no')))).rejects.toThrow('no');
 
-    expect(await (await next()).once('a', z.null(), async () => null)).toBeNull();
+    expect(await (await next()).once('image', z.null(), async () => null)).toBeNull();
   });
 
   it('goes on with a phase that was under way, behind what it has written', async () => {
     const { first, next } = await openTestHistory(() => 1000);
     const { logs, sizes } = fakeLogs({ 'root.log': 10 });
     first.attach(logs);
-    await first.once('before', z.null(), async () => null);
+    await first.once('image', z.null(), async () => null);
     sizes['root.log'] = 20;
     await new Promise<void>((begun) => {
       const phase = {
@@ -80,15 +80,15 @@ describe('TaskHistory', () => {
         make: async () => 'c',
         work: hangAfter(begun),
       };
-      void first.phase('p', phase);
+      void first.phase('createrepo', phase);
     });
 
     const second = await next();
     const later = fakeLogs();
     second.attach(later.logs);
     expect(second.isPast).toBe(true);
-    await second.once('before', z.null(), never);
-    const code = await second.phase('p', {
+    await second.once('image', z.null(), never);
+    const code = await second.phase('createrepo', {
       result: z.int(),
       log: 'root.log',
       make: async () => 'c',
@@ -109,15 +109,15 @@ describe('TaskHistory', () => {
     const { logs } = fakeLogs({ 'root.log': 30 });
     first.attach(logs);
     const phase = { result: z.int(), log: 'root.log', make: async () => 'c', work: async () => 0 };
-    await first.once('outer', z.null(), async () => {
-      await first.phase('p', phase);
+    await first.once('root:group', z.null(), async () => {
+      await first.phase('createrepo', phase);
       return null;
     });
 
     const second = await next();
     const later = fakeLogs();
     second.attach(later.logs);
-    await second.once('outer', z.null(), never);
+    await second.once('root:group', z.null(), never);
 
     expect(later.asked).toEqual([[{ 'root.log': { size: 30, inode: 5 } }, null]]);
   });
@@ -127,24 +127,31 @@ describe('TaskHistory', () => {
     const { logs } = fakeLogs();
     first.attach(logs);
     const phase = { result: z.int(), log: 'root.log', make: async () => 'c', work: async () => 0 };
-    await first.phase('p', phase);
+    await first.phase('createrepo', phase);
 
     const second = await next();
     second.attach(fakeLogs().logs);
 
-    await expect(second.phase('q', phase)).rejects.toThrow(HistoryDiverged);
+    await expect(second.phase('mergerepos', phase)).rejects.toThrow(HistoryDiverged);
+  });
+
+  it('refuses a result that has another shape than is expected now', async () => {
+    const { first, next } = await openTestHistory();
+    await first.once('image', z.string(), async () => 'x');
+
+    await expect((await next()).once('image', z.int(), never)).rejects.toThrow(HistoryDiverged);
   });
 
   it('passes over a line that was cut off', async () => {
     const { first, next, directory } = await openTestHistory();
-    await first.once('a', z.int(), async () => 1);
+    await first.once('image', z.int(), async () => 1);
     const [file = ''] = await readdir(directory);
     await appendFile(`${directory}/${file}`, '{"begin":"b');
 
     const second = await next();
-    await second.once('c', z.int(), async () => 2);
+    await second.once('image-digest', z.int(), async () => 2);
 
-    expect(await (await next()).once('a', z.int(), never)).toBe(1);
-    expect(await (await next()).once('c', z.int(), never)).toBe(2);
+    expect(await (await next()).once('image', z.int(), never)).toBe(1);
+    expect(await (await next()).once('image-digest', z.int(), never)).toBe(2);
   });
 });

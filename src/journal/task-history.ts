@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { HistoryDiverged } from './errors.ts';
 import type { EarlierPart, History, Phase } from './history.ts';
 import type { JsonLines } from './json-lines.ts';
+import type { StepId } from './step-ids.ts';
 
 /** How far a log has come. */
 export interface LogMark {
@@ -26,9 +27,10 @@ export interface HistoryLogs {
 }
 
 const Marks = z.record(z.string(), z.object({ size: z.int(), inode: z.number() }));
+/** `n`: the how manieth step under its id it is. */
 const Entry = z.union([
-  z.object({ begin: z.string(), ms: z.number(), logs: Marks.optional() }),
-  z.object({ end: z.string(), value: z.unknown(), logs: Marks.optional() }),
+  z.object({ begin: z.string(), n: z.int(), ms: z.number(), logs: Marks.optional() }),
+  z.object({ end: z.string(), n: z.int(), value: z.unknown(), logs: Marks.optional() }),
 ]);
 type Entry = z.infer<typeof Entry>;
 
@@ -44,7 +46,7 @@ export class TaskHistory implements History {
   readonly #remembered: ReadonlyMap<string, Remembered>;
   /** The last place of the previous runs that knows the marks of the logs: from there on logs are written. */
   readonly #frontier: { readonly key: string; readonly marks: LogMarks } | null;
-  readonly #uses = new Map<string, number>();
+  readonly #uses = new Map<StepId, number>();
   #logs: HistoryLogs | null = null;
   #isPast: boolean;
   readonly resumed: boolean;
@@ -57,8 +59,7 @@ export class TaskHistory implements History {
     const read = (entries ?? []).map((entry) => Entry.parse(entry));
     this.#remembered = remember(read);
     const last = read.findLast(({ logs }) => logs !== undefined);
-    this.#frontier =
-      last === undefined ? null : { key: 'begin' in last ? last.begin : last.end, marks: last.logs ?? {} };
+    this.#frontier = last === undefined ? null : { key: keyOf(last), marks: last.logs ?? {} };
     this.#isPast = this.#frontier !== null;
   }
 
@@ -72,42 +73,43 @@ export class TaskHistory implements History {
     this.#logs = logs;
   }
 
-  /** Whether a previous run has done what is next done under this key. */
-  isEnded(name: string): boolean {
-    return this.#remembered.get(`${name} #${(this.#uses.get(name) ?? 0) + 1}`)?.ended != null;
+  /** Whether a previous run has done what is next done under this id. */
+  isEnded(id: StepId): boolean {
+    return this.#remembered.get(toKey(id, this.#countOf(id) + 1))?.ended != null;
   }
 
-  isBegun(name: string): boolean {
-    return this.#remembered.has(`${name} #${(this.#uses.get(name) ?? 0) + 1}`);
+  isBegun(id: StepId): boolean {
+    return this.#remembered.has(toKey(id, this.#countOf(id) + 1));
   }
 
-  once<T>(name: string, result: z.ZodType<T>, work: (begun: boolean) => Promise<T>): Promise<T> {
-    return this.#do(name, result, work, { quiet: false, withMarks: true });
+  once<T>(id: StepId, result: z.ZodType<T>, work: (begun: boolean) => Promise<T>): Promise<T> {
+    return this.#do(id, result, work, { quiet: false, withMarks: true });
   }
 
   /** As `once`, for what says nothing about the logs; with `quiet` its beginning is not noted. */
   recall<T>(
-    name: string,
+    id: StepId,
     result: z.ZodType<T>,
     { quiet }: { readonly quiet: boolean },
     work: (begun: boolean) => Promise<T>,
   ): Promise<T> {
-    return this.#do(name, result, work, { quiet, withMarks: false });
+    return this.#do(id, result, work, { quiet, withMarks: false });
   }
 
-  async phase<Made, T>(name: string, { result, log, make, work }: Phase<Made, T>): Promise<T> {
-    const key = this.#keyOf(name);
-    const known = await this.#recallEnd(key, result);
+  async phase<Made, T>(id: StepId, { result, log, make, work }: Phase<Made, T>): Promise<T> {
+    const step = this.#nextOf(id);
+    const known = await this.#recallEnd(step, result);
     if (known !== null) return known.value;
-    const begun = this.#remembered.get(key)?.begun ?? null;
+    const begun = this.#remembered.get(step.key)?.begun ?? null;
     // What is new writes to the logs, so all that was written before must have been come by.
-    if (begun === null && this.#isPast) throw new HistoryDiverged(key);
+    if (begun === null && this.#isPast)
+      throw new HistoryDiverged(`after the restart the task came to ${step.key} in another way than before`);
     const made = await make();
     let earlier: EarlierPart | null = null;
-    if (begun === null) await this.#note({ begin: key, ms: this.#now() }, true);
+    if (begun === null) await this.#note({ begin: id, n: step.n, ms: this.#now() }, true);
     else earlier = { startedMs: begun.ms, ...(await this.#leavePast(begun.marks, log)) };
     const value = await work(made, earlier);
-    await this.#note({ end: key, value }, true);
+    await this.#note({ end: id, n: step.n, value }, true);
     return value;
   }
 
@@ -116,31 +118,42 @@ export class TaskHistory implements History {
   }
 
   async #do<T>(
-    name: string,
+    id: StepId,
     result: z.ZodType<T>,
     work: (begun: boolean) => Promise<T>,
     { quiet, withMarks }: { readonly quiet: boolean; readonly withMarks: boolean },
   ): Promise<T> {
-    const key = this.#keyOf(name);
-    const known = await this.#recallEnd(key, result);
+    const step = this.#nextOf(id);
+    const known = await this.#recallEnd(step, result);
     if (known !== null) return known.value;
-    const begun = this.#remembered.has(key);
-    if (!begun && !quiet) await this.#note({ begin: key, ms: this.#now() }, false);
+    const begun = this.#remembered.has(step.key);
+    if (!begun && !quiet) await this.#note({ begin: id, n: step.n, ms: this.#now() }, false);
     const value = await work(begun);
-    await this.#note({ end: key, value }, withMarks);
+    await this.#note({ end: id, n: step.n, value }, withMarks);
     return value;
   }
 
-  #keyOf(name: string): string {
-    const count = (this.#uses.get(name) ?? 0) + 1;
-    this.#uses.set(name, count);
-    return `${name} #${count}`;
+  #countOf(id: StepId): number {
+    return this.#uses.get(id) ?? 0;
   }
 
-  async #recallEnd<T>(key: string, result: z.ZodType<T>): Promise<{ readonly value: T } | null> {
+  #nextOf(id: StepId): { readonly n: number; readonly key: string } {
+    const n = this.#countOf(id) + 1;
+    this.#uses.set(id, n);
+    return { n, key: toKey(id, n) };
+  }
+
+  async #recallEnd<T>(
+    { key }: { readonly key: string },
+    result: z.ZodType<T>,
+  ): Promise<{ readonly value: T } | null> {
     const known = this.#remembered.get(key)?.ended ?? null;
     if (known === null) return null;
-    const value = result.parse(known.value);
+    const { data: value, error } = result.safeParse(known.value);
+    if (error !== undefined)
+      throw new HistoryDiverged(`the result of ${key} of before the restart cannot be read`, {
+        cause: error,
+      });
     if (key === this.#frontier?.key) await this.#leavePast(this.#frontier.marks, null);
     return { value };
   }
@@ -161,10 +174,18 @@ export class TaskHistory implements History {
   }
 }
 
+function toKey(id: string, n: number): string {
+  return `${id} #${n}`;
+}
+
+function keyOf(entry: Entry): string {
+  return toKey('begin' in entry ? entry.begin : entry.end, entry.n);
+}
+
 function remember(entries: readonly Entry[]): ReadonlyMap<string, Remembered> {
   const remembered = new Map<string, Remembered>();
   for (const entry of entries) {
-    const key = 'begin' in entry ? entry.begin : entry.end;
+    const key = keyOf(entry);
     const known = remembered.get(key) ?? { begun: null, ended: null };
     remembered.set(key, known);
     if ('begin' in entry) known.begun = { ms: entry.ms, marks: entry.logs ?? {} };

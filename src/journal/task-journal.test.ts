@@ -23,7 +23,7 @@ describe('TaskJournal', () => {
     const { log, lines } = keptLog();
     const progress = {
       writtenBytes: async () => writtenBytes,
-      isWaiting: (key: string) => key === 'wait #1',
+      isWaiting: (key: string) => key === 'sleep-until',
     };
     return { journal: new TaskJournal(directory, z.string(), () => 0, log, progress), lines };
   }
@@ -59,7 +59,7 @@ describe('TaskJournal', () => {
   it('does not count the lives in which the task has written to its logs, or waited for others', async () => {
     const { journal } = openJournal();
     const waiter = await journal.begin(8, 'head');
-    await waiter.once('wait', z.string(), async () => 'done');
+    await waiter.once('sleep-until', z.string(), async () => 'done');
     await waiter.close();
     await (await journal.begin(7, 'head')).close();
     for (let life = 0; life < 4; life += 1) {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { JsonLines } from './json-lines.ts';
+import { journalVersion } from './step-ids.ts';
 import { TaskHistory } from './task-history.ts';
 import { TaskTroubles } from './task-troubles.ts';
 
@@ -23,12 +24,13 @@ export interface TaskProgress {
   /** How much the task has written to its logs. */
   writtenBytes(taskId: number): Promise<number>;
   /** Whether a task that did this last was waiting for others. */
-  isWaiting(key: string): boolean;
+  isWaiting(stepId: string): boolean;
 }
 
 /**
- * The histories of the tasks that run here, a file for each; its first line says which task it is. A history that
- * belongs to another boot of the machine is of no use: no container has outlived that.
+ * The histories of the tasks that run here, a file for each; its first line, the head, says in which format it is and which task
+ * it is. A history in another format cannot be replayed, and one that belongs to another boot of the machine is of no
+ * use: no container has outlived that.
  */
 export class TaskJournal<Head> {
   readonly #directory: string;
@@ -60,7 +62,7 @@ export class TaskJournal<Head> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const lines = await JsonLines.create(this.#path(taskId));
     try {
-      await lines.append({ boot: await this.#bootId(), head });
+      await lines.append({ journal: journalVersion, boot: await this.#bootId(), head });
     } catch (error) {
       await lines.close();
       await this.remove(taskId);
@@ -90,7 +92,10 @@ export class TaskJournal<Head> {
       try {
         found.push(await this.#reopen(taskId));
       } catch (error) {
-        this.#log.warn({ taskId, reason: describeError(error) }, 'cannot resume a task of the previous run');
+        this.#log.warn(
+          { taskId, reason: describeError(error) },
+          'cannot resume a task of the previous run: it is freed where it is still open',
+        );
         await this.remove(taskId);
       }
     }
@@ -101,7 +106,9 @@ export class TaskJournal<Head> {
     if (isClean) return this.troubles.noteCleanEnd(taskId);
     const text = await readFile(this.#path(taskId), 'utf8').catch(() => '');
     const lines = text.split('\n').filter((line) => line !== '');
-    if (this.#progress.isWaiting(keyOf(lines.at(-1) ?? ''))) return;
+    // Where a task stood is not to be read out of another format.
+    if (parsed(VersionOfHead, lines[0]) !== journalVersion) return;
+    if (this.#progress.isWaiting(parsed(IdOfLine, lines.at(-1)) ?? '')) return;
     const writtenBytes = await this.#progress.writtenBytes(taskId);
     await this.troubles.noteUncleanEnd(taskId, { lines: lines.length, writtenBytes });
   }
@@ -128,6 +135,11 @@ export class TaskJournal<Head> {
       const [first, ...entries] = values;
       if (typeof first !== 'object' || first === null || !('head' in first) || !('boot' in first))
         throw new Error('its journal is empty');
+      const version = VersionOfHead.parse(first);
+      if (version !== journalVersion)
+        throw new Error(
+          `its journal has ${version === null ? 'no format version' : `format version ${version}`}, this version of the builder reads ${journalVersion}`,
+        );
       if (first.boot !== (await this.#bootId())) throw new Error('the machine was rebooted since');
       const head = this.#head.parse(first.head);
       return { taskId, head, history: new TaskHistory(lines, this.#now, entries) };
@@ -147,15 +159,20 @@ export class TaskJournal<Head> {
   }
 }
 
-/** The key of a line of a history; empty for one that was cut off. */
-function keyOf(line: string): string {
+/** What the schema finds in a line; null where that cannot be read, as in one that was cut off. */
+function parsed<T>(schema: z.ZodType<T>, line: string | undefined): T | null {
   try {
-    return KeyOfLine.parse(JSON.parse(line));
+    return schema.parse(JSON.parse(line ?? ''));
   } catch {
-    return '';
+    return null;
   }
 }
 
-const KeyOfLine = z
+/** The format version that the head of a journal names; null before there were versions. */
+const VersionOfHead = z
+  .object({ journal: z.int().nullable().default(null) })
+  .transform(({ journal }) => journal);
+
+const IdOfLine = z
   .object({ begin: z.string().optional(), end: z.string().optional() })
   .transform(({ begin, end }) => begin ?? end ?? '');

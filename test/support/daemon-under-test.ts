@@ -46,7 +46,7 @@ export async function setUpDaemon({
     loadAverage: 0,
     processors: 1,
   };
-  const journal = openTaskJournal(environment.workDir, () => clock.now());
+  const journal = openTaskJournal(environment.workDir, () => clock.now(), log);
   const daemon = new Daemon({
     session: hub.session(),
     sessions: { list: async () => [], remove: async () => undefined },

@@ -1,12 +1,17 @@
 import { join } from 'node:path';
+import type { Logger } from '../../src/core/logger.ts';
 import { taskProgress } from '../../src/daemon/run/task-progress.ts';
 import { TaskHead } from '../../src/daemon/run/task-record.ts';
 import { TaskJournal } from '../../src/journal/task-journal.ts';
 import { silentLog } from './silent-log.ts';
 
 /** The journal of the tasks of a worker whose area this is. */
-export function openTaskJournal(workDir: string, now: () => number = () => 0): TaskJournal<TaskHead> {
-  return new TaskJournal(join(workDir, 'journal', 'tasks'), TaskHead, now, silentLog, taskProgress(workDir));
+export function openTaskJournal(
+  workDir: string,
+  now: () => number = () => 0,
+  log: Logger = silentLog,
+): TaskJournal<TaskHead> {
+  return new TaskJournal(join(workDir, 'journal', 'tasks'), TaskHead, now, log, taskProgress(workDir));
 }
 
 /** The head of a task that a test makes up. */

@@ -16,6 +16,7 @@ import { MadeSoFar, RootSolver, type Wish } from '../solve/root-solver.ts';
 import { renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
 import { cachedPackages, installContainer, rootContainer } from '../steps/container-specs.ts';
 import { damagedPackage, noRpmBindings } from '../steps/exit-codes.ts';
+import { installStep } from '../steps/step-name.ts';
 import type { RootGround } from '../steps/step-runner.ts';
 import { type InstallInputs, installScript } from './install-script.ts';
 import { parseInstalled } from './installed-packages.ts';
@@ -53,7 +54,7 @@ export class RootPackages {
     const { host, request, history } = this.#ground;
     const { snapshots } = host.cache;
     const asked = parent === null ? null : { key: parent.key, root: () => this.atRest(parent, signal) };
-    const { solution, ...solved } = await history.once(`solution ${wish.title}`, Solved, async () => {
+    const { solution, ...solved } = await history.once(`solution:${wish.goal.kind}`, Solved, async () => {
       const answer = await this.#solver.solve(wish, asked, signal);
       return { solution: answer, made: { ...this.#made } };
     });
@@ -63,7 +64,7 @@ export class RootPackages {
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
     this.#ground.hold(snapshots.hold(key));
-    const { image, listing, made } = await history.once(`root ${wish.title}`, FoundRoot, async () => {
+    const { image, listing, made } = await history.once(`root:${wish.goal.kind}`, FoundRoot, async () => {
       const root = await this.#findOrMake(key, parent, solution, wish, signal);
       return { ...root, made: { ...this.#made } };
     });
@@ -89,11 +90,10 @@ export class RootPackages {
   ): Promise<{ readonly image: string; readonly listing: string }> {
     const { host, request, logs, history } = this.#ground;
     const { snapshots } = host.cache;
-    const making = `make ${wish.title}`;
     for (;;) {
       signal.throwIfAborted();
       // A task that has begun to make it resumes that, even when another has made it meanwhile.
-      const isMaker = history.isBegun(making);
+      const isMaker = history.isBegun(`make-root:${wish.goal.kind}`);
       const found = isMaker ? null : await snapshots.find(key, signal);
       if (!isMaker)
         host.meter.count(`koji_adjutant_snapshot_${found === null ? 'misses' : 'hits'}_total`, {});
@@ -140,7 +140,7 @@ export class RootPackages {
     const { host, request, history } = this.#ground;
     const { snapshots } = host.cache;
     let base: Container | null = null;
-    const { listing, made } = await history.once(`make ${wish.title}`, MadeRoot, async () => {
+    const { listing, made } = await history.once(`make-root:${wish.goal.kind}`, MadeRoot, async () => {
       const root = await this.#make(parent, solution, wish, signal);
       base = root.base;
       return { listing: root.listing, made: { ...this.#made } };
@@ -313,7 +313,7 @@ export class RootPackages {
     for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
     await layOutPackages(this.#ground, attempt, solution);
     const spec = installContainer(host, request, attempt, into.id);
-    return (await this.#ground.runBootstrap(`install ${wish.title}`, spec, signal)).code;
+    return (await this.#ground.runBootstrap(installStep(wish), spec, signal)).code;
   }
 }
 

@@ -9,6 +9,7 @@ import { readPackageFacts } from '../../rpm/package-reader.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';
 import { requirementsMissing, sourceNotInstallable } from '../steps/exit-codes.ts';
+import { codeSteps } from '../steps/step-name.ts';
 import type { RootGround } from '../steps/step-runner.ts';
 import { collectFiles } from './collect-results.ts';
 import { ResultsBudget } from './results-budget.ts';
@@ -65,7 +66,7 @@ export class SourceSteps {
     const script = sourceScript('source.src.rpm', rpmTarget, personality, this.#home);
     // mock takes a nosrc package, too.
     const repeat = repeatCommand(`-bs --target ${quote(rpmTarget)}`, personality);
-    const step = { title: 'rpmbuild -bs', script, repeat, verdict: { fine: [0] } };
+    const step = { name: codeSteps.remakeSource, script, repeat, verdict: { fine: [0] } };
     const made = await this.#run(root, step, 'src.rpm', signal);
     this.#home = 'unpacked';
     const [path, ...others] = made;
@@ -87,7 +88,7 @@ export class SourceSteps {
     const script = generateRequiresScript('source.src.rpm', rpmTarget, personality, this.#home);
     const verdict = { fine: [0, requirementsMissing], failure: generateFailed };
     const repeat = repeatCommand(`-br --target ${quote(rpmTarget)}`, personality);
-    const step = { title: 'rpmbuild -br', script, repeat, verdict };
+    const step = { name: codeSteps.generateRequires, script, repeat, verdict };
     const [path] = await this.#run(root, step, '.buildreqs.nosrc.rpm', signal);
     this.#home = 'prepared';
     if (path === undefined) {
@@ -110,7 +111,9 @@ export class SourceSteps {
   /** Paths of what the script left in SRPMS. */
   async #run(
     root: PreparedRoot,
-    wanted: Pick<CodeStep, 'title' | 'script' | 'repeat' | 'verdict'>,
+    wanted: Pick<CodeStep, 'script' | 'repeat' | 'verdict'> & {
+      readonly name: (typeof codeSteps)['remakeSource' | 'generateRequires'];
+    },
     suffix: string,
     signal: AbortSignal,
   ): Promise<readonly string[]> {
@@ -121,11 +124,11 @@ export class SourceSteps {
     const step = { ...wanted, phase: 'source', attempt, ...(this.#last !== null && { after: this.#last }) };
     const before = this.#ran;
     this.#ran = null;
-    const left = await this.#ground.history.once(`results of ${wanted.title}`, StepResults, async () => {
+    const left = await this.#ground.history.once(`results:${wanted.name.id}`, StepResults, async () => {
       const ran = await this.#code.run(root, step, signal);
       this.#ran = ran;
       const tar = await ran.copyOut('SRPMS', signal);
-      const budget = new ResultsBudget(wanted.title, this.#ground.host.codeLimits.diskBytes);
+      const budget = new ResultsBudget(wanted.name.title, this.#ground.host.codeLimits.diskBytes);
       const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, budget, signal)).files;
       return { files: [...made], container: ran.container };
     });

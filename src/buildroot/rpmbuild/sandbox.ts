@@ -7,11 +7,12 @@ import { buildUser } from '../plan/mock-environment.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';
 import { codeContainer, shellContainer } from '../steps/container-specs.ts';
 import type { Verdict } from '../steps/step-failure.ts';
+import type { StepName } from '../steps/step-name.ts';
 import type { RootGround } from '../steps/step-runner.ts';
 
 /** A step that runs a script with code of the package. */
 export interface CodeStep {
-  readonly title: string;
+  readonly name: StepName;
   /** Short name for containers and files: `source`, `build`. */
   readonly phase: string;
   /** The how manieth of its phase it is. */
@@ -34,13 +35,13 @@ export class PackageCode {
 
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
   async run(root: PreparedRoot, step: CodeStep, signal: AbortSignal): Promise<RanCode> {
-    const { title, phase, attempt, script, verdict, after = null } = step;
+    const { name, phase, attempt, script, verdict, after = null } = step;
     const { host, request } = this.#ground;
     await this.#ground.write(`in/${phase}-${attempt}.sh`, script);
     const spec = codeContainer(host, request, { phase, attempt }, root.image, after);
     const container = await this.#ground.create(spec, signal);
     try {
-      const code = await this.#ground.runPackageCode(title, container, verdict, signal);
+      const code = await this.#ground.runPackageCode(name, container, verdict, signal);
       return new RanCode(this.#ground, code, container);
     } catch (error) {
       if (error instanceof BuildrootStepFailed) await this.#keep(container, step.repeat, error);

@@ -8,6 +8,7 @@ import { urlsOf } from '../plan/repos.ts';
 import { readSolverSettings } from '../plan/tag-settings.ts';
 import { solveContainer } from '../steps/container-specs.ts';
 import { noPackageManager } from '../steps/exit-codes.ts';
+import { solveStep } from '../steps/step-name.ts';
 import type { RootGround } from '../steps/step-runner.ts';
 import { fromKept, toKept } from './dnf-cache-paths.ts';
 import { lacksPackageManager } from './errors.ts';
@@ -99,20 +100,20 @@ export class RootSolver {
     const settings = { releaseVersion, packageManager, personality: request.personality };
     await this.#ground.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
     const answer = this.#ground.path('solve/solution.json');
-    const title = `solve ${wish.title}`;
+    const step = solveStep(wish);
     // One that a previous run has begun is at work there, or has left its answer.
-    const isBegun = this.#ground.history.isBegun(title);
+    const isBegun = this.#ground.history.isBegun(step.id);
     if (!isBegun) await rm(answer, { force: true });
     // One that was killed may have left half of it.
     if (isAgain && !isBegun) await rm(this.#ground.path('solve/cache'), { recursive: true, force: true });
     const metadata = (attempt === 1 || isAgain) && !isBegun ? await this.#bringMetadata(signal) : 'there';
     const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
-    const { code, end } = await this.#ground.runBootstrap(title, spec, signal);
+    const { code, end } = await this.#ground.runBootstrap(step, spec, signal);
     if (code === noPackageManager) throw lacksPackageManager(request.image, packageManager);
     if (code !== 0) {
       const reason = describeRepoFailure(end, request.repos);
       if (reason !== null) await this.#ground.logs.root.write(`${reason}\n`);
-      throw new BuildrootStepFailed(`${title} (status ${code})`, 30, reason === null ? {} : { reason });
+      throw new BuildrootStepFailed(`${step.title} (status ${code})`, 30, reason === null ? {} : { reason });
     }
     if (metadata === 'fetched' && (await this.#usedWhatWasAsked())) await this.#keepMetadata(signal);
     return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));

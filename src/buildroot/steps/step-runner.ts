@@ -16,6 +16,7 @@ import type { BuildrootHost } from '../host.ts';
 import type { RootRequest } from '../plan/root-request.ts';
 import { Tail } from './log-tail.ts';
 import { blameHost, judge, notPrepared, type Verdict } from './step-failure.ts';
+import type { StepName } from './step-name.ts';
 
 /** The logs that the steps of a root write, besides those that mock's plugins would. */
 export interface RootLogs {
@@ -152,17 +153,18 @@ export class RootGround {
    * limit. Gives the end of its output, too.
    */
   async runBootstrap(
-    title: string,
+    name: StepName,
     spec: ContainerSpec,
     signal: AbortSignal,
   ): Promise<{ readonly code: number; readonly end: string }> {
     const { clock, stepLimits } = this.host;
+    const { title } = name;
     const tail = new Tail(this.logs.root, clock);
     const limit =
-      phaseOf(title) === 'solve'
+      name.phase === 'solve'
         ? ({ option: 'solve_timeout', seconds: stepLimits.solveSeconds } as const)
         : ({ option: 'install_timeout', seconds: stepLimits.installSeconds } as const);
-    const { code, end, ranInto, timedOut } = await this.#timed(title, tail, {
+    const { code, end, ranInto, timedOut } = await this.#timed(name, tail, {
       log: 'root.log',
       make: () => this.create(spec, signal),
       work: async (container, earlier) => {
@@ -213,15 +215,16 @@ export class RootGround {
    * the end of the output and the reason, too.
    */
   async runPackageCode(
-    title: string,
+    name: StepName,
     container: Container,
     verdict: Verdict,
     signal: AbortSignal,
   ): Promise<number> {
     const tail = new Tail(this.logs.build, this.host.clock);
     const { clock, site } = this.host;
+    const { title } = name;
     const { rpmbuildTimeoutSeconds } = site;
-    const result = await this.#timed(title, tail, {
+    const result = await this.#timed(name, tail, {
       log: 'build.log',
       make: async () => container,
       work: async (running, earlier) => {
@@ -265,14 +268,14 @@ export class RootGround {
   }
 
   async #timed(
-    title: string,
+    { id, phase: counted, title }: StepName,
     tail: Tail,
     phase: Omit<Phase<Container, PhaseResult>, 'result'>,
   ): Promise<PhaseResult & { readonly end: Uint8Array }> {
     let startedMs = this.host.clock.uptime();
     await this.logs.step(title, 'start');
     try {
-      const { endBase64, ...result } = await this.history.phase<Container, EndedPhase>(title, {
+      const { endBase64, ...result } = await this.history.phase<Container, EndedPhase>(id, {
         ...phase,
         result: EndedPhase,
         async work(container, earlier) {
@@ -286,7 +289,7 @@ export class RootGround {
       });
       const { firstMs } = tail;
       const stepMs = this.host.clock.uptime() - startedMs;
-      this.host.meter.observe('koji_adjutant_phase_seconds', { phase: phaseOf(title) }, stepMs / 1000);
+      this.host.meter.observe('koji_adjutant_phase_seconds', { phase: counted }, stepMs / 1000);
       this.logs.took(title, stepMs, result.ranMs, firstMs === null ? null : firstMs - startedMs);
       return { ...result, end: Buffer.from(endBase64, 'base64') };
     } finally {
@@ -309,10 +312,4 @@ type EndedPhase = z.infer<typeof EndedPhase>;
 /** What is missing for the next text to begin a line. */
 function missingNewline(end: Uint8Array): string {
   return end.length === 0 || end.at(-1) === 0x0a ? '' : '\n';
-}
-
-/** `solve`, `install`, `source` or `build`. */
-function phaseOf(title: string): string {
-  if (title === 'rpmbuild') return 'build';
-  return title.startsWith('rpmbuild ') ? 'source' : (title.split(' ')[0] ?? title);
 }

@@ -1,10 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { calledMethod } from '../../journal/step-ids.ts';
 import type { TaskProgress } from '../../journal/task-journal.ts';
 import { taskDirectory } from './task-runner.ts';
 
-/** The hub call after which a task waits for its children, by its key in the journal; how they fare is not recorded there. */
-const waiting = /^host\.taskSetWait /;
+/** The hub call after which a task waits for its children; how they fare is not recorded in the journal. */
+const waiting = 'host.taskSetWait';
 
 /** How far the tasks of the worker whose area this is have come, besides what their journals say. */
 export function taskProgress(workDir: string): TaskProgress {
@@ -22,6 +23,6 @@ export function taskProgress(workDir: string): TaskProgress {
       );
       return sizes.reduce((sum, size) => sum + size, 0);
     },
-    isWaiting: (key) => waiting.test(key),
+    isWaiting: (stepId) => calledMethod(stepId) === waiting,
   };
 }

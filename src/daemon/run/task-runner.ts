@@ -155,10 +155,10 @@ async function runAdapter(
   );
   history.attach(logs);
   const cleanup = new AsyncDisposableStack();
-  const hadEnded = history.isEnded('end');
+  const hadEnded = history.isEnded('task');
   try {
     // Before the clean-up: what it removes would have to be made again.
-    const ended = await history.recall('end', Ended, { quiet: false }, async () => {
+    const ended = await history.recall('task', Ended, { quiet: false }, async () => {
       try {
         return { result: await callAdapter(run, environment, { directory, uploads, logs, cleanup }) };
       } catch (error) {

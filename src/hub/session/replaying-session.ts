@@ -5,10 +5,13 @@ import { HubFault, HubProtocolError } from '../faults.ts';
 import { encodeCall, type RpcValue, withKeywords } from '../xmlrpc/codec.ts';
 import type { CallOptions, HubSession, SessionState, UploadChunk, UploadedChunk } from './session.ts';
 
+/** A call, by its method and a digest of what it is called with; part of the journal's format (`journal/step-ids.ts`). */
+type CallId = `call ${string} ${string}`;
+
 /** Where the answers of calls are kept (`journal/task-history.ts TaskHistory`). */
 export interface CallMemory {
   recall<T>(
-    key: string,
+    id: CallId,
     result: z.ZodType<T>,
     options: { readonly quiet: boolean },
     work: (begun: boolean) => Promise<T>,
@@ -60,7 +63,7 @@ export class RememberedSession implements HubSession {
         ...(lookUp !== null && { retryError: lookUp }),
       });
     const ending = await this.#memory.recall(
-      keyOf(method, params, options),
+      toCallId(method, params, options),
       // It was recorded here as it was given out.
       z.custom<Ending<T>>((value) => typeof value === 'object' && value !== null),
       // What changes nothing may be asked again.
@@ -125,11 +128,11 @@ async function lookUpOr<T>(
   }
 }
 
-function keyOf(
+function toCallId(
   method: string,
   params: readonly RpcValue[],
   { keywords = {} }: { readonly keywords?: Readonly<Record<string, RpcValue>> },
-): string {
+): CallId {
   const digest = createHash('sha256').update(encodeCall(method, withKeywords(params, keywords)));
-  return `${method} ${digest.digest('hex').slice(0, 16)}`;
+  return `call ${method} ${digest.digest('hex').slice(0, 16)}`;
 }

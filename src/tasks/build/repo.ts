@@ -48,7 +48,9 @@ async function lookForRepo(
   const builds = options.wait_builds;
   let newerThan: RpcDouble | null = null;
   if (options.wait_repo === true)
-    newerThan = new RpcDouble(await history.once('asked at', z.number(), async () => clock.now() / 1000));
+    newerThan = new RpcDouble(
+      await history.once('repo-newer-than', z.number(), async () => clock.now() / 1000),
+    );
   else {
     const repo = await hub.repos.getRepo(buildTagId, { signal });
     if (repo !== null && (await hasBuilds(context, buildTagId, builds ?? [], repo.createEvent)))

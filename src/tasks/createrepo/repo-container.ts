@@ -13,7 +13,7 @@ import type { TaskContext } from '../adapter.ts';
 
 /** One program of createrepo, run by a generated script in a container of the tag's bootstrap image. */
 export interface RepoStep {
-  /** Phase of the container; also the name of the script and of the log. */
+  /** Its id in the journal; also the phase of the container and the name of the script and of the log. */
   readonly name: 'createrepo' | 'mergerepos';
   readonly image: string;
   readonly script: string;

@@ -12,7 +12,7 @@ export const sleep = defineTask({
   signature: { names: ['n'], schema: z.object({ n: z.number().min(0) }) },
 
   async run({ n: seconds }, { clock, signal, history, waits }) {
-    const endMs = await history.once('wakes at', z.number(), async () => clock.uptime() + seconds * 1000);
+    const endMs = await history.once('sleep-until', z.number(), async () => clock.uptime() + seconds * 1000);
     await waits.during(`${seconds} s to pass`, () =>
       clock.sleep(Math.max(0, endMs - clock.uptime()), signal),
     );

@@ -27,7 +27,7 @@ const rows: readonly (readonly [area: string, names: string])[] = [
       'hub/session journal tasks tasks/registry.ts',
   ],
   ['daemon/events.ts', ''],
-  ['daemon/intake', 'cache config/options container core daemon/events.ts hub/api tasks'],
+  ['daemon/intake', 'cache config/options container core daemon/events.ts hub/api hub/faults.ts tasks'],
   [
     'daemon/run',
     'buildroot/errors.ts buildroot/host.ts config container core daemon/events.ts hub/** journal ' +

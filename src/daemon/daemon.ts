@@ -12,7 +12,7 @@ import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { CancelReason } from '../tasks/errors.ts';
 import { taskRegistry } from '../tasks/registry.ts';
 import type { BuilderEvents } from './events.ts';
-import { whyMethodRefused, whyNotAccepted } from './intake/acceptance.ts';
+import { whyMethodRefused } from './intake/acceptance.ts';
 import { SpaceMaker } from './intake/disk-pressure.ts';
 import type { HostProbe } from './intake/host-probe.ts';
 import { OwnChildren } from './intake/own-children.ts';
@@ -148,11 +148,9 @@ export class Daemon {
       host,
       source,
       children,
-      tags,
-      registry,
       supervisor: this.#supervisor,
       probe: new SpaceMaker(probe, environment.buildrootHost.cache, environment.clock, log),
-      whyNotAccepted: (task, signal) => whyNotAccepted(task, accept, { registry, host, tags, repos }, signal),
+      decision: { accept, registry, host, tags, repos, log },
       events,
       maxJobs: settings.maxJobs,
       single: parts.single,

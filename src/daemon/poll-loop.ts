@@ -3,22 +3,19 @@ import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HostApi } from '../hub/api/host.ts';
 import { type HeldTask, type OpenTask, type TaskInfo, taskStates } from '../hub/api/schema.ts';
-import type { TagsApi } from '../hub/api/tags.ts';
-import { faultCodes, HubProtocolError, HubTransportError, isFault, SessionLost } from '../hub/faults.ts';
+import { faultCodes, HubProtocolError, isFault, isHubTrouble, SessionLost } from '../hub/faults.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { BuilderEvents } from './events.ts';
+import { type DecisionSources, decide } from './intake/decide.ts';
 import type { HostProbe } from './intake/host-probe.ts';
 import type { OfferedTask } from './intake/legacy-scheduler.ts';
+import { Offer } from './intake/offer.ts';
 import type { HeldHere, OwnChildren } from './intake/own-children.ts';
 import { whyNotReady } from './intake/readiness.ts';
 import type { TaskSource } from './intake/task-source.ts';
 import type { Pace } from './poll-backoff.ts';
-import { decodeRequest } from './run/opened-task.ts';
 import { outcomeOf } from './run/outcome.ts';
 import type { Supervisor } from './run/supervisor.ts';
-
-/** Why this host does not take a task, whatever it could do, or null. */
-export type AcceptanceCheck = (task: OfferedTask, signal: AbortSignal) => Promise<string | null>;
 
 /** The hub counts a host as absent after 180 s; a check-in at least this often, also while polling eagerly. */
 const checkInEveryMs = 15_000;
@@ -31,11 +28,9 @@ export class PollLoop {
   readonly #host: HostApi;
   readonly #source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
   readonly #children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
-  readonly #tags: TagsApi;
-  readonly #registry: ReadonlyMap<string, TaskAdapter>;
   readonly #supervisor: Supervisor;
   readonly #probe: Pick<HostProbe, 'look'>;
-  readonly #whyNotAccepted: AcceptanceCheck;
+  readonly #decision: DecisionSources;
   readonly #events: BuilderEvents;
   readonly #maxJobs: number;
   readonly #single: boolean;
@@ -51,12 +46,10 @@ export class PollLoop {
     readonly host: HostApi;
     readonly source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
     readonly children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
-    readonly tags: TagsApi;
-    readonly registry: ReadonlyMap<string, TaskAdapter>;
     readonly supervisor: Supervisor;
     readonly probe: Pick<HostProbe, 'look'>;
-    /** The operator's rules about what this host takes. */
-    readonly whyNotAccepted: AcceptanceCheck;
+    /** By which tasks are taken or refused. */
+    readonly decision: DecisionSources;
     readonly events: BuilderEvents;
     /** kojid's `maxjobs`. */
     readonly maxJobs: number;
@@ -69,11 +62,9 @@ export class PollLoop {
     this.#host = parts.host;
     this.#source = parts.source;
     this.#children = parts.children;
-    this.#tags = parts.tags;
-    this.#registry = parts.registry;
     this.#supervisor = parts.supervisor;
     this.#probe = parts.probe;
-    this.#whyNotAccepted = parts.whyNotAccepted;
+    this.#decision = parts.decision;
     this.#events = parts.events;
     this.#maxJobs = parts.maxJobs;
     this.#single = parts.single;
@@ -178,7 +169,7 @@ export class PollLoop {
     const now = this.#clock.uptime();
     if (news !== this.#told || now - this.#checkedInMs >= checkInEveryMs) {
       if (why !== null && news !== this.#told) this.#log.warn({ why }, 'not ready for tasks');
-      const data = { methods: [...this.#registry.keys()], maxjobs: this.#maxJobs };
+      const data = { methods: [...this.#decision.registry.keys()], maxjobs: this.#maxJobs };
       await this.#host.updateHost(load, this.#ready, data, signal);
       this.#told = news;
       this.#checkedInMs = now;
@@ -189,9 +180,10 @@ export class PollLoop {
   /** Opens the first child of a task of this host that it may open by itself; true when one was started. */
   async #takeChild(here: HeldHere, signal: AbortSignal): Promise<boolean> {
     for (const child of await this.#ownChildren(here, signal)) {
-      const suited = await this.#suits(child, signal);
-      if (typeof suited === 'string') this.#children.left(child.id, suited);
-      else if (await this.#take(child, suited, signal)) {
+      const offer = this.#offer(child);
+      const decision = await decide(offer, this.#decision, signal);
+      if (decision.kind === 'refuse') this.#children.left(child.id, decision.why);
+      else if (await this.#take(offer, decision.adapter, signal)) {
         this.#children.taken(child.id);
         return true;
       } else this.#children.left(child.id, 'it could not be opened');
@@ -203,9 +195,10 @@ export class PollLoop {
   async #takeOne(signal: AbortSignal): Promise<boolean> {
     for (const offered of await this.#source.offers(signal)) {
       if (this.#supervisor.has(offered.id)) continue;
-      const suited = await this.#suits(offered, signal);
-      if (typeof suited === 'string') await this.#refuse(offered, suited, signal);
-      else if (await this.#take(offered, suited, signal)) {
+      const offer = this.#offer(offered);
+      const decision = await decide(offer, this.#decision, signal);
+      if (decision.kind === 'refuse') await this.#refuse(offered, decision.why, signal);
+      else if (await this.#take(offer, decision.adapter, signal)) {
         this.#children.left(offered.id, 'it has assigned it to this host');
         return true;
       }
@@ -213,58 +206,26 @@ export class PollLoop {
     return false;
   }
 
+  #offer(offered: OfferedTask): Offer {
+    return new Offer(offered, this.#decision.registry, this.#host);
+  }
+
   /** A hub that does not tell what waits there places all children itself: the round continues. */
   async #ownChildren(here: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
     try {
       return await this.#children.offers(here, signal);
     } catch (error) {
-      if (isAboutTheHub(error) || signal.aborted) throw error;
+      if (isHubTrouble(error) || signal.aborted) throw error;
       this.#children.giveUp(`cannot read the hub's queue: ${describeError(error)}`);
       return [];
     }
   }
 
-  /** The adapter that runs the task, or why this host does not take it. */
-  async #suits(offered: OfferedTask, signal: AbortSignal): Promise<TaskAdapter | string> {
-    const adapter = this.#registry.get(offered.method);
-    if (adapter === undefined) return 'no handler for method';
-    const unwanted = await this.#whyUnwanted(offered, signal);
-    if (unwanted !== null) return unwanted;
-    return (await this.#whyNotHere(offered, adapter, signal)) ?? adapter;
-  }
-
-  /** A task of which it cannot be told is not taken: the operator's rules let in what fits, not what might. */
-  async #whyUnwanted(offered: OfferedTask, signal: AbortSignal): Promise<string | null> {
-    try {
-      return await this.#whyNotAccepted(offered, signal);
-    } catch (error) {
-      if (isAboutTheHub(error) || signal.aborted) throw error;
-      return `cannot determine what the task is for: ${describeError(error)}`;
-    }
-  }
-
-  /** Parameters that cannot be read do not keep a task away: it is opened and failed with that. */
-  async #whyNotHere(offered: OfferedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<string | null> {
-    if (adapter.checkHost === undefined) return null;
-    const { arches } = await this.#host.host(signal);
-    const info = await this.#host.taskInfo(offered.id, { request: true, signal });
-    const params = decodeRequest(adapter, offered.method, info?.request ?? []);
-    if ('error' in params) return null;
-    try {
-      return await adapter.checkHost(params.value, { arches }, this.#tags, signal);
-    } catch (error) {
-      if (isAboutTheHub(error) || signal.aborted) throw error;
-      // A tag that does not exist is the task's own failure, with its own message.
-      this.#log.warn({ taskId: offered.id, err: error }, 'checkHost failed, taking the task anyway');
-      return null;
-    }
-  }
-
   /** Opens a task and starts it. When that breaks off in between, the next round finds it open and frees it. */
-  async #take(offered: OfferedTask, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
-    const task = await this.#open(offered, signal);
+  async #take(offer: Offer, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
+    const task = await this.#open(offer, signal);
     if (task === null) {
-      this.#log.info({ taskId: offered.id }, 'task was taken by another host or canceled');
+      this.#log.info({ taskId: offer.id }, 'task was taken by another host or canceled');
       return false;
     }
     try {
@@ -274,7 +235,7 @@ export class PollLoop {
       this.#log.info({ taskId: task.id }, 'task was canceled or reassigned while it was opened');
       return false;
     }
-    const params = decodeRequest(adapter, task.method, task.request);
+    const params = offer.paramsOf(adapter, task.request);
     try {
       await this.#supervisor.start({ task, adapter, params }, signal);
       return true;
@@ -290,7 +251,7 @@ export class PollLoop {
   }
 
   /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */
-  async #open({ id }: OfferedTask, signal: AbortSignal): Promise<OpenTask | null> {
+  async #open({ id }: Offer, signal: AbortSignal): Promise<OpenTask | null> {
     try {
       return await this.#host.openTask(id, signal);
     } catch (error) {
@@ -311,13 +272,4 @@ export class PollLoop {
 /** Given back to the queue, as the hub does with the tasks of a silent host, and perhaps assigned here again. */
 function isQueued({ state }: TaskInfo): boolean {
   return state === taskStates.free || state === taskStates.assigned;
-}
-
-/** Whether the hub could not be asked, rather than that something is wrong with what was asked about. */
-function isAboutTheHub(error: unknown): boolean {
-  return (
-    error instanceof HubTransportError ||
-    error instanceof SessionLost ||
-    isFault(error, faultCodes.authExpired, faultCodes.sequence, faultCodes.serverOffline)
-  );
 }

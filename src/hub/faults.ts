@@ -97,6 +97,15 @@ export function isRefusedFault(error: unknown): error is HubFault {
   return isFault(error, faultCodes.generic, faultCodes.tag, faultCodes.actionNotAllowed);
 }
 
+/** Whether the hub could not be asked, rather than that something is wrong with what was asked about. */
+export function isHubTrouble(error: unknown): boolean {
+  return (
+    error instanceof HubTransportError ||
+    error instanceof SessionLost ||
+    isFault(error, faultCodes.authExpired, faultCodes.sequence, faultCodes.serverOffline)
+  );
+}
+
 const undelivered: ReadonlySet<TransportReason> = new Set(['unreachable', 'tls', 'login']);
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BuilderError } from '../core/errors.ts';
 import { type RpcValue, splitKeywords } from '../hub/xmlrpc/codec.ts';
 import { faultCode, TaskFault } from './errors.ts';
 
@@ -52,6 +53,23 @@ export function decodeParams<P>(
     method,
     `parameter ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not as expected'}`,
   );
+}
+
+/** The parameters of a request, or what is wrong with them. */
+export type DecodedParams = { readonly value: unknown } | { readonly error: Error };
+
+/** As `decodeParams`, for a task that is opened and failed with what is wrong. */
+export function decodeRequest(
+  method: string,
+  signature: TaskSignature<unknown>,
+  request: readonly RpcValue[],
+): DecodedParams {
+  try {
+    return { value: decodeParams(method, signature, request) };
+  } catch (error) {
+    if (error instanceof BuilderError) return { error };
+    throw error;
+  }
 }
 
 /** A parameter that may be left out or nil. */

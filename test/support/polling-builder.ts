@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { acceptRules } from '../../src/config/options/accept-rules.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { BuilderEvents } from '../../src/daemon/events.ts';
-import { whyNotAccepted } from '../../src/daemon/intake/acceptance.ts';
 import { OwnChildren } from '../../src/daemon/intake/own-children.ts';
 import { TaskSource } from '../../src/daemon/intake/task-source.ts';
 import { Pace } from '../../src/daemon/poll-backoff.ts';
@@ -96,8 +95,6 @@ export async function setUpPollLoop({
     host,
     source,
     children,
-    tags,
-    registry,
     supervisor,
     probe,
     events,
@@ -106,7 +103,7 @@ export async function setUpPollLoop({
     clock,
     log,
     single: false,
-    whyNotAccepted: (task, signal) => whyNotAccepted(task, rules, { registry, host, tags, repos }, signal),
+    decision: { accept: rules, registry, host, tags, repos, log },
   });
   const abort = new AbortController();
   const rounds: string[] = [];

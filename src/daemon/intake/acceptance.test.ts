@@ -15,6 +15,7 @@ import {
   whyNotAccepted,
   whyPurposeRefused,
 } from './acceptance.ts';
+import { Offer } from './offer.ts';
 
 const parseRules = (text: string) => acceptRules.schema.parse(text);
 
@@ -37,7 +38,8 @@ async function ask(accept: string, ...chain: readonly [method: string, request: 
   const [[method] = ['none']] = chain;
   const rules = parseRules(accept);
   const signal = never;
-  const why = await whyNotAccepted({ id: 1, method }, rules, { registry, ...apis }, signal);
+  const offer = new Offer({ id: 1, method }, registry, apis.host);
+  const why = await whyNotAccepted(offer, rules, { registry, ...apis }, signal);
   return { why: why === null ? 'accepted' : (why.split('; this host')[0] ?? ''), calls: session.methods };
 }
 
@@ -124,7 +126,8 @@ describe('whyNotAccepted', () => {
     const apis = hubApis(session, new ManualClock());
     const registry = taskRegistry(noControl);
     const rules = acceptRules.schema.parse('tags=x');
-    const asked = whyNotAccepted({ id: 1, method: 'build' }, rules, { registry, ...apis }, never);
+    const offer = new Offer({ id: 1, method: 'build' }, registry, apis.host);
+    const asked = whyNotAccepted(offer, rules, { registry, ...apis }, never);
 
     await expect(asked).rejects.toThrow('offline');
   });

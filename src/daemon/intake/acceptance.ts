@@ -3,10 +3,9 @@ import type { HostApi } from '../../hub/api/host.ts';
 import type { ReposApi } from '../../hub/api/repos.ts';
 import type { TaskInfo } from '../../hub/api/schema.ts';
 import type { TagsApi } from '../../hub/api/tags.ts';
-import type { BuildTagSource, TaskAdapter } from '../../tasks/adapter.ts';
-import { TaskFault } from '../../tasks/errors.ts';
-import { decodeParams } from '../../tasks/params.ts';
-import type { OfferedTask } from './legacy-scheduler.ts';
+import type { BuildTagSource, OwnPurpose, TaskAdapter } from '../../tasks/adapter.ts';
+import { type DecodedParams, decodeRequest } from '../../tasks/params.ts';
+import type { Offer } from './offer.ts';
 
 /** What a task works for. */
 export interface TaskPurpose {
@@ -61,34 +60,35 @@ export interface PurposeSources {
  * for methods, the task for the others, its parent where the task does not tell, one call for the tag's name.
  */
 export async function whyNotAccepted(
-  task: OfferedTask,
+  offer: Offer,
   rules: AcceptRules,
   sources: PurposeSources,
   signal: AbortSignal,
 ): Promise<string | null> {
-  if (sources.registry.get(task.method)?.aboutThisHost) return null;
-  const refused = whyMethodRefused(rules, task.method);
+  if (offer.adapter?.aboutThisHost) return null;
+  const refused = whyMethodRefused(rules, offer.method);
   const needs = neededPurpose(rules);
   if (refused !== null || !(needs.buildTag || needs.scratch)) return refused;
-  return whyPurposeRefused(rules, await findPurpose(task.id, needs, sources, signal));
+  return whyPurposeRefused(rules, await findPurpose(offer, needs, sources, signal));
 }
 
 async function findPurpose(
-  taskId: number,
+  offer: Offer,
   needs: PurposeNeeds,
   sources: PurposeSources,
   signal: AbortSignal,
 ): Promise<TaskPurpose> {
   let buildTag: readonly BuildTagSource[] | null = null;
   let scratch: boolean | null = null;
-  let next: number | null = taskId;
-  while (next !== null && ((needs.buildTag && buildTag === null) || (needs.scratch && scratch === null))) {
-    const task: TaskInfo | null = await sources.host.taskInfo(next, { request: true, signal });
-    if (task === null) break;
-    const told = purposeOf(task, sources.registry);
-    buildTag ??= told.buildTag ?? null;
-    scratch ??= told.scratch ?? null;
-    next = task.parentId;
+  const isEnough = () => !(needs.buildTag && buildTag === null) && !(needs.scratch && scratch === null);
+  let task = await offer.info(signal);
+  let own = toldBy(offer.adapter, await offer.params(signal));
+  while (task !== null) {
+    buildTag ??= own.buildTag ?? null;
+    scratch ??= own.scratch ?? null;
+    if (task.parentId === null || isEnough()) break;
+    task = await sources.host.taskInfo(task.parentId, { request: true, signal });
+    own = task === null ? {} : purposeOf(task, sources.registry);
   }
   return {
     buildTag: needs.buildTag ? await firstName(buildTag ?? [], sources, signal) : null,
@@ -96,16 +96,16 @@ async function findPurpose(
   };
 }
 
-/** What a task's own parameters tell; nothing when they cannot be parsed or the method is unknown here. */
-function purposeOf({ method, request }: TaskInfo, registry: PurposeSources['registry']) {
-  const adapter = registry.get(method);
-  if (adapter?.purpose === undefined) return {};
-  try {
-    return adapter.purpose(decodeParams(method, adapter.signature, request ?? []));
-  } catch (error) {
-    if (error instanceof TaskFault) return {};
-    throw error;
-  }
+/** What a task's own parameters tell; nothing when the method is unknown here. */
+function purposeOf({ method, request }: TaskInfo, registry: PurposeSources['registry']): OwnPurpose {
+  const adapter = registry.get(method) ?? null;
+  return toldBy(adapter, adapter && decodeRequest(method, adapter.signature, request ?? []));
+}
+
+/** Nothing when the parameters cannot be read. */
+function toldBy(adapter: TaskAdapter | null, params: DecodedParams | null): OwnPurpose {
+  if (adapter?.purpose === undefined || params === null || 'error' in params) return {};
+  return adapter.purpose(params.value);
 }
 
 async function firstName(

@@ -4,7 +4,7 @@ import { taskStates } from '../../hub/api/schema.ts';
 import type { HubSession } from '../../hub/session/session.ts';
 import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
 import type { TaskAdapter } from '../../tasks/adapter.ts';
-import { decodeRequest } from '../run/opened-task.ts';
+import { decodeRequest } from '../../tasks/params.ts';
 import type { Supervisor } from '../run/supervisor.ts';
 import type { TaskHead } from '../run/task-record.ts';
 
@@ -92,7 +92,7 @@ export async function goOnWith(
 ): Promise<void> {
   for (const { begun, adapter } of tasks) {
     const { task } = begun.head;
-    const params = decodeRequest(adapter, task.method, task.request);
+    const params = decodeRequest(task.method, adapter.signature, task.request);
     await supervisor.goOn({ task, adapter, params }, begun, signal);
   }
   const used = new Set(tasks.map(({ begun }) => begun.head.sessionId));

@@ -104,12 +104,6 @@ export class Daemon {
     });
     const { kojid, adjutant } = environment.config;
     const { accept } = adjutant;
-    const source = new TaskSource({
-      host,
-      version,
-      clock: environment.clock,
-      availDelayMs: kojid.task_avail_delay * 1000,
-    });
     this.#parts = parts;
     this.#registry = registry;
     this.#pace = new Pace(environment.clock, settings.sleepMs);
@@ -124,20 +118,25 @@ export class Daemon {
       events,
       log,
     });
-    const taskLog = parts.debugTask ? log.child({}, { level: 'debug' }) : log;
-    this.#supervisor = new Supervisor(
+    const source = new TaskSource({
+      host,
+      version,
+      children,
+      registry,
+      pace: this.#pace,
+      clock: environment.clock,
+      availDelayMs: kojid.task_avail_delay * 1000,
+      events,
+      log,
+    });
+    this.#supervisor = new Supervisor({
       environment,
       session,
-      parts.journal,
+      journal: parts.journal,
+      hostTasks: source,
       events,
-      taskLog,
-      () => this.#pace.expectWork(),
-      (child) => {
-        children.made(child);
-        this.#pace.expectWork();
-      },
-      (taskId, soft) => source.refused(taskId, soft),
-    );
+      log: parts.debugTask ? log.child({}, { level: 'debug' }) : log,
+    });
     this.#housekeeping = new Housekeeping({
       environment,
       log,
@@ -147,7 +146,6 @@ export class Daemon {
     this.#loop = new PollLoop({
       host,
       source,
-      children,
       supervisor: this.#supervisor,
       probe: new SpaceMaker(probe, environment.buildrootHost.cache, environment.clock, log),
       decision: { accept, registry, host, tags, repos, log },

@@ -1,7 +1,16 @@
 import { EventEmitter } from 'node:events';
 
-/** How a task ended, as far as this host is concerned. */
-export type TaskEnd = 'closed' | 'failed' | 'refused' | 'freed' | 'stopped';
+/** How a task ended, as far as this host is concerned: the kind of its outcome (`run/outcome.ts`). */
+export type OutcomeKind = 'close' | 'fail' | 'refuse' | 'free' | 'nothing';
+
+/** The same in the log and in metrics, where operators filter by it. */
+export const endLabels: Readonly<Record<OutcomeKind, string>> = {
+  close: 'closed',
+  fail: 'failed',
+  refuse: 'refused',
+  free: 'freed',
+  nothing: 'stopped',
+};
 
 /** What happens in the daemon, for logs, the status server and tests. All are facts: nothing listens to steer. */
 export interface BuilderEventMap {
@@ -14,7 +23,12 @@ export interface BuilderEventMap {
   'task:started': [{ readonly taskId: number; readonly method: string }];
   /** Everything of the task is gone from this host and the hub has been told. */
   'task:ended': [
-    { readonly taskId: number; readonly method: string; readonly end: TaskEnd; readonly durationMs: number },
+    {
+      readonly taskId: number;
+      readonly method: string;
+      readonly outcome: OutcomeKind;
+      readonly durationMs: number;
+    },
   ];
   /** A child of a task of this host was opened here at once, or is left to the scheduler of the hub. */
   'child:placed': [{ readonly taskId: number; readonly method: string; readonly here: boolean }];

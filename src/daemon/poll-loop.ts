@@ -3,14 +3,13 @@ import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HostApi } from '../hub/api/host.ts';
 import { type HeldTask, type OpenTask, type TaskInfo, taskStates } from '../hub/api/schema.ts';
-import { faultCodes, HubProtocolError, isFault, isHubTrouble, SessionLost } from '../hub/faults.ts';
+import { faultCodes, HubProtocolError, isFault, SessionLost } from '../hub/faults.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { BuilderEvents } from './events.ts';
 import { type DecisionSources, decide } from './intake/decide.ts';
 import type { HostProbe } from './intake/host-probe.ts';
-import type { OfferedTask } from './intake/legacy-scheduler.ts';
-import { Offer } from './intake/offer.ts';
-import type { HeldHere, OwnChildren } from './intake/own-children.ts';
+import type { Offer } from './intake/offer.ts';
+import type { HeldHere } from './intake/own-children.ts';
 import { whyNotReady } from './intake/readiness.ts';
 import type { TaskSource } from './intake/task-source.ts';
 import type { Pace } from './poll-backoff.ts';
@@ -26,8 +25,7 @@ const checkInEveryMs = 15_000;
  */
 export class PollLoop {
   readonly #host: HostApi;
-  readonly #source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
-  readonly #children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
+  readonly #source: TaskSource;
   readonly #supervisor: Supervisor;
   readonly #probe: Pick<HostProbe, 'look'>;
   readonly #decision: DecisionSources;
@@ -44,8 +42,7 @@ export class PollLoop {
 
   constructor(parts: {
     readonly host: HostApi;
-    readonly source: Pick<TaskSource, 'offers' | 'refuse' | 'refused'>;
-    readonly children: Pick<OwnChildren, 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
+    readonly source: TaskSource;
     readonly supervisor: Supervisor;
     readonly probe: Pick<HostProbe, 'look'>;
     /** By which tasks are taken or refused. */
@@ -61,7 +58,6 @@ export class PollLoop {
   }) {
     this.#host = parts.host;
     this.#source = parts.source;
-    this.#children = parts.children;
     this.#supervisor = parts.supervisor;
     this.#probe = parts.probe;
     this.#decision = parts.decision;
@@ -114,8 +110,8 @@ export class PollLoop {
     await this.#followHub(held, running, signal);
     const { why, here } = await this.#checkIn(held, signal);
     let took = false;
-    if (why === null) took = (await this.#takeChild(here, signal)) || (await this.#takeOne(signal));
-    else this.#children.notNow(`this host takes no tasks: ${why}`);
+    if (why === null) took = await this.#takeOne(here, signal);
+    else this.#source.notNow(why);
     this.#events.emit('poll:done', { ready: this.#ready, why, tasks: this.#supervisor.taskIds.length });
     return took;
   }
@@ -177,48 +173,18 @@ export class PollLoop {
     return { why, here: { host, load, tasks } };
   }
 
-  /** Opens the first child of a task of this host that it may open by itself; true when one was started. */
-  async #takeChild(here: HeldHere, signal: AbortSignal): Promise<boolean> {
-    for (const child of await this.#ownChildren(here, signal)) {
-      const offer = this.#offer(child);
+  /** Takes the first task that can be run here, of those there are for this host; true when one was started. */
+  async #takeOne(here: HeldHere, signal: AbortSignal): Promise<boolean> {
+    for await (const offer of this.#source.offers(here, signal)) {
+      if (this.#supervisor.has(offer.id)) continue;
       const decision = await decide(offer, this.#decision, signal);
-      if (decision.kind === 'refuse') this.#children.left(child.id, decision.why);
+      if (decision.kind === 'refuse') await this.#source.refuse(offer, decision.why, signal);
       else if (await this.#take(offer, decision.adapter, signal)) {
-        this.#children.taken(child.id);
+        this.#source.taken(offer);
         return true;
-      } else this.#children.left(child.id, 'it could not be opened');
+      } else this.#source.missed(offer);
     }
     return false;
-  }
-
-  /** Takes the first task that can be run here, of those the hub has for this host; true when one was started. */
-  async #takeOne(signal: AbortSignal): Promise<boolean> {
-    for (const offered of await this.#source.offers(signal)) {
-      if (this.#supervisor.has(offered.id)) continue;
-      const offer = this.#offer(offered);
-      const decision = await decide(offer, this.#decision, signal);
-      if (decision.kind === 'refuse') await this.#refuse(offered, decision.why, signal);
-      else if (await this.#take(offer, decision.adapter, signal)) {
-        this.#children.left(offered.id, 'it has assigned it to this host');
-        return true;
-      }
-    }
-    return false;
-  }
-
-  #offer(offered: OfferedTask): Offer {
-    return new Offer(offered, this.#decision.registry, this.#host);
-  }
-
-  /** A hub that does not tell what waits there places all children itself: the round continues. */
-  async #ownChildren(here: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
-    try {
-      return await this.#children.offers(here, signal);
-    } catch (error) {
-      if (isHubTrouble(error) || signal.aborted) throw error;
-      this.#children.giveUp(`cannot read the hub's queue: ${describeError(error)}`);
-      return [];
-    }
   }
 
   /** Opens a task and starts it. When that breaks off in between, the next round finds it open and frees it. */
@@ -244,8 +210,7 @@ export class PollLoop {
       if (outcome.kind !== 'refuse') throw error;
       // A disk that cannot be written to: freed, the task would be back at once.
       this.#log.warn({ taskId: task.id, reason: outcome.message }, 'task refused after opening');
-      this.#source.refused(task.id, outcome.soft);
-      await this.#host.refuseTask(task.id, { soft: outcome.soft, msg: outcome.message }, signal);
+      await this.#source.refuseOpen(task.id, outcome, this.#host, signal);
       return false;
     }
   }
@@ -260,12 +225,6 @@ export class PollLoop {
       await this.#host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
       return null;
     }
-  }
-
-  async #refuse(offered: OfferedTask, message: string, signal: AbortSignal): Promise<void> {
-    this.#log.warn({ taskId: offered.id, method: offered.method, reason: message }, 'task refused');
-    await this.#source.refuse(offered.id, message, signal);
-    this.#events.emit('task:refused', { taskId: offered.id, method: offered.method, message });
   }
 }
 

@@ -18,7 +18,7 @@ describe('the metrics of a builder', () => {
     events.emit('poll:done', { ready: true, why: null, tasks: 0 });
     events.emit('task:started', { taskId: 1, method: 'buildArch' });
     events.emit('task:started', { taskId: 2, method: 'build' });
-    events.emit('task:ended', { taskId: 1, method: 'buildArch', end: 'closed', durationMs: 2500 });
+    events.emit('task:ended', { taskId: 1, method: 'buildArch', outcome: 'close', durationMs: 2500 });
     events.emit('task:refused', { taskId: 3, method: 'maven', message: 'no' });
 
     const lines = metrics.render().split('\n');

@@ -1,4 +1,4 @@
-import type { BuilderEvents } from '../daemon/events.ts';
+import { type BuilderEvents, endLabels } from '../daemon/events.ts';
 import { Metrics } from './metrics.ts';
 
 const prefix = 'koji_adjutant';
@@ -43,13 +43,13 @@ export function builderMetrics(): Metrics {
 /** Counts what the daemon tells; from now on. */
 export function countEvents(metrics: Metrics, events: BuilderEvents): void {
   events.on('task:started', () => metrics.count(`${prefix}_tasks_running`, {}));
-  events.on('task:ended', ({ method, end, durationMs }) => {
+  events.on('task:ended', ({ method, outcome, durationMs }) => {
     metrics.count(`${prefix}_tasks_running`, {}, -1);
-    metrics.count(`${prefix}_tasks_total`, { method, end });
+    metrics.count(`${prefix}_tasks_total`, { method, end: endLabels[outcome] });
     metrics.observe(`${prefix}_task_seconds`, { method }, durationMs / 1000);
   });
   events.on('task:refused', ({ method }) =>
-    metrics.count(`${prefix}_tasks_total`, { method, end: 'refused' }),
+    metrics.count(`${prefix}_tasks_total`, { method, end: endLabels.refuse }),
   );
   events.on('child:placed', ({ method, here }) =>
     metrics.count(`${prefix}_children_total`, { method, placed: here ? 'here' : 'hub' }),

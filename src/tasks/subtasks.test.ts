@@ -47,7 +47,7 @@ beforeEach(() => {
     new SubtasksApi(session),
     wake,
     abort.signal,
-    (child) => made.push(child),
+    { childMade: (child) => made.push(child) },
     silentLog,
   );
 });

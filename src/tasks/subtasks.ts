@@ -44,17 +44,17 @@ export class Subtasks {
   readonly #hub: SubtasksApi;
   readonly #wake: WakeUp;
   readonly #signal: AbortSignal;
-  readonly #made: (child: MadeChild) => void;
+  readonly #host: { childMade(child: MadeChild): void };
   readonly #log: Logger;
   readonly #waits: TaskWaits;
 
-  /** `made` is told of every child: it waits on the hub for a host, and this one may be it. */
+  /** `host` hears of every child: it waits on the hub for a host, and this one may be it. */
   constructor(
     parent: number,
     hub: SubtasksApi,
     wake: WakeUp,
     signal: AbortSignal,
-    made: (child: MadeChild) => void,
+    host: { childMade(child: MadeChild): void },
     log: Logger,
     waits: TaskWaits = noWaits,
   ) {
@@ -62,7 +62,7 @@ export class Subtasks {
     this.#hub = hub;
     this.#wake = wake;
     this.#signal = signal;
-    this.#made = made;
+    this.#host = host;
     this.#log = log;
     this.#waits = waits;
   }
@@ -82,7 +82,7 @@ export class Subtasks {
     );
     this.#log.debug({ child: id, childMethod: request.method, label: request.label }, 'child task created');
     const { method, assign } = request;
-    this.#made({ id, method, parentId: this.#parent, assigned: assign !== undefined });
+    this.#host.childMade({ id, method, parentId: this.#parent, assigned: assign !== undefined });
     return id;
   }
 

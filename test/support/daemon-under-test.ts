@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
 import { Daemon, type Shutdown } from '../../src/daemon/daemon.ts';
-import { BuilderEvents } from '../../src/daemon/events.ts';
+import { BuilderEvents, endLabels } from '../../src/daemon/events.ts';
 import type { TaskEnvironment } from '../../src/daemon/run/task-runner.ts';
 import { Restarts } from '../../src/journal/restarts.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -65,7 +65,7 @@ export async function setUpDaemon({
   const happened: string[] = [];
   events.on('daemon:ready', ({ hostName }) => happened.push(`ready ${hostName}`));
   events.on('daemon:stopping', ({ how }) => happened.push(how));
-  events.on('task:ended', ({ taskId, end }) => happened.push(`${taskId} ${end}`));
+  events.on('task:ended', ({ taskId, outcome }) => happened.push(`${taskId} ${endLabels[outcome]}`));
   let code: Promise<number> | null = null;
   onTestFinished(async () => {
     daemon.stop();

@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { acceptRules } from '../../src/config/options/accept-rules.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
-import { BuilderEvents } from '../../src/daemon/events.ts';
+import { BuilderEvents, endLabels } from '../../src/daemon/events.ts';
 import { OwnChildren } from '../../src/daemon/intake/own-children.ts';
 import { TaskSource } from '../../src/daemon/intake/task-source.ts';
 import { Pace } from '../../src/daemon/poll-backoff.ts';
@@ -52,7 +52,6 @@ export async function setUpPollLoop({
   const { log, lines } = keptLog();
   const session = hub.session();
   const { host, tags, repos, version, queue } = hubApis(session, clock);
-  const source = new TaskSource({ host, version, clock, availDelayMs: 300_000 });
   const pace = new Pace(clock, sleepMs);
   const registry = new Map(taskRegistry(noControl));
   // The registry's own types forget the parameters in the same way.
@@ -68,19 +67,19 @@ export async function setUpPollLoop({
     events,
     log,
   });
-  const supervisor = new Supervisor(
-    environment,
-    session,
-    openTaskJournal(environment.workDir),
+  const source = new TaskSource({
+    host,
+    version,
+    children,
+    registry,
+    pace,
+    clock,
+    availDelayMs: 300_000,
     events,
     log,
-    () => pace.expectWork(),
-    (child) => {
-      children.made(child);
-      pace.expectWork();
-    },
-    (taskId, soft) => source.refused(taskId, soft),
-  );
+  });
+  const journal = openTaskJournal(environment.workDir);
+  const supervisor = new Supervisor({ environment, session, journal, hostTasks: source, events, log });
   const space = {
     freeBytes: new Map<string, number>(),
     minSpaceBytes: 1,
@@ -94,7 +93,6 @@ export async function setUpPollLoop({
   const loop = new PollLoop({
     host,
     source,
-    children,
     supervisor,
     probe,
     events,
@@ -117,8 +115,8 @@ export async function setUpPollLoop({
   events.on('poll:failed', ({ error }) => note(`failed: ${String(error)}`));
   const ended: string[] = [];
   let end = Promise.withResolvers<void>();
-  events.on('task:ended', ({ taskId, end: how }) => {
-    ended.push(`${taskId} ${how}`);
+  events.on('task:ended', ({ taskId, outcome }) => {
+    ended.push(`${taskId} ${endLabels[outcome]}`);
     end.resolve();
     end = Promise.withResolvers();
   });

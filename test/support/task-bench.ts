@@ -78,6 +78,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const logs = new TaskLogs(join(directory, 'logs'), (path, name) => outputs.openLog(path, name), clock, log);
   const wake = { next: () => new Promise<void>((resolve) => setImmediate(resolve)) };
   const started: string[] = [];
+  const childMade = () => started.push('child');
   const context: TaskContext = {
     task: { id: 5, method, arch },
     signal: abort.signal,
@@ -123,7 +124,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
       async () => ({}),
       clock,
     ),
-    subtasks: new Subtasks(5, hub.subtasks, wake, abort.signal, () => started.push('child'), silentLog),
+    subtasks: new Subtasks(5, hub.subtasks, wake, abort.signal, { childMade }, silentLog),
     cleanup,
     random: () => 0,
   };

@@ -38,7 +38,7 @@ async function ask(accept: string, ...chain: readonly [method: string, request: 
   const [[method] = ['none']] = chain;
   const rules = parseRules(accept);
   const signal = never;
-  const offer = new Offer({ id: 1, method }, registry, apis.host);
+  const offer = new Offer({ id: 1, method }, 'hub', registry, apis.host);
   const why = await whyNotAccepted(offer, rules, { registry, ...apis }, signal);
   return { why: why === null ? 'accepted' : (why.split('; this host')[0] ?? ''), calls: session.methods };
 }
@@ -126,7 +126,7 @@ describe('whyNotAccepted', () => {
     const apis = hubApis(session, new ManualClock());
     const registry = taskRegistry(noControl);
     const rules = acceptRules.schema.parse('tags=x');
-    const offer = new Offer({ id: 1, method: 'build' }, registry, apis.host);
+    const offer = new Offer({ id: 1, method: 'build' }, 'hub', registry, apis.host);
     const asked = whyNotAccepted(offer, rules, { registry, ...apis }, never);
 
     await expect(asked).rejects.toThrow('offline');

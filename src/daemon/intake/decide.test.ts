@@ -33,7 +33,7 @@ function setUp({ accept = '', request = ['x86_64', 'f1-build'], method = 'picky'
   const apis = hubApis(session, new ManualClock());
   // The registry's own types forget the parameters in the same way.
   const registry = new Map([['picky', adapter as TaskAdapter]]);
-  const offer = new Offer({ id: 1, method }, registry, apis.host);
+  const offer = new Offer({ id: 1, method }, 'hub', registry, apis.host);
   const sources = { ...apis, registry, accept: acceptRules.schema.parse(accept), log: silentLog };
   return { session, offer, adapter, ask: () => decide(offer, sources, never), decoded: () => decoded };
 }

@@ -8,6 +8,8 @@ import type { OfferedTask } from './legacy-scheduler.ts';
 export class Offer {
   readonly id: number;
   readonly method: string;
+  /** Whether the hub has assigned it, or a task of this host has made it and it is still FREE. */
+  readonly from: 'hub' | 'child';
   /** Null: this builder has no such method. */
   readonly adapter: TaskAdapter | null;
   readonly #host: Pick<HostApi, 'taskInfo'>;
@@ -16,11 +18,13 @@ export class Offer {
 
   constructor(
     { id, method }: OfferedTask,
+    from: 'hub' | 'child',
     registry: ReadonlyMap<string, TaskAdapter>,
     host: Pick<HostApi, 'taskInfo'>,
   ) {
     this.id = id;
     this.method = method;
+    this.from = from;
     this.adapter = registry.get(method) ?? null;
     this.#host = host;
   }

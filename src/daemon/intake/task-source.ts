@@ -1,56 +1,135 @@
 import type { Clock } from '../../core/clock.ts';
+import { describeError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { HostApi } from '../../hub/api/host.ts';
 import type { VersionApi } from '../../hub/api/version.ts';
+import { isHubTrouble } from '../../hub/faults.ts';
+import type { TaskAdapter } from '../../tasks/adapter.ts';
+import type { MadeChild } from '../../tasks/subtasks.ts';
+import type { BuilderEvents } from '../events.ts';
 import { type OfferedTask, OwnChoice } from './legacy-scheduler.ts';
+import { Offer } from './offer.ts';
+import type { HeldHere, OwnChildren } from './own-children.ts';
 
 /** How long a hub leaves a host alone that has softly refused a task (`SoftRefusalTimeout`). */
 const softRefusalMs = 15 * 60_000;
 
+export interface TaskSourceParts {
+  readonly host: HostApi;
+  readonly version: VersionApi;
+  /** Children of tasks of this host. */
+  readonly children: Pick<OwnChildren, 'made' | 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
+  readonly registry: ReadonlyMap<string, TaskAdapter>;
+  /** Of the rounds with the hub. */
+  readonly pace: { expectWork(): void };
+  readonly clock: Clock;
+  /** kojid's `task_avail_delay`. */
+  readonly availDelayMs: number;
+  readonly events: BuilderEvents;
+  readonly log: Logger;
+}
+
 /**
- * Where tasks come from and what becomes of those this host does not take: the hub assigns them and keeps the
- * refusals, or, before 1.34, this host chooses and remembers what it has refused.
+ * Where tasks come from and what becomes of those this host does not take: its own tasks' children first, then what the
+ * hub has for it. The hub assigns tasks and keeps the refusals, or, before 1.34, this host chooses and remembers what it
+ * has refused.
  */
 export class TaskSource {
-  readonly #host: HostApi;
-  readonly #version: VersionApi;
-  readonly #clock: Clock;
+  readonly #parts: TaskSourceParts;
   readonly #choice: OwnChoice;
   /** Until when a task is not looked at again, by its id; in the clock's uptime. */
   readonly #refusedUntilMs = new Map<number, number>();
 
-  /** `availDelayMs` is kojid's `task_avail_delay`. */
-  constructor(parts: {
-    readonly host: HostApi;
-    readonly version: VersionApi;
-    readonly clock: Clock;
-    readonly availDelayMs: number;
-  }) {
-    this.#host = parts.host;
-    this.#version = parts.version;
-    this.#clock = parts.clock;
+  constructor(parts: TaskSourceParts) {
+    this.#parts = parts;
     this.#choice = new OwnChoice(parts.availDelayMs);
   }
 
-  /** The tasks that this host may take now, in order. */
-  async offers(signal: AbortSignal): Promise<readonly OfferedTask[]> {
-    if (await this.#version.assignsTasks(signal)) return this.#host.assignedTasks(signal);
-    const load = await this.#host.loadData(signal);
-    const nowMs = this.#clock.now();
-    const offers = this.#choice.offers(load, await this.#host.hostId(signal), nowMs);
-    const upMs = this.#clock.uptime();
+  /** The tasks that this host may take now, in order. The hub is asked for its own when the children were looked at. */
+  async *offers(held: HeldHere, signal: AbortSignal): AsyncGenerator<Offer, void, undefined> {
+    const { registry, host } = this.#parts;
+    for (const child of await this.#children(held, signal)) yield new Offer(child, 'child', registry, host);
+    for (const task of await this.#assigned(signal)) yield new Offer(task, 'hub', registry, host);
+  }
+
+  /** This host takes no task in this round. */
+  notNow(why: string): void {
+    this.#parts.children.notNow(`this host takes no tasks: ${why}`);
+  }
+
+  /** The task was opened and runs here. */
+  taken({ id, from }: Offer): void {
+    if (from === 'child') this.#parts.children.taken(id);
+    else this.#parts.children.left(id, 'it has assigned it to this host');
+  }
+
+  /** The task was to be taken and does not run here. */
+  missed({ id, from }: Offer): void {
+    if (from === 'child') this.#parts.children.left(id, 'it could not be opened');
+  }
+
+  /** Leaves an offered task to other hosts, for good. Where the hub has assigned it, it must be told. */
+  async refuse({ id, method, from }: Offer, why: string, signal: AbortSignal): Promise<void> {
+    const { host, version, children, events, log } = this.#parts;
+    if (from === 'child') {
+      children.left(id, why);
+      return;
+    }
+    log.warn({ taskId: id, method, reason: why }, 'task refused');
+    if (await version.assignsTasks(signal)) await host.refuseTask(id, { soft: false, msg: why }, signal);
+    else this.#remember(id, false);
+    events.emit('task:refused', { taskId: id, method, message: why });
+  }
+
+  /**
+   * Gives a task that is open here back to the hub, through the session of `host`; this host does not take it again, or
+   * with `soft` not for a while.
+   */
+  async refuseOpen(
+    taskId: number,
+    { soft, message }: { readonly soft: boolean; readonly message: string },
+    host: Pick<HostApi, 'refuseTask'>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    this.#remember(taskId, soft);
+    await host.refuseTask(taskId, { soft, msg: message }, signal);
+  }
+
+  /** A task here has made a child, which this host may be the one to open. */
+  childMade(child: MadeChild): void {
+    this.#parts.children.made(child);
+    this.#parts.pace.expectWork();
+  }
+
+  /** A task has ended here: the hub is likely to have another one. */
+  taskEnded(): void {
+    this.#parts.pace.expectWork();
+  }
+
+  /** A hub that does not tell what waits there places all children itself: the round continues. */
+  async #children(held: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
+    const { children } = this.#parts;
+    try {
+      return await children.offers(held, signal);
+    } catch (error) {
+      if (isHubTrouble(error) || signal.aborted) throw error;
+      children.giveUp(`cannot read the hub's queue: ${describeError(error)}`);
+      return [];
+    }
+  }
+
+  async #assigned(signal: AbortSignal): Promise<readonly OfferedTask[]> {
+    const { host, version, clock } = this.#parts;
+    if (await version.assignsTasks(signal)) return host.assignedTasks(signal);
+    const load = await host.loadData(signal);
+    const nowMs = clock.now();
+    const offers = this.#choice.offers(load, await host.hostId(signal), nowMs);
+    const upMs = clock.uptime();
     return offers.filter(({ id }) => upMs >= (this.#refusedUntilMs.get(id) ?? upMs));
   }
 
-  /** Leaves an offered task to other hosts, for good. Where the hub assigns tasks it must be told. */
-  async refuse(taskId: number, message: string, signal: AbortSignal): Promise<void> {
-    if (await this.#version.assignsTasks(signal))
-      await this.#host.refuseTask(taskId, { soft: false, msg: message }, signal);
-    else this.refused(taskId, false);
-  }
-
-  /** An open task is about to be refused. Soft: this host may have it again later. */
-  refused(taskId: number, soft: boolean): void {
-    const nowMs = this.#clock.uptime();
+  #remember(taskId: number, soft: boolean): void {
+    const nowMs = this.#parts.clock.uptime();
     for (const [id, untilMs] of this.#refusedUntilMs) if (untilMs <= nowMs) this.#refusedUntilMs.delete(id);
     this.#refusedUntilMs.set(taskId, nowMs + (soft ? softRefusalMs : hardRefusalMs));
   }

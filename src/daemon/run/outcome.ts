@@ -2,14 +2,17 @@ import { BuildrootStepFailed, StepTimedOut } from '../../buildroot/errors.ts';
 import { ContainerError } from '../../container/errors.ts';
 import { BuilderError, describeError } from '../../core/errors.ts';
 import { isDiskFull, isReadOnlyDisk, saysDiskFull } from '../../core/fs-errors.ts';
+import type { Logger } from '../../core/logger.ts';
 import { printableLines } from '../../core/printable.ts';
 import { faultCodes, HubFault, HubProtocolError, HubTransportError, SessionLost } from '../../hub/faults.ts';
 import { HubFileError } from '../../hub/files.ts';
+import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { TaskCancelled, TaskRefused } from '../../tasks/errors.ts';
 
-/** What the hub is told about a task that did not end with a result. Exactly one of these. */
+/** How a task ended, and what the hub is told about it. Exactly one of these. */
 export type Outcome =
-  | { readonly kind: 'fail'; readonly code: number; readonly message: string; readonly bug: boolean }
+  | { readonly kind: 'close'; readonly result: RpcValue }
+  | Failure
   /** Another host may try; soft: this one, too, after a while. */
   | { readonly kind: 'refuse'; readonly soft: boolean; readonly message: string }
   /** Back into the queue: the fault is ours or the network's. */
@@ -17,13 +20,37 @@ export type Outcome =
   /** The task is not ours any more, or what stopped it reports to the hub. */
   | { readonly kind: 'nothing' };
 
+/** The task is failed with this fault. `bug`: one of this program. */
+export interface Failure {
+  readonly kind: 'fail';
+  readonly code: number;
+  readonly message: string;
+  readonly bug: boolean;
+}
+
+/** What a task that threw can end in. */
+export type NoResult = Exclude<Outcome, { readonly kind: 'close' }>;
+
+const kinds: ReadonlySet<unknown> = new Set([
+  'close',
+  'fail',
+  'refuse',
+  'free',
+  'nothing',
+] satisfies Outcome['kind'][]);
+
+/** Whether what was recorded is an outcome. */
+export function isOutcome(value: unknown): value is Outcome {
+  return typeof value === 'object' && value !== null && 'kind' in value && kinds.has(value.kind);
+}
+
 /**
  * Turns whatever a task threw into what the hub is told (`koji/daemon.py runTask`): Koji's own faults pass
  * with code and text; what is the package's or the request's fault fails the task; what is this host's
  * or the network's leaves it to another try; anything unknown fails it with code 1, as a bug of ours. `isRoomShort`: the disk was
  * looked at, and is short of room.
  */
-export function outcomeOf(error: unknown, isRoomShort = false): Outcome {
+export function outcomeOf(error: unknown, isRoomShort = false): NoResult {
   if (error instanceof TaskCancelled || error instanceof SessionLost) return { kind: 'nothing' };
   if (error instanceof TaskRefused) return { kind: 'refuse', soft: error.soft, message: error.message };
   if (error instanceof HubFault) return fail(error.faultCode, error.faultString);
@@ -83,7 +110,7 @@ function wouldHappenAgain({ reason, status }: HubTransportError): boolean {
   return reason === 'too-large' || status === 400 || status === 413;
 }
 
-function containerOutcome(error: ContainerError): Outcome {
+function containerOutcome(error: ContainerError): NoResult {
   switch (error.code) {
     case 'image-missing':
     case 'image-denied':
@@ -108,6 +135,31 @@ function faultCodeOf(error: BuilderError): number | null {
   return 'faultCode' in error && typeof error.faultCode === 'number' ? error.faultCode : null;
 }
 
-function fail(code: number, message: string): Outcome {
+function fail(code: number, message: string): Failure {
   return { kind: 'fail', code, message, bug: false };
+}
+
+/** Says in the task's log how it ended without a result; `error` is what it threw. */
+export function logOutcome(log: Logger, outcome: NoResult, error: unknown): void {
+  switch (outcome.kind) {
+    case 'fail':
+      if (outcome.bug) log.error({ err: error }, 'task failed: bug in this builder');
+      else
+        log.info(
+          { fault: outcome.code, reason: outcome.message, cause: describeError(error) },
+          'task failed',
+        );
+      return;
+    case 'refuse':
+      log.warn({ reason: outcome.message, soft: outcome.soft }, 'task refused after opening');
+      return;
+    case 'free':
+      log.warn({ reason: outcome.message }, 'task freed, it goes back to the queue');
+      return;
+    case 'nothing':
+      log.info(
+        { reason: error instanceof TaskCancelled ? error.reason : describeError(error) },
+        'task stopped',
+      );
+  }
 }

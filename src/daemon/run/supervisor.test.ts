@@ -13,7 +13,8 @@ import { HubTransportError, SessionLost } from '../../hub/faults.ts';
 import { decodeResponse } from '../../hub/xmlrpc/decode.ts';
 import type { TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import { TaskCancelled } from '../../tasks/errors.ts';
-import { BuilderEvents } from '../events.ts';
+import { BuilderEvents, endLabels } from '../events.ts';
+import type { HostTasks } from './host-tasks.ts';
 import { Supervisor } from './supervisor.ts';
 
 const signal = never;
@@ -55,20 +56,17 @@ async function setUp() {
   const events = new BuilderEvents();
   const happened: string[] = [];
   events.on('task:started', ({ taskId }) => happened.push(`started ${taskId}`));
-  events.on('task:ended', ({ taskId, end }) => happened.push(`ended ${taskId} ${end}`));
+  events.on('task:ended', ({ taskId, outcome }) => happened.push(`ended ${taskId} ${endLabels[outcome]}`));
   const { log, lines } = keptLog();
   const session = hub.session();
   const journal = openTaskJournal(environment.workDir);
   const expected: string[] = [];
-  const supervisor = new Supervisor(
-    environment,
-    session,
-    journal,
-    events,
-    log,
-    () => expected.push('work'),
-    ({ id }) => expected.push(`child ${id}`),
-  );
+  const hostTasks: HostTasks = {
+    childMade: ({ id }) => expected.push(`child ${id}`),
+    refuseOpen: () => expect.unreachable(),
+    taskEnded: () => expected.push('work'),
+  };
+  const supervisor = new Supervisor({ environment, session, journal, hostTasks, events, log });
   const take = async (adapter: TaskAdapter, parent: number | null = null) => {
     const id = hub.addTask('held', [], { parent });
     const task = await new HostApi(session).openTask(id);

@@ -8,8 +8,8 @@ import type { HubSession } from '../../hub/session/session.ts';
 import { showValue } from '../../hub/transport/logged-transport.ts';
 import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
 import { type CancelReason, TaskCancelled, TaskGivenUp } from '../../tasks/errors.ts';
-import type { MadeChild } from '../../tasks/subtasks.ts';
-import type { BuilderEvents, TaskEnd } from '../events.ts';
+import { type BuilderEvents, endLabels, type OutcomeKind } from '../events.ts';
+import type { HostTasks } from './host-tasks.ts';
 import type { TakenTask } from './opened-task.ts';
 import { newSeed, type TaskHead } from './task-record.ts';
 import { runTask, type TaskEnvironment, type TaskRun } from './task-runner.ts';
@@ -20,7 +20,17 @@ interface Running {
   readonly startedMs: number;
   readonly abort: AbortController;
   readonly wake: WakeUps;
-  readonly done: Promise<TaskEnd>;
+  readonly done: Promise<OutcomeKind>;
+}
+
+export interface SupervisorParts {
+  readonly environment: TaskEnvironment;
+  /** The main session, of which each task gets a subsession. */
+  readonly session: HubSession;
+  readonly journal: TaskJournal<TaskHead>;
+  readonly hostTasks: HostTasks;
+  readonly events: BuilderEvents;
+  readonly log: Logger;
 }
 
 /**
@@ -28,41 +38,13 @@ interface Running {
  * woken when the hub or a sibling says so; cancelled with a reason.
  */
 export class Supervisor {
-  readonly #environment: TaskEnvironment;
-  readonly #session: HubSession;
-  readonly #journal: TaskJournal<TaskHead>;
-  readonly #events: BuilderEvents;
-  readonly #log: Logger;
-  readonly #expectWork: () => void;
-  readonly #childMade: (child: MadeChild) => void;
-  readonly #refused: (taskId: number, soft: boolean) => void;
+  readonly #parts: SupervisorParts;
   readonly #running = new Map<number, Running>();
   /** The main session is gone: nothing can be told to the hub any more. */
   #lost: SessionLost | null = null;
 
-  /**
-   * `expectWork` is called when the hub is likely to have work: a task has ended here. `childMade` is told of the
-   * children that tasks make, which this host may be the one to open.
-   * `refused` is called before the hub is told that this host does not do a task it has opened.
-   */
-  constructor(
-    environment: TaskEnvironment,
-    session: HubSession,
-    journal: TaskJournal<TaskHead>,
-    events: BuilderEvents,
-    log: Logger,
-    expectWork: () => void,
-    childMade: (child: MadeChild) => void,
-    refused: (taskId: number, soft: boolean) => void = () => undefined,
-  ) {
-    this.#environment = environment;
-    this.#session = session;
-    this.#journal = journal;
-    this.#events = events;
-    this.#log = log;
-    this.#expectWork = expectWork;
-    this.#childMade = childMade;
-    this.#refused = refused;
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
   }
 
   get taskIds(): readonly number[] {
@@ -75,7 +57,7 @@ export class Supervisor {
 
   /** What each task waits for, in a line each, and what is waited for outside of tasks. */
   async describeWaits(): Promise<readonly string[]> {
-    const { clock, buildrootHost } = this.#environment;
+    const { clock, buildrootHost } = this.#parts.environment;
     const now = clock.uptime();
     const lines = [...this.#running].map(async ([taskId, { method, startedMs, abort }]) => {
       const stopping = abort.signal.aborted ? ', being stopped' : '';
@@ -97,15 +79,15 @@ export class Supervisor {
   /** Starts a task; resolves once it runs. When it gets no session or no journal it rejects, and the task does not run here. */
   async start(offered: TakenTask, signal: AbortSignal): Promise<void> {
     const taken = await this.#unlessGivenUp(offered);
-    const session = await this.#session.subsession(signal);
-    const seed = newSeed(this.#environment.random);
+    const session = await this.#parts.session.subsession(signal);
+    const seed = newSeed(this.#parts.environment.random);
     const { task } = taken;
-    const history = await this.#journal
+    const history = await this.#parts.journal
       .begin(task.id, { task, sessionId: session.info.id, seed })
       .catch(async (error: unknown) => {
         await session
           .logout()
-          .catch((failure: unknown) => this.#log.warn({ err: failure }, 'task session left open'));
+          .catch((failure: unknown) => this.#parts.log.warn({ err: failure }, 'task session left open'));
         throw error;
       });
     this.#run(taken, { session, history, seed });
@@ -114,22 +96,23 @@ export class Supervisor {
   /** Resumes a task that a previous run of the daemon has begun. */
   async goOn(taken: TakenTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
     const session =
-      (await this.#session.resumeSubsession(head.sessionId)) ?? (await this.#session.subsession(signal));
+      (await this.#parts.session.resumeSubsession(head.sessionId)) ??
+      (await this.#parts.session.subsession(signal));
     this.#run(await this.#unlessGivenUp(taken), { session, history, seed: head.seed });
   }
 
   /** The task, or one that fails: it was at work too often when a run ended uncleanly. One that only looks and waits is no cause of that. */
   async #unlessGivenUp(taken: TakenTask): Promise<TakenTask> {
     const { task, adapter } = taken;
-    const why = adapter.startsAnew === true ? null : await this.#journal.troubles.whyGivenUp(task.id);
+    const why = adapter.startsAnew === true ? null : await this.#parts.journal.troubles.whyGivenUp(task.id);
     return why === null ? taken : { ...taken, params: { error: new TaskGivenUp(why) } };
   }
 
   #run({ task, adapter, params }: TakenTask, own: Pick<TaskRun, 'session' | 'history' | 'seed'>): void {
     const abort = new AbortController();
     const wake = new WakeUps();
-    const log = this.#log.child({ taskId: task.id, method: task.method });
-    const startedMs = this.#environment.clock.uptime();
+    const log = this.#parts.log.child({ taskId: task.id, method: task.method });
+    const startedMs = this.#parts.environment.clock.uptime();
     const running = runTask(
       {
         task,
@@ -139,15 +122,14 @@ export class Supervisor {
         wake,
         log,
         ...own,
-        forget: () => this.#journal.remove(task.id),
-        troubles: this.#journal.troubles,
-        childMade: this.#childMade,
-        refused: (soft) => this.#refused(task.id, soft),
+        forget: () => this.#parts.journal.remove(task.id),
+        troubles: this.#parts.journal.troubles,
+        hostTasks: this.#parts.hostTasks,
       },
-      this.#environment,
+      this.#parts.environment,
     );
     const done = running.then(
-      (end) => this.#ended(task, end, startedMs),
+      (outcome) => this.#ended(task, outcome, startedMs),
       (error: unknown) => this.#broken(task, error, startedMs),
     );
     this.#running.set(task.id, {
@@ -158,7 +140,7 @@ export class Supervisor {
       wake,
       done,
     });
-    this.#events.emit('task:started', { taskId: task.id, method: task.method });
+    this.#parts.events.emit('task:started', { taskId: task.id, method: task.method });
     const { id: sessionId } = own.session.info;
     log.info({ arch: task.arch, sessionId }, own.history.resumed ? 'task resumed' : 'task started');
     log.debug({ params: showValue(task.request) }, 'task parameters');
@@ -197,20 +179,22 @@ export class Supervisor {
     while (this.#running.size > 0) await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
-  #ended(task: OpenTask, end: TaskEnd, startedMs: number): TaskEnd {
+  #ended(task: OpenTask, outcome: OutcomeKind, startedMs: number): OutcomeKind {
     this.#running.delete(task.id);
-    const durationMs = this.#environment.clock.uptime() - startedMs;
-    this.#log.info({ taskId: task.id, method: task.method, end, durationMs }, 'task ended');
+    const durationMs = this.#parts.environment.clock.uptime() - startedMs;
+    const { id: taskId, method } = task;
+    this.#parts.log.info({ taskId, method, end: endLabels[outcome], durationMs }, 'task ended');
     // A parent that runs here need not wait for the hub's alert to come round.
     if (task.parentId !== null) this.wake(task.parentId);
-    this.#expectWork();
-    this.#events.emit('task:ended', { taskId: task.id, method: task.method, end, durationMs });
-    return end;
+    this.#parts.hostTasks.taskEnded();
+    this.#parts.events.emit('task:ended', { taskId, method, outcome, durationMs });
+    return outcome;
   }
 
-  #broken(task: OpenTask, error: unknown, startedMs: number): TaskEnd {
+  #broken(task: OpenTask, error: unknown, startedMs: number): OutcomeKind {
     if (error instanceof SessionLost) this.#lost ??= error;
-    else this.#log.error({ taskId: task.id, err: error }, `task runner crashed: ${describeError(error)}`);
-    return this.#ended(task, 'stopped', startedMs);
+    else
+      this.#parts.log.error({ taskId: task.id, err: error }, `task runner crashed: ${describeError(error)}`);
+    return this.#ended(task, 'nothing', startedMs);
   }
 }

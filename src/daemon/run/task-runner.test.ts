@@ -31,6 +31,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     run,
   };
   const children: MadeChild[] = [];
+  const refused: number[] = [];
   const journal = openTaskJournal(environment.workDir);
   const history = await journal.begin(id, taskHead(id));
   const taskRun: TaskRun = {
@@ -45,8 +46,14 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     seed: 1,
     forget: () => journal.remove(id),
     troubles: journal.troubles,
-    childMade: (child) => children.push(child),
-    refused: () => undefined,
+    hostTasks: {
+      childMade: (child) => children.push(child),
+      async refuseOpen(taskId, { soft, message }, host) {
+        refused.push(taskId);
+        await host.refuseTask(taskId, { soft, msg: message });
+      },
+      taskEnded: () => undefined,
+    },
     ...more,
   };
   const directory = join(environment.workDir, taskDirectory(id));
@@ -56,10 +63,12 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     abort,
     lines,
     children,
+    refused,
     directory,
     journal,
     task: hub.task(id),
-    start: () => runTask(taskRun, environment),
+    history,
+    start: (again: Partial<TaskRun> = {}) => runTask({ ...taskRun, ...again }, environment),
   };
 }
 
@@ -76,7 +85,7 @@ describe('runTask', () => {
   it('closes the task with its result, then its session', async () => {
     const { hub, task, start } = await setUp(async () => ({ rpms: ['a.rpm'], brootid: 3 }));
 
-    expect(await start()).toBe('closed');
+    expect(await start()).toBe('close');
 
     expect(task.state).toBe('closed');
     expect(decodeResponse(task.result ?? '')).toEqual({ rpms: ['a.rpm'], brootid: 3 });
@@ -98,7 +107,7 @@ describe('runTask', () => {
       wasThere = await isThere(directory);
     });
 
-    expect(await start()).toBe('closed');
+    expect(await start()).toBe('close');
 
     expect(found).toEqual(['logs']);
     expect(wasThere).toBe(false);
@@ -132,7 +141,7 @@ describe('runTask', () => {
       throw new TaskFault(1005, 'package', 'it does not compile');
     });
 
-    expect(await start()).toBe('failed');
+    expect(await start()).toBe('fail');
 
     expect(() => decodeResponse(task.result ?? '')).toThrow('fault 1005: it does not compile');
     expect(hub.methods()).toEqual(['upload', 'host.failTask', 'logout']);
@@ -142,19 +151,20 @@ describe('runTask', () => {
     const error = new TaskFault(1019, 'request', 'parameter n: Required');
     const { task, start } = await setUp(() => expect.unreachable(), { params: { error } });
 
-    expect(await start()).toBe('failed');
+    expect(await start()).toBe('fail');
 
     expect(() => decodeResponse(task.result ?? '')).toThrow('fault 1019: parameter n: Required');
   });
 
   it('gives the task back as it asks: refused', async () => {
-    const { hub, task, start } = await setUp(async () => {
+    const { hub, task, refused, start } = await setUp(async () => {
       throw new TaskRefused('no repos here', { soft: true });
     });
 
-    expect(await start()).toBe('refused');
+    expect(await start()).toBe('refuse');
 
     expect(task.state).toBe('free');
+    expect(refused).toEqual([task.id]);
     expect(hub.calls[0]).toMatchObject({ params: [task.id], keywords: { soft: true, msg: 'no repos here' } });
   });
 
@@ -164,11 +174,24 @@ describe('runTask', () => {
     });
     for (let earlier = 0; earlier < 2; earlier += 1) await journal.troubles.noteSoftRefusal(task.id);
 
-    expect(await start()).toBe('failed');
+    expect(await start()).toBe('fail');
 
     expect(hub.calls[0]?.method).toBe('host.failTask');
     expect(() => decodeResponse(task.result ?? '')).toThrow('refused 3 times in a row by this host');
     expect(await journal.troubles.noteSoftRefusal(task.id)).toBe(1);
+  });
+
+  it('frees a task whose end another version has recorded', async () => {
+    const { history, hub, task, journal, start } = await setUp(() => expect.unreachable());
+    await history.once('task', z.unknown(), async () => ({ result: 'of another shape' }));
+    await history.close();
+    const [begun] = await journal.reopen();
+    if (begun === undefined) throw new Error('the journal is empty');
+
+    expect(await start({ history: begun.history })).toBe('free');
+
+    expect(task.state).toBe('free');
+    expect(hub.methods()).toEqual(['host.freeTasks', 'logout']);
   });
 
   it('frees the task for what is not its fault', async () => {
@@ -176,7 +199,7 @@ describe('runTask', () => {
       throw new HubTransportError('unreachable', 'no route');
     });
 
-    expect(await start()).toBe('freed');
+    expect(await start()).toBe('free');
 
     expect(task.state).toBe('free');
   });
@@ -186,7 +209,7 @@ describe('runTask', () => {
       throw new TypeError('x is undefined');
     });
 
-    expect(await start()).toBe('failed');
+    expect(await start()).toBe('fail');
 
     expect(() => decodeResponse(task.result ?? '')).toThrow('fault 1: x is undefined');
     expect(lines).toContainEqual(expect.objectContaining({ level: 50, msg: expect.stringMatching(/bug/) }));
@@ -208,7 +231,7 @@ describe('runTask', () => {
 
     abort.abort(new TaskCancelled('canceled'));
 
-    expect(await end).toBe('stopped');
+    expect(await end).toBe('nothing');
     expect(tidied).toBe(true);
     expect(await isThere(directory)).toBe(false);
     expect(hub.methods()).toEqual(['logout']);
@@ -220,7 +243,7 @@ describe('runTask', () => {
       throw new Error('container killed');
     });
 
-    expect(await start()).toBe('stopped');
+    expect(await start()).toBe('nothing');
 
     expect(hub.methods().filter((method) => endings.includes(method))).toEqual([]);
   });
@@ -231,7 +254,7 @@ describe('runTask', () => {
       return 'done';
     });
 
-    expect(await start()).toBe('closed');
+    expect(await start()).toBe('close');
 
     expect(task.state).toBe('closed');
   });
@@ -242,7 +265,7 @@ describe('runTask', () => {
       return null;
     });
 
-    expect(await start()).toBe('stopped');
+    expect(await start()).toBe('nothing');
 
     expect(hub.methods()).toEqual(['host.closeTask', 'logout']);
     expect(lines.map(({ level }) => level)).not.toContain(50);
@@ -252,7 +275,7 @@ describe('runTask', () => {
     const { hub, task, start } = await setUp(async () => 'odd');
     hub.once('host.closeTask', new HubFault(1, 'ExpatError'));
 
-    expect(await start()).toBe('failed');
+    expect(await start()).toBe('fail');
 
     expect(() => decodeResponse(task.result ?? '')).toThrow('fault 1: ExpatError');
   });
@@ -260,7 +283,7 @@ describe('runTask', () => {
   it('fails a task whose result cannot be written', async () => {
     const { task, start } = await setUp(async () => undefined as unknown as RpcValue);
 
-    expect(await start()).toBe('failed');
+    expect(await start()).toBe('fail');
 
     expect(task.state).toBe('failed');
   });
@@ -270,7 +293,7 @@ describe('runTask', () => {
     hub.always('host.closeTask', new HubTransportError('unreachable', 'no route'));
     hub.always('logout', new HubTransportError('unreachable', 'no route'));
 
-    expect(await start()).toBe('stopped');
+    expect(await start()).toBe('nothing');
 
     expect(task.state).toBe('open');
     expect(lines).toContainEqual(
@@ -289,7 +312,7 @@ describe('runTask', () => {
 
     await clock.advance(60_000);
 
-    expect(await end).toBe('closed');
+    expect(await end).toBe('close');
   });
 
   it('does not wait for ever for logs that do not get through', async () => {
@@ -303,7 +326,7 @@ describe('runTask', () => {
 
     await clock.advance(60_000);
 
-    expect(await end).toBe('closed');
+    expect(await end).toBe('close');
     expect(lines).toContainEqual(
       expect.objectContaining({ msg: expect.stringMatching(/logs .* incomplete/) }),
     );
@@ -317,7 +340,7 @@ describe('runTask', () => {
     hub.always('upload', () => abort.abort(new TaskCancelled('shutdown')));
 
     // It had its result, and closing it is the least work for everybody.
-    expect(await start()).toBe('closed');
+    expect(await start()).toBe('close');
 
     expect(hub.uploads.size).toBe(0);
     expect(task.state).toBe('closed');
@@ -346,7 +369,7 @@ describe('runTask', () => {
       return null;
     });
 
-    expect(await start()).toBe('closed');
+    expect(await start()).toBe('close');
 
     expect(lines).toContainEqual(expect.objectContaining({ msg: 'task clean-up failed' }));
   });

@@ -171,6 +171,20 @@ describe('Daemon: stop', () => {
     expect(clock.sleeping).toBe(0);
   });
 
+  it('is what it is once it ends: neither a stop nor a drain changes how', async () => {
+    const { hub, clock, daemon, run, happened } = await setUp();
+    const code = run();
+    await clock.asleep(250);
+    hub.once('logout', () => daemon.drain());
+
+    daemon.stop();
+    expect(await code).toBe(exitCode.stopped);
+    daemon.stop();
+    daemon.drain();
+
+    expect(happened).toEqual(['ready builder', 'free']);
+  });
+
   it('leaves no listener behind', async () => {
     const { clock, daemon, events, run } = await setUp();
     const before = events.listenerCount('task:ended') + events.listenerCount('poll:done');

@@ -1,6 +1,5 @@
 import type { CacheBudget } from '../cache/eviction.ts';
 import { formatAcceptRules } from '../config/options/accept-rules.ts';
-import { withDeadline } from '../core/deadline.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { hubApis } from '../hub/api/apis.ts';
@@ -9,7 +8,6 @@ import type { HubSession } from '../hub/session/session.ts';
 import type { Restarts } from '../journal/restarts.ts';
 import type { TaskJournal } from '../journal/task-journal.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
-import type { CancelReason } from '../tasks/errors.ts';
 import { taskRegistry } from '../tasks/registry.ts';
 import type { BuilderEvents } from './events.ts';
 import { whyMethodRefused } from './intake/acceptance.ts';
@@ -24,12 +22,38 @@ import { findResumableTasks, goOnWith, type KeptSessions } from './recovery/resu
 import { Supervisor } from './run/supervisor.ts';
 import type { TaskHead } from './run/task-record.ts';
 import type { TaskEnvironment } from './run/task-runner.ts';
+import { ShutdownSteps } from './shutdown-steps.ts';
 
 /** Exit codes of the daemon, as `sysexits.h` and kojid's users know them. */
 export const exitCode = { stopped: 0, failed: 1, restart: 75, config: 78 } as const;
 
-/** How long the last words to the hub may take when the daemon ends. */
-const farewellMs = 20_000;
+/**
+ * What the daemon is at:
+ *
+ *     starting ---> running ---> draining
+ *        |             |            |
+ *        +-------------+------------+---> handing over ---+
+ *        |             |            |                     +---> ended
+ *        +-------------+------------+---> freeing --------+
+ *
+ * - starting: asks the hub, tidies up, resumes the tasks of the previous run. It may be told to drain meanwhile; then
+ *   it resumes them all the same.
+ * - running: polls, and takes tasks.
+ * - draining: takes no new task, and ends when the last one has.
+ * - handing over: ends; tasks are left as they are to the next start.
+ * - freeing: ends; tasks go back to the queue. Also when there are none: drained, failed, or not to take any.
+ * - ended: `run` has resolved.
+ */
+type DaemonState = 'starting' | 'running' | 'draining' | 'handing over' | 'freeing' | 'ended';
+
+const mayBecome: Readonly<Record<DaemonState, readonly DaemonState[]>> = {
+  starting: ['running', 'draining', 'handing over', 'freeing'],
+  running: ['draining', 'handing over', 'freeing'],
+  draining: ['handing over', 'freeing'],
+  'handing over': ['ended'],
+  freeing: ['ended'],
+  ended: [],
+};
 
 /**
  * What becomes of running tasks: `handover` leaves them to the next start, `drain` waits for their end, `free` gives
@@ -83,13 +107,12 @@ export class Daemon {
   readonly #loop: PollLoop;
   readonly #housekeeping: Housekeeping;
   readonly #registry: ReadonlyMap<string, TaskAdapter>;
-  #how: Shutdown | null = null;
+  readonly #shutdown: ShutdownSteps;
+  #state: DaemonState = 'starting';
   /** The service manager is to start the daemon again. */
   #again = false;
   /** The tasks of a previous run were resumed, or there were none. */
-  #wentOn = false;
-  /** When the time to tidy up is over. */
-  #stopByMs = 0;
+  #hasResumed = false;
 
   constructor(parts: DaemonParts) {
     const { session, environment, events, log, probe, settings } = parts;
@@ -143,6 +166,15 @@ export class Daemon {
       cacheBudget: settings.cacheBudget,
       isRunning: (taskId) => this.#supervisor.has(taskId),
     });
+    this.#shutdown = new ShutdownSteps({
+      session,
+      journal: parts.journal,
+      environment,
+      supervisor: this.#supervisor,
+      housekeeping: this.#housekeeping,
+      graceMs: settings.shutdownGraceMs,
+      log,
+    });
     this.#loop = new PollLoop({
       host,
       source,
@@ -173,20 +205,26 @@ export class Daemon {
       }
     }
     this.#stopping.abort();
-    this.#stopByMs = this.#parts.environment.clock.uptime() + this.#parts.settings.shutdownGraceMs;
-    if (failure instanceof SessionLost) {
-      await this.#stopTasks('session-lost');
-      await this.#housekeeping.finishBackground(this.#stopByMs);
-    } else if (this.#how === 'handover' && this.#supervisor.taskIds.length > 0) await this.#handOver();
-    else await this.#farewell();
+    if (this.#mayBecome('freeing')) this.#enter('freeing');
+    await this.#shutdownFor(failure);
+    this.#enter('ended');
     if (failure !== null) return exitCode.failed;
     return this.#again ? exitCode.restart : exitCode.stopped;
+  }
+
+  /** Does what is left to do with tasks and session, by the state and what has ended the work. */
+  async #shutdownFor(failure: unknown): Promise<void> {
+    if (failure instanceof SessionLost) return this.#shutdown.withoutHub();
+    if (this.#state !== 'handing over') return this.#shutdown.free();
+    if (this.#supervisor.taskIds.length > 0) return this.#shutdown.handOver();
+    // Stopped before it had resumed what a previous run has begun: the next start does.
+    return this.#hasResumed ? this.#shutdown.free() : this.#shutdown.leave();
   }
 
   /** Ends the daemon, and does with running tasks what the configuration says. Asked again it does not wait for them. */
   stop(): void {
     const { shutdown } = this.#parts.settings;
-    if (shutdown === 'drain' && this.#how === null) this.#drain();
+    if (shutdown === 'drain' && this.#mayBecome('draining')) this.#drain();
     else {
       this.#again = false;
       this.#end(shutdown === 'handover' ? 'handover' : 'free');
@@ -202,34 +240,46 @@ export class Daemon {
 
   /** Takes no new task, waits for those that run, and ends with the code that asks for a restart. */
   drain(): void {
-    if (this.#how !== null) return;
+    if (!this.#mayBecome('draining')) return;
     this.#again = true;
     this.#drain();
   }
 
   /** Ends as `stop` does where tasks are handed over, else as `drain`; with the code that asks for a restart. */
   #restart(): void {
-    if (this.#how !== null) return;
+    if (!this.#mayBecome('draining')) return;
     this.#again = true;
     if (this.#parts.settings.shutdown === 'handover') this.#end('handover');
     else this.#drain();
   }
 
   #drain(): void {
+    this.#enter('draining');
     this.#announce('drain', 'draining: the daemon ends when its tasks have');
     this.#loop.drain();
   }
 
   #end(how: 'handover' | 'free'): void {
-    if (this.#stopping.signal.aborted) return;
+    const state = how === 'handover' ? 'handing over' : 'freeing';
+    if (!this.#mayBecome(state)) return;
+    this.#enter(state);
     const fate =
       how === 'handover' ? 'running tasks are left to the next start' : 'tasks go back to the queue';
     this.#announce(how, `stopping: ${fate}`);
     this.#stopping.abort();
   }
 
+  #mayBecome(state: DaemonState): boolean {
+    return mayBecome[this.#state].includes(state);
+  }
+
+  #enter(state: DaemonState): void {
+    if (!this.#mayBecome(state))
+      throw new Error(`the daemon is ${this.#state}, which does not become ${state}`);
+    this.#state = state;
+  }
+
   #announce(how: Shutdown, message: string): void {
-    this.#how = how;
     this.#parts.events.emit('daemon:stopping', { how });
     this.#parts.log.info(message);
   }
@@ -242,7 +292,8 @@ export class Daemon {
     const begun = await findResumableTasks(goOn, journal, this.#registry, host, log, signal);
     await this.#housekeeping.afterStart(new Set(begun.map((each) => each.begun.taskId)), signal);
     await goOnWith(begun, this.#supervisor, { session, sessions, host }, log, signal);
-    this.#wentOn = true;
+    this.#hasResumed = true;
+    if (this.#mayBecome('running')) this.#enter('running');
     await this.#housekeeping.expireBuildroots(buildroots, id, signal);
     log.info({ hostId: id, hostName: name, hub }, 'ready');
     const accepted = formatAcceptRules(environment.config.adjutant.accept);
@@ -265,72 +316,5 @@ export class Daemon {
     this.#supervisor
       .ended(taskId)
       .then(then, (error: unknown) => this.#parts.log.error({ err: error }, 'waiting for a task failed'));
-  }
-
-  async #stopTasks(reason: CancelReason): Promise<void> {
-    const { environment, settings, log } = this.#parts;
-    await withDeadline(environment.clock, settings.shutdownGraceMs, 'stopping the tasks', () =>
-      this.#supervisor.cancelAll(reason),
-    ).catch((error: unknown) =>
-      log.error(
-        { err: error, taskIds: this.#supervisor.taskIds },
-        'tasks did not stop in time and are left as they are',
-      ),
-    );
-  }
-
-  /**
-   * The end of all tasks and the last words about it. Not ready comes first, or the hub could assign here
-   * what is just being given back. What is open here is asked of the hub: a task that was being opened when
-   * the daemon was stopped is known to the hub alone. The daemon also ends when the hub does not answer.
-   */
-  async #farewell(): Promise<void> {
-    const { session, environment } = this.#parts;
-    const { host } = hubApis(session, environment.clock);
-    const notReady = this.#say('not ready', (signal) => host.updateHost(0, false, undefined, signal));
-    await this.#stopTasks('shutdown');
-    await notReady;
-    // Stopped before it had resumed what a previous run has begun: the next start does.
-    if (this.#how === 'handover' && !this.#wentOn) return this.#say('logout', () => session.logout());
-    await this.#say('tasks freed', async (signal) => {
-      const open = await host.heldTasks(signal);
-      if (open.length > 0)
-        await host.freeTasks(
-          open.map(({ id }) => id),
-          signal,
-        );
-    });
-    await this.#housekeeping.finishBackground(this.#stopByMs);
-    await this.#say('logout', () => session.logout());
-  }
-
-  /**
-   * The last words when tasks are left to the next start: not ready, or the hub would give this host more of them. The
-   * session stays open, and tasks are not stopped: from here on it is as if the daemon had been killed.
-   */
-  async #handOver(): Promise<void> {
-    const { session, environment, log, journal } = this.#parts;
-    const { host } = hubApis(session, environment.clock);
-    await journal
-      .handOver(this.#supervisor.taskIds)
-      .catch((error: unknown) =>
-        log.warn(
-          { err: error },
-          'recording the handover of tasks failed, the next start counts an unclean end',
-        ),
-      );
-    await this.#say('not ready', async (signal) => {
-      const held = await host.heldTasks(signal);
-      const load = held.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
-      await host.updateHost(load, false, undefined, signal);
-    });
-    log.info({ taskIds: this.#supervisor.taskIds }, 'tasks left to the next start');
-  }
-
-  async #say(what: string, words: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const { environment, log } = this.#parts;
-    await withDeadline(environment.clock, farewellMs, `reporting to the hub: ${what}`, words).catch(
-      (error: unknown) => log.warn({ err: error }, `not reported to the hub: ${what}`),
-    );
   }
 }

@@ -19,60 +19,42 @@ import type { Supervisor } from './run/supervisor.ts';
 /** The hub counts a host as absent after 180 s; a check-in at least this often, also while polling eagerly. */
 const checkInEveryMs = 15_000;
 
+export interface PollLoopParts {
+  readonly host: HostApi;
+  readonly source: TaskSource;
+  /** By which tasks are taken or refused. */
+  readonly decision: DecisionSources;
+  readonly supervisor: Supervisor;
+  readonly probe: Pick<HostProbe, 'look'>;
+  readonly events: BuilderEvents;
+  /** kojid's `maxjobs`. */
+  readonly maxJobs: number;
+  /** Drain as soon as a task was taken. */
+  readonly single: boolean;
+  readonly pace: Pace;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 /**
  * The conversation with the hub about this host's tasks (`koji/daemon.py` TaskManager): what we hold, what
  * was taken from us, how we are, what there is for us. One round at a time.
  */
 export class PollLoop {
-  readonly #host: HostApi;
-  readonly #source: TaskSource;
-  readonly #supervisor: Supervisor;
-  readonly #probe: Pick<HostProbe, 'look'>;
-  readonly #decision: DecisionSources;
-  readonly #events: BuilderEvents;
-  readonly #maxJobs: number;
-  readonly #single: boolean;
-  readonly #pace: Pace;
-  readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #parts: PollLoopParts;
   #draining = false;
   #checkedInMs = Number.NEGATIVE_INFINITY;
   #told = '';
   #ready = false;
 
-  constructor(parts: {
-    readonly host: HostApi;
-    readonly source: TaskSource;
-    readonly supervisor: Supervisor;
-    readonly probe: Pick<HostProbe, 'look'>;
-    /** By which tasks are taken or refused. */
-    readonly decision: DecisionSources;
-    readonly events: BuilderEvents;
-    /** kojid's `maxjobs`. */
-    readonly maxJobs: number;
-    /** Drain as soon as a task was taken. */
-    readonly single: boolean;
-    readonly pace: Pace;
-    readonly clock: Clock;
-    readonly log: Logger;
-  }) {
-    this.#host = parts.host;
-    this.#source = parts.source;
-    this.#supervisor = parts.supervisor;
-    this.#probe = parts.probe;
-    this.#decision = parts.decision;
-    this.#events = parts.events;
-    this.#maxJobs = parts.maxJobs;
-    this.#single = parts.single;
-    this.#pace = parts.pace;
-    this.#clock = parts.clock;
-    this.#log = parts.log;
+  constructor(parts: PollLoopParts) {
+    this.#parts = parts;
   }
 
   /** No new tasks from the next round on, and the end of `run` once none is left. */
   drain(): void {
     this.#draining = true;
-    this.#pace.expectWork();
+    this.#parts.pace.expectWork();
   }
 
   /**
@@ -80,14 +62,15 @@ export class PollLoop {
    * `SessionLost` when another builder has taken over, and when no later round can go better.
    */
   async run(signal: AbortSignal): Promise<void> {
+    const { supervisor, single, pace } = this.#parts;
     while (!signal.aborted) {
       const took = await this.#round(signal);
       if (signal.aborted) return;
-      if (this.#supervisor.lost !== null) throw this.#supervisor.lost;
-      if (this.#draining && this.#supervisor.taskIds.length === 0) return;
-      if (took && this.#single) this.drain();
-      else if (took) this.#pace.expectWork();
-      await this.#pace.pause(signal);
+      if (supervisor.lost !== null) throw supervisor.lost;
+      if (this.#draining && supervisor.taskIds.length === 0) return;
+      if (took && single) this.drain();
+      else if (took) pace.expectWork();
+      await pace.pause(signal);
     }
   }
 
@@ -97,22 +80,27 @@ export class PollLoop {
     } catch (error) {
       if (signal.aborted) return false;
       if (error instanceof SessionLost || isFault(error, faultCodes.authExpired)) throw error;
-      this.#log.error({ err: error }, `polling the hub failed: ${describeError(error)}`);
-      this.#events.emit('poll:failed', { error });
-      this.#pace.slowDown();
+      this.#parts.log.error({ err: error }, `polling the hub failed: ${describeError(error)}`);
+      this.#parts.events.emit('poll:failed', { error });
+      this.#parts.pace.slowDown();
       return false;
     }
   }
 
   async #poll(signal: AbortSignal): Promise<boolean> {
-    const running = new Set(this.#supervisor.taskIds);
-    const held = await this.#host.heldTasks(signal);
+    const { host, source, supervisor, events } = this.#parts;
+    const running = new Set(supervisor.taskIds);
+    const held = await host.heldTasks(signal);
     await this.#followHub(held, running, signal);
     const { why, here } = await this.#checkIn(held, signal);
     let took = false;
     if (why === null) took = await this.#takeOne(here, signal);
-    else this.#source.notNow(why);
-    this.#events.emit('poll:done', { ready: this.#ready, why, tasks: this.#supervisor.taskIds.length });
+    else source.notNow(why);
+    events.emit('poll:done', {
+      ready: this.#ready,
+      why,
+      tasks: supervisor.taskIds.length,
+    });
     return took;
   }
 
@@ -125,19 +113,20 @@ export class PollLoop {
     running: ReadonlySet<number>,
     signal: AbortSignal,
   ): Promise<void> {
+    const { host, supervisor, log } = this.#parts;
     const stale = held.map(({ id }) => id).filter((id) => !running.has(id));
     if (stale.length > 0) {
-      this.#log.warn({ stale }, 'freeing tasks that are open on this host but not running');
-      await this.#host.freeTasks(stale, signal);
+      log.warn({ stale }, 'freeing tasks that are open on this host but not running');
+      await host.freeTasks(stale, signal);
     }
-    for (const { id, alert } of held) if (alert) this.#supervisor.wake(id);
+    for (const { id, alert } of held) if (alert) supervisor.wake(id);
     const known = new Set(held.map(({ id }) => id));
-    for (const id of this.#supervisor.taskIds) {
-      if (known.has(id) || this.#supervisor.isStopping(id)) continue;
-      const info = await this.#host.taskInfo(id, { signal });
-      if (info === null || info.state === taskStates.canceled) this.#supervisor.cancel(id, 'canceled');
-      else if (info.hostId !== (await this.#host.hostId(signal)) || isQueued(info))
-        this.#supervisor.cancel(id, 'reassigned');
+    for (const id of supervisor.taskIds) {
+      if (known.has(id) || supervisor.isStopping(id)) continue;
+      const info = await host.taskInfo(id, { signal });
+      if (info === null || info.state === taskStates.canceled) supervisor.cancel(id, 'canceled');
+      else if (info.hostId !== (await host.hostId(signal)) || isQueued(info))
+        supervisor.cancel(id, 'reassigned');
       // Otherwise it is just telling the hub how it ended.
     }
   }
@@ -147,26 +136,27 @@ export class PollLoop {
     held: readonly HeldTask[],
     signal: AbortSignal,
   ): Promise<{ readonly why: string | null; readonly here: HeldHere }> {
-    const mine = held.filter(({ id }) => this.#supervisor.has(id));
+    const { supervisor, maxJobs, probe, clock, decision, log } = this.#parts;
+    const mine = held.filter(({ id }) => supervisor.has(id));
     const load = mine.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
-    const host = await this.#host.host(signal);
-    const tasks = this.#supervisor.taskIds.length;
+    const host = await this.#parts.host.host(signal);
+    const tasks = supervisor.taskIds.length;
     const why = whyNotReady({
       enabled: host.enabled,
       capacity: host.capacity,
       taskLoad: load,
       tasks,
-      maxJobs: this.#maxJobs,
+      maxJobs,
       draining: this.#draining,
-      ...(await this.#probe.look(signal)),
+      ...(await probe.look(signal)),
     });
     this.#ready = why === null;
     const news = `${load.toFixed(3)} ${this.#ready}`;
-    const now = this.#clock.uptime();
+    const now = clock.uptime();
     if (news !== this.#told || now - this.#checkedInMs >= checkInEveryMs) {
-      if (why !== null && news !== this.#told) this.#log.warn({ why }, 'not ready for tasks');
-      const data = { methods: [...this.#decision.registry.keys()], maxjobs: this.#maxJobs };
-      await this.#host.updateHost(load, this.#ready, data, signal);
+      if (why !== null && news !== this.#told) log.warn({ why }, 'not ready for tasks');
+      const data = { methods: [...decision.registry.keys()], maxjobs: maxJobs };
+      await this.#parts.host.updateHost(load, this.#ready, data, signal);
       this.#told = news;
       this.#checkedInMs = now;
     }
@@ -175,54 +165,57 @@ export class PollLoop {
 
   /** Takes the first task that can be run here, of those there are for this host; true when one was started. */
   async #takeOne(here: HeldHere, signal: AbortSignal): Promise<boolean> {
-    for await (const offer of this.#source.offers(here, signal)) {
-      if (this.#supervisor.has(offer.id)) continue;
-      const decision = await decide(offer, this.#decision, signal);
-      if (decision.kind === 'refuse') await this.#source.refuse(offer, decision.why, signal);
+    const { source, supervisor } = this.#parts;
+    for await (const offer of source.offers(here, signal)) {
+      if (supervisor.has(offer.id)) continue;
+      const decision = await decide(offer, this.#parts.decision, signal);
+      if (decision.kind === 'refuse') await source.refuse(offer, decision.why, signal);
       else if (await this.#take(offer, decision.adapter, signal)) {
-        this.#source.taken(offer);
+        source.taken(offer);
         return true;
-      } else this.#source.missed(offer);
+      } else source.missed(offer);
     }
     return false;
   }
 
   /** Opens a task and starts it. When that breaks off in between, the next round finds it open and frees it. */
   async #take(offer: Offer, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
+    const { host, source, supervisor, log } = this.#parts;
     const task = await this.#open(offer, signal);
     if (task === null) {
-      this.#log.info({ taskId: offer.id }, 'task was taken by another host or canceled');
+      log.info({ taskId: offer.id }, 'task was taken by another host or canceled');
       return false;
     }
     try {
-      await this.#host.setTaskWeight(task.id, adapter.weight, signal);
+      await host.setTaskWeight(task.id, adapter.weight, signal);
     } catch (error) {
       if (!isFault(error, faultCodes.actionNotAllowed)) throw error;
-      this.#log.info({ taskId: task.id }, 'task was canceled or reassigned while it was opened');
+      log.info({ taskId: task.id }, 'task was canceled or reassigned while it was opened');
       return false;
     }
     const params = offer.paramsOf(adapter, task.request);
     try {
-      await this.#supervisor.start({ task, adapter, params }, signal);
+      await supervisor.start({ task, adapter, params }, signal);
       return true;
     } catch (error) {
       const outcome = outcomeOf(error);
       if (outcome.kind !== 'refuse') throw error;
       // A disk that cannot be written to: freed, the task would be back at once.
-      this.#log.warn({ taskId: task.id, reason: outcome.message }, 'task refused after opening');
-      await this.#source.refuseOpen(task.id, outcome, this.#host, signal);
+      log.warn({ taskId: task.id, reason: outcome.message }, 'task refused after opening');
+      await source.refuseOpen(task.id, outcome, host, signal);
       return false;
     }
   }
 
   /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */
   async #open({ id }: Offer, signal: AbortSignal): Promise<OpenTask | null> {
+    const { host, log } = this.#parts;
     try {
-      return await this.#host.openTask(id, signal);
+      return await host.openTask(id, signal);
     } catch (error) {
       if (!(error instanceof HubProtocolError)) throw error;
-      this.#log.error({ taskId: id, err: error }, 'failing a task whose request cannot be parsed');
-      await this.#host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
+      log.error({ taskId: id, err: error }, 'failing a task whose request cannot be parsed');
+      await host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
       return null;
     }
   }

@@ -123,6 +123,7 @@ start_machine() {
     *) die "no machine of $machine_arch is known here" ;;
   esac
   if is_emulated; then qemu+=(-accel tcg,thread=multi,tb-size=1024); else qemu+=(-accel kvm); fi
+  [ -n "$cpus" ] || { is_emulated && cpus=1 || cpus=2; }
   [ "$selinux" = 0 ] || append+=' security=selinux selinux=1 enforcing=1'
   "${qemu[@]}" -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot \
     -kernel "$work/vmlinuz" -initrd "$work/initrd" -append "$append" \

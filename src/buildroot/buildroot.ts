@@ -51,9 +51,9 @@ export interface BuildrootContext {
   readonly logs: TaskLogs;
   readonly history: History;
   readonly cleanup: AsyncDisposableStack;
-  readonly config: {
-    readonly kojid: { readonly mock_bootstrap_image: boolean };
-    readonly adjutant: { readonly network_enabled: boolean };
+  readonly settings: {
+    readonly mockBootstrapImage: boolean;
+    readonly networkEnabled: boolean;
     readonly site: SiteFile | null;
   };
 }
@@ -213,11 +213,11 @@ function checkRepo(repo: RepoInfo, config: TagInfo): void {
   }
 }
 
-function checkExtra({ config: { kojid }, log }: BuildrootContext, tag: TagInfo, arch: string): void {
+function checkExtra({ settings, log }: BuildrootContext, tag: TagInfo, arch: string): void {
   const withoutEffect = checkTagSettings(tag.extra, {
     targetArch: targetArch(arch),
     machine: machine(),
-    mockBootstrapImage: kojid.mock_bootstrap_image,
+    mockBootstrapImage: settings.mockBootstrapImage,
   });
   if (withoutEffect.length > 0)
     log.info({ tag: tag.name, extras: withoutEffect }, 'tag extras without effect here');
@@ -233,7 +233,7 @@ function smallerOf(operator: ResourceLimits, policy: Partial<ResourceLimits>): R
 }
 
 async function chooseImage(
-  { policy, task, signal, config: { adjutant } }: BuildrootContext,
+  { policy, task, signal, settings }: BuildrootContext,
   { repo, config }: BuildrootQuestion,
   arch: string,
 ): Promise<ImageChoice> {
@@ -242,7 +242,7 @@ async function chooseImage(
     { method: task.method, tag, arch, buildConfigExtra: config.extra, event: repo.createEvent },
     signal,
   );
-  if (image.network === true && !adjutant.network_enabled)
+  if (image.network === true && !settings.networkEnabled)
     throw new BuildrootUnsupported(
       `${image.because} asks for network, which network_enabled forbids on this host`,
     );
@@ -251,7 +251,7 @@ async function chooseImage(
 
 /** What the operator's site file opens for a build of the tag; the hub is asked for the channel only where a rule wants it. */
 async function openSite(
-  { task, hub, config: { site }, log, signal }: BuildrootContext,
+  { task, hub, settings: { site }, log, signal }: BuildrootContext,
   tag: string,
   packageName: string,
 ): Promise<SiteOpening> {

@@ -1,5 +1,4 @@
 import type { BuildrootHost } from '../buildroot/host.ts';
-import type { Config } from '../config/schema.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
@@ -14,6 +13,7 @@ import type { PolicyResolver } from '../policy/resolver.ts';
 import type { TaskUploads } from '../upload/task-uploads.ts';
 import type { TaskSignature } from './params.ts';
 import type { RepoNews } from './repo-news.ts';
+import type { TaskSettings } from './settings.ts';
 import type { Subtasks } from './subtasks.ts';
 
 /** A task as the hub gave it to us. */
@@ -23,6 +23,12 @@ export interface RunningTask {
   readonly arch: string;
 }
 
+/** What the operator gives all containers of this host, and what they are known by. */
+export type ContainerDefaults = Pick<
+  BuildrootHost,
+  'workerId' | 'hostname' | 'limits' | 'labels' | 'network' | 'stepLimits'
+>;
+
 /** All that a running task may use. */
 export interface TaskContext {
   readonly task: RunningTask;
@@ -30,7 +36,7 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
-  readonly config: Config;
+  readonly settings: TaskSettings;
   /** The hub, through a session of the task's own. */
   readonly hub: HubApis;
   /** Files of the hub, over `topurl` or `topdir`. */
@@ -41,7 +47,10 @@ export interface TaskContext {
    */
   readonly directory: { readonly absolute: string; readonly work: string };
   readonly containers: ContainerManager;
+  /** What all buildroots of this host share. */
   readonly buildrootHost: BuildrootHost;
+  /** What containers of a task have in common that stand in no buildroot. */
+  readonly containerDefaults: ContainerDefaults;
   readonly policy: PolicyResolver;
   readonly logs: TaskLogs;
   /** Sends finished files to the task's directory on the hub. */

@@ -20,6 +20,7 @@ import { PolicyResolver } from '../../src/policy/resolver.ts';
 import type { TaskAdapter, TaskContext } from '../../src/tasks/adapter.ts';
 import { decodeParams } from '../../src/tasks/params.ts';
 import { RepoNews } from '../../src/tasks/repo-news.ts';
+import { toTaskSettings } from '../../src/tasks/settings.ts';
 import { Subtasks } from '../../src/tasks/subtasks.ts';
 import { TaskUploads } from '../../src/upload/task-uploads.ts';
 import { hostRow, repoRow, tagRow, taskRow } from './hub-rows.ts';
@@ -79,6 +80,25 @@ export async function openTaskBench(options: BenchOptions = {}) {
   const wake = { next: () => new Promise<void>((resolve) => setImmediate(resolve)) };
   const started: string[] = [];
   const childMade = () => started.push('child');
+  const buildrootHost: BuildrootHost = {
+    meter: noMeter,
+    network: { caBundle: 'AUTHORITIES\n', proxies: { http_proxy: 'http://proxy:3128' } },
+    log,
+    waits,
+    stepLimits: options.stepLimits ?? noStepLimits,
+    containers,
+    clock,
+    site,
+    workerId: 'builder',
+    hostname: 'builder.example.com',
+    localTime: null,
+    limits: { pids: 100, memoryBytes: 1000 },
+    labels: {},
+    cache,
+    removals,
+    codeLimits: {},
+    extraMounts: [],
+  };
   const context: TaskContext = {
     task: { id: 5, method, arch },
     signal: abort.signal,
@@ -88,31 +108,14 @@ export async function openTaskBench(options: BenchOptions = {}) {
     containers,
     logs,
     outputs,
-    config: toConfig(options, topDir),
+    settings: toTaskSettings(toConfig(options, topDir)),
     files: new HubFiles([], topDir),
     directory: { absolute: directory, work: 'tasks/5/5' },
     history: noHistory,
     waits: waits.of(5),
     repoNews: new RepoNews(),
-    buildrootHost: {
-      meter: noMeter,
-      network: { caBundle: 'AUTHORITIES\n', proxies: { http_proxy: 'http://proxy:3128' } },
-      log,
-      waits,
-      stepLimits: options.stepLimits ?? noStepLimits,
-      containers,
-      clock,
-      site,
-      workerId: 'builder',
-      hostname: 'builder.example.com',
-      localTime: null,
-      limits: { pids: 100, memoryBytes: 1000 },
-      labels: {},
-      cache,
-      removals,
-      codeLimits: {},
-      extraMounts: [],
-    },
+    buildrootHost,
+    containerDefaults: buildrootHost,
     policy: new PolicyResolver(
       {
         enabled: true,

@@ -23,6 +23,7 @@ import type { PolicyResolver } from '../../policy/resolver.ts';
 import type { RunningTask, TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import type { DecodedParams } from '../../tasks/params.ts';
 import type { RepoNews } from '../../tasks/repo-news.ts';
+import { toTaskSettings } from '../../tasks/settings.ts';
 import { Subtasks } from '../../tasks/subtasks.ts';
 import { TaskUploads } from '../../upload/task-uploads.ts';
 import type { OutcomeKind } from '../events.ts';
@@ -192,12 +193,20 @@ async function callAdapter(
 ): Promise<RpcValue> {
   const { task, adapter, params, signal, wake, log, seed } = run;
   const { directory, uploads, logs, cleanup } = parts;
-  const waits = environment.buildrootHost.waits.of(task.id);
   if ('error' in params) throw params.error;
   const startsAnew = adapter.startsAnew === true;
   const hub = hubApis(startsAnew ? run.forgetful : run.session, environment.clock);
+  const waits = environment.buildrootHost.waits.of(task.id);
+  const { clock, containers, buildrootHost, policy, files, repoNews } = environment;
   const context: TaskContext = {
-    ...environment,
+    clock,
+    containers,
+    buildrootHost,
+    containerDefaults: buildrootHost,
+    policy,
+    files,
+    repoNews,
+    settings: toTaskSettings(environment.config),
     task,
     signal,
     log,

@@ -70,7 +70,7 @@ export async function buildArches(
     });
     children.set(arch, id);
   }
-  const failAny = options.fail_fast || !context.config.kojid.build_arch_can_fail;
+  const failAny = options.fail_fast || !context.settings.buildArchCanFail;
   const results = await context.subtasks.wait([...children.values()], { all: true, failAny });
   return mergeResults(children, results, context.task.id);
 }
@@ -81,6 +81,6 @@ function chooseTaskArch(
   buildTag: TagInfo,
   header: PackageFacts | null,
 ): string {
-  const literal = context.config.kojid.literal_task_arches.join(' ');
+  const literal = context.settings.literalTaskArches.join(' ');
   return pickOne(taskArchChoices(arch, tagArches(buildTag), header, literal), context.random);
 }

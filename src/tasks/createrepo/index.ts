@@ -29,22 +29,22 @@ export const createrepo = defineTask({
   purpose: ({ repo_id: repoId }) => ({ buildTag: [{ repoId }] }),
 
   async run({ repo_id: repoId, arch, oldrepo }, context) {
-    const { hub, signal, config, outputs, directory } = context;
-    const { topdir } = config.kojid;
+    const { hub, signal, settings, outputs, directory } = context;
+    const { topDir } = settings;
     const repo = await hub.repos.repoInfo(repoId, { strict: true, signal });
     if (repo?.state !== repoStates.init) {
       const state = repo === null ? 'no repo' : repoStateName(repo.state);
       throw new TaskFault(faultCode.generic, 'request', `Repo ${repoId} not in INIT state (got ${state})`);
     }
-    await requireReposDirectory(topdir);
+    await requireReposDirectory(topDir);
     const place = `repos/${repo.tagName}/${repoId}`;
-    const list = await stat(below(topdir, place, arch, 'pkglist')).catch(() => null);
+    const list = await stat(below(topDir, place, arch, 'pkglist')).catch(() => null);
     if (list === null) {
-      const missing = below(topdir, place, arch);
+      const missing = below(topDir, place, arch);
       throw new TaskFault(faultCode.generic, 'external', `Repo directory missing: ${missing}`);
     }
-    const comps = await stat(below(topdir, place, 'groups', 'comps.xml')).catch(() => null);
-    const update = oldrepo !== null && config.kojid.createrepo_update;
+    const comps = await stat(below(topDir, place, 'groups', 'comps.xml')).catch(() => null);
+    const update = oldrepo !== null && settings.updateRepos;
     const [old, image] = await Promise.all([
       update ? findOldMetadata(context, oldrepo.id, arch) : null,
       ensureRepoImage(context, repo),

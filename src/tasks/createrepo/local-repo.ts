@@ -21,13 +21,13 @@ export interface RepoJob {
 
 /** Metadata of an older repo, relative to the hub's tree; null when it is gone, which is only a pity. */
 export async function findOldMetadata(
-  { hub, signal, config, log }: TaskContext,
+  { hub, signal, settings, log }: TaskContext,
   repoId: number,
   arch: string,
 ): Promise<string | null> {
   const old = await hub.repos.repoInfo(repoId, { strict: true, signal });
   const place = `repos/${old?.tagName}/${repoId}/${arch}/repodata`;
-  const found = await stat(below(config.kojid.topdir, place)).catch(() => null);
+  const found = await stat(below(settings.topDir, place)).catch(() => null);
   if (found?.isDirectory()) return place;
   log.warn({ place }, 'the metadata of the old repo is missing');
   return null;
@@ -38,12 +38,12 @@ export async function findOldMetadata(
  * network (`builder/kojid create_local_repo`).
  */
 export async function makeLocalRepo(context: TaskContext, image: string, job: RepoJob): Promise<void> {
-  const { directory, config } = context;
+  const { directory, settings } = context;
   await mkdir(join(directory.absolute, 'out'), { recursive: true });
   const code = await runRepoStep(context, {
     name: 'createrepo',
     image,
-    script: createrepoScript(job, config.kojid.createrepo_skip_stat),
+    script: createrepoScript(job, settings.skipStat),
     network: 'none',
     fills: ['out'],
     mounts: [

@@ -43,7 +43,7 @@ export async function mergeRepos(
   ];
   const repos = [`file://${local}/`, ...wanted.map((external) => externalUrl(external, job.arch))];
   const script = mergeScript({ mode, arch: job.arch, groups: job.groups, repos });
-  const env = { TMPDIR: '/adjutant/merge/tmp', ...context.buildrootHost.network.proxies };
+  const env = { TMPDIR: '/adjutant/merge/tmp', ...context.containerDefaults.network.proxies };
   const code = await runRepoStep(context, {
     name: 'mergerepos',
     image,
@@ -74,13 +74,13 @@ function chooseMergeMode(externals: readonly ExternalRepo[]): MergeMode {
 }
 
 async function bringInputs(
-  { config, directory, buildrootHost }: TaskContext,
+  { settings, directory, containerDefaults }: TaskContext,
   job: RepoJob,
   mode: MergeMode,
 ): Promise<void> {
-  const from = below(config.kojid.topdir, job.place);
+  const from = below(settings.topDir, job.place);
   const into = join(directory.absolute, 'in');
-  const { caBundle } = buildrootHost.network;
+  const { caBundle } = containerDefaults.network;
   if (caBundle !== null) await writeReadable(join(into, caBundleFile), caBundle);
   if (job.groups) await copyReadable(join(from, 'groups', 'comps.xml'), join(into, 'comps.xml'));
   if (mode !== 'bare') await copyReadable(below(from, job.arch, 'blocklist'), join(into, 'blocklist'));

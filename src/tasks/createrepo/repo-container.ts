@@ -55,8 +55,8 @@ export async function runRepoStep(context: TaskContext, step: RepoStep): Promise
 }
 
 async function runOnce(context: TaskContext, step: RepoStep, attempt: number): Promise<number> {
-  const { containers, logs, clock, signal, directory, cleanup, history, buildrootHost, waits } = context;
-  const { createrepoSeconds: seconds } = buildrootHost.stepLimits;
+  const { containers, logs, clock, signal, directory, cleanup, history, containerDefaults, waits } = context;
+  const { createrepoSeconds: seconds } = containerDefaults.stepLimits;
   if (!history.isBegun(step.name))
     await writeReadable(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
   const name = `${step.name}.log`;
@@ -100,13 +100,13 @@ async function runOnce(context: TaskContext, step: RepoStep, attempt: number): P
 }
 
 function toContainerSpec(
-  { task, directory, buildrootHost }: TaskContext,
+  { task, directory, containerDefaults }: TaskContext,
   step: RepoStep,
   attempt: number,
 ): ContainerSpec {
   const again = attempt === 1 ? [] : [attempt];
   return {
-    name: containerName(buildrootHost.workerId, task.id, step.name, ...again),
+    name: containerName(containerDefaults.workerId, task.id, step.name, ...again),
     root: { kind: 'image', image: step.image },
     command: ['/bin/bash', `/adjutant/in/${step.name}.sh`],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8', ...step.env },
@@ -114,13 +114,13 @@ function toContainerSpec(
     user: { uid: 0, gid: 0 },
     capabilities: ['DAC_OVERRIDE'],
     network: step.network,
-    hostname: buildrootHost.hostname,
+    hostname: containerDefaults.hostname,
     mounts: [
       { kind: 'work', path: `${directory.work}/in`, target: '/adjutant/in', readOnly: true },
       ...step.mounts,
     ],
-    limits: buildrootHost.limits,
-    owner: { workerId: buildrootHost.workerId, taskId: task.id, phase: step.name, attempt },
-    labels: buildrootHost.labels,
+    limits: containerDefaults.limits,
+    owner: { workerId: containerDefaults.workerId, taskId: task.id, phase: step.name, attempt },
+    labels: containerDefaults.labels,
   };
 }

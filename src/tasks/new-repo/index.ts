@@ -39,16 +39,16 @@ export const newRepo = defineTask({
   purpose: ({ tag }) => ({ buildTag: [{ tag }] }),
 
   async run(params, context) {
-    const { hub, task, signal, subtasks, config, repoNews } = context;
+    const { hub, task, signal, subtasks, settings, repoNews } = context;
     const event = params.event;
     const tag = await hub.tags.tag(params.tag, { strict: true, event, signal });
     if (tag === null) throw new TaskFault(faultCode.generic, 'request', `No such tag: ${params.tag}`);
-    await requireReposDirectory(config.kojid.topdir);
+    await requireReposDirectory(settings.topDir);
     const opts = await repoOptions(params, tag, context);
     const { repoId, eventId } = await hub.repos.repoInit(tag.id, { taskId: task.id, event, opts }, signal);
 
-    const directory = below(config.kojid.topdir, 'repos', tag.name, String(repoId));
-    const old = config.kojid.createrepo_update ? await findOldRepo(context, tag) : null;
+    const directory = below(settings.topDir, 'repos', tag.name, String(repoId));
+    const old = settings.updateRepos ? await findOldRepo(context, tag) : null;
     const children = new Map<string, number>();
     for (const arch of await archesOf(directory)) {
       const id = await subtasks.start({

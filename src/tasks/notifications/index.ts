@@ -28,7 +28,7 @@ export const buildNotification = defineTask({
   signature: { names: ['recipients', 'build', 'target', 'weburl'], schema: BuildNotificationParams },
 
   async run({ recipients, build, target, weburl: webUrl }, context) {
-    const { hub, signal, task, config, log } = context;
+    const { hub, signal, task, settings, log } = context;
     if (recipients.length === 0) {
       log.debug('no recipients, mail not sent');
       return null;
@@ -44,10 +44,10 @@ export const buildNotification = defineTask({
       changelog: await hub.notifications.changelog(build.id, changelogEntries, signal),
     };
     const mail = toBuildMail(report, {
-      from: config.kojid.from_addr,
+      from: settings.mail.from,
       to: recipients,
       webUrl,
-      topUrl: config.kojid.topurl[0] ?? '',
+      topUrl: settings.topUrl,
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     });
     await deliver(mail, context);
@@ -83,7 +83,7 @@ export const tagNotification = defineTask({
 
   async run(params, context) {
     const { recipients, is_successful: succeeded } = params;
-    const { hub, signal, task, config, log } = context;
+    const { hub, signal, task, settings, log } = context;
     if (recipients.length === 0 || (succeeded && params.ignore_success)) {
       log.debug({ recipients: recipients.length, succeeded }, 'no subscribers, mail not sent');
       return null;
@@ -103,14 +103,14 @@ export const tagNotification = defineTask({
       intoTag,
       failure: succeeded ? null : (params.failure_msg ?? ''),
     };
-    await deliver(toTagMail(report, { from: config.kojid.from_addr, to: recipients }), context);
+    await deliver(toTagMail(report, { from: settings.mail.from, to: recipients }), context);
     return `sent notification of tag operation ${task.id} to: ${recipients.join(', ')}`;
   },
 });
 
 async function deliver(mail: Mail, context: TaskContext): Promise<void> {
-  const { config, task, clock, signal, log, buildrootHost, history } = context;
-  const { smtphost, smtp_user: user, smtp_pass: password, server } = config.kojid;
+  const { settings, task, clock, signal, log, buildrootHost, history } = context;
+  const { host, user, password } = settings.mail;
   const from = addressOf(mail.from);
   if (from === null) {
     const message = `"${mail.from}" is not a mail address (correct from_addr in kojid.conf of this builder)`;
@@ -118,10 +118,10 @@ async function deliver(mail: Mail, context: TaskContext): Promise<void> {
   }
   const login = user === null || password === null || user === '' ? null : { user, password };
   // The same whenever and wherever the task runs, so that a mail sent twice is one to its readers.
-  const id = `${task.method}-${task.id}@${new URL(server).hostname}`;
+  const id = `${task.method}-${task.id}@${new URL(settings.server).hostname}`;
   const rejected = await history.once('mail', z.array(z.string()), async () => [
     ...(await sendMail(
-      { ...parseMailHost(smtphost), login, ownName: buildrootHost.site.buildHost },
+      { ...parseMailHost(host), login, ownName: buildrootHost.site.buildHost },
       { from, to: mail.to.map((recipient) => addressOf(recipient) ?? recipient) },
       toMessage(mail, { date: new Date(clock.now()), id }),
       ...[clock, signal],

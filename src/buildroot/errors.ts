@@ -1,4 +1,5 @@
 import { BuilderError } from '../core/errors.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 
 /**
  * A step of a buildroot ended badly because of the package, the repo or the tag. The status is the one
@@ -48,7 +49,7 @@ export function rootLacks(program: 'bash' | 'rpm' | 'rpmbuild'): string {
  * is a matter of this host, and `elsewhere` it may go better; Koji's fault 1012 else, as a scriptlet may be what hangs.
  */
 export class StepTimedOut extends BuilderError {
-  readonly faultCode = 1012;
+  readonly faultCode = faultCodes.buildroot;
   readonly elsewhere: boolean;
 
   /** `option`: the one that says how long it may take. */
@@ -76,7 +77,7 @@ export function isStuck(error: unknown): error is BuilderError {
 
 /** A buildroot cannot be had; Koji's fault 1012. */
 export class BuildrootUnavailable extends BuilderError {
-  readonly faultCode = 1012;
+  readonly faultCode = faultCodes.buildroot;
 
   constructor(message: string, options?: ErrorOptions) {
     super('buildroot-unavailable', 'request', message, options);

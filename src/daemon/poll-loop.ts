@@ -1,9 +1,10 @@
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HostApi } from '../hub/api/host.ts';
 import { type HeldTask, type OpenTask, type TaskInfo, taskStates } from '../hub/api/schema.ts';
-import { faultCodes, HubProtocolError, isFault, SessionLost } from '../hub/faults.ts';
+import { HubProtocolError, isFault, SessionLost } from '../hub/faults.ts';
 import type { TaskAdapter } from '../tasks/adapter.ts';
 import type { BuilderEvents } from './events.ts';
 import { type DecisionSources, decide } from './intake/decide.ts';

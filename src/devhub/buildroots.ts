@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { type Call, double, type MethodTable, method, timeText } from './call.ts';
 import { generic, notAllowed, Refusal, required } from './faults.ts';

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { z } from 'zod';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import { BuildReference, findBuild, mustFindBuild, nameOf, nvrOf, toBuildInfo } from './build-info.ts';
 import { type Call, double, type MethodTable, method, NameOrId } from './call.ts';
 import { generic, Refusal, required } from './faults.ts';

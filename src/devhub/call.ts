@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import { RpcDouble, type RpcValue, splitKeywords } from '../hub/xmlrpc/codec.ts';
 import { Refusal } from './faults.ts';
 import { type Hub, newEvent, nowSeconds } from './hub.ts';

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { type RpmHeader, readRpmHeader } from '../rpm/header.ts';
 import { noarchRpmdiffHash } from '../rpm/noarch-rpmdiff.ts';

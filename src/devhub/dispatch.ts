@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { faultCodes, HubFault } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
+import { HubFault } from '../hub/faults.ts';
 import { encodeFault, encodeResponse, type RpcCall, type RpcValue } from '../hub/xmlrpc/codec.ts';
 import { decodeCall } from '../hub/xmlrpc/decode.ts';
 import { buildrootMethods } from './buildroots.ts';

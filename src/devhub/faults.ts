@@ -1,10 +1,10 @@
-import { faultCodes } from '../hub/faults.ts';
+import { type FaultCode, faultCodes } from '../core/koji-faults.ts';
 
 /** A refusal: thrown by a handler, it undoes what the call has written and becomes the fault of its answer. */
 export class Refusal extends Error {
-  readonly code: number;
+  readonly code: FaultCode;
 
-  constructor(code: number, message: string, options?: ErrorOptions) {
+  constructor(code: FaultCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'Refusal';
     this.code = code;

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join, posix, relative } from 'node:path';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import { generic, Refusal } from './faults.ts';
 
 /** Where things lie below the hub's top directory (`koji.PathInfo`). */

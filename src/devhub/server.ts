@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import { encodeFault } from '../hub/xmlrpc/codec.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { BadRequest, Refusal } from './faults.ts';

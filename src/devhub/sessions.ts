@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { type Call, double, type MethodTable, method, timeText } from './call.ts';
 import { generic, notAllowed, Refusal } from './faults.ts';

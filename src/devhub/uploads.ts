@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { basename, join, posix } from 'node:path';
 import { z } from 'zod';
-import { faultCodes } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { type Call, double, type MethodTable, method } from './call.ts';
 import { generic, Refusal } from './faults.ts';

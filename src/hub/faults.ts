@@ -1,24 +1,5 @@
 import { BuilderError } from '../core/errors.ts';
-
-/** Koji's fault codes that a builder meets (`koji/__init__.py`, the subclasses of `GenericError`). */
-export const faultCodes = {
-  unhandled: 1,
-  generic: 1000,
-  lock: 1001,
-  auth: 1002,
-  tag: 1003,
-  actionNotAllowed: 1004,
-  build: 1005,
-  authLock: 1006,
-  authExpired: 1007,
-  sequence: 1008,
-  retry: 1009,
-  preBuild: 1010,
-  postBuild: 1011,
-  buildroot: 1012,
-  serverOffline: 1014,
-  parameter: 1019,
-} as const;
+import { type FaultCode, faultCodes } from '../core/koji-faults.ts';
 
 /** The hub understood the request and answered with a fault; `faultCode` is one of Koji's numbers. */
 export class HubFault extends BuilderError {
@@ -83,8 +64,8 @@ export class SessionLost extends BuilderError {
 }
 
 /** Whether `error` is a fault of the hub with one of these codes. */
-export function isFault(error: unknown, ...codes: readonly number[]): error is HubFault {
-  return error instanceof HubFault && codes.includes(error.faultCode);
+export function isFault(error: unknown, ...codes: readonly FaultCode[]): error is HubFault {
+  return error instanceof HubFault && codes.some((code) => code === error.faultCode);
 }
 
 /** Whether the hub said that this call had been carried out before (its first answer was lost). */

@@ -1,4 +1,5 @@
 import { BuilderError } from '../core/errors.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 
 /** A file that should be an RPM package and is not, or is a broken one; the message says what is wrong with it. */
 export class BadRpm extends BuilderError {
@@ -9,7 +10,7 @@ export class BadRpm extends BuilderError {
 
 /** A string that should name a package and does not (`koji.parse_NVR`: GenericError, fault 1000). */
 export class BadNvr extends BuilderError {
-  readonly faultCode = 1000;
+  readonly faultCode = faultCodes.generic;
 
   constructor(text: string) {
     super('bad-nvr', 'request', `invalid format: ${text}`);
@@ -18,7 +19,7 @@ export class BadNvr extends BuilderError {
 
 /** What kojid raises as `koji.BuildError`: the task fails with fault 1005 and this message. */
 export class RpmBuildError extends BuilderError {
-  readonly faultCode = 1005;
+  readonly faultCode = faultCodes.build;
 
   constructor(blame: 'package' | 'request' | 'builder', message: string) {
     super('build-error', blame, message);

@@ -1,8 +1,9 @@
+import { faultCodes } from '../core/koji-faults.ts';
 import type { RepoInfo } from '../hub/api/repo-schema.ts';
 import type { HostInfo, TagInfo } from '../hub/api/schema.ts';
 import { buildrootArchChoices, hostFitsTag, pickOne } from '../rpm/build-arches.ts';
 import type { HostFacts, TaskContext } from './adapter.ts';
-import { faultCode, TaskFault } from './errors.ts';
+import { TaskFault } from './errors.ts';
 
 /** Why a host cannot make buildroots of a tag, or null (`builder/kojid checkHostArch`). */
 export function disjointArches(tag: TagInfo, host: HostFacts): string | null {
@@ -13,7 +14,7 @@ export function disjointArches(tag: TagInfo, host: HostFacts): string | null {
 /** The repo a buildroot task is told to use; HubFault 1000 when there is none of that id. */
 export async function findRepo({ hub, signal }: TaskContext, repoId: number | null): Promise<RepoInfo> {
   const repo = repoId === null ? null : await hub.repos.repoInfo(repoId, { strict: true, signal });
-  if (repo === null) throw new TaskFault(faultCode.build, 'request', 'A repo id must be provided');
+  if (repo === null) throw new TaskFault(faultCodes.build, 'request', 'A repo id must be provided');
   return repo;
 }
 

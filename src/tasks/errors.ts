@@ -1,20 +1,11 @@
 import { type Blame, BuilderError } from '../core/errors.ts';
-
-/** Koji's fault codes that a task of a builder ends with (`koji/__init__.py`). */
-export const faultCode = {
-  generic: 1000,
-  build: 1005,
-  preBuild: 1010,
-  postBuild: 1011,
-  buildroot: 1012,
-  parameter: 1019,
-} as const;
+import { type FaultCode, faultCodes } from '../core/koji-faults.ts';
 
 /** The task has failed: the hub gets this code and this message, and the task's owner reads them. */
 export class TaskFault extends BuilderError {
   readonly faultCode: number;
 
-  constructor(code: number, blame: Blame, message: string, options?: ErrorOptions) {
+  constructor(code: FaultCode, blame: Blame, message: string, options?: ErrorOptions) {
     super(`task-fault-${code}`, blame, message, options);
     this.faultCode = code;
   }
@@ -33,7 +24,7 @@ export class TaskRefused extends BuilderError {
 /** The task was tried too often: it is not run, and fails with fault 1000. */
 export class TaskGivenUp extends TaskFault {
   constructor(why: string) {
-    super(faultCode.generic, 'request', why);
+    super(faultCodes.generic, 'request', why);
   }
 }
 

@@ -1,10 +1,11 @@
 import { basename, join } from 'node:path';
+import { faultCodes } from '../core/koji-faults.ts';
 import { HubFileError } from '../hub/files.ts';
 import { BadRpm } from '../rpm/errors.ts';
 import type { PackageFacts } from '../rpm/package-facts.ts';
 import { readPackageFacts } from '../rpm/package-reader.ts';
 import type { TaskContext } from './adapter.ts';
-import { faultCode, TaskFault } from './errors.ts';
+import { TaskFault } from './errors.ts';
 
 /** A source package on this host. */
 export interface FetchedSource {
@@ -26,15 +27,15 @@ export async function fetchSource(
   try {
     await files.download(`work/${path}`, local, signal);
     const header = await readPackageFacts(local, signal, { nameless: true });
-    if (!header.isSource) throw new TaskFault(faultCode.build, 'request', 'not a source package');
+    if (!header.isSource) throw new TaskFault(faultCodes.build, 'request', 'not a source package');
     return { path: local, header };
   } catch (error) {
     if (error instanceof HubFileError && error.missing) {
-      throw new TaskFault(faultCode.build, 'request', `${complaint}: work/${path}`, { cause: error });
+      throw new TaskFault(faultCodes.build, 'request', `${complaint}: work/${path}`, { cause: error });
     }
     if (error instanceof BadRpm) {
       const message = `Downloaded rpm ${basename(path)} is corrupted: ${error.message}`;
-      throw new TaskFault(faultCode.generic, 'package', message, { cause: error });
+      throw new TaskFault(faultCodes.generic, 'package', message, { cause: error });
     }
     throw error;
   }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { BuilderError } from '../core/errors.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 import { type RpcValue, splitKeywords } from '../hub/xmlrpc/codec.ts';
-import { faultCode, TaskFault } from './errors.ts';
+import { TaskFault } from './errors.ts';
 
 /**
  * The parameters of a task method: their names in Koji's order, which positional requests follow
@@ -87,5 +88,5 @@ function requestByName(value: RpcValue | undefined): Readonly<Record<string, Rpc
 }
 
 function badParameters(method: string, what: string): TaskFault {
-  return new TaskFault(faultCode.parameter, 'request', `Invalid parameters for task ${method}: ${what}`);
+  return new TaskFault(faultCodes.parameter, 'request', `Invalid parameters for task ${method}: ${what}`);
 }

@@ -1,11 +1,12 @@
 import type { z } from 'zod';
+import { faultCodes } from '../core/koji-faults.ts';
 import type { Logger } from '../core/logger.ts';
 import { noWaits, type TaskWaits } from '../core/waits.ts';
 import type { WakeUp } from '../core/wake-signal.ts';
 import type { SubtasksApi } from '../hub/api/subtasks.ts';
 import { HubFault } from '../hub/faults.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
-import { faultCode, TaskFault } from './errors.ts';
+import { TaskFault } from './errors.ts';
 
 /** A child as its parent has made it. */
 export interface MadeChild {
@@ -143,7 +144,7 @@ export function childResult<T>(schema: z.ZodType<T>, results: ReadonlyMap<number
   const [issue] = parsed.error.issues;
   const problem = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
   throw new TaskFault(
-    faultCode.generic,
+    faultCodes.generic,
     'external',
     `task ${id} has ended with another result than its parent needs: ${problem}`,
   );

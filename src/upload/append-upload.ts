@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
-import { faultCodes, isFault } from '../hub/faults.ts';
+import { faultCodes } from '../core/koji-faults.ts';
+import { isFault } from '../hub/faults.ts';
 import { adler32, adler32Hex, adler32OfNothing } from '../hub/session/adler32.ts';
 import type { HubSession, UploadedChunk } from '../hub/session/session.ts';
 

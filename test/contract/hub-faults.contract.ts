@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { faultCodes, HubTransportError, isFault } from '../../src/hub/faults.ts';
+import { faultCodes } from '../../src/core/koji-faults.ts';
+import { HubTransportError, isFault } from '../../src/hub/faults.ts';
 import type { HubUnderTest } from './hub/hub-under-test.ts';
 import { callCases } from './hub-faults/cases.ts';
 import {

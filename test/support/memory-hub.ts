@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import { untilAborted } from '../../src/core/deadline.ts';
+import { faultCodes } from '../../src/core/koji-faults.ts';
 import { buildrootStates, taskStates } from '../../src/hub/api/schema.ts';
-import { faultCodes, HubFault, type SessionLost } from '../../src/hub/faults.ts';
+import { HubFault, type SessionLost } from '../../src/hub/faults.ts';
 import type {
   CallOptions,
   HubSession,

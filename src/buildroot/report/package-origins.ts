@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { SaxesParser } from 'saxes';
 import { BuilderError, describeError } from '../../core/errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { ExternalRepo } from '../../hub/api/schema.ts';
 import { externalUrl } from '../../hub/external-repos.ts';
 import type { HubFiles } from '../../hub/files.ts';
@@ -15,7 +16,7 @@ export type PackageOrigins = ReadonlyMap<string, string>;
 
 /** A package of the root comes from no repo of the tag; Koji's fault 1005. */
 export class UnknownOrigin extends BuilderError {
-  readonly faultCode = 1005;
+  readonly faultCode = faultCodes.build;
 
   constructor(message: string) {
     super('unknown-origin', 'external', message);

@@ -1,4 +1,5 @@
 import { BuilderError } from '../../core/errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { printable } from '../../core/printable.ts';
 
 /** A package as a root's rpm database has it. */
@@ -33,7 +34,7 @@ export interface RepoPackage {
 
 /** The root's content contradicts the repo; the hub is not told a list that is not true. Koji's fault 1012. */
 export class BuildrootMismatch extends BuilderError {
-  readonly faultCode = 1012;
+  readonly faultCode = faultCodes.buildroot;
 
   constructor(message: string) {
     super('buildroot-mismatch', 'builder', message);

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { describeLimit } from '../../container/describe-limit.ts';
 import type { PhaseResult } from '../../container/run-phase.ts';
 import { BuilderError } from '../../core/errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { printable } from '../../core/printable.ts';
 import { BuildrootStepFailed, rootLacks } from '../errors.ts';
 import { lackingPrograms, sourceNotInstallable } from './exit-codes.ts';
@@ -38,7 +39,7 @@ export class StepNotBegun extends BuilderError {
 
 /** A program of the bootstrap image has crashed or cannot be run: a matter of the image or of this host, not of the package. */
 export class ImageProgramFailed extends BuilderError {
-  readonly faultCode = 1012;
+  readonly faultCode = faultCodes.buildroot;
 
   constructor(title: string, image: string, how: string) {
     super(

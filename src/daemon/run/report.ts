@@ -1,9 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
 import { describeError } from '../../core/errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { Logger } from '../../core/logger.ts';
 import { HostApi } from '../../hub/api/host.ts';
-import { faultCodes, isFault, SessionLost } from '../../hub/faults.ts';
+import { isFault, SessionLost } from '../../hub/faults.ts';
 import type { HubSession } from '../../hub/session/session.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { mostInARow, type TaskTroubles } from '../../journal/task-troubles.ts';

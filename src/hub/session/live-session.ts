@@ -1,15 +1,9 @@
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
 import { isDiskFull, isReadOnlyDisk } from '../../core/fs-errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { HubAuth } from '../auth/auth.ts';
-import {
-  faultCodes,
-  HubProtocolError,
-  isFault,
-  isRefusedFault,
-  mayHaveBeenCarriedOut,
-  SessionLost,
-} from '../faults.ts';
+import { HubProtocolError, isFault, isRefusedFault, mayHaveBeenCarriedOut, SessionLost } from '../faults.ts';
 import type { HubRequest } from '../transport/transport.ts';
 import { encodeCall, type RpcValue, withKeywords } from '../xmlrpc/codec.ts';
 import { type Outcome, type RetrySettings, sendWithRetries } from './retry.ts';

@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
 import { BuilderError } from '../../core/errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { HubAuth } from '../auth/auth.ts';
-import { faultCodes, isFault } from '../faults.ts';
+import { isFault } from '../faults.ts';
 import type { HubTransport } from '../transport/transport.ts';
 import { encodeCall } from '../xmlrpc/codec.ts';
 import { LiveSession } from './live-session.ts';

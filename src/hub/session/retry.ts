@@ -1,13 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { Logger } from '../../core/logger.ts';
-import {
-  faultCodes,
-  HubFault,
-  HubProtocolError,
-  HubTransportError,
-  isFault,
-  mayHaveBeenCarriedOut,
-} from '../faults.ts';
+import { HubFault, HubProtocolError, HubTransportError, isFault, mayHaveBeenCarriedOut } from '../faults.ts';
 import type { HubRequest, HubTransport } from '../transport/transport.ts';
 import type { RpcValue } from '../xmlrpc/codec.ts';
 import { decodeResponse } from '../xmlrpc/decode.ts';

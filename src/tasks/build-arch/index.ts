@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { below } from '../../core/below.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { buildArchWeight } from '../../rpm/build-arches.ts';
 import { noarchRpmdiffName, toNoarchRpmdiffJson } from '../../rpm/noarch-rpmdiff.ts';
 import { noarchRpmdiffHashes, readPackageFacts } from '../../rpm/package-reader.ts';
 import { checkSrpmTags, onlyBuiltSrpm } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { fetchSource } from '../fetch-source.ts';
 import { flag, optional } from '../params.ts';
 
@@ -95,7 +96,7 @@ async function runBuild(context: TaskContext, buildroot: Buildroot, source: stri
     if (!(error instanceof BuildrootStepFailed)) throw error;
     log.info({ step: error.step, status: error.status }, 'build failed');
     if (!isComplete) buildroot.update();
-    throw new TaskFault(faultCode.build, 'package', `error building package (arch ${arch}), ${error.end}`, {
+    throw new TaskFault(faultCodes.build, 'package', `error building package (arch ${arch}), ${error.end}`, {
       cause: error,
     });
   } finally {

@@ -1,7 +1,8 @@
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import type { TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { type BuildOptions, buildError } from './params.ts';
 
 /** Where a build takes its buildroot from and where it goes. */
@@ -30,12 +31,12 @@ export async function findDestination(
     return { ...info, targetName: info.name, skipTag };
   }
   if (repo === null)
-    throw new TaskFault(faultCode.generic, 'request', `unknown build target: ${target ?? 'None'}`);
+    throw new TaskFault(faultCodes.generic, 'request', `unknown build target: ${target ?? 'None'}`);
   const fromRepo = { buildTagId: repo.tagId, targetName: null };
   if (target === null)
     return { ...fromRepo, destTagId: repo.tagId, destTagName: repo.tagName, skipTag: true };
   const tag = await hub.tags.tag(target, { event, signal });
-  if (tag === null) throw new TaskFault(faultCode.generic, 'request', `neither tag nor target: ${target}`);
+  if (tag === null) throw new TaskFault(faultCodes.generic, 'request', `neither tag nor target: ${target}`);
   return { ...fromRepo, destTagId: tag.id, destTagName: tag.name, skipTag };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { childResult } from '../subtasks.ts';
 
 const BuildArchResult = z.looseObject({
@@ -40,9 +41,9 @@ export function mergeResults(
     if (result.logs.length > 0) logs.set(arch, result.logs);
   }
   const [srpm, ...others] = srpms;
-  if (srpm === undefined) throw new TaskFault(faultCode.build, 'package', 'could not find a built srpm');
+  if (srpm === undefined) throw new TaskFault(faultCodes.build, 'package', 'could not find a built srpm');
   if (others.length > 0) {
-    throw new TaskFault(faultCode.build, 'package', `multiple builds returned a srpm.  task ${taskId}`);
+    throw new TaskFault(faultCodes.build, 'package', `multiple builds returned a srpm.  task ${taskId}`);
   }
   return { srpm, rpms, buildroots, logs };
 }

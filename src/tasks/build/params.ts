@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { isStruct, type RpcValue } from '../../hub/xmlrpc/codec.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { flag, optional } from '../params.ts';
 
 /** What `koji build` can ask for; options this builder has no use for are let through, as kojid does. */
@@ -42,5 +43,5 @@ export function isScmUrl(src: string): boolean {
 
 /** The request cannot be built; Koji's fault 1005. */
 export function buildError(message: string): TaskFault {
-  return new TaskFault(faultCode.build, 'request', message);
+  return new TaskFault(faultCodes.build, 'request', message);
 }

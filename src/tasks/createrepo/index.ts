@@ -2,10 +2,11 @@ import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { below } from '../../core/below.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { makeReadable } from '../../core/readable-files.ts';
 import { repoStateName, repoStates } from '../../hub/api/schema.ts';
 import { defineTask } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { requireReposDirectory } from '../repos-directory.ts';
 import { findOldMetadata, makeLocalRepo } from './local-repo.ts';
 import { mergeRepos } from './merge-repos.ts';
@@ -34,14 +35,14 @@ export const createrepo = defineTask({
     const repo = await hub.repos.repoInfo(repoId, { strict: true, signal });
     if (repo?.state !== repoStates.init) {
       const state = repo === null ? 'no repo' : repoStateName(repo.state);
-      throw new TaskFault(faultCode.generic, 'request', `Repo ${repoId} not in INIT state (got ${state})`);
+      throw new TaskFault(faultCodes.generic, 'request', `Repo ${repoId} not in INIT state (got ${state})`);
     }
     await requireReposDirectory(topDir);
     const place = `repos/${repo.tagName}/${repoId}`;
     const list = await stat(below(topDir, place, arch, 'pkglist')).catch(() => null);
     if (list === null) {
       const missing = below(topDir, place, arch);
-      throw new TaskFault(faultCode.generic, 'external', `Repo directory missing: ${missing}`);
+      throw new TaskFault(faultCodes.generic, 'external', `Repo directory missing: ${missing}`);
     }
     const comps = await stat(below(topDir, place, 'groups', 'comps.xml')).catch(() => null);
     const update = oldrepo !== null && settings.updateRepos;

@@ -2,8 +2,9 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quote } from '../../core/bash.ts';
 import { below } from '../../core/below.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { runRepoStep } from './repo-container.ts';
 
 /** One arch of a repo whose metadata is to be made. */
@@ -53,7 +54,7 @@ export async function makeLocalRepo(context: TaskContext, image: string, job: Re
   });
   if (code !== 0) {
     throw new TaskFault(
-      faultCode.generic,
+      faultCodes.generic,
       'external',
       `failed to create repo: createrepo_c exited with status ${code}; see createrepo.log for more information`,
     );

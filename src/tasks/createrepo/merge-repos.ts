@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { caBundleFile } from '../../buildroot/plan/host-network.ts';
 import type { Mount } from '../../container/spec.ts';
 import { below } from '../../core/below.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { copyReadable, writeReadable } from '../../core/readable-files.ts';
 import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import type { ExternalRepo } from '../../hub/api/schema.ts';
 import { externalUrl, outOfReach, reposForArch } from '../../hub/external-repos.ts';
 import type { TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault, TaskRefused } from '../errors.ts';
+import { TaskFault, TaskRefused } from '../errors.ts';
 import type { RepoJob } from './local-repo.ts';
 import { type MergeMode, mergeScript, oldMergerepo } from './merge-script.ts';
 import { runRepoStep } from './repo-container.ts';
@@ -53,7 +54,7 @@ export async function mergeRepos(
     env,
     fills: ['merge/repo', 'merge/tmp'],
   });
-  if (code !== 0) throw new TaskFault(faultCode.generic, 'external', await describeFailure(context, code));
+  if (code !== 0) throw new TaskFault(faultCodes.generic, 'external', await describeFailure(context, code));
   return join(directory.absolute, 'merge', 'repo', 'repodata');
 }
 
@@ -64,7 +65,7 @@ function chooseMergeMode(externals: readonly ExternalRepo[]): MergeMode {
     // kojid prints what Python shows of a dict's keys, and a line feed.
     const keys = modes.map((mode) => `'${mode}'`).join(', ');
     throw new TaskFault(
-      faultCode.generic,
+      faultCodes.generic,
       'request',
       `Found multiple merge modes for external repos: dict_keys([${keys}])\n`,
     );

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { taskStates } from '../../hub/api/schema.ts';
 import { defineTask, type TaskAdapter, type TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { optional } from '../params.ts';
 import type { HostControl } from './control.ts';
 
@@ -37,12 +38,12 @@ export function restartVerifyTask(control: HostControl): TaskAdapter {
       const state = (await hub.host.taskInfo(asking, { signal }))?.state ?? null;
       if (state !== taskStates.closed) {
         const [name = 'missing'] = Object.entries(taskStates).find(([, code]) => code === state) ?? [];
-        throw new TaskFault(faultCode.generic, 'request', `Stage one restart task is ${name.toUpperCase()}`);
+        throw new TaskFault(faultCodes.generic, 'request', `Stage one restart task is ${name.toUpperCase()}`);
       }
       await requireThisHost(host, context);
       if ((await control.hasRestartedSince(asking)) !== true)
         throw new TaskFault(
-          faultCode.generic,
+          faultCodes.generic,
           'builder',
           `Restart failed - this builder was not restarted since task ${asking}`,
         );
@@ -75,7 +76,7 @@ export const restartHosts = defineTask({
   async run({ options }, { hub, signal, subtasks, clock, task }) {
     const wanted = { channel: options?.channel ?? null, arches: options?.arches ?? null };
     const hosts = await hub.host.enabledHosts(wanted, signal);
-    if (hosts.length === 0) throw new TaskFault(faultCode.generic, 'request', 'No matching hosts');
+    if (hosts.length === 0) throw new TaskFault(faultCodes.generic, 'request', 'No matching hosts');
     const children: number[] = [];
     for (const host of hosts) {
       // Given to the host itself, whatever its channels.
@@ -107,7 +108,7 @@ export const restartHosts = defineTask({
       if ((await Promise.race([all, late])) === 'late') {
         await hub.subtasks.cancelTaskChildren(task.id, signal);
         throw new TaskFault(
-          faultCode.generic,
+          faultCodes.generic,
           'external',
           `Subtasks timed out after ${seconds.toFixed(1)} seconds`,
         );
@@ -121,5 +122,5 @@ export const restartHosts = defineTask({
 
 async function requireThisHost({ id }: z.infer<typeof Host>, { hub, signal }: TaskContext): Promise<void> {
   if (id !== (await hub.host.hostId(signal)))
-    throw new TaskFault(faultCode.generic, 'request', 'Host mismatch');
+    throw new TaskFault(faultCodes.generic, 'request', 'Host mismatch');
 }

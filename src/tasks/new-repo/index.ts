@@ -2,12 +2,13 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { below } from '../../core/below.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { isPythonTrue } from '../../core/python-truth.ts';
 import type { RepoOptions } from '../../hub/api/repos.ts';
 import type { TagInfo } from '../../hub/api/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { flag, optional } from '../params.ts';
 import { requireReposDirectory } from '../repos-directory.ts';
 import { childResult } from '../subtasks.ts';
@@ -42,7 +43,7 @@ export const newRepo = defineTask({
     const { hub, task, signal, subtasks, settings, repoNews } = context;
     const event = params.event;
     const tag = await hub.tags.tag(params.tag, { strict: true, event, signal });
-    if (tag === null) throw new TaskFault(faultCode.generic, 'request', `No such tag: ${params.tag}`);
+    if (tag === null) throw new TaskFault(faultCodes.generic, 'request', `No such tag: ${params.tag}`);
     await requireReposDirectory(settings.topDir);
     const opts = await repoOptions(params, tag, context);
     const { repoId, eventId } = await hub.repos.repoInit(tag.id, { taskId: task.id, event, opts }, signal);
@@ -89,7 +90,7 @@ async function repoOptions(
   if (Object.keys(old).length === 0) return opts;
   if (opts !== null) {
     throw new TaskFault(
-      faultCode.parameter,
+      faultCodes.parameter,
       'request',
       'opts parameter cannot be combined with legacy options',
     );
@@ -103,7 +104,7 @@ async function archesOf(directory: string): Promise<readonly string[]> {
   try {
     names = await readdir(directory);
   } catch (error) {
-    throw new TaskFault(faultCode.generic, 'external', `Repo directory missing: ${directory}`, {
+    throw new TaskFault(faultCodes.generic, 'external', `Repo directory missing: ${directory}`, {
       cause: error,
     });
   }

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { EndedBuild } from '../../hub/api/notifications.ts';
 import { buildStates } from '../../hub/api/schema.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { flag, optional } from '../params.ts';
 import { toBuildMail } from './build-mail.ts';
 import { addressOf, type Mail, toMessage } from './mail.ts';
@@ -93,7 +94,7 @@ export const tagNotification = defineTask({
     const fromTag = await nameOfTag(params.from_info);
     const intoTag = await nameOfTag(params.tag_info);
     if (fromTag === null && intoTag === null) {
-      throw new TaskFault(faultCode.parameter, 'request', 'a tagNotification needs tag_info or from_info');
+      throw new TaskFault(faultCodes.parameter, 'request', 'a tagNotification needs tag_info or from_info');
     }
     const { build_info: build, user_info: user } = params;
     const report = {
@@ -114,7 +115,7 @@ async function deliver(mail: Mail, context: TaskContext): Promise<void> {
   const from = addressOf(mail.from);
   if (from === null) {
     const message = `"${mail.from}" is not a mail address (correct from_addr in kojid.conf of this builder)`;
-    throw new TaskFault(faultCode.generic, 'builder', message);
+    throw new TaskFault(faultCodes.generic, 'builder', message);
   }
   const login = user === null || password === null || user === '' ? null : { user, password };
   // The same whenever and wherever the task runs, so that a mail sent twice is one to its readers.
@@ -138,7 +139,7 @@ async function ownerOf(taskId: number, { hub, signal }: TaskContext): Promise<st
 
 function buildStateName(state: number): string {
   const [name] = Object.entries(buildStates).find(([, number]) => number === state) ?? [];
-  if (name === undefined) throw new TaskFault(faultCode.parameter, 'request', `no build state is ${state}`);
+  if (name === undefined) throw new TaskFault(faultCodes.parameter, 'request', `no build state is ${state}`);
   return name;
 }
 
@@ -149,5 +150,5 @@ function isGiven(reference: RpcValue): boolean {
 
 function known<T>(found: T | null, what: string, reference: RpcValue): T {
   if (found !== null) return found;
-  throw new TaskFault(faultCode.generic, 'request', `No such ${what}: ${JSON.stringify(reference)}`);
+  throw new TaskFault(faultCodes.generic, 'request', `No such ${what}: ${JSON.stringify(reference)}`);
 }

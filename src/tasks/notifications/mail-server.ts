@@ -4,7 +4,8 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { Clock } from '../../core/clock.ts';
 import { untilAborted, withDeadline } from '../../core/deadline.ts';
 import { BuilderError, describeError } from '../../core/errors.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
+import { TaskFault } from '../errors.ts';
 
 export interface MailServer {
   readonly host: string;
@@ -55,7 +56,7 @@ export async function sendMail(
         ? error.message
         : `the mail server ${place} does not take the mail: ${describeError(error)}`;
     const remedy = 'no mail was sent; see smtphost in kojid.conf of this builder';
-    throw new TaskFault(faultCode.generic, 'external', `${what} (${remedy})`);
+    throw new TaskFault(faultCodes.generic, 'external', `${what} (${remedy})`);
   }
 }
 
@@ -123,7 +124,7 @@ function promised(work: (done: Done) => void): Promise<void> {
 /** Says nothing of what the server said. */
 function loginFault({ host, port }: MailServer, what: string): TaskFault {
   const remedy = 'no mail was sent; see smtp_user and smtp_pass in kojid.conf of this builder';
-  return new TaskFault(faultCode.generic, 'external', `the mail server ${host}:${port} ${what} (${remedy})`);
+  return new TaskFault(faultCodes.generic, 'external', `the mail server ${host}:${port} ${what} (${remedy})`);
 }
 
 /** The number a server's answer began with. */

@@ -1,3 +1,4 @@
+import { kojiExceptionOf } from '../../core/koji-faults.ts';
 import type { NotificationsApi } from '../../hub/api/notifications.ts';
 import { type TaskInfo, taskStates } from '../../hub/api/schema.ts';
 import { HubFault } from '../../hub/faults.ts';
@@ -50,22 +51,11 @@ export async function failureOf(taskId: number, hub: NotificationsApi, signal: A
     text = typeof result === 'string' ? result : '';
   } catch (error) {
     if (!(error instanceof HubFault)) throw error;
-    const exception = exceptions.get(error.faultCode);
-    text = `${exception === undefined ? '' : `${exception}: `}${error.faultString}`.trim();
+    const exception = kojiExceptionOf(error.faultCode);
+    text = `${exception === null ? '' : `${exception}: `}${error.faultString}`.trim();
   }
   return text || 'Unknown';
 }
-
-/** Koji's exceptions by their fault codes (`koji/__init__.py`). */
-const exceptions: ReadonlyMap<number, string> = new Map(
-  [
-    ...['GenericError', 'LockError', 'AuthError', 'TagError', 'ActionNotAllowed', 'BuildError'],
-    ...['AuthLockError', 'AuthExpired', 'SequenceError', 'RetryError', 'PreBuildError', 'PostBuildError'],
-    ...['BuildrootError', 'FunctionDeprecated', 'ServerOffline', 'LiveCDError', 'PluginError'],
-    ...['CallbackError', 'ApplianceError', 'ParameterError', 'ImportError', 'ConfigurationError'],
-    ...['LiveMediaError', 'GSSAPIAuthError', 'NameValidationError'],
-  ].map((name, index) => [1000 + index, name]),
-);
 
 function toReport(
   task: TaskInfo,

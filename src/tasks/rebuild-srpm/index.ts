@@ -3,11 +3,12 @@ import { Buildroot } from '../../buildroot/buildroot.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { sourceNotInstallable } from '../../buildroot/steps/exit-codes.ts';
 import { below } from '../../core/below.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { readPackageFacts } from '../../rpm/package-reader.ts';
 import { checkSrpmName, onlyRebuiltSrpm, requireOneSpec } from '../../rpm/srpm-check.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
 import { chooseRootArch, disjointArches, findRepo } from '../buildroot-task.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { fetchSource } from '../fetch-source.ts';
 import { flag, optional } from '../params.ts';
 
@@ -75,8 +76,8 @@ async function rebuild({ signal }: TaskContext, buildroot: Buildroot, source: st
     if (!(error instanceof BuildrootStepFailed)) throw error;
     // kojid does not ask how unpacking ended, but looks for what it has left.
     if (error.status === sourceNotInstallable)
-      throw new TaskFault(faultCode.build, 'package', 'No spec file found', { cause: error });
-    throw new TaskFault(faultCode.build, 'package', `error building srpm, ${error.end}`, {
+      throw new TaskFault(faultCodes.build, 'package', 'No spec file found', { cause: error });
+    throw new TaskFault(faultCodes.build, 'package', `error building srpm, ${error.end}`, {
       cause: error,
     });
   } finally {

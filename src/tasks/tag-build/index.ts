@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { HubFault } from '../../hub/faults.ts';
 import { defineTask } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { flag, optional } from '../params.ts';
 
 const TagBuildParams = z.object({
@@ -33,7 +34,7 @@ export const tagBuild = defineTask({
       );
     try {
       if ((await hub.builds.getBuild(build, signal)) === null) {
-        throw new TaskFault(faultCode.generic, 'request', `No such build: ${build}`);
+        throw new TaskFault(faultCodes.generic, 'request', `No such build: ${build}`);
       }
       await hub.tags.tag(tag, { strict: true, signal });
       await hub.builds.tagBuild(task.id, tag, build, { force: force ?? false, fromtag }, signal);

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { z } from 'zod';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { defineTask } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { optional } from '../params.ts';
 
 /** Koji's own test tasks (`koji/tasks.py`), for trying out hub and builder without a package. */
@@ -89,6 +90,6 @@ export const defaultTask = defineTask({
   signature: { names: [], rest: true, schema: z.looseObject({}) },
 
   async run(_params, { task }) {
-    throw new TaskFault(faultCode.generic, 'request', `Invalid method: ${task.method}`);
+    throw new TaskFault(faultCodes.generic, 'request', `Invalid method: ${task.method}`);
   },
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { RepoRequest } from '../../hub/api/repo-schema.ts';
 import { parseNvr } from '../../rpm/nvr.ts';
 import { defineTask, type TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { optional } from '../params.ts';
 import { hasBuilds } from '../tagged-builds.ts';
 import { lookForRepo } from './older-hubs.ts';
@@ -54,7 +55,7 @@ export const waitRepo = defineTask({
         minEvent = await hub.tagHistory.lastChangeEvent(tag.id, signal);
       } else if (answer.request !== null) {
         if (request !== null && !answer.request.active)
-          throw new TaskFault(faultCode.generic, 'external', 'Repo request no longer active');
+          throw new TaskFault(faultCodes.generic, 'external', 'Repo request no longer active');
         request = answer.request.id;
         minEvent ??= answer.request.minEvent;
       }
@@ -72,10 +73,10 @@ async function earliestEvent(
   if (newerThan === null)
     return minEvent === 'last' ? hub.tagHistory.lastChangeEvent(tagId, signal) : minEvent;
   if (minEvent !== null)
-    throw new TaskFault(faultCode.generic, 'request', 'newer_than and min_event args confict');
+    throw new TaskFault(faultCodes.generic, 'request', 'newer_than and min_event args confict');
   if (typeof newerThan === 'string') {
     if (newerThan.toLowerCase() === 'now') return hub.tagHistory.lastChangeEvent(tagId, signal);
-    throw new TaskFault(faultCode.generic, 'request', `Invalid value for newer_than: ${newerThan}`);
+    throw new TaskFault(faultCodes.generic, 'request', `Invalid value for newer_than: ${newerThan}`);
   }
   const base = await hub.tagHistory.lastEventBefore(newerThan, signal);
   return (

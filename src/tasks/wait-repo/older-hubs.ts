@@ -1,7 +1,8 @@
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { parseNvr } from '../../rpm/nvr.ts';
 import type { TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import { hasBuilds } from '../tagged-builds.ts';
 import { Pauses } from './pauses.ts';
 
@@ -47,5 +48,5 @@ function earliestTime({ newer_than: newerThan, nvrs, min_event }: LookedForRepo,
 }
 
 function failure(message: string): TaskFault {
-  return new TaskFault(faultCode.generic, 'request', message);
+  return new TaskFault(faultCodes.generic, 'request', message);
 }

@@ -1,5 +1,6 @@
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { TaskContext } from '../adapter.ts';
-import { faultCode, TaskFault } from '../errors.ts';
+import { TaskFault } from '../errors.ts';
 import type { RepoNews } from '../repo-news.ts';
 
 /** How long a repo may take before the task fails (`koji/tasks.py WaitrepoTask`). */
@@ -32,7 +33,7 @@ export class Pauses {
       const minutes = Math.floor(waitedMs / 60_000);
       const seconds = String(Math.floor(waitedMs / 1000) % 60).padStart(2, '0');
       throw new TaskFault(
-        faultCode.generic,
+        faultCodes.generic,
         'external',
         `Unsuccessfully waited ${minutes}:${seconds} for ${what()}`,
       );

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { exitCode, type RunCommand } from './commands/command.ts';
 import { CommandLineError } from './config/command-line.ts';
 import { systemClock } from './core/clock.ts';
-import { BuilderError } from './core/errors.ts';
+import { hasErrorCode } from './core/errors.ts';
 import { readHostTrust, trustAsHost } from './core/host-trust.ts';
 import { printableLines } from './core/printable.ts';
 
@@ -92,7 +92,7 @@ try {
   // Sockets of an engine or a hub that no longer matter must not keep the process.
   process.exit(await run(process.argv.slice(2)));
 } catch (error) {
-  if (error instanceof BuilderError && error.code === 'node-too-old') {
+  if (hasErrorCode(error, 'node-too-old')) {
     process.stderr.write(`koji-adjutant: ${error.message}\n`);
     process.exit(exitCode.config);
   }

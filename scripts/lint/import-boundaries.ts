@@ -30,8 +30,7 @@ const rows: readonly (readonly [area: string, names: string])[] = [
   ['daemon/intake', 'cache config/options container core daemon/events.ts hub/api hub/faults.ts tasks'],
   [
     'daemon/run',
-    'buildroot/errors.ts buildroot/host.ts config container core daemon/events.ts hub/** journal ' +
-      'logs policy tasks upload',
+    'buildroot/host.ts config container core daemon/events.ts hub/** journal ' + 'logs policy tasks upload',
   ],
   ['daemon/recovery', 'cache container core daemon/run hub/api hub/session journal tasks'],
   ['monitoring', 'cache core daemon/events.ts'],

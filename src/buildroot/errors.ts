@@ -1,4 +1,4 @@
-import { BuilderError } from '../core/errors.ts';
+import { BuilderError, type Disposition, hasErrorCode } from '../core/errors.ts';
 import { faultCodes } from '../core/koji-faults.ts';
 
 /**
@@ -7,6 +7,7 @@ import { faultCodes } from '../core/koji-faults.ts';
  * source package or no results), for tools that read it from the fault.
  */
 export class BuildrootStepFailed extends BuilderError {
+  override readonly faultCode = faultCodes.buildroot;
   readonly step: string;
   readonly status: number;
   /** `exited with status N; see X for more information`, and the limit or reason where it is known: what a task's fault says. */
@@ -46,11 +47,11 @@ export function rootLacks(program: 'bash' | 'rpm' | 'rpmbuild'): string {
 
 /**
  * A step that runs no code of the package has not ended in time, on its second try, too. Where none of any package runs it
- * is a matter of this host, and `elsewhere` it may go better; Koji's fault 1012 else, as a scriptlet may be what hangs.
+ * is a matter of this host, and elsewhere it may go better; Koji's fault 1012 else, as a scriptlet may be what hangs.
  */
 export class StepTimedOut extends BuilderError {
-  readonly faultCode = faultCodes.buildroot;
-  readonly elsewhere: boolean;
+  override readonly faultCode = faultCodes.buildroot;
+  override readonly disposition: Disposition;
 
   /** `option`: the one that says how long it may take. */
   constructor(step: string, limit: { readonly option: StepOption; readonly seconds: number }) {
@@ -64,7 +65,7 @@ export class StepTimedOut extends BuilderError {
       'builder',
       `${step} did not end within ${seconds} s (${option}) and was killed: ${cause}; the log of the builder says what its processes waited for`,
     );
-    this.elsewhere = elsewhere;
+    this.disposition = elsewhere ? 'refuse-soft' : 'fail';
   }
 }
 
@@ -72,12 +73,12 @@ export type StepOption = 'solve_timeout' | 'install_timeout' | 'createrepo_timeo
 
 /** Whether a step came to no end: its time ran out, or its end was not seen. Nothing is known then of how it went. */
 export function isStuck(error: unknown): error is BuilderError {
-  return error instanceof BuilderError && ['step-timed-out', 'end-unseen'].includes(error.code);
+  return hasErrorCode(error, 'step-timed-out', 'end-unseen');
 }
 
 /** A buildroot cannot be had; Koji's fault 1012. */
 export class BuildrootUnavailable extends BuilderError {
-  readonly faultCode = faultCodes.buildroot;
+  override readonly faultCode = faultCodes.buildroot;
 
   constructor(message: string, options?: ErrorOptions) {
     super('buildroot-unavailable', 'request', message, options);
@@ -86,6 +87,8 @@ export class BuildrootUnavailable extends BuilderError {
 
 /** This builder has no way to do it, another may have. */
 export class BuildrootUnsupported extends BuilderError {
+  override readonly disposition = 'refuse-hard';
+
   constructor(message: string) {
     super('buildroot-unsupported', 'builder', message);
   }
@@ -93,6 +96,8 @@ export class BuildrootUnsupported extends BuilderError {
 
 /** What the site file opens is not there on this host, which may be another time. */
 export class HostLacks extends BuilderError {
+  override readonly disposition = 'refuse-soft';
+
   constructor(message: string) {
     super('host-lacks', 'builder', message);
   }

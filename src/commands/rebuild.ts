@@ -17,7 +17,7 @@ import { ContainerError } from '../container/errors.ts';
 import type { ContainerManager, ImageInfo } from '../container/manager.ts';
 import { below } from '../core/below.ts';
 import type { Clock } from '../core/clock.ts';
-import { BuilderError, describeError } from '../core/errors.ts';
+import { BuilderError, describeError, hasErrorCode } from '../core/errors.ts';
 import { readProxies, repoProxies } from '../core/host-proxies.ts';
 import { createLogger } from '../core/logger.ts';
 import { PrintableOutput, printableLines } from '../core/printable.ts';
@@ -26,7 +26,7 @@ import { canonArch, hostArch, machineArch } from '../rpm/arch.ts';
 import { readRpmHeader } from '../rpm/header.ts';
 import { type RebuildOrder, type Rebuilt, rebuild } from '../standalone/rebuild/rebuild.ts';
 import { RebuildProgress } from '../standalone/rebuild/rebuild-progress.ts';
-import { BadRepo, checkGroup } from '../standalone/rebuild/repo-groups.ts';
+import { checkGroup } from '../standalone/rebuild/repo-groups.ts';
 import { toRepo } from '../standalone/rebuild/repo-option.ts';
 import { lastLines } from '../terminal/progress-view.ts';
 import { PlainScreen, type Screen, TerminalScreen } from '../terminal/screen.ts';
@@ -86,8 +86,8 @@ export const run: RunCommand = async (argv, { env, out, clock }) => {
 /** What a command line can be blamed for, and what this host: there nothing can be built, whatever the package. */
 function codeOf(error: unknown): number {
   if (!(error instanceof BuilderError) || error instanceof ConfigError) return exitCode.config;
-  if (error instanceof BadRepo || ['bad-rpm', 'bad-tag-setting'].includes(error.code)) return exitCode.usage;
-  return error instanceof ContainerError || error.blame === 'builder' || error.code === 'unusable-image'
+  if (hasErrorCode(error, 'bad-repo', 'bad-rpm', 'bad-tag-setting')) return exitCode.usage;
+  return error instanceof ContainerError || error.blame === 'builder' || hasErrorCode(error, 'unusable-image')
     ? exitCode.config
     : exitCode.failed;
 }

@@ -3,6 +3,7 @@ import { type DaemonArguments, logLevelOf } from '../config/command-line.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
+import type { ErrorCode } from '../core/error-codes.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/logger.ts';
 import { printableLines } from '../core/printable.ts';
@@ -69,7 +70,7 @@ export async function runDaemon(
 }
 
 /** Errors at start that last until the configuration is changed: the service manager need not try again. */
-const configurationErrors = new Set([
+const configurationErrors = new Set<ErrorCode>([
   'auth-config',
   'tls-config',
   'proxy-config',

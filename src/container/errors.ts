@@ -1,4 +1,5 @@
-import { type Blame, BuilderError } from '../core/errors.ts';
+import { type Blame, BuilderError, type Disposition } from '../core/errors.ts';
+import { faultCodes } from '../core/koji-faults.ts';
 
 export type ContainerErrorCode =
   | 'runtime-down'
@@ -15,26 +16,30 @@ export type ContainerErrorCode =
   /** There was no room for the output of a container, or for what the engine was asked to do. */
   | 'disk-full';
 
-const blameOf: Record<ContainerErrorCode, Blame> = {
-  'runtime-down': 'builder',
-  'image-missing': 'request',
-  'image-denied': 'request',
-  'image-unreachable': 'external',
-  'bad-spec': 'builder',
-  'start-failed': 'builder',
-  'no-such-path': 'package',
-  'no-such-container': 'builder',
-  'end-unseen': 'builder',
-  'engine-failed': 'builder',
-  'disk-full': 'builder',
+const natureOf: Readonly<Record<ContainerErrorCode, readonly [Blame, Disposition]>> = {
+  'runtime-down': ['builder', 'free'],
+  'image-missing': ['request', 'fail'],
+  'image-denied': ['request', 'fail'],
+  'image-unreachable': ['external', 'refuse-soft'],
+  'bad-spec': ['builder', 'fail'],
+  'start-failed': ['builder', 'fail'],
+  'no-such-path': ['package', 'fail'],
+  'no-such-container': ['builder', 'free'],
+  'end-unseen': ['builder', 'free'],
+  'engine-failed': ['builder', 'fail'],
+  'disk-full': ['builder', 'refuse-soft'],
 };
 
 /** A failure of the container engine, or of something asked of it. */
 export class ContainerError extends BuilderError {
   declare readonly code: ContainerErrorCode;
+  override readonly disposition: Disposition;
+  override readonly faultCode = faultCodes.buildroot;
 
   constructor(code: ContainerErrorCode, message: string, options?: ErrorOptions) {
-    super(code, blameOf[code], message, options);
+    const [blame, disposition] = natureOf[code];
+    super(code, blame, message, options);
+    this.disposition = disposition;
   }
 }
 

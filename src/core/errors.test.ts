@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BuilderError, describeError } from './errors.ts';
+import { BuilderError, describeError, hasErrorCode } from './errors.ts';
 
 class Special extends BuilderError {}
 
@@ -7,15 +7,37 @@ describe('BuilderError', () => {
   it('has the name of its class, a code, a blame and a cause', () => {
     const cause = new Error('deep');
 
-    const error = new Special('some-code', 'request', 'text', { cause });
+    const error = new Special('host-lacks', 'request', 'text', { cause });
 
     expect(error).toMatchObject({
       name: 'Special',
-      code: 'some-code',
+      code: 'host-lacks',
       blame: 'request',
       message: 'text',
       cause,
     });
+  });
+
+  it('fails a task unless its class says otherwise, by whose fault it is', () => {
+    expect(new Special('host-lacks', 'request', 'text')).toMatchObject({
+      disposition: 'fail',
+      faultCode: 1000,
+    });
+    expect(new Special('host-lacks', 'package', 'text')).toMatchObject({
+      disposition: 'fail',
+      faultCode: 1005,
+    });
+  });
+
+  it('has a code that is declared, wherever it is written', () => {
+    // @ts-expect-error A code that nobody has declared.
+    const error = new Special('host-lakcs', 'request', 'text');
+
+    // @ts-expect-error So does one that is asked for.
+    expect(hasErrorCode(error, 'host-lacsk')).toBe(false);
+    expect(hasErrorCode(error, 'host-lacks')).toBe(false);
+    expect(hasErrorCode(new Error('text'), 'host-lacks')).toBe(false);
+    expect(hasErrorCode(new Special('host-lacks', 'request', 'text'), 'timeout', 'host-lacks')).toBe(true);
   });
 });
 

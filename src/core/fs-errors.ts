@@ -1,14 +1,18 @@
+import { hasErrorCode } from './errors.ts';
+
 /**
  * Whether there was no room left, by the code of the error or one of its causes: the system's own, or `disk-full` where
  * this program has looked. What a message says decides nothing: it may quote names and output of a package.
  */
 export function isDiskFull(error: unknown): boolean {
-  return withCauses(error).some((each) => hasCode(each, ['ENOSPC', 'EDQUOT', 'disk-full']));
+  return withCauses(error).some(
+    (each) => hasErrorCode(each, 'disk-full') || hasSystemCode(each, ['ENOSPC', 'EDQUOT']),
+  );
 }
 
 /** Whether this host's disk cannot be written to at all: a file system becomes read-only when it is damaged. */
 export function isReadOnlyDisk(error: unknown): boolean {
-  return withCauses(error).some((each) => hasCode(each, ['EROFS', 'EIO']));
+  return withCauses(error).some((each) => hasSystemCode(each, ['EROFS', 'EIO']));
 }
 
 /** The error and what caused it. */
@@ -19,7 +23,7 @@ function withCauses(error: unknown): readonly Error[] {
   return found;
 }
 
-function hasCode(error: Error, codes: readonly string[]): boolean {
+function hasSystemCode(error: Error, codes: readonly string[]): boolean {
   return 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 

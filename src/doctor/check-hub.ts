@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
-import { BuilderError, describeError } from '../core/errors.ts';
+import { describeError, hasErrorCode } from '../core/errors.ts';
 import { readProxies } from '../core/host-proxies.ts';
 import { explainDistrust } from '../core/host-trust.ts';
 import { HttpClient } from '../core/http-client.ts';
@@ -91,8 +91,7 @@ async function logIn(
     session = await openSession(oneTry, auth, clock, transport, log, signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof BuilderError) || error.code !== 'login-failed')
-      return { finding: judgeHubError('login', error), user: null };
+    if (!hasErrorCode(error, 'login-failed')) return { finding: judgeHubError('login', error), user: null };
     const remedy = 'correct the login in kojid.conf, or the user on the hub';
     return { finding: fail('login', error.message, remedy), user: null };
   }

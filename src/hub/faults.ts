@@ -1,9 +1,9 @@
-import { BuilderError } from '../core/errors.ts';
+import { BuilderError, type Disposition } from '../core/errors.ts';
 import { type FaultCode, faultCodes } from '../core/koji-faults.ts';
 
 /** The hub understood the request and answered with a fault; `faultCode` is one of Koji's numbers. */
 export class HubFault extends BuilderError {
-  readonly faultCode: number;
+  override readonly faultCode: number;
   readonly faultString: string;
 
   constructor(faultCode: number, faultString: string, options?: ErrorOptions) {
@@ -34,6 +34,7 @@ export type TransportReason =
 export class HubTransportError extends BuilderError {
   readonly reason: TransportReason;
   readonly status: number | null;
+  override readonly disposition: Disposition;
 
   constructor(
     reason: TransportReason,
@@ -43,6 +44,9 @@ export class HubTransportError extends BuilderError {
     super(`hub-${reason}`, 'external', message, options);
     this.reason = reason;
     this.status = options.status ?? null;
+    // A request or an answer that is too large stays so, on every host.
+    const again = reason === 'too-large' || this.status === 400 || this.status === 413;
+    this.disposition = again ? 'fail' : 'free';
   }
 }
 
@@ -58,6 +62,8 @@ export class HubProtocolError extends BuilderError {
  * stop, as every further call would fail too.
  */
 export class SessionLost extends BuilderError {
+  override readonly disposition = 'nothing';
+
   constructor(message: string, options?: ErrorOptions) {
     super('session-lost', 'external', message, options);
   }

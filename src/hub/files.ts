@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { BuilderError, describeError } from '../core/errors.ts';
+import { BuilderError, type Disposition, describeError } from '../core/errors.ts';
 import type { Proxies } from '../core/host-proxies.ts';
 import { explainDistrust } from '../core/host-trust.ts';
 import { HttpClient } from '../core/http-client.ts';
@@ -12,6 +12,7 @@ import { HttpClient } from '../core/http-client.ts';
 /** A file of the hub's tree could not be had; `missing` when it is not there. */
 export class HubFileError extends BuilderError {
   readonly missing: boolean;
+  override readonly disposition: Disposition;
 
   constructor(message: string, missing: boolean, options?: ErrorOptions) {
     super(
@@ -21,6 +22,7 @@ export class HubFileError extends BuilderError {
       options,
     );
     this.missing = missing;
+    this.disposition = missing ? 'fail' : 'free';
   }
 }
 

@@ -6,6 +6,8 @@ import { printableLines } from '../core/printable.ts';
 
 /** A log of a task was cut, replaced or removed from outside, and its content is lost. */
 export class LogDamaged extends BuilderError {
+  override readonly disposition = 'free';
+
   constructor(path: string) {
     super(
       'log-damaged',

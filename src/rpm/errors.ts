@@ -10,7 +10,7 @@ export class BadRpm extends BuilderError {
 
 /** A string that should name a package and does not (`koji.parse_NVR`: GenericError, fault 1000). */
 export class BadNvr extends BuilderError {
-  readonly faultCode = faultCodes.generic;
+  override readonly faultCode = faultCodes.generic;
 
   constructor(text: string) {
     super('bad-nvr', 'request', `invalid format: ${text}`);
@@ -19,7 +19,7 @@ export class BadNvr extends BuilderError {
 
 /** What kojid raises as `koji.BuildError`: the task fails with fault 1005 and this message. */
 export class RpmBuildError extends BuilderError {
-  readonly faultCode = faultCodes.build;
+  override readonly faultCode = faultCodes.build;
 
   constructor(blame: 'package' | 'request' | 'builder', message: string) {
     super('build-error', blame, message);

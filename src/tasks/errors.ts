@@ -1,9 +1,9 @@
-import { type Blame, BuilderError } from '../core/errors.ts';
+import { type Blame, BuilderError, type Disposition } from '../core/errors.ts';
 import { type FaultCode, faultCodes } from '../core/koji-faults.ts';
 
 /** The task has failed: the hub gets this code and this message, and the task's owner reads them. */
 export class TaskFault extends BuilderError {
-  readonly faultCode: number;
+  override readonly faultCode: FaultCode;
 
   constructor(code: FaultCode, blame: Blame, message: string, options?: ErrorOptions) {
     super(`task-fault-${code}`, blame, message, options);
@@ -13,11 +13,11 @@ export class TaskFault extends BuilderError {
 
 /** This host cannot run the task, another may: soft for a while, hard for as long as the task lives. */
 export class TaskRefused extends BuilderError {
-  readonly soft: boolean;
+  override readonly disposition: Disposition;
 
   constructor(message: string, options: ErrorOptions & { readonly soft: boolean }) {
     super('task-refused', 'builder', message, options);
-    this.soft = options.soft;
+    this.disposition = options.soft ? 'refuse-soft' : 'refuse-hard';
   }
 }
 
@@ -33,6 +33,7 @@ export type CancelReason = 'canceled' | 'reassigned' | 'shutdown' | 'session-los
 
 /** The task was stopped from outside. */
 export class TaskCancelled extends BuilderError {
+  override readonly disposition = 'nothing';
   readonly reason: CancelReason;
 
   constructor(reason: CancelReason) {

@@ -16,7 +16,7 @@ export type PackageOrigins = ReadonlyMap<string, string>;
 
 /** A package of the root comes from no repo of the tag; Koji's fault 1005. */
 export class UnknownOrigin extends BuilderError {
-  readonly faultCode = faultCodes.build;
+  override readonly faultCode = faultCodes.build;
 
   constructor(message: string) {
     super('unknown-origin', 'external', message);

@@ -34,7 +34,7 @@ export interface RepoPackage {
 
 /** The root's content contradicts the repo; the hub is not told a list that is not true. Koji's fault 1012. */
 export class BuildrootMismatch extends BuilderError {
-  readonly faultCode = faultCodes.buildroot;
+  override readonly faultCode = faultCodes.buildroot;
 
   constructor(message: string) {
     super('buildroot-mismatch', 'builder', message);

@@ -28,6 +28,8 @@ export function judgedStatus(code: number): number {
 
 /** The script of a step could not be read or begun on this host: another may do better, and this one when it was mended. */
 export class StepNotBegun extends BuilderError {
+  override readonly disposition = 'refuse-soft';
+
   constructor(title: string, said: string) {
     super(
       'step-not-begun',
@@ -39,7 +41,7 @@ export class StepNotBegun extends BuilderError {
 
 /** A program of the bootstrap image has crashed or cannot be run: a matter of the image or of this host, not of the package. */
 export class ImageProgramFailed extends BuilderError {
-  readonly faultCode = faultCodes.buildroot;
+  override readonly faultCode = faultCodes.buildroot;
 
   constructor(title: string, image: string, how: string) {
     super(

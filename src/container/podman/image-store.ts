@@ -4,7 +4,7 @@ import { pack } from 'tar-stream';
 import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
-import { BuilderError } from '../../core/errors.ts';
+import { hasErrorCode } from '../../core/errors.ts';
 import { SharedCall } from '../../core/single-flight.ts';
 import { ContainerError } from '../errors.ts';
 import type { ImageInfo, StoredImage } from '../manager.ts';
@@ -185,7 +185,7 @@ export class ImageStore {
         this.#pull(image, AbortSignal.any([signal, late])),
       );
     } catch (error) {
-      if (!(error instanceof BuilderError) || error.code !== 'timeout') throw error;
+      if (!hasErrorCode(error, 'timeout')) throw error;
       throw new ContainerError('image-unreachable', `${error.message} (pull in container_timeouts)`, {
         cause: error,
       });

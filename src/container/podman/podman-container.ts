@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
-import { BuilderError, describeError } from '../../core/errors.ts';
+import { describeError, hasErrorCode } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { SharedCall } from '../../core/single-flight.ts';
 import { describeDuration } from '../../core/waits.ts';
@@ -275,7 +275,7 @@ export class PodmanContainer implements Container {
     };
     const ranInto = await withDeadline(clock, lastLooksMs, 'the last reading of its limits', looking).catch(
       (error: unknown) => {
-        if (!(error instanceof BuilderError) || error.code !== 'timeout') throw error;
+        if (!hasErrorCode(error, 'timeout')) throw error;
         log.error(`container ${this.name} has ended, and ${error.message}: no longer waiting for it`);
         return undefined;
       },

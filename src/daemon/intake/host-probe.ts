@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ContainerManager } from '../../container/manager.ts';
 import type { Clock } from '../../core/clock.ts';
 import { untilAborted, withDeadline } from '../../core/deadline.ts';
-import { BuilderError, describeError } from '../../core/errors.ts';
+import { describeError, hasErrorCode } from '../../core/errors.ts';
 import { isReadOnlyDisk } from '../../core/fs-errors.ts';
 import type { HostState } from './readiness.ts';
 
@@ -85,7 +85,7 @@ export class HostProbe {
       return null;
     } catch (error) {
       signal.throwIfAborted();
-      const isLate = error instanceof BuilderError && error.code === 'timeout';
+      const isLate = hasErrorCode(error, 'timeout');
       const why = isLate ? 'not yet, it is busy' : describeError(error);
       return `the container engine does not report where its storage is: ${why}`;
     }

@@ -24,10 +24,10 @@ const failures: readonly (readonly [string, unknown, code: number])[] = [
   ['a package that is no RPM', new BadRpm('text'), 1005],
   ['a name that is no NVR', new BadNvr('text'), 1000],
   ['what kojid calls a build error', new RpmBuildError('package', 'text'), 1005],
-  ['an error of ours that blames the package', new BuilderError('x', 'package', 'text'), 1005],
-  ['an error of ours that blames the request', new BuilderError('x', 'request', 'text'), 1000],
-  ['an error of ours that blames the host', new BuilderError('x', 'builder', 'text'), 1000],
-  ['an error of ours that blames others', new BuilderError('x', 'external', 'text'), 1000],
+  ['an error of ours that blames the package', new BuilderError('upload-failed', 'package', 'text'), 1005],
+  ['an error of ours that blames the request', new BuilderError('upload-failed', 'request', 'text'), 1000],
+  ['an error of ours that blames the host', new BuilderError('upload-failed', 'builder', 'text'), 1000],
+  ['an error of ours that blames others', new BuilderError('upload-failed', 'external', 'text'), 1000],
 ];
 
 const containerOutcomes: Readonly<Record<Exclude<ContainerErrorCode, 'disk-full'>, object>> = {

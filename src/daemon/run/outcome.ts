@@ -1,14 +1,11 @@
-import { BuildrootStepFailed, StepTimedOut } from '../../buildroot/errors.ts';
-import { ContainerError } from '../../container/errors.ts';
-import { BuilderError, describeError } from '../../core/errors.ts';
+import { BuilderError, describeError, hasErrorCode } from '../../core/errors.ts';
 import { isDiskFull, isReadOnlyDisk, saysDiskFull } from '../../core/fs-errors.ts';
 import { faultCodes } from '../../core/koji-faults.ts';
 import type { Logger } from '../../core/logger.ts';
 import { printableLines } from '../../core/printable.ts';
-import { HubFault, HubProtocolError, HubTransportError, SessionLost } from '../../hub/faults.ts';
-import { HubFileError } from '../../hub/files.ts';
+import { HubFault } from '../../hub/faults.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
-import { TaskCancelled, TaskRefused } from '../../tasks/errors.ts';
+import { TaskCancelled } from '../../tasks/errors.ts';
 
 /** How a task ended, and what the hub is told about it. Exactly one of these. */
 export type Outcome =
@@ -46,15 +43,11 @@ export function isOutcome(value: unknown): value is Outcome {
 }
 
 /**
- * Turns whatever a task threw into what the hub is told (`koji/daemon.py runTask`): Koji's own faults pass
- * with code and text; what is the package's or the request's fault fails the task; what is this host's
- * or the network's leaves it to another try; anything unknown fails it with code 1, as a bug of ours. `isRoomShort`: the disk was
- * looked at, and is short of room.
+ * Turns whatever a task threw into what the hub is told (`koji/daemon.py runTask`): each error of ours says itself what becomes of the
+ * task, Koji's own faults pass with code and text, and anything unknown fails it with code 1, as a bug of ours. `isRoomShort`: the
+ * disk was looked at, and is short of room.
  */
 export function outcomeOf(error: unknown, isRoomShort = false): NoResult {
-  if (error instanceof TaskCancelled || error instanceof SessionLost) return { kind: 'nothing' };
-  if (error instanceof TaskRefused) return { kind: 'refuse', soft: error.soft, message: error.message };
-  if (error instanceof HubFault) return fail(error.faultCode, error.faultString);
   // Here there is no room, somewhere else there may be; and here again, when it was made.
   if (isDiskFull(error) || (isRoomShort && mayBeForRoom(error)))
     return { kind: 'refuse', soft: true, message: `the disk of this host is full: ${describeError(error)}` };
@@ -64,30 +57,28 @@ export function outcomeOf(error: unknown, isRoomShort = false): NoResult {
       soft: true,
       message: `the disk of this host cannot be written to: ${describeError(error)}`,
     };
-  if (error instanceof HubProtocolError) return fail(faultCodes.generic, error.message);
-  if (error instanceof HubTransportError)
-    return wouldHappenAgain(error)
-      ? fail(faultCodes.generic, error.message)
-      : { kind: 'free', message: error.message };
-  if (error instanceof HubFileError && !error.missing) return { kind: 'free', message: error.message };
-  if (error instanceof BuildrootStepFailed) return fail(faultCodes.buildroot, error.message);
-  if (error instanceof ContainerError) return containerOutcome(error);
-  // It was tried twice here.
-  if (error instanceof StepTimedOut && error.elsewhere)
-    return { kind: 'refuse', soft: true, message: error.message };
-  if (error instanceof BuilderError) {
-    // The next host starts from the beginning.
-    if (['history-diverged', 'log-damaged'].includes(error.code))
-      return { kind: 'free', message: error.message };
-    if (error.code === 'buildroot-unsupported')
-      return { kind: 'refuse', soft: false, message: error.message };
-    if (['host-lacks', 'step-not-begun'].includes(error.code))
-      return { kind: 'refuse', soft: true, message: error.message };
-    return fail(
-      faultCodeOf(error) ?? (error.blame === 'package' ? faultCodes.build : faultCodes.generic),
-      error.message,
-    );
+  if (!(error instanceof BuilderError)) return bug(error);
+  const message = error instanceof HubFault ? error.faultString : error.message;
+  switch (error.disposition) {
+    case 'fail':
+      return { kind: 'fail', code: error.faultCode, message, bug: false };
+    case 'refuse-hard':
+      return { kind: 'refuse', soft: false, message };
+    case 'refuse-soft':
+      return { kind: 'refuse', soft: true, message };
+    case 'free':
+      return { kind: 'free', message };
+    case 'nothing':
+      return { kind: 'nothing' };
   }
+}
+
+/** Whether the engine has failed and says that it had no room; it may quote names of files, so the disk has to be looked at. */
+export function mayBeForRoom(error: unknown): boolean {
+  return hasErrorCode(error, 'engine-failed', 'start-failed') && saysDiskFull(error.message);
+}
+
+function bug(error: unknown): Failure {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
     kind: 'fail',
@@ -95,49 +86,6 @@ export function outcomeOf(error: unknown, isRoomShort = false): NoResult {
     message: `${describeError(error)}\n${printableLines(text)}`,
     bug: true,
   };
-}
-
-/** Whether the engine has failed and says that it had no room; it may quote names of files, so the disk has to be looked at. */
-export function mayBeForRoom(error: unknown): boolean {
-  return (
-    error instanceof ContainerError &&
-    ['engine-failed', 'start-failed'].includes(error.code) &&
-    saysDiskFull(error.message)
-  );
-}
-
-/** A request or an answer that is too large stays so, on every host. */
-function wouldHappenAgain({ reason, status }: HubTransportError): boolean {
-  return reason === 'too-large' || status === 400 || status === 413;
-}
-
-function containerOutcome(error: ContainerError): NoResult {
-  switch (error.code) {
-    case 'image-missing':
-    case 'image-denied':
-    case 'no-such-path':
-      return fail(faultCodes.buildroot, error.message);
-    case 'image-unreachable':
-      return { kind: 'refuse', soft: true, message: error.message };
-    case 'runtime-down':
-    case 'no-such-container':
-    case 'end-unseen':
-      return { kind: 'free', message: error.message };
-    case 'bad-spec':
-    case 'start-failed':
-    case 'engine-failed':
-    case 'disk-full':
-      return fail(faultCodes.buildroot, error.message);
-  }
-}
-
-/** Errors that stand for one of Koji's exceptions carry its code. */
-function faultCodeOf(error: BuilderError): number | null {
-  return 'faultCode' in error && typeof error.faultCode === 'number' ? error.faultCode : null;
-}
-
-function fail(code: number, message: string): Failure {
-  return { kind: 'fail', code, message, bug: false };
 }
 
 /** Says in the task's log how it ended without a result; `error` is what it threw. */

@@ -116,7 +116,7 @@ describe('createrepo', () => {
       await clock.advance(600_000);
     }
 
-    expect(await failing).toMatchObject({ code: 'step-timed-out', elsewhere: true });
+    expect(await failing).toMatchObject({ code: 'step-timed-out', disposition: 'refuse-soft' });
   });
 
   it('sends the metadata while its container goes, and tries again in the end when that fails', async () => {
@@ -272,7 +272,7 @@ describe('createrepo', () => {
     const refusal = await failureOf(run());
 
     expect(refusal).toBeInstanceOf(TaskRefused);
-    expect(refusal).toMatchObject({ soft: true });
+    expect(refusal).toMatchObject({ disposition: 'refuse-soft' });
   });
 
   it('fails when the hub has made no directory for the arch', async () => {

@@ -147,6 +147,9 @@ describe('createrepo of a tag with external repos', () => {
     const refusal = await failureOf(run());
 
     expect(refusal).toBeInstanceOf(TaskRefused);
-    expect(refusal).toMatchObject({ soft: false, message: expect.stringContaining('file:///mnt/mirror/') });
+    expect(refusal).toMatchObject({
+      disposition: 'refuse-hard',
+      message: expect.stringContaining('file:///mnt/mirror/'),
+    });
   });
 });

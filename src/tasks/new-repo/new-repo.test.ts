@@ -128,7 +128,7 @@ describe('newRepo', () => {
     const error = await failureOf(run('f1-build'));
 
     expect(error).toBeInstanceOf(TaskRefused);
-    expect(error).toMatchObject({ soft: true });
+    expect(error).toMatchObject({ disposition: 'refuse-soft' });
     expect(session.of('host.repoInit')).toEqual([]);
   });
 

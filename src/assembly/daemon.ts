@@ -24,10 +24,9 @@ import type { HubSession } from '../hub/session/session.ts';
 import { Restarts } from '../journal/restarts.ts';
 import type { SessionFiles } from '../journal/session-files.ts';
 import { TaskJournal } from '../journal/task-journal.ts';
-import { builderMetrics, countEvents } from '../monitoring/builder-metrics.ts';
+import { type BuilderMetrics, builderMetrics, countEvents } from '../monitoring/builder-metrics.ts';
 import { CacheGauges } from '../monitoring/cache-gauges.ts';
 import { Health } from '../monitoring/health.ts';
-import type { Metrics } from '../monitoring/metrics.ts';
 import { StatusServer } from '../monitoring/status-server.ts';
 import { taskMethods } from '../tasks/registry.ts';
 import { RepoNews } from '../tasks/repo-news.ts';
@@ -125,7 +124,7 @@ async function makeDaemon(
     readonly sessions: SessionFiles;
     readonly containers: ContainerManager;
     readonly waits: Waits;
-    readonly metrics: Metrics;
+    readonly metrics: BuilderMetrics;
     readonly log: Logger;
     readonly cleanup: AsyncDisposableStack;
   },

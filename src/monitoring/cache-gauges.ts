@@ -3,7 +3,7 @@ import type { MetadataCache } from '../cache/metadata-cache.ts';
 import type { PackageCache } from '../cache/package-cache.ts';
 import type { SnapshotStore } from '../cache/snapshot-store.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Metrics } from './metrics.ts';
+import type { BuilderMetrics } from './builder-metrics.ts';
 
 /** How long the sizes count: to find them, the engine is asked and a directory is read. */
 const countsMs = 60_000;
@@ -19,12 +19,12 @@ interface SizedCache {
 
 /** Keeps the gauges of the cache's sizes as true as a minute ago. */
 export class CacheGauges {
-  readonly #metrics: Metrics;
+  readonly #metrics: BuilderMetrics;
   readonly #cache: SizedCache;
   readonly #clock: Clock;
   #lookedMs: number | null = null;
 
-  constructor(metrics: Metrics, cache: SizedCache, clock: Clock) {
+  constructor(metrics: BuilderMetrics, cache: SizedCache, clock: Clock) {
     this.#metrics = metrics;
     this.#cache = cache;
     this.#clock = clock;
@@ -37,22 +37,14 @@ export class CacheGauges {
     const { snapshots, packages, metadata, failed } = this.#cache;
     const roots = await snapshots.list(AbortSignal.timeout(answerMs));
     const files = [...(await packages.list()), ...(await metadata.list())];
-    const set = (name: string, value: number) => this.#metrics.set(`koji_adjutant_${name}`, {}, value);
-    set('snapshots', roots.length);
-    set(
-      'snapshot_bytes',
-      roots.reduce((sum, { ownBytes }) => sum + ownBytes, 0),
-    );
+    const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
     const kept = await failed.list();
-    set('failed_buildroots', kept.length);
-    set(
-      'failed_buildroot_bytes',
-      kept.reduce((sum, { bytes }) => sum + bytes, 0),
-    );
-    set('packages', files.length);
-    set(
-      'package_bytes',
-      files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    );
+    const metrics = this.#metrics;
+    metrics.set('koji_adjutant_snapshots', {}, roots.length);
+    metrics.set('koji_adjutant_snapshot_bytes', {}, sum(roots.map(({ ownBytes }) => ownBytes)));
+    metrics.set('koji_adjutant_failed_buildroots', {}, kept.length);
+    metrics.set('koji_adjutant_failed_buildroot_bytes', {}, sum(kept.map(({ bytes }) => bytes)));
+    metrics.set('koji_adjutant_packages', {}, files.length);
+    metrics.set('koji_adjutant_package_bytes', {}, sum(files.map(({ sizeBytes }) => sizeBytes)));
   }
 }

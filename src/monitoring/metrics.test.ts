@@ -3,10 +3,11 @@ import { Metrics } from './metrics.ts';
 
 describe('Metrics', () => {
   it('renders counters and gauges, with what has to be escaped in labels', () => {
-    const metrics = new Metrics();
-    metrics.declare('made_total', 'counter', 'What was made.', true);
-    metrics.declare('ended_total', 'counter', 'What has ended.');
-    metrics.declare('free', 'gauge', 'What is free.');
+    const metrics = new Metrics({
+      made_total: { type: 'counter', help: 'What was made.', labels: [] },
+      ended_total: { type: 'counter', help: 'What has ended.', labels: ['method', 'end'] },
+      free: { type: 'gauge', help: 'What is free.', labels: [] },
+    } as const);
     metrics.count('made_total', {}, 2);
     metrics.count('ended_total', { method: 'a"b\\c\nd', end: 'closed' });
     metrics.count('ended_total', { method: 'a"b\\c\nd', end: 'closed' });
@@ -26,8 +27,9 @@ free 0.5
   });
 
   it('renders histograms with cumulative buckets', () => {
-    const metrics = new Metrics();
-    metrics.declare('took_seconds', 'histogram', 'How long.');
+    const metrics = new Metrics({
+      took_seconds: { type: 'histogram', help: 'How long.', labels: ['phase'] },
+    } as const);
     metrics.observe('took_seconds', { phase: 'solve' }, 0.05);
     metrics.observe('took_seconds', { phase: 'solve' }, 0.3);
     metrics.observe('took_seconds', { phase: 'solve' }, 10_000);
@@ -43,7 +45,13 @@ free 0.5
     expect(lines).toContain('took_seconds_count{phase="solve"} 3');
   });
 
-  it('knows no metric that nobody has declared', () => {
-    expect(() => new Metrics().count('other_total', {})).toThrow('no metric other_total is declared');
+  it('has what can be counted at 0 from the beginning, unless labels tell it apart', () => {
+    const metrics = new Metrics({
+      made_total: { type: 'counter', help: 'What was made.', labels: [] },
+      ended_total: { type: 'counter', help: 'What has ended.', labels: ['end'] },
+      took_seconds: { type: 'histogram', help: 'How long.', labels: [] },
+    } as const);
+
+    expect(metrics.render().match(/^[^#].*$/gm)).toEqual(['made_total 0']);
   });
 });

@@ -1,6 +1,7 @@
-import type { Meter } from '../core/meter.ts';
+import type { Meter, MetricLabels, MetricName } from '../core/meter.ts';
+import type { MetricDeclaration, MetricTable } from '../core/metric-table.ts';
 
-export type Labels = Readonly<Record<string, string>>;
+type Labels = Readonly<Record<string, string>>;
 
 /** Upper bounds in seconds: from a snapshot that is there to a build that takes hours. */
 const buckets: readonly number[] = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
@@ -12,36 +13,44 @@ interface Series {
   count: number;
 }
 
-interface Family {
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly series: Map<string, Series>;
-}
-
 /**
- * Counters, gauges and histograms as Prometheus reads them (text format 0.0.4). All of them are declared; what is
- * not may not be counted.
+ * The counters, gauges and histograms of a table as Prometheus reads them (text format 0.0.4). One without labels that can be
+ * counted is there with 0 from the beginning.
  */
-export class Metrics implements Meter {
-  readonly #families = new Map<string, Family>();
+export class Metrics<Table extends MetricTable> implements Meter<Table> {
+  readonly #table: Table;
+  /** By name, then by labels. */
+  readonly #series = new Map<string, Map<string, Series>>();
 
-  /** Declares a metric; a counter without labels is there with 0 from the beginning. */
-  declare(name: string, type: Family['type'], help: string, startsAtZero = false): void {
-    this.#families.set(name, { help, type, series: new Map() });
-    if (startsAtZero) this.count(name, {}, 0);
+  constructor(table: Table) {
+    this.#table = table;
+    for (const [name, { type, labels }] of Object.entries(table))
+      if (labels.length === 0 && type !== 'histogram') this.#find(name, {});
   }
 
-  count(name: string, labels: Labels, by = 1): void {
-    this.#series(name, labels).value += by;
+  count<Name extends MetricName<Table, 'counter' | 'gauge'>>(
+    name: Name,
+    labels: MetricLabels<Table, Name>,
+    by = 1,
+  ): void {
+    this.#find(name, labels).value += by;
   }
 
   /** Sets a gauge. */
-  set(name: string, labels: Labels, value: number): void {
-    this.#series(name, labels).value = value;
+  set<Name extends MetricName<Table, 'gauge'>>(
+    name: Name,
+    labels: MetricLabels<Table, Name>,
+    value: number,
+  ): void {
+    this.#find(name, labels).value = value;
   }
 
-  observe(name: string, labels: Labels, seconds: number): void {
-    const series = this.#series(name, labels);
+  observe<Name extends MetricName<Table, 'histogram'>>(
+    name: Name,
+    labels: MetricLabels<Table, Name>,
+    seconds: number,
+  ): void {
+    const series = this.#find(name, labels);
     series.value += seconds;
     series.count += 1;
     for (const [index, bound] of buckets.entries())
@@ -50,27 +59,24 @@ export class Metrics implements Meter {
 
   render(): string {
     const lines: string[] = [];
-    for (const [name, { help, type, series }] of this.#families) {
+    for (const [name, { help, type }] of Object.entries(this.#table)) {
       lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-      for (const one of series.values()) lines.push(...renderSeries(name, type, one));
+      for (const one of this.#series.get(name)?.values() ?? []) lines.push(...renderSeries(name, type, one));
     }
     return `${lines.join('\n')}\n`;
   }
 
-  #series(name: string, labels: Labels): Series {
-    const family = this.#families.get(name);
-    if (family === undefined) throw new Error(`no metric ${name} is declared`);
+  #find(name: string, labels: Labels): Series {
+    const family = this.#series.get(name) ?? new Map<string, Series>();
+    this.#series.set(name, family);
     const key = renderLabels(labels);
-    let series = family.series.get(key);
-    if (series === undefined) {
-      series = { labels, value: 0, below: buckets.map(() => 0), count: 0 };
-      family.series.set(key, series);
-    }
+    const series = family.get(key) ?? { labels, value: 0, below: buckets.map(() => 0), count: 0 };
+    family.set(key, series);
     return series;
   }
 }
 
-function renderSeries(name: string, type: Family['type'], series: Series): readonly string[] {
+function renderSeries(name: string, type: MetricDeclaration['type'], series: Series): readonly string[] {
   const { labels, value, below, count } = series;
   if (type !== 'histogram') return [`${name}${renderLabels(labels)} ${value}`];
   return [

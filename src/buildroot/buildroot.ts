@@ -1,8 +1,5 @@
-import { machine } from 'node:os';
-import { z } from 'zod';
 import { asksForChannel, type SiteFile } from '../config/site-file.ts';
 import type { ContainerManager } from '../container/manager.ts';
-import type { ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BuildrootsApi } from '../hub/api/buildroots.ts';
@@ -11,24 +8,25 @@ import type { RepoInfo } from '../hub/api/repo-schema.ts';
 import type { ReposApi } from '../hub/api/repos.ts';
 import { repoStateName, repoStates, type TagInfo } from '../hub/api/schema.ts';
 import type { TagsApi } from '../hub/api/tags.ts';
-import { externalUrl, outOfReach, reposForArch } from '../hub/external-repos.ts';
 import type { HubFiles } from '../hub/files.ts';
 import type { History } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
-import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
-import { canonArch, targetArch } from '../rpm/arch.ts';
+import type { PolicyResolver } from '../policy/resolver.ts';
 import { TagRoot } from './build-environment.ts';
-import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported } from './errors.ts';
-import { type BuildrootHost, withOpening } from './host.ts';
-import { hubRepo } from './plan/repos.ts';
-import { describeRoot, toRootRequest } from './plan/root-request.ts';
-import { checkOpening, planOpening, type SiteOpening } from './plan/site-rules.ts';
-import { checkTagSettings } from './plan/tag-settings.ts';
+import {
+  type BuildQuestion,
+  type BuildSources,
+  beginRoot,
+  ensureBuildImage,
+  openSite,
+  planBuild,
+} from './build-inputs.ts';
+import { BuildrootStepFailed, BuildrootUnavailable } from './errors.ts';
+import type { BuildrootHost } from './host.ts';
 import { describeHardware } from './report/hardware.ts';
 import { HubBuildroot } from './report/hub-record.ts';
 import { listPackages, type RepoContent, readRepoContent } from './report/repo-content.ts';
 import { type ListedPackage, renderInstalledLog } from './root/installed-packages.ts';
-import { processesOf } from './steps/parallelism.ts';
 import { addPackageManagerLogs, StepLogs } from './steps/step-logs.ts';
 
 /** What a buildroot needs of its task. */
@@ -58,16 +56,7 @@ export interface BuildrootContext {
   };
 }
 
-export interface BuildrootQuestion {
-  readonly repo: RepoInfo;
-  /** The build tag as it was when the repo was made. */
-  readonly config: TagInfo;
-  /** Arch of the root; its canonical form is the buildroot's. */
-  readonly arch: string;
-  /** Arch of the packages to be built: the root's, or noarch. */
-  readonly packageArch: string;
-  /** Group of packages in it: `build` or `srpm-build`. */
-  readonly group: string;
+export interface BuildrootQuestion extends Omit<BuildQuestion, 'method'> {
   /** Name of the source package. */
   readonly packageName: string;
 }
@@ -92,69 +81,36 @@ export class Buildroot {
 
   /** Makes the root with its group's packages. Everything made is on the task's clean-up stack. */
   static async open(context: BuildrootContext, question: BuildrootQuestion): Promise<Buildroot> {
-    const { signal, hub, logs, log, directory, cleanup } = context;
-    const { repo, config } = question;
-    checkRepo(repo, config);
-    const arch = canonArch(question.arch);
-    const externals = await hub.tags.externalRepos(repo.tagId, { event: repo.createEvent, signal });
-    const refusal = outOfReach(reposForArch(externals, arch));
-    if (refusal !== null) throw new BuildrootUnsupported(refusal);
-    checkExtra(context, config, question.arch);
-    const image = await context.history.once('image', ChosenImage, () =>
-      chooseImage(context, question, arch),
+    const { task, signal, hub, logs, log, directory, cleanup, history, containers } = context;
+    checkRepo(question.repo, question.config);
+    const inputs = await planBuild(
+      { ...question, method: task.method },
+      sourcesOf(context, question),
+      signal,
     );
-    const opening = await openSite(context, config.name, question.packageName);
-    const record = await HubBuildroot.register(hub.buildroots, repo.id, arch, context.task.id, signal);
+    const { image, repo, opened, content: place } = inputs;
+    const record = await HubBuildroot.register(hub.buildroots, repo.id, place.arch, task.id, signal);
     cleanup.use(record);
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
     if (image.network === true)
       log.warn({ because: image.because }, 'the build has the network of this host');
-    const digest = await context.history.once(
-      'image-digest',
-      z.string(),
-      async () => (await context.containers.ensureImage(image.image, image.pull, signal)).digest,
-    );
-
-    const place = `repos/${repo.tagName}/${repo.id}/${arch}`;
-    const merged = reposForArch(externals, arch).map((external) => externalUrl(external, arch));
-    const limits = smallerOf(context.buildrootHost.limits, image.limits ?? {});
-    const host = withOpening({ ...context.buildrootHost, limits }, opening);
-    const request = toRootRequest({
-      taskId: context.task.id,
-      buildrootId: record.id,
-      image,
-      imageDigest: digest,
-      group: question.group,
-      arch: question.arch,
-      packageArch: question.packageArch,
-      repos: [hubRepo(context.files.urls(place), merged)],
-      extra: config.extra,
-      directory,
-    });
-    await logs.write(
-      'mock_config.log',
-      describeRoot(
-        request,
-        { site: host.site, processes: processesOf(host) },
-        repo,
-        image.because,
-        opening.lines,
-      ),
-    );
+    const imageDigest = await ensureBuildImage(inputs, containers, signal, history);
+    const root = { taskId: task.id, buildrootId: record.id, imageDigest, directory };
+    const request = await beginRoot(inputs, root, logs);
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
-    for (const line of opening.lines) await steps.root.write(`opened by the site file: ${line}\n`);
+    for (const line of opened) await steps.root.write(`opened by the site file: ${line}\n`);
     if (image.network === true)
       await steps.root.write(`opened by a policy: the network of this host (${image.because})\n`);
     // Of a root that could not be made these are wanted most.
     cleanup.defer(async () => {
       if (!signal.aborted) await addPackageManagerLogs(directory.absolute, logs);
     });
-    const content = readRepoContent(context.files, hub.repos, { place, repo, arch, externals }, signal);
+    const content = readRepoContent(context.files, hub.repos, place, signal);
     // It is awaited below; until then a failure of the preparation comes first.
     content.catch(() => undefined);
-    const root = await prepareRoot(host, request, steps, context.history, cleanup, signal);
-    return new Buildroot(context, record, root, await content);
+    const prepared = await prepareRoot(inputs.host, request, steps, history, cleanup, signal);
+    return new Buildroot(context, record, prepared, await content);
   }
 
   /** Begins to tell the hub what the root holds, and that the build begins. Throws `BuildrootMismatch`. */
@@ -201,9 +157,6 @@ export class Buildroot {
   }
 }
 
-/** It came out of the policy. */
-const ChosenImage = z.custom<ImageChoice>((value) => typeof value === 'object' && value !== null);
-
 function checkRepo(repo: RepoInfo, config: TagInfo): void {
   if (repo.tagId !== config.id)
     throw new BuildrootUnavailable(`tag/repo mismatch: ${config.name} vs ${repo.tagName}`);
@@ -213,54 +166,28 @@ function checkRepo(repo: RepoInfo, config: TagInfo): void {
   }
 }
 
-function checkExtra({ settings, log }: BuildrootContext, tag: TagInfo, arch: string): void {
-  const withoutEffect = checkTagSettings(tag.extra, {
-    targetArch: targetArch(arch),
-    machine: machine(),
-    mockBootstrapImage: settings.mockBootstrapImage,
-  });
-  if (withoutEffect.length > 0)
-    log.info({ tag: tag.name, extras: withoutEffect }, 'tag extras without effect here');
-}
-
-/** What a policy asks for, but never more than the operator lets builds have. */
-function smallerOf(operator: ResourceLimits, policy: Partial<ResourceLimits>): ResourceLimits {
-  const smaller = (name: 'pids' | 'memoryBytes' | 'cpus') => {
-    const known = [operator[name], policy[name]].filter((limit) => limit !== undefined);
-    return known.length === 0 ? {} : { [name]: Math.min(...known) };
+/** The hub is asked for the task's channel only where a rule of the site file wants it. */
+function sourcesOf(
+  { task, hub, files, policy, settings, history, buildrootHost, log, signal }: BuildrootContext,
+  { config: { name: tag }, packageName }: BuildrootQuestion,
+): BuildSources {
+  const { site } = settings;
+  return {
+    host: buildrootHost,
+    tags: hub.tags,
+    files,
+    policy,
+    settings,
+    history,
+    log,
+    async openSite(host) {
+      const channel =
+        site !== null && asksForChannel(site, tag) ? await hub.host.channelOf(task.id, signal) : null;
+      const granted = await openSite(host, site, { tag, channel, package: packageName });
+      if (granted.opened.length > 0) log.info({ opened: granted.opened }, 'site file grants access');
+      return granted;
+    },
   };
-  return { ...operator, ...smaller('pids'), ...smaller('memoryBytes'), ...smaller('cpus') };
-}
-
-async function chooseImage(
-  { policy, task, signal, settings }: BuildrootContext,
-  { repo, config }: BuildrootQuestion,
-  arch: string,
-): Promise<ImageChoice> {
-  const tag = { id: config.id, name: config.name };
-  const image = await policy.resolve(
-    { method: task.method, tag, arch, buildConfigExtra: config.extra, event: repo.createEvent },
-    signal,
-  );
-  if (image.network === true && !settings.networkEnabled)
-    throw new BuildrootUnsupported(
-      `${image.because} asks for network, which network_enabled forbids on this host`,
-    );
-  return image;
-}
-
-/** What the operator's site file opens for a build of the tag; the hub is asked for the channel only where a rule wants it. */
-async function openSite(
-  { task, hub, settings: { site }, log, signal }: BuildrootContext,
-  tag: string,
-  packageName: string,
-): Promise<SiteOpening> {
-  const channel =
-    site !== null && asksForChannel(site, tag) ? await hub.host.channelOf(task.id, signal) : null;
-  const opening = planOpening(site, { tag, channel, package: packageName });
-  await checkOpening(opening, site);
-  if (opening.lines.length > 0) log.info({ opened: opening.lines }, 'site file grants access');
-  return opening;
 }
 
 async function prepareRoot(...parts: Parameters<typeof TagRoot.prepare>): Promise<TagRoot> {

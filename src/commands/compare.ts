@@ -114,8 +114,10 @@ async function openWorkshop(
     id: area.id,
     openWork: () => area.openWork(),
     files: new HubFiles(kojid.topurl, kojid.topdir, readProxies(process.env)),
-    mockBootstrapImage: kojid.mock_bootstrap_image,
-    networkEnabled: adjutant.network_enabled,
+    settings: {
+      mockBootstrapImage: kojid.mock_bootstrap_image,
+      networkEnabled: adjutant.network_enabled,
+    },
   };
 }
 

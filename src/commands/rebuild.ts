@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import { defaultImage, ensureDefaultImage } from '../assembly/default-image.ts';
 import { localConfig } from '../assembly/local-config.ts';
 import { cacheDirectory, openLocalArea } from '../assembly/local-state.ts';
-import { type BuildrootHost, withOpening } from '../buildroot/host.ts';
-import { checkOpening, planOpening } from '../buildroot/plan/site-rules.ts';
+import { openSite } from '../buildroot/build-inputs.ts';
+import type { BuildrootHost } from '../buildroot/host.ts';
 import { describeFailedRoot, enterFailedRoot } from '../cache/failed-root-shell.ts';
 import { UrlReader } from '../cache/fetcher.ts';
 import { CommandLineError, parseWords } from '../config/command-line.ts';
@@ -141,15 +141,17 @@ async function build(
       result: args.result === undefined ? below(process.cwd(), nvr) : resolve(args.result),
     };
     // There is no tag and no channel: what is opened for all builds.
-    const opening = planOpening(config.site, { tag: null, channel: null, package: header.name });
-    await checkOpening(opening, config.site);
-    const host = withOpening(area.host, opening);
+    const { host, opened } = await openSite(area.host, config.site, {
+      tag: null,
+      channel: null,
+      package: header.name,
+    });
     const ground = {
       host,
       id: area.id,
       directory: await area.openWork(),
       log,
-      opened: opening.lines,
+      opened,
     };
     const done = await drawn(screen, progress, clock, signal, () =>
       rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal),

@@ -108,8 +108,7 @@ async function setUp(own: RootPlay = play) {
     policy,
     log: silentLog,
     id: 1,
-    mockBootstrapImage: false,
-    networkEnabled: true,
+    settings: { mockBootstrapImage: false, networkEnabled: true },
     async openWork() {
       const work = 'compare-7';
       await mkdir(join(workDir, work), { recursive: true });

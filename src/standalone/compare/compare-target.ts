@@ -34,12 +34,12 @@ export async function* compareTarget(
   for (const their of chooseBuilds(builds, tell)) {
     const files = new TheirFiles(shop.files, shop.hub, their);
     const theirs = await readTheirPackages(their, files, signal);
-    const ground = await findGround(shop, their, target.latestRepo, signal);
     const host = target.theirSite
       ? { ...shop.host, site: { ...shop.host.site, ...definedOf(siteOf(theirs)) } }
       : shop.host;
+    const ground = await findGround({ ...shop, host }, their, target.latestRepo, signal);
     const keep = target.keep(their.task.id);
-    yield await compareBuild({ ...shop, host }, their, files, theirs, ground, keep, signal);
+    yield await compareBuild(shop, their, files, theirs, ground, keep, signal);
   }
 }
 

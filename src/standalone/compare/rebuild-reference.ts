@@ -1,19 +1,21 @@
 import { machine } from 'node:os';
 import { basename, join } from 'node:path';
-import { BuildrootUnsupported } from '../../buildroot/errors.ts';
+import {
+  type BuildSources,
+  beginRoot,
+  ensureBuildImage,
+  planBuild,
+  type TagBuildInputs,
+} from '../../buildroot/build-inputs.ts';
 import type { BuildrootHost } from '../../buildroot/host.ts';
-import { hubRepo } from '../../buildroot/plan/repos.ts';
-import { describeRoot, type RootRequest, toRootRequest } from '../../buildroot/plan/root-request.ts';
-import { checkTagSettings } from '../../buildroot/plan/tag-settings.ts';
+import type { RootRequest } from '../../buildroot/plan/root-request.ts';
 import { listPackages, readRepoContent } from '../../buildroot/report/repo-content.ts';
-import { processesOf } from '../../buildroot/steps/parallelism.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { RepoInfo } from '../../hub/api/repo-schema.ts';
-import { type ExternalRepo, repoStateName, repoStates, type TagInfo } from '../../hub/api/schema.ts';
-import { externalUrl, outOfReach, reposForArch } from '../../hub/external-repos.ts';
+import { repoStateName, repoStates } from '../../hub/api/schema.ts';
 import type { HubFiles } from '../../hub/files.ts';
-import type { ImageChoice, PolicyResolver } from '../../policy/resolver.ts';
-import { canonArch, machineArch, targetArch } from '../../rpm/arch.ts';
+import type { PolicyResolver } from '../../policy/resolver.ts';
+import { canonArch, machineArch } from '../../rpm/arch.ts';
 import { noarchRpmdiffName, toNoarchRpmdiffJson } from '../../rpm/noarch-rpmdiff.ts';
 import { noarchRpmdiffHashes } from '../../rpm/package-reader.ts';
 import { buildLocally, type LocalBuild, openLocalLogs } from '../build-locally.ts';
@@ -29,8 +31,7 @@ export interface Workshop {
   readonly files: HubFiles;
   readonly host: BuildrootHost;
   readonly policy: PolicyResolver;
-  readonly mockBootstrapImage: boolean;
-  readonly networkEnabled: boolean;
+  readonly settings: BuildSources['settings'];
   /** For the names of our containers. */
   readonly id: number;
   /** An empty directory of the worker's area for one build. */
@@ -38,15 +39,8 @@ export interface Workshop {
   readonly log: Logger;
 }
 
-/** The ground of a build, as far as the hub decides on it. */
-export interface Ground {
-  readonly repo: RepoInfo;
-  /** The build tag as it was when the repo was made. */
-  readonly tag: TagInfo;
-  /** Arch of the root. */
-  readonly arch: string;
-  readonly externals: readonly ExternalRepo[];
-  readonly image: ImageChoice;
+/** With what a task's package is built again: what the hub decides on, and the digest of the image. */
+export interface Ground extends TagBuildInputs {
   readonly imageDigest: string;
 }
 
@@ -67,7 +61,7 @@ export async function findGround(
   latest: boolean,
   signal: AbortSignal,
 ): Promise<Ground> {
-  const { hub, policy } = shop;
+  const { hub } = shop;
   const { task, request } = their;
   const arch = rootArchOf(their);
   if (machineArch(canonArch(arch)) !== machine())
@@ -76,20 +70,15 @@ export async function findGround(
     );
   const repo = latest ? await newestRepo(shop, their, signal) : await repoOf(shop, their, signal);
   const tag = await hub.tags.buildConfig(request.root, { event: repo.createEvent, signal });
-  const externals = await hub.tags.externalRepos(repo.tagId, { event: repo.createEvent, signal });
-  const refusal = outOfReach(reposForArch(externals, canonArch(arch)));
-  if (refusal !== null) throw new BuildrootUnsupported(refusal);
-  checkTagSettings(tag.extra, {
-    targetArch: targetArch(arch),
-    machine: machine(),
-    mockBootstrapImage: shop.mockBootstrapImage,
-  });
-  const question = { method: 'buildArch', tag, arch: canonArch(arch), buildConfigExtra: tag.extra };
-  const image = await policy.resolve({ ...question, event: repo.createEvent }, signal);
-  if (image.network === true && !shop.networkEnabled)
-    throw new BuildrootUnsupported(`${image.because} asks for network, which network_enabled forbids here`);
-  const { digest } = await shop.host.containers.ensureImage(image.image, image.pull, signal);
-  return { repo, tag, arch, externals, image, imageDigest: digest };
+  const inputs = await planBuild(
+    { method: 'buildArch', repo, config: tag, arch, packageArch: request.arch, group: 'build' },
+    { ...shop, tags: hub.tags },
+    signal,
+  );
+  return {
+    ...inputs,
+    imageDigest: await ensureBuildImage(inputs, shop.host.containers, signal),
+  };
 }
 
 async function repoOf(
@@ -130,35 +119,13 @@ export async function buildAgain(
   const source = join(directory, 'source.src.rpm');
   await theirFiles.downloadSource(source, signal);
 
-  const repoPlace = `repos/${ground.repo.tagName}/${ground.repo.id}/${canonArch(ground.arch)}`;
-  const { image, imageDigest, arch } = ground;
-  const request = toRootRequest({
-    taskId: their.task.id,
-    buildrootId: shop.id,
-    image,
-    imageDigest,
-    group: 'build',
-    arch,
-    packageArch: their.request.arch,
-    repos: [hubRepo(shop.files.urls(repoPlace), mergedInto(ground))],
-    extra: ground.tag.extra,
-    directory: place,
-  });
-  const host = { ...shop.host, limits: { ...shop.host.limits, ...ground.image.limits } };
+  const { host, imageDigest, content: where } = ground;
   const logs = openLocalLogs(directory, clock, shop.log);
   const startedMs = clock.uptime();
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
-  await logs.write(
-    'mock_config.log',
-    describeRoot(request, { site: host.site, processes: processesOf(host) }, ground.repo, image.because),
-  );
-  const where = {
-    place: repoPlace,
-    repo: ground.repo,
-    arch: canonArch(ground.arch),
-    externals: ground.externals,
-  };
+  const root = { taskId: their.task.id, buildrootId: shop.id, imageDigest, directory: place };
+  const request = await beginRoot(ground, root, logs);
   const content = await readRepoContent(shop.files, shop.hub.repos, where, signal);
   const build = await buildLocally(host, { source, root: request }, logs, shop.log, cleanup, signal);
   const hashes = await noarchRpmdiffHashes(build.rpms, signal);
@@ -167,14 +134,8 @@ export async function buildAgain(
   const listed = (packages: LocalBuild['installed']) => listPackages(packages, content);
   return {
     build,
-    root: ourRoot(listed(build.groupPackages), listed(build.installed), ground.externals),
+    root: ourRoot(listed(build.groupPackages), listed(build.installed), where.externals),
     logs: logs.uploaded.map((name) => basename(name)),
     tookMs: clock.uptime() - startedMs,
   };
-}
-
-/** The external repos whose packages the repo lists, and that keep them. */
-function mergedInto({ externals, arch }: Pick<Ground, 'externals' | 'arch'>): readonly string[] {
-  const canonical = canonArch(arch);
-  return reposForArch(externals, canonical).map((external) => externalUrl(external, canonical));
 }

@@ -1,10 +1,10 @@
 import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { type BuildInputs, beginRoot } from '../../buildroot/build-inputs.ts';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import type { BuildrootHost } from '../../buildroot/host.ts';
 import type { PackageRepo } from '../../buildroot/plan/repos.ts';
-import { describeRoot, type RootRequest, toRootRequest } from '../../buildroot/plan/root-request.ts';
-import { processesOf } from '../../buildroot/steps/parallelism.ts';
+import type { RootRequest } from '../../buildroot/plan/root-request.ts';
 import { below } from '../../core/below.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { ImageChoice } from '../../policy/resolver.ts';
@@ -73,35 +73,15 @@ export async function rebuild(
   watcher: BuildWatcher,
   signal: AbortSignal,
 ): Promise<Rebuilt> {
-  const { source, result, image, repos, group, packages, extra, arch, imageDigest } = order;
-  const request = toRootRequest({
-    taskId: 0,
-    buildrootId: id,
-    image,
-    imageDigest,
-    arch,
-    packageArch: arch,
-    group,
-    ...(packages !== undefined && { packages }),
-    repos,
-    extra,
-    directory,
-  });
+  const { source, result, imageDigest, ...rest } = order;
+  const repo = { id: 0, tagName: 'rebuild' };
+  const inputs: BuildInputs = { ...rest, packageArch: order.arch, host, repo, opened };
   await mkdir(result, { recursive: true });
   await removeFormerLogs(result);
   const logs = openLocalLogs(result, host.clock, log);
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
-  await logs.write(
-    'mock_config.log',
-    describeRoot(
-      request,
-      { site: host.site, processes: processesOf(host) },
-      { id: 0, tagName: 'rebuild' },
-      image.because,
-      opened,
-    ),
-  );
+  const request = await beginRoot(inputs, { taskId: 0, buildrootId: id, imageDigest, directory }, logs);
   try {
     const build = await buildLocally(host, { source, root: request }, logs, log, cleanup, signal, watcher);
     await cleanup.disposeAsync();

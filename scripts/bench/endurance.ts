@@ -97,7 +97,7 @@ let hung = 0;
     },
     never,
   );
-  const { digest } = await ensureDefaultImage(config, area.host.containers, never);
+  const { digest } = await ensureDefaultImage(config, area.host.images, never);
 
   async function build(index: number): Promise<void> {
     const source = await makeSource(index);

@@ -11,8 +11,8 @@ import { SnapshotStore } from '../cache/snapshot-store.ts';
 import { SolutionMemo } from '../cache/solver-cache.ts';
 import { leastLimits } from '../config/options/adjutant.ts';
 import type { Config } from '../config/schema.ts';
+import type { ContainerBackend } from '../container/backend.ts';
 import { LateRemovals } from '../container/background-removals.ts';
-import type { ContainerManager } from '../container/manager.ts';
 import type { ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import { readProxies, repoProxies } from '../core/host-proxies.ts';
@@ -24,7 +24,7 @@ import { fullHostName } from './build-host-name.ts';
 import { configuredUlimits, readHostLimits } from './ulimits.ts';
 
 export interface BuildrootGround {
-  readonly containers: ContainerManager;
+  readonly backend: ContainerBackend;
   readonly clock: Clock;
   /** Marks the containers. */
   readonly workerId: string;
@@ -42,11 +42,11 @@ export interface BuildrootGround {
 /** What all buildroots of this host share, by its configuration. */
 export async function buildrootHost(
   config: Config,
-  { containers, clock, workerId, workDir, log, waits, env = process.env, meter = noMeter }: BuildrootGround,
+  { backend, clock, workerId, workDir, log, waits, env = process.env, meter = noMeter }: BuildrootGround,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant } = config;
   return {
-    containers,
+    ...backend,
     clock,
     meter,
     log,
@@ -76,7 +76,7 @@ export async function buildrootHost(
       ...(adjutant.build_idle_timeout === 0 ? {} : { idleMs: adjutant.build_idle_timeout * 1000 }),
     },
     removals: new LateRemovals(log),
-    cache: openCache(config, { containers, workDir, clock, log, env }),
+    cache: openCache(config, { backend, workDir, clock, log, env }),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
   };
@@ -119,20 +119,20 @@ export async function cacheBudget({ adjutant }: Config): Promise<CacheBudget> {
 export function openCache(
   { kojid }: Pick<Config, 'kojid'>,
   {
-    containers,
+    backend,
     workDir,
     clock,
     log,
     env = process.env,
-  }: Pick<BuildrootGround, 'containers' | 'workDir' | 'clock' | 'log' | 'env'>,
+  }: Pick<BuildrootGround, 'backend' | 'workDir' | 'clock' | 'log' | 'env'>,
 ): BuildrootCache {
   const urls = new UrlReader(repoProxies(kojid.yum_proxy, readProxies(env)), clock);
   const place = (name: string) => join(workDir, 'cache', name);
-  const snapshots = new SnapshotStore(containers, place('snapshots'), log);
+  const snapshots = new SnapshotStore(backend, place('snapshots'), log);
   const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;
   return {
     snapshots,
-    failed: new FailedRoots(containers, {
+    failed: new FailedRoots(backend.containers, {
       directory: place('failed'),
       lifetimeMs,
       clock,

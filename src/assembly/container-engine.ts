@@ -2,8 +2,8 @@ import { access, mkdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
+import type { ContainerBackend } from '../container/backend.ts';
 import { ContainerError } from '../container/errors.ts';
-import type { ContainerManager } from '../container/manager.ts';
 import { ensureService } from '../container/podman/api/service.ts';
 import { findSocket } from '../container/podman/api/socket.ts';
 import type { Places } from '../container/podman/create/resolve-mounts.ts';
@@ -19,8 +19,7 @@ const reconnectMs = 30_000;
 const serviceTimeoutMs = 20_000;
 
 /** An engine that answers, and how it was reached. */
-export interface Engine {
-  readonly containers: ContainerManager;
+export interface Engine extends ContainerBackend {
   readonly reached: {
     readonly socketPath: string;
     /** `private`: our own service; `started`: one that was not there before. */
@@ -60,7 +59,7 @@ export async function reachEngine(
     ulimits: ulimitsOf(await readHostLimits()),
     seccompPath: join(places.workDir, 'seccomp.json'),
   });
-  return { containers, reached, seccomp: (by) => containers.seccomp(by) };
+  return { ...containers.ports, reached, seccomp: (by) => containers.seccomp(by) };
 }
 
 async function engineSocket(

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { DaemonArguments } from '../config/command-line.ts';
 import { patternsWithoutMethod } from '../config/options/accept-rules.ts';
 import type { Config } from '../config/schema.ts';
-import type { ContainerManager } from '../container/manager.ts';
+import type { ContainerBackend } from '../container/backend.ts';
 import { workerIdOf } from '../container/names.ts';
 import { systemClock } from '../core/clock.ts';
 import { withDeadline } from '../core/deadline.ts';
@@ -64,9 +64,9 @@ export async function assembleDaemon(
     cleanup.use(await ReleaseGuard.start(places.workDir, config.adjutant.handover_limit));
   }
   const waits = new Waits(clock);
-  const { containers } = await reachEngine(config, places, env, clock, log, signal, waits.of(null));
+  const backend = await reachEngine(config, places, env, clock, log, signal, waits.of(null));
   // Before the first task is.
-  await ensureDefaultImage(config, containers, signal);
+  await ensureDefaultImage(config, backend.images, signal);
 
   const metrics = builderMetrics();
   const { session, sessions } = await openHostSession(args, config, clock, metrics, log, signal);
@@ -75,7 +75,7 @@ export async function assembleDaemon(
     return await makeDaemon(
       args,
       config,
-      { session, sessions, containers, waits, metrics, log, cleanup },
+      { session, sessions, backend, waits, metrics, log, cleanup },
       signal,
     );
   } catch (error) {
@@ -122,7 +122,7 @@ async function makeDaemon(
   parts: {
     readonly session: HubSession;
     readonly sessions: SessionFiles;
-    readonly containers: ContainerManager;
+    readonly backend: ContainerBackend;
     readonly waits: Waits;
     readonly metrics: BuilderMetrics;
     readonly log: Logger;
@@ -130,7 +130,7 @@ async function makeDaemon(
   },
   signal: AbortSignal,
 ): Promise<Daemon> {
-  const { session, sessions, containers, waits, metrics, log, cleanup } = parts;
+  const { session, sessions, backend, waits, metrics, log, cleanup } = parts;
   const clock = systemClock;
   const { kojid, adjutant } = config;
   const apis = hubApis(session, clock);
@@ -138,9 +138,9 @@ async function makeDaemon(
   const environment: TaskEnvironment = {
     config,
     clock,
-    containers,
+    containers: backend.containers,
     buildrootHost: await buildrootHost(config, {
-      containers,
+      backend,
       clock,
       workDir: adjutant.state_dir,
       log,
@@ -182,7 +182,7 @@ async function makeDaemon(
     journal,
     environment,
     restarts: new Restarts(join(adjutant.state_dir, 'journal', 'restarts')),
-    probe: new HostProbe(containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
+    probe: new HostProbe(backend.containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events,
     settings: {
       sleepMs: kojid.sleeptime * 1000,

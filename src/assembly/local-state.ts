@@ -79,19 +79,11 @@ export async function openLocalArea(
   const me = await users.enter(`${name}-${hostname()}-${process.pid}`);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => users.leave(me));
-  const { containers } = await reachEngine(
-    config,
-    workPlaces(config),
-    env,
-    clock,
-    log,
-    signal,
-    waits.of(null),
-  );
+  const backend = await reachEngine(config, workPlaces(config), env, clock, log, signal, waits.of(null));
   const { workerId } = me;
-  const host = await buildrootHost(config, { containers, clock, workerId, workDir: directory, log, waits });
+  const host = await buildrootHost(config, { backend, clock, workerId, workDir: directory, log, waits });
   const { dead, living } = await users.others();
-  for (const user of dead) await clearAfter(user, users, containers, directory, log, signal);
+  for (const user of dead) await clearAfter(user, users, backend.containers, directory, log, signal);
   // What another process is just making would look like an orphan.
   if (living.length === 0) {
     await host.cache.snapshots.sweep(signal);
@@ -100,7 +92,7 @@ export async function openLocalArea(
   // From here on it leaves as others would clear after it: what cannot be removed now the next one tries again.
   undo.move();
   const made = new AsyncDisposableStack();
-  made.defer(() => clearAfter(me, users, containers, directory, log, never));
+  made.defer(() => clearAfter(me, users, backend.containers, directory, log, never));
   made.defer(() => tidy(config, host, users, log));
   let works = 0;
   return {

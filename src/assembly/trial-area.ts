@@ -48,7 +48,7 @@ export async function openTrialArea(
         if ((await new AreaUsers(join(directory, 'users')).others()).living.length === 0)
           await rm(made, { recursive: true, force: true });
         const containers = await host.containers.list(host.workerId, never);
-        const images = await host.containers.images(snapshotLabel, never);
+        const images = await host.containers.storedImages(snapshotLabel, never);
         return {
           containers: containers.map(({ name }) => name),
           images: images

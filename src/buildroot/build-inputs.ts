@@ -1,7 +1,7 @@
 import { machine } from 'node:os';
 import { z } from 'zod';
 import type { BuildNames, SiteFile } from '../config/site-file.ts';
-import type { ContainerManager } from '../container/manager.ts';
+import type { ImageStore } from '../container/image-store.ts';
 import type { ResourceLimits } from '../container/spec.ts';
 import type { Logger } from '../core/logger.ts';
 import type { RepoInfo } from '../hub/api/repo-schema.ts';
@@ -160,14 +160,14 @@ export async function openSite(
 /** Makes sure of the image, and gives its digest. */
 export function ensureBuildImage(
   { image }: Pick<BuildInputs, 'image'>,
-  containers: Pick<ContainerManager, 'ensureImage'>,
+  images: Pick<ImageStore, 'ensure'>,
   signal: AbortSignal,
   history: History = noHistory,
 ): Promise<string> {
   return history.once(
     'image-digest',
     z.string(),
-    async () => (await containers.ensureImage(image.image, image.pull, signal)).digest,
+    async () => (await images.ensure(image.image, image.pull, signal)).digest,
   );
 }
 

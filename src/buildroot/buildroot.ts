@@ -81,7 +81,7 @@ export class Buildroot {
 
   /** Makes the root with its group's packages. Everything made is on the task's clean-up stack. */
   static async open(context: BuildrootContext, question: BuildrootQuestion): Promise<Buildroot> {
-    const { task, signal, hub, logs, log, directory, cleanup, history, containers } = context;
+    const { task, signal, hub, logs, log, directory, cleanup, history } = context;
     checkRepo(question.repo, question.config);
     const inputs = await planBuild(
       { ...question, method: task.method },
@@ -94,7 +94,7 @@ export class Buildroot {
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
     if (image.network === true)
       log.warn({ because: image.because }, 'the build has the network of this host');
-    const imageDigest = await ensureBuildImage(inputs, containers, signal, history);
+    const imageDigest = await ensureBuildImage(inputs, context.buildrootHost.images, signal, history);
     const root = { taskId: task.id, buildrootId: record.id, imageDigest, directory };
     const request = await beginRoot(inputs, root, logs);
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');

@@ -4,8 +4,8 @@ import type { MetadataCache } from '../cache/metadata-cache.ts';
 import type { PackageCache } from '../cache/package-cache.ts';
 import type { SnapshotStore } from '../cache/snapshot-store.ts';
 import type { SolutionMemo } from '../cache/solver-cache.ts';
+import type { ContainerBackend } from '../container/backend.ts';
 import type { LateRemovals } from '../container/background-removals.ts';
-import type { ContainerManager } from '../container/manager.ts';
 import type { ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
@@ -16,8 +16,7 @@ import type { SiteSettings } from './plan/mock-environment.ts';
 import type { SiteOpening } from './plan/site-rules.ts';
 
 /** What all buildroots of one worker share. */
-export interface BuildrootHost {
-  readonly containers: ContainerManager;
+export interface BuildrootHost extends ContainerBackend {
   readonly clock: Clock;
   readonly meter: Meter;
   /** For what is wrong with this host; what a build is about is in the logs of its task. */

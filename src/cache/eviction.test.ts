@@ -33,7 +33,7 @@ const spec: ContainerSpec = {
 async function setUp() {
   const directory = await temporaryDirectory();
   const containers = new FakeManager({ clock: new ManualClock(), images: {} });
-  const cache = emptyCache(containers, directory);
+  const cache = emptyCache(containers.ports, directory);
   for (const [index, key] of keys.entries()) {
     const { id } = await containers.create({ ...spec, name: `root-${index}` }, never);
     await cache.snapshots.keep({ key, listing: '', title: 't' }, id, never);
@@ -122,7 +122,7 @@ describe('trimCache', () => {
 
   it('has nothing to do before anything was cached', async () => {
     const directory = await temporaryDirectory();
-    const cache = emptyCache(new FakeManager({ clock: new ManualClock(), images: {} }), directory);
+    const cache = emptyCache(new FakeManager({ clock: new ManualClock(), images: {} }).ports, directory);
 
     expect(
       await trimCache(cache, { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 5000 }, never),

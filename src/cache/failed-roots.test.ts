@@ -38,7 +38,7 @@ async function setUp() {
     images: {},
     behave: () => ({ files: { '/builddir/x': Buffer.alloc(3 * 2 ** 20) } }),
   });
-  const open = () => emptyCache(containers, directory, clock, hour);
+  const open = () => emptyCache(containers.ports, directory, clock, hour);
   const cache = open();
   const fail = async (taskId: number) => {
     const container = await containers.create(spec(`build-${taskId}`, taskId), never);

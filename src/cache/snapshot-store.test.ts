@@ -33,7 +33,7 @@ async function setUp() {
   const directory = await temporaryDirectory();
   const containers = new FakeManager({ clock: new ManualClock(), images: {} });
   const { log, lines } = keptLog();
-  const store = new SnapshotStore(containers, directory, log);
+  const store = new SnapshotStore(containers.ports, directory, log);
   const container = await containers.create(spec, never);
   return {
     directory,
@@ -69,9 +69,9 @@ describe('SnapshotStore.find', () => {
     expect(await store.find(key, never)).toEqual({ ...kept, image: image() });
 
     expect((await stat(record)).mtimeMs).toBeGreaterThan(1_000_000_000_000);
-    const later = new SnapshotStore(containers, directory, keptLog().log);
+    const later = new SnapshotStore(containers.ports, directory, keptLog().log);
     expect(await later.find(key, never)).toEqual({ ...kept, image: image() });
-    expect(await containers.images('io.koji.adjutant.snapshot', never)).toMatchObject([
+    expect(await containers.storedImages('io.koji.adjutant.snapshot', never)).toMatchObject([
       { names: [image()], labels: { 'io.koji.adjutant.snapshot': key } },
     ]);
   });
@@ -112,7 +112,7 @@ describe('SnapshotStore.find', () => {
   it('passes on that the engine does not answer', async () => {
     const { store, keep, containers } = await setUp();
     await keep();
-    containers.ensureImage = () => Promise.reject(new Error('no engine'));
+    containers.images.ensure = () => Promise.reject(new Error('no engine'));
 
     await expect(store.find(key, never)).rejects.toThrow('no engine');
   });
@@ -193,7 +193,7 @@ describe('SnapshotStore.forget', () => {
     expect(await store.forget(key)).toBe(true);
 
     expect(await readdir(directory)).toEqual([]);
-    expect(await containers.images('io.koji.adjutant.snapshot', never)).toEqual([]);
+    expect(await containers.storedImages('io.koji.adjutant.snapshot', never)).toEqual([]);
   });
 
   it('leaves a snapshot alone that a container has', async () => {
@@ -225,7 +225,7 @@ describe('SnapshotStore.sweep', () => {
   it('removes images without record, but neither those that have one nor those of others that are there', async () => {
     const { store, keep, containers, another, directory, record, image } = await setUp();
     await keep();
-    const stranger = new SnapshotStore(containers, join(directory, 'other'), keptLog().log);
+    const stranger = new SnapshotStore(containers.ports, join(directory, 'other'), keptLog().log);
     await stranger.keep(kept, (await another('strange')).id, never);
     await containers.commit((await another('other')).id, 'localhost/not-a-snapshot:1', {}, never);
 
@@ -234,14 +234,14 @@ describe('SnapshotStore.sweep', () => {
     await rm(record);
     expect(await store.sweep(never)).toBe(1);
 
-    const left = await containers.images('io.koji.adjutant.snapshot', never);
+    const left = await containers.storedImages('io.koji.adjutant.snapshot', never);
     expect(left.flatMap(({ names }) => names)).toHaveLength(1);
     expect(left.flatMap(({ names }) => names)).not.toContain(image());
     expect(await stranger.find(key, never)).toMatchObject({ key });
 
     await rm(join(directory, 'other'), { recursive: true });
     expect(await store.sweep(never)).toBe(1);
-    expect(await containers.images('io.koji.adjutant.snapshot', never)).toEqual([]);
+    expect(await containers.storedImages('io.koji.adjutant.snapshot', never)).toEqual([]);
   });
 });
 
@@ -274,7 +274,7 @@ describe('SnapshotStore.list', () => {
   it('is empty before anything was kept', async () => {
     const { containers, directory } = await setUp();
 
-    const store = new SnapshotStore(containers, join(directory, 'not-there'), keptLog().log);
+    const store = new SnapshotStore(containers.ports, join(directory, 'not-there'), keptLog().log);
 
     expect(await store.list(never)).toEqual([]);
   });

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { ContainerBackend } from '../container/backend.ts';
 import { ContainerError } from '../container/errors.ts';
+import type { ImageStore } from '../container/image-store.ts';
 import type { ContainerManager } from '../container/manager.ts';
 import type { ContainerId } from '../container/spec.ts';
 import { untilAborted } from '../core/deadline.ts';
@@ -41,6 +43,7 @@ const repository = 'localhost/koji-adjutant-root';
  */
 export class SnapshotStore {
   readonly #containers: ContainerManager;
+  readonly #images: ImageStore;
   readonly #directory: string;
   readonly #area: string;
   readonly #log: Logger;
@@ -49,8 +52,13 @@ export class SnapshotStore {
   readonly #held = new Map<string, number>();
 
   /** `directory` holds the records. */
-  constructor(containers: ContainerManager, directory: string, log: Logger) {
+  constructor(
+    { containers, images }: Pick<ContainerBackend, 'containers' | 'images'>,
+    directory: string,
+    log: Logger,
+  ) {
     this.#containers = containers;
+    this.#images = images;
     this.#directory = directory;
     this.#area = createHash('sha256').update(directory).digest('hex').slice(0, 12);
     this.#log = log;
@@ -62,7 +70,7 @@ export class SnapshotStore {
     if (record === null) return null;
     const image = this.#imageOf(key);
     try {
-      const found = await this.#containers.ensureImage(image, 'never', signal);
+      const found = await this.#images.ensure(image, 'never', signal);
       if (found.id === record.imageId) {
         await noteUse(this.#path(key));
         return { key, image, listing: record.listing, title: record.title };
@@ -150,7 +158,7 @@ export class SnapshotStore {
 
   /** All snapshots, with the time of their last use. */
   async list(signal: AbortSignal): Promise<readonly StoredSnapshot[]> {
-    const images = await this.#containers.images(snapshotLabel, signal);
+    const images = await this.#containers.storedImages(snapshotLabel, signal);
     const names = await readdir(this.#directory).catch(() => []);
     const found = names
       .filter((name) => name.endsWith('.json'))
@@ -172,7 +180,7 @@ export class SnapshotStore {
    */
   async sweep(signal: AbortSignal): Promise<number> {
     let swept = 0;
-    for (const { id, labels } of await this.#containers.images(snapshotLabel, signal)) {
+    for (const { id, labels } of await this.#containers.storedImages(snapshotLabel, signal)) {
       const key = labels[snapshotLabel];
       const directory = labels[snapshotAreaLabel];
       if (key === undefined || directory === undefined) continue;

@@ -37,8 +37,8 @@ export const run: RunCommand = async (argv, { env, out, clock }) => {
     const config = await configOf(args, env);
     const { state_dir: workDir } = config.adjutant;
     const log = createLogger('silent');
-    const { containers } = await reachEngine(config, workPlaces(config), env, clock, log, never);
-    const cache = openCache(config, { containers, workDir, clock, log });
+    const backend = await reachEngine(config, workPlaces(config), env, clock, log, never);
+    const cache = openCache(config, { backend, workDir, clock, log });
     const budget = await cacheBudget(config);
     if (args.action === 'trim') {
       const kept = args.all ? { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 0 } : budget;

@@ -14,7 +14,7 @@ import { CommandLineError, parseWords } from '../config/command-line.ts';
 import { ConfigError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { ContainerError } from '../container/errors.ts';
-import type { ContainerManager, ImageInfo } from '../container/manager.ts';
+import type { ImageInfo, ImageStore } from '../container/image-store.ts';
 import { below } from '../core/below.ts';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError, describeError, hasErrorCode } from '../core/errors.ts';
@@ -123,7 +123,7 @@ async function build(
       { name: 'rebuild', directory, config, env, log, waits, keepFailed: args.shell },
       signal,
     );
-    const { digest } = await ensureImage(args, config, area.host.containers, signal);
+    const { digest } = await ensureImage(args, config, area.host.images, signal);
     const order: RebuildOrder = {
       source,
       repos,
@@ -207,12 +207,12 @@ async function drawn(
 function ensureImage(
   { image }: RebuildArguments,
   config: Config,
-  containers: ContainerManager,
+  images: ImageStore,
   signal: AbortSignal,
 ): Promise<ImageInfo> {
   return image === undefined
-    ? ensureDefaultImage(config, containers, signal)
-    : containers.ensureImage(image, config.adjutant.image_pull_policy, signal);
+    ? ensureDefaultImage(config, images, signal)
+    : images.ensure(image, config.adjutant.image_pull_policy, signal);
 }
 
 /** The progress, and the build's own words where they are wanted. */

@@ -30,8 +30,8 @@ export const run: RunCommand = async (argv, { env, input, out, clock }) => {
   try {
     const config = loadConfig({ ...(configPath !== undefined && { configPath }), env });
     const log = createLogger('silent');
-    const { containers } = await reachEngine(config, workPlaces(config), env, clock, log, stopping.signal);
-    const ground = { containers, workDir: config.adjutant.state_dir, clock, log };
+    const backend = await reachEngine(config, workPlaces(config), env, clock, log, stopping.signal);
+    const ground = { backend, workDir: config.adjutant.state_dir, clock, log };
     const { failed } = openCache(config, ground);
     const roots = await failed.list();
     const now = clock.now();
@@ -52,7 +52,7 @@ export const run: RunCommand = async (argv, { env, input, out, clock }) => {
       command,
       terminal: command === null && input.isTTY === true && out.isTTY === true,
     };
-    return await enterFailedRoot(containers, failed, root, visit, stopping.signal);
+    return await enterFailedRoot(backend.containers, failed, root, visit, stopping.signal);
   } catch (error) {
     const message = describeFailure(error);
     if (message === null) throw error;

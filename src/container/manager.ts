@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
-import type { ContainerId, ContainerSpec, ExitStatus, Owner, PullPolicy } from './spec.ts';
+import type { ContainerId, ContainerSpec, ExitStatus, Owner } from './spec.ts';
 
 /**
- * The port to a container engine. Podman is the first back end, the in-memory fake the second; all of
+ * The port to the containers of an engine. Podman is the first back end, the in-memory fake the second; all of
  * them pass `test/contract/container-manager.contract.ts`.
  *
  * Safe for concurrent use. Every method that takes a signal gives up when it is aborted and rejects
@@ -20,12 +20,6 @@ export interface ContainerManager {
 
   /** Whether the engine still answers, at little cost. Rejects with `runtime-down` when it does not. */
   ping(signal: AbortSignal): Promise<void>;
-
-  /**
-   * Makes sure the image is there, pulling as the policy says; calls for the same image at the same
-   * time share one pull. Rejects with `image-missing`, `image-denied` or `image-unreachable`.
-   */
-  ensureImage(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo>;
 
   /** Creates a container; nothing runs yet. A `root` mount of it may be used by others until it starts. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
@@ -61,7 +55,7 @@ export interface ContainerManager {
   ): Promise<KeptImage>;
 
   /** Images on this host that carry the label, whatever its value. */
-  images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]>;
+  storedImages(label: string, signal: AbortSignal): Promise<readonly StoredImage[]>;
 
   /** Removes an image by name; fine when it is gone already. False when containers or other images need it. */
   removeImage(image: string): Promise<boolean>;
@@ -160,14 +154,6 @@ export interface BackendInfo {
     /** How many more containers there can be. */
     readonly freeLocks: number | null;
   };
-}
-
-export interface ImageInfo {
-  readonly id: string;
-  /** `sha256:...` of the manifest where the engine knows it, else of the image's configuration. */
-  readonly digest: string;
-  /** Koji-style machine name (`x86_64`, `aarch64`). */
-  readonly arch: string;
 }
 
 export interface ContainerSummary {

@@ -22,7 +22,7 @@ export type Capability =
 /** Where the root file system comes from. */
 export type ContainerRoot =
   /**
-   * A writable layer on an image that `ensureImage` has seen or `commit` made: a fresh one, or that of a container which has ended, as
+   * A writable layer on an image that `ImageStore.ensure` has seen or `commit` made: a fresh one, or that of a container which has ended, as
    * it has left it, although it may have lain on another image. That container has none any more, and can only be removed.
    */
   | { readonly kind: 'image'; readonly image: string; readonly layerOf?: ContainerId }

@@ -34,7 +34,7 @@ const containerSpec: ContainerSpec = {
 describe('Daemon: start', () => {
   it('removes what an earlier life left, before it takes work', async () => {
     const { hub, containers, environment, clock, run, happened } = await setUp();
-    await containers.ensureImage('localhost/root:1', 'never', signal);
+    await containers.images.ensure('localhost/root:1', 'never', signal);
     await containers.create(containerSpec, signal);
     const foreign = { ...containerSpec.owner, workerId: 'another builder' };
     await containers.create({ ...containerSpec, name: 'foreign', owner: foreign }, signal);

@@ -19,7 +19,7 @@ async function check(behaviours: Readonly<Record<string, FakeBehaviour>>, image 
   const info = await containers.probe(never);
   const findings = await allOf(
     checkEngine(
-      { containers, reached, seccomp: async () => seccomp },
+      { ...containers.ports, reached, seccomp: async () => seccomp },
       info,
       { name: image, pull: 'if-not-present', limits: { pids: 100 } },
       'x86_64',

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { ContainerError } from '../container/errors.ts';
+import type { ImageStore } from '../container/image-store.ts';
 import type { BackendInfo, ContainerManager } from '../container/manager.ts';
 import type { PullPolicy, ResourceLimits } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
@@ -21,13 +22,14 @@ import { inspectScript, parseInspection, runTrial, trialLimits, trialSpec } from
 
 export interface EngineUnderTest {
   readonly containers: ContainerManager;
+  readonly images: ImageStore;
   readonly reached: ReachedEngine;
   seccomp(signal: AbortSignal): Promise<SeenSeccomp>;
 }
 
 /** Looks at the engine, the default image, the limits of this host's containers, and what a container of that image can do. Pulls nothing. */
 export async function* checkEngine(
-  { containers, reached, seccomp }: EngineUnderTest,
+  { containers, images, reached, seccomp }: EngineUnderTest,
   info: BackendInfo,
   image: { readonly name: string; readonly pull: PullPolicy; readonly limits: ResourceLimits },
   hostArch: string,
@@ -39,7 +41,7 @@ export async function* checkEngine(
   const locks = judgeLocks(info);
   if (locks !== null) yield locks;
 
-  const found = await lookForImage(containers, image, hostArch, signal);
+  const found = await lookForImage(images, image, hostArch, signal);
   yield found.finding;
   if (!found.isThere) {
     yield judgeLimits(info, trialLimits, null);
@@ -54,14 +56,14 @@ export async function* checkEngine(
 }
 
 async function lookForImage(
-  containers: ContainerManager,
+  images: ImageStore,
   { name, pull }: { readonly name: string; readonly pull: PullPolicy },
   hostArch: string,
   signal: AbortSignal,
 ): Promise<{ readonly finding: Finding; readonly isThere: boolean }> {
   try {
     return {
-      finding: judgeImage(name, await containers.ensureImage(name, 'never', signal), hostArch),
+      finding: judgeImage(name, await images.ensure(name, 'never', signal), hostArch),
       isThere: true,
     };
   } catch (error) {

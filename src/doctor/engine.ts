@@ -1,7 +1,8 @@
 import { describePackageManagers } from '../buildroot/plan/tag-settings.ts';
 import { packageManagers } from '../buildroot/solve/package-managers.ts';
 import { pythons } from '../buildroot/solve/rpm-transaction.ts';
-import type { BackendInfo, ImageInfo } from '../container/manager.ts';
+import type { ImageInfo } from '../container/image-store.ts';
+import type { BackendInfo } from '../container/manager.ts';
 import { quote } from '../core/bash.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { formatAcceptRules, patternsWithoutMethod } from '../config/options/accept-rules.ts';
 import type { Config } from '../config/schema.ts';
 import { ContainerError } from '../container/errors.ts';
-import type { BackendInfo, ContainerManager } from '../container/manager.ts';
+import type { ImageStore } from '../container/image-store.ts';
+import type { BackendInfo } from '../container/manager.ts';
 import type { ResourceLimits } from '../container/spec.ts';
 import { describeError } from '../core/errors.ts';
 import type { HostTrust } from '../core/host-trust.ts';
@@ -62,12 +63,12 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
   yield* group('directories', () =>
     checkPlaces({ workDir: config.adjutant.state_dir, topDir: topdir, minSpaceBytes }),
   );
-  const seen: { containers?: ContainerManager; info?: BackendInfo } = {};
+  const seen: { images?: ImageStore; info?: BackendInfo } = {};
   let isSound = true;
   const engineChecks = group('container engine', async function* (limit) {
     const engine = await parts.connectEngine(limit);
     const info = await engine.containers.probe(limit);
-    Object.assign(seen, { containers: engine.containers, info });
+    Object.assign(seen, { images: engine.images, info });
     const image = { name: parts.image, pull: config.adjutant.image_pull_policy, limits: parts.limits };
     yield* checkEngine(engine, info, image, arch, limit);
     yield* checkEngineHost(info, user, minSpaceBytes);
@@ -76,9 +77,9 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
     if (finding.level === 'FAIL') isSound = false;
     yield finding;
   }
-  const { containers, info } = seen;
-  if (!parts.quick && isSound && containers !== undefined && info !== undefined) {
-    const trial = (limit: AbortSignal) => tryBuild(parts, containers, info, limit);
+  const { images, info } = seen;
+  if (!parts.quick && isSound && images !== undefined && info !== undefined) {
+    const trial = (limit: AbortSignal) => tryBuild(parts, images, info, limit);
     yield* group('trial build', trial, trialTimeoutMs);
   }
   yield* judgeTrust(parts.trust);
@@ -92,24 +93,20 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
 /** Nothing where the image is not here yet, which another finding has said. */
 async function* tryBuild(
   { image, arch, umask, openTrial }: DoctorParts,
-  containers: ContainerManager,
+  images: ImageStore,
   info: BackendInfo,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
-  const digest = await digestOf(image, containers, signal);
+  const digest = await digestOf(image, images, signal);
   if (digest === null) return;
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
   const order = { info, image: { name: image, digest }, arch, umask, bootId };
   yield* runTrialBuild(openTrial, order, signal);
 }
 
-async function digestOf(
-  image: string,
-  containers: ContainerManager,
-  signal: AbortSignal,
-): Promise<string | null> {
+async function digestOf(image: string, images: ImageStore, signal: AbortSignal): Promise<string | null> {
   try {
-    return (await containers.ensureImage(image, 'never', signal)).digest;
+    return (await images.ensure(image, 'never', signal)).digest;
   } catch (error) {
     if (error instanceof ContainerError && error.code === 'image-missing') return null;
     throw error;

@@ -1,30 +1,13 @@
 import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ImageStore } from '../../src/container/image-store.ts';
 import type { Container, ContainerManager } from '../../src/container/manager.ts';
 import { reapStrays } from '../../src/container/reaper.ts';
 import type { ContainerSpec, Mount, ResourceLimits } from '../../src/container/spec.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { never } from '../../src/core/never.ts';
-
-/** What a main process does, in words that every back end's set-up can put into a spec. */
-export interface ContractProcess {
-  readonly exitCode?: number;
-  readonly output?: Uint8Array;
-  /** Files it leaves in the root, by absolute path. */
-  readonly files?: Readonly<Record<string, string>>;
-  /** Continues until it is asked to end, and then ends with 143; or has to be killed. */
-  readonly until?: 'asked' | 'killed';
-  readonly cannotStart?: boolean;
-}
-
-export interface ContractBackend extends AsyncDisposable {
-  readonly manager: ContainerManager;
-  /** An image that is there. */
-  readonly image: string;
-  /** A spec with that image, its own name and this main process. */
-  spec(process: ContractProcess): ContainerSpec;
-}
+import type { ContractBackend, ContractProcess } from './container-backend.contract.ts';
 
 const weird = Buffer.concat([
   Buffer.from('first line\n\n\nCR\rCRLF\r\nNUL\0 latin1 \xe9\xff\n', 'latin1'),
@@ -33,11 +16,12 @@ const weird = Buffer.concat([
   Buffer.from('\nno newline at the end'),
 ]);
 
-/** What every back end of `ContainerManager` has to do. `open` is called once, before the first test. */
-export function describeContainerManager(name: string, open: () => Promise<ContractBackend>): void {
-  describe(`ContainerManager: ${name}`, () => {
+/** What every back end of `ContainerManager` has to do. */
+export function describeContainerManager(opened: () => ContractBackend): void {
+  describe('ContainerManager', () => {
     let backend: ContractBackend;
     let manager: ContainerManager;
+    let images: ImageStore;
     const containers: Container[] = [];
 
     async function create(process: ContractProcess, change: Partial<ContainerSpec> = {}): Promise<Container> {
@@ -56,9 +40,10 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
     }
 
     beforeAll(async () => {
-      backend = await open();
-      manager = backend.manager;
-      await manager.ensureImage(backend.image, 'never', never);
+      backend = opened();
+      manager = backend.ports.containers;
+      images = backend.ports.images;
+      await images.ensure(backend.image, 'never', never);
     });
 
     afterEach(async () => {
@@ -66,28 +51,11 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       expect(await manager.list('contract', never)).toEqual([]);
     });
 
-    afterAll(async () => {
-      await backend?.[Symbol.asyncDispose]();
-    });
-
     it('says who it is', async () => {
       const info = await manager.probe(never);
 
       expect(info.name).toBe(manager.backend);
       expect(info.version).not.toBe('');
-    });
-
-    it('knows the digest and arch of an image that is there', async () => {
-      const image = await manager.ensureImage(backend.image, 'if-not-present', never);
-
-      expect(image.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
-      expect(image.arch).toMatch(/^[a-z0-9_]+$/);
-    });
-
-    it('refuses an image that is not there and must not be pulled', async () => {
-      const ensured = manager.ensureImage('localhost/no-such-image:1', 'never', never);
-
-      await expect(ensured).rejects.toMatchObject({ code: 'image-missing' });
     });
 
     it.each([0, 1, 42, 255])('gives exit code %i as a value, as often as asked', async (exitCode) => {
@@ -386,7 +354,7 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       const image = 'localhost/koji-adjutant-contract:3';
       const base = await create({}, empty);
       await manager.commit(base.id, image, {}, never);
-      await manager.ensureImage(image, 'never', never);
+      await images.ensure(image, 'never', never);
       const onImage = await create({}, { ...empty, root: { kind: 'image', image } });
       const mounts = (container: string, fileSystem: 'proc' | 'sysfs', target: string): readonly Mount[] => [
         { kind: 'root', container, path: '/', target: '/mnt/root', access: 'write' },
@@ -413,18 +381,18 @@ export function describeContainerManager(name: string, open: () => Promise<Contr
       const kept = await manager.commit(base.id, image, labels, never);
 
       expect(kept.bytes).toBeGreaterThanOrEqual(0);
-      const found = await manager.ensureImage(image, 'never', never);
-      const [stored, ...others] = await manager.images('contract.key', never);
+      const found = await images.ensure(image, 'never', never);
+      const [stored, ...others] = await manager.storedImages('contract.key', never);
       expect(others).toEqual([]);
       expect(stored).toMatchObject({ id: found.id, names: [image], labels });
       expect(kept.id).toBe(found.id);
-      expect(await manager.images('contract.other', never)).toEqual([]);
+      expect(await manager.storedImages('contract.other', never)).toEqual([]);
       const user = await create({}, { root: { kind: 'image', image } });
       expect(await manager.removeImage(image)).toBe(false);
       await user[Symbol.asyncDispose]();
       expect(await manager.removeImage(image)).toBe(true);
       expect(await manager.removeImage(image)).toBe(true);
-      expect(await manager.images('contract.key', never)).toEqual([]);
+      expect(await manager.storedImages('contract.key', never)).toEqual([]);
     });
 
     it('gives the root of a container to an image, which has all of it, and the container nothing', async () => {

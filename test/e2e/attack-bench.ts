@@ -80,12 +80,12 @@ export class AttackBench implements AsyncDisposable {
       log: logger,
       waits: new Waits(systemClock),
       stepLimits: noStepLimits,
-      containers,
+      ...containers.ports,
       clock: systemClock,
       site,
       workerId: `attack-${process.pid}`,
       hostname: 'localhost',
-      cache: emptyCache(containers, directory),
+      cache: emptyCache(containers.ports, directory),
       removals: new LateRemovals(logger),
       localTime: null,
       limits: { pids: 1000 },
@@ -130,7 +130,7 @@ export class AttackBench implements AsyncDisposable {
         : await UnsealingProxy.open(directory, surroundings().socket, attack.unseal);
     const sealed: BuildrootHost = {
       ...this.#host,
-      ...(proxy !== null && { containers: this.manager(proxy.socketPath) }),
+      ...(proxy !== null && this.manager(proxy.socketPath).ports),
       limits: { ...this.#host.limits, ...attack.limits },
       codeLimits: attack.codeLimits ?? {},
       extraMounts: attack.mounts ?? [],
@@ -154,8 +154,8 @@ export class AttackBench implements AsyncDisposable {
     }: { readonly work: string; readonly directory: string; readonly source: string },
   ): Promise<AttackOutcome> {
     const { image } = surroundings();
-    const { digest } = await this.#host.containers.ensureImage(image, 'never', never);
-    await host.containers.ensureImage(image, 'never', never);
+    const { digest } = await this.#host.images.ensure(image, 'never', never);
+    await host.images.ensure(image, 'never', never);
     const { port } = this.#server.address() as AddressInfo; // it listens on a port
     const logs = new TextLogs();
     await using cleanup = new AsyncDisposableStack();

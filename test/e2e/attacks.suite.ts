@@ -368,7 +368,7 @@ async function listening(path: string): Promise<AsyncDisposable> {
 /** The image that the next root of the bench begins with. */
 async function newestSnapshot({ host: { containers, cache } }: AttackBench): Promise<string> {
   const keys = (await cache.snapshots.list(never)).map(({ key }) => key);
-  const images = await containers.images(snapshotLabel, never);
+  const images = await containers.storedImages(snapshotLabel, never);
   const own = images.filter(({ labels }) => keys.includes(labels[snapshotLabel] ?? ''));
   const [newest] = own.toSorted((a, b) => b.createdMs - a.createdMs);
   if (newest?.names[0] === undefined) throw new Error('there is no snapshot');
@@ -377,8 +377,8 @@ async function newestSnapshot({ host: { containers, cache } }: AttackBench): Pro
 
 /** Of everything that a container of the image has in its root, times included. */
 async function digestOfImage(bench: AttackBench, image: string): Promise<string> {
-  const { containers } = bench.host;
-  await containers.ensureImage(image, 'never', never);
+  const { containers, images } = bench.host;
+  await images.ensure(image, 'never', never);
   await using container = await containers.create(
     {
       name: `attack-digest-${process.pid}`,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
+import type { ContainerBackend } from '../../src/container/backend.ts';
 import { Engine, libpod } from '../../src/container/podman/api/client.ts';
 import { ensureService, type ServiceOptions, stopService } from '../../src/container/podman/api/service.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
@@ -12,7 +13,7 @@ import type { ContainerSpec } from '../../src/container/spec.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { never } from '../../src/core/never.ts';
-import type { ContractBackend, ContractProcess } from '../contract/container-manager.contract.ts';
+import type { ContractBackend, ContractProcess } from '../contract/container-backend.contract.ts';
 
 const busybox = ['/usr/bin/busybox', '/bin/busybox', '/usr/sbin/busybox', '/sbin/busybox'].find((path) =>
   existsSync(path),
@@ -84,6 +85,10 @@ export class PodmanHarness implements ContractBackend {
     };
     this.engine = new Engine({ ...this.#waiting, clock: systemClock });
     this.manager = this.managerWith(systemClock);
+  }
+
+  get ports(): ContainerBackend {
+    return this.manager.ports;
   }
 
   /** A manager of the same engine, whose time goes by this clock. */

@@ -643,9 +643,9 @@ export function describePodman(name: string): void {
         const image = `${registry.host}/good:1`;
 
         const pulled = await Promise.all(
-          [1, 2, 3].map(() => podman.manager.ensureImage(image, 'if-not-present', never)),
+          [1, 2, 3].map(() => podman.manager.images.ensure(image, 'if-not-present', never)),
         );
-        const present = await podman.manager.ensureImage(image, 'if-not-present', never);
+        const present = await podman.manager.images.ensure(image, 'if-not-present', never);
 
         expect(pulled).toEqual([present, present, present]);
         expect(present.arch).toBe('x86_64');
@@ -654,10 +654,10 @@ export function describePodman(name: string): void {
 
       it('asks the registry each time when the policy is always', async () => {
         const image = `${registry.host}/other:1`;
-        await podman.manager.ensureImage(image, 'always', never);
+        await podman.manager.images.ensure(image, 'always', never);
         const asked = registry.manifests.length;
 
-        await podman.manager.ensureImage(image, 'always', never);
+        await podman.manager.images.ensure(image, 'always', never);
 
         expect(registry.manifests.length).toBeGreaterThan(asked);
       });
@@ -667,7 +667,7 @@ export function describePodman(name: string): void {
         ['secret', 'image-denied'],
         ['sick', 'image-unreachable'],
       ])('says why %s cannot be pulled', async (repository, code) => {
-        const ensured = podman.manager.ensureImage(
+        const ensured = podman.manager.images.ensure(
           `${registry.host}/${repository}:1`,
           'if-not-present',
           never,
@@ -677,13 +677,13 @@ export function describePodman(name: string): void {
       });
 
       it('says that a registry cannot be reached', async () => {
-        const ensured = podman.manager.ensureImage('127.0.0.1:9/image:1', 'if-not-present', never);
+        const ensured = podman.manager.images.ensure('127.0.0.1:9/image:1', 'if-not-present', never);
 
         await expect(ensured).rejects.toMatchObject({ code: 'image-unreachable' });
       });
 
       it('never looks for a registry called localhost', async () => {
-        const ensured = podman.manager.ensureImage('localhost/not-built:1', 'always', never);
+        const ensured = podman.manager.images.ensure('localhost/not-built:1', 'always', never);
 
         await expect(ensured).rejects.toMatchObject({
           code: 'image-missing',

@@ -25,7 +25,7 @@ const noPodman = missing === undefined ? '' : `: ${missing}`;
 
 async function check(containers: PodmanManager, name: string, limits: ResourceLimits = { pids: 100 }) {
   const engine = {
-    containers,
+    ...containers.ports,
     reached: { socketPath, kind: 'found' },
     seccomp: (by: AbortSignal) => containers.seccomp(by),
   } as const;

@@ -98,7 +98,7 @@ export function openHost(
     kept.push(name);
     return committed;
   };
-  const cache = emptyCache(containers, directory);
+  const cache = emptyCache(containers.ports, directory);
   const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await removals.idle();
@@ -108,7 +108,7 @@ export function openHost(
       await cache.snapshots.forget(key);
   });
   const host = {
-    containers,
+    ...containers.ports,
     clock: systemClock,
     site,
     meter: noMeter,
@@ -154,7 +154,7 @@ export async function openRoot(
 ) {
   const cleanup = new AsyncDisposableStack();
   onTestFinished(() => cleanup.disposeAsync());
-  const { digest } = await host.containers.ensureImage(bootstrap, 'never', never);
+  const { digest } = await host.images.ensure(bootstrap, 'never', never);
   const work = `task-${buildrootId}`;
   await mkdir(join(directory, work));
   const request = {

@@ -15,10 +15,10 @@ import { MetadataCache } from '../../src/cache/metadata-cache.ts';
 import { PackageCache } from '../../src/cache/package-cache.ts';
 import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
 import { SolutionMemo } from '../../src/cache/solver-cache.ts';
+import type { ContainerBackend } from '../../src/container/backend.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeManager } from '../../src/container/fake/fake-manager.ts';
-import type { ContainerManager } from '../../src/container/manager.ts';
 import { containerName } from '../../src/container/names.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
@@ -93,7 +93,7 @@ export interface RootChanges {
 
 /** An empty cache below the directory. */
 export function emptyCache(
-  containers: ContainerManager,
+  backend: ContainerBackend,
   directory: string,
   clock: Clock = new ManualClock(),
   failedLifetimeMs = 0,
@@ -101,10 +101,10 @@ export function emptyCache(
   const place = (name: string) => join(directory, 'cache', name);
   const urls = new UrlReader({}, clock);
   const log = createLogger('silent');
-  const snapshots = new SnapshotStore(containers, place('snapshots'), log);
+  const snapshots = new SnapshotStore(backend, place('snapshots'), log);
   return {
     snapshots,
-    failed: new FailedRoots(containers, {
+    failed: new FailedRoots(backend.containers, {
       directory: place('failed'),
       lifetimeMs: failedLifetimeMs,
       clock,
@@ -127,8 +127,8 @@ export async function openHostBench(failedLifetimeMs = 0) {
     images: { [image]: bootstrap },
     behave: (spec) => plays.get(spec.owner.taskId)?.(spec) ?? {},
   });
-  await containers.ensureImage(image, 'never', never);
-  const cache = emptyCache(containers, directory, clock, failedLifetimeMs);
+  await containers.images.ensure(image, 'never', never);
+  const cache = emptyCache(containers.ports, directory, clock, failedLifetimeMs);
   const removals = new LateRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await removals.idle();
@@ -155,7 +155,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
   // Such hooks run backwards: the host's own comes last.
   onTestFinished(() => cleanup.disposeAsync());
   const host: BuildrootHost = {
-    containers,
+    ...containers.ports,
     clock,
     cache,
     removals,

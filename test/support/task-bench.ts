@@ -68,7 +68,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     images: { [image]: found, 'localhost/other:1': found },
     ...(behave !== undefined && { behave: behave(directory, join(place, 'cache/packages')) }),
   });
-  const cache = emptyCache(containers, place);
+  const cache = emptyCache(containers.ports, place);
   const removals = new LateRemovals(silentLog);
   const { log, lines } = keptLog();
   const cleanup = new AsyncDisposableStack();
@@ -86,7 +86,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     log,
     waits,
     stepLimits: options.stepLimits ?? noStepLimits,
-    containers,
+    ...containers.ports,
     clock,
     site,
     workerId: 'builder',
@@ -105,7 +105,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     log,
     clock,
     hub,
-    containers,
+    ...containers.ports,
     logs,
     outputs,
     settings: toTaskSettings(toConfig(options, topDir)),

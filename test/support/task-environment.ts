@@ -36,7 +36,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
     clock,
     containers,
     buildrootHost: {
-      containers,
+      ...containers.ports,
       clock,
       workerId: 'builder',
       meter: noMeter,
@@ -57,7 +57,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
       },
       limits: { pids: 100, shmBytes: 1024 },
       labels: {},
-      cache: emptyCache(containers, workDir),
+      cache: emptyCache(containers.ports, workDir),
       codeLimits: {},
       removals: new LateRemovals(silentLog),
       extraMounts: [],

@@ -34,7 +34,7 @@ async function setUp(behave?: (spec: ContainerSpec) => FakeBehaviour) {
   };
   const images = { 'localhost/root:1': image, 'reg/secret:1': 'image-denied' } as const;
   const manager = new FakeManager({ clock, images, ...(behave === undefined ? {} : { behave }) });
-  await manager.ensureImage('localhost/root:1', 'never', never);
+  await manager.images.ensure('localhost/root:1', 'never', never);
   return { manager, slept };
 }
 
@@ -78,10 +78,10 @@ describe('FakeManager', () => {
   it('hands out the error of an image', async () => {
     const { manager } = await setUp();
 
-    await expect(manager.ensureImage('reg/secret:1', 'always', never)).rejects.toMatchObject({
+    await expect(manager.images.ensure('reg/secret:1', 'always', never)).rejects.toMatchObject({
       code: 'image-denied',
     });
-    await expect(manager.ensureImage('reg/unknown:1', 'always', never)).rejects.toMatchObject({
+    await expect(manager.images.ensure('reg/unknown:1', 'always', never)).rejects.toMatchObject({
       code: 'image-missing',
     });
   });

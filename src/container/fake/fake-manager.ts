@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
+import type { ContainerBackend } from '../backend.ts';
 import { ContainerError, type ContainerErrorCode } from '../errors.ts';
+import type { ImageInfo, ImageStore } from '../image-store.ts';
 import type {
   BackendInfo,
   Container,
   ContainerManager,
   ContainerSummary,
-  ImageInfo,
   KeptImage,
   StoredImage,
 } from '../manager.ts';
-import type { ContainerId, ContainerSpec, Mount, PullPolicy } from '../spec.ts';
+import type { ContainerId, ContainerSpec, Mount } from '../spec.ts';
 import { checkSpec } from '../validate-spec.ts';
 import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
 import { FakeContainer, type Files } from './fake-container.ts';
@@ -20,7 +21,7 @@ type RootMount = Extract<Mount, { kind: 'root' }>;
 
 export interface FakeManagerOptions {
   readonly clock: Clock;
-  /** Images by name: there, or the code with which `ensureImage` rejects. Others are missing. */
+  /** Images by name: there, or the code with which `images.ensure` rejects. Others are missing. */
   readonly images: Readonly<Record<string, ImageInfo | ContainerErrorCode>>;
   /** Decides how a container behaves; left out: the spec's environment does (`behaviourOf`). */
   readonly behave?: (spec: ContainerSpec) => FakeBehaviour;
@@ -90,13 +91,20 @@ export class FakeManager implements ContainerManager {
     signal.throwIfAborted();
   }
 
-  async ensureImage(image: string, _policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
-    signal.throwIfAborted();
-    this.calls.push(`ensureImage ${image}`);
-    const found = this.#options.images[image] ?? this.#committedInfo(image) ?? 'image-missing';
-    if (typeof found === 'string') throw new ContainerError(found, `cannot get image ${image}`);
-    this.#ensured.add(image);
-    return found;
+  readonly images: ImageStore = {
+    ensure: async (image, _policy, signal) => {
+      signal.throwIfAborted();
+      this.calls.push(`ensureImage ${image}`);
+      const found = this.#options.images[image] ?? this.#committedInfo(image) ?? 'image-missing';
+      if (typeof found === 'string') throw new ContainerError(found, `cannot get image ${image}`);
+      this.#ensured.add(image);
+      return found;
+    },
+  };
+
+  /** What a back end is to those who use it. */
+  get ports(): ContainerBackend {
+    return { containers: this, images: this.images };
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
@@ -190,7 +198,7 @@ export class FakeManager implements ContainerManager {
     return { id, bytes: 1000 };
   }
 
-  async images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
+  async storedImages(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
     signal.throwIfAborted();
     return [...this.#committed.values()].filter(({ labels }) => label in labels);
   }

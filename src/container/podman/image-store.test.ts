@@ -7,14 +7,14 @@ import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { never } from '../../core/never.ts';
 import { Engine } from './api/client.ts';
-import { ImageStore } from './image-store.ts';
+import { PodmanImages } from './image-store.ts';
 
 /** An engine that answers the first requests with a failure, each with this message, and then with these images. */
 async function openImages(
   failures: number,
   message: string,
   listed: readonly unknown[] = [],
-): Promise<ImageStore> {
+): Promise<PodmanImages> {
   const directory = await mkdtemp(join(tmpdir(), 'images-'));
   const socketPath = join(directory, 'podman.sock');
   let left = failures;
@@ -31,7 +31,7 @@ async function openImages(
     await rm(directory, { recursive: true });
   });
   const clock = new ManualClock();
-  return new ImageStore(new Engine({ socketPath, clock, timeoutMs: 1000, reconnectMs: 0 }), clock, 1000);
+  return new PodmanImages(new Engine({ socketPath, clock, timeoutMs: 1000, reconnectMs: 0 }), clock, 1000);
 }
 
 it('lists images again when one went while podman looked at it', async () => {

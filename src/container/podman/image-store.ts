@@ -7,7 +7,8 @@ import { withDeadline } from '../../core/deadline.ts';
 import { hasErrorCode } from '../../core/errors.ts';
 import { SharedCall } from '../../core/single-flight.ts';
 import { ContainerError } from '../errors.ts';
-import type { ImageInfo, StoredImage } from '../manager.ts';
+import type { ImageInfo, ImageStore } from '../image-store.ts';
+import type { StoredImage } from '../manager.ts';
 import type { ContainerId, EmptyDirectory, PullPolicy } from '../spec.ts';
 import { classifyError, classifyPullError } from './api/classify-error.ts';
 import { type Engine, libpod } from './api/client.ts';
@@ -25,7 +26,7 @@ const kojiArchOf: Readonly<Record<string, string>> = {
 };
 
 /** Images of the engine: which there are, and how to get the others. Safe for concurrent use. */
-export class ImageStore {
+export class PodmanImages implements ImageStore {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #pullMs: number;
@@ -39,7 +40,7 @@ export class ImageStore {
     this.#pullMs = pullMs;
   }
 
-  /** `ContainerManager.ensureImage`. Names under `localhost/` are never pulled: there is no such registry. */
+  /** Names under `localhost/` are never pulled: there is no such registry. */
   async ensure(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
     const isLocal = image.startsWith('localhost/');
     const present = policy === 'always' && !isLocal ? undefined : await this.#find(image, signal);

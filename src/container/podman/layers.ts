@@ -9,7 +9,7 @@ import type { ContainerId } from '../spec.ts';
 import type { Engine } from './api/client.ts';
 import { inspectContainer, upperDir } from './api/container-state.ts';
 import type { RootMounts } from './create/root-mounts.ts';
-import type { ImageStore } from './image-store.ts';
+import type { PodmanImages } from './image-store.ts';
 import { blocksOf, sizeOf } from './limits/disk-usage.ts';
 
 /** In a container's directory: its layer, while an image is made that gets it. */
@@ -28,9 +28,9 @@ export class Layers {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #roots: RootMounts;
-  readonly #images: ImageStore;
+  readonly #images: PodmanImages;
 
-  constructor(engine: Engine, clock: Clock, roots: RootMounts, images: ImageStore) {
+  constructor(engine: Engine, clock: Clock, roots: RootMounts, images: PodmanImages) {
     this.#engine = engine;
     this.#clock = clock;
     this.#roots = roots;

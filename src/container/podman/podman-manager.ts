@@ -5,6 +5,7 @@ import { isShortOfRoom } from '../../core/disk-room.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { TaskWaits } from '../../core/waits.ts';
+import type { ContainerBackend } from '../backend.ts';
 import { ContainerError } from '../errors.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
 import type {
@@ -12,11 +13,10 @@ import type {
   Container,
   ContainerManager,
   ContainerSummary,
-  ImageInfo,
   KeptImage,
   StoredImage,
 } from '../manager.ts';
-import type { ContainerId, ContainerSpec, PullPolicy } from '../spec.ts';
+import type { ContainerId, ContainerSpec } from '../spec.ts';
 import { checkSpec } from '../validate-spec.ts';
 import { askInfo, Engine, libpod } from './api/client.ts';
 import { inspectContainer } from './api/container-state.ts';
@@ -28,7 +28,7 @@ import { HostSecurity } from './create/security.ts';
 import { SelinuxLevels } from './create/selinux-levels.ts';
 import { createHint } from './create/start-failure-hint.ts';
 import { type CreateContext, toCreateOptions, type Ulimits } from './create/to-create-options.ts';
-import { ImageStore } from './image-store.ts';
+import { PodmanImages } from './image-store.ts';
 import { Layers } from './layers.ts';
 import { sizeOf } from './limits/disk-usage.ts';
 import { KillLedger } from './limits/oom-accounting.ts';
@@ -69,9 +69,9 @@ const stateOf: Readonly<Record<string, ContainerSummary['state']>> = {
 /** Containers in podman, rootful or rootless, over the unix socket of its service. */
 export class PodmanManager implements ContainerManager {
   readonly backend = 'podman';
+  readonly images: PodmanImages;
   readonly #options: PodmanManagerOptions;
   readonly #engine: Engine;
-  readonly #images: ImageStore;
   readonly #roots: RootMounts;
   readonly #layers: Layers;
   readonly #kills = new KillLedger();
@@ -81,11 +81,16 @@ export class PodmanManager implements ContainerManager {
   constructor(options: PodmanManagerOptions) {
     this.#options = options;
     this.#engine = new Engine(options);
-    this.#images = new ImageStore(this.#engine, options.clock, options.pullMs);
+    this.images = new PodmanImages(this.#engine, options.clock, options.pullMs);
     this.#roots = new RootMounts(this.#engine, options.clock);
     this.#levels = new SelinuxLevels(this.#engine);
     this.#security = new HostSecurity(this.#engine, options.seccompPath, options.logger);
-    this.#layers = new Layers(this.#engine, options.clock, this.#roots, this.#images);
+    this.#layers = new Layers(this.#engine, options.clock, this.#roots, this.images);
+  }
+
+  /** What a back end is to those who use it. */
+  get ports(): ContainerBackend {
+    return { containers: this, images: this.images };
   }
 
   async probe(signal: AbortSignal): Promise<BackendInfo> {
@@ -134,10 +139,6 @@ export class PodmanManager implements ContainerManager {
   async ping(signal: AbortSignal): Promise<void> {
     const path = `${libpod}/_ping`;
     await this.#engine.text({ what: 'reach podman', method: 'GET', path, ok: [200], signal });
-  }
-
-  async ensureImage(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
-    return this.#images.ensure(image, policy, signal);
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
@@ -293,12 +294,12 @@ export class PodmanManager implements ContainerManager {
     return this.#layers.keep(container, image, labels, signal);
   }
 
-  async images(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
-    return this.#images.list(label, signal);
+  async storedImages(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
+    return this.images.list(label, signal);
   }
 
   async removeImage(image: string): Promise<boolean> {
-    return this.#images.remove(image);
+    return this.images.remove(image);
   }
 
   async #root(
@@ -310,7 +311,7 @@ export class PodmanManager implements ContainerManager {
       case 'image':
         return { image: spec.root.image };
       case 'empty':
-        return { image: await this.#images.ensureEmpty(spec.root.directories, signal) };
+        return { image: await this.images.ensureEmpty(spec.root.directories, signal) };
       case 'overlay':
         return { rootfs: held.use(await this.#roots.acquire(spec.root.base, signal)).path };
     }

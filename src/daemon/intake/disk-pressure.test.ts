@@ -9,7 +9,7 @@ import { SpaceMaker } from './disk-pressure.ts';
 
 async function setUp(freeBytes: number) {
   const clock = new ManualClock();
-  const cache = emptyCache(new FakeManager({ clock, images: {} }), await temporaryDirectory(), clock);
+  const cache = emptyCache(new FakeManager({ clock, images: {} }).ports, await temporaryDirectory(), clock);
   const seen = {
     freeBytes: new Map([['/disk', freeBytes]]),
     minSpaceBytes: 100,

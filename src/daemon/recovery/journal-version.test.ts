@@ -30,7 +30,7 @@ async function startWith(rewrite: (journal: string) => string) {
   }
   hub.buildroots.set(9, { state: 'building', task: 102 });
   const name = containerName('builder', 102, 9, 'build', 1);
-  await containers.ensureImage('localhost/root:1', 'never', never);
+  await containers.images.ensure('localhost/root:1', 'never', never);
   await containers.create(
     {
       name,

@@ -89,7 +89,7 @@ async function setUp(own: RootPlay = play) {
     images: { 'localhost/image:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } },
     behave: playRoot(join(workDir, 'compare-7'), own, join(place, 'cache/packages')),
   });
-  const cache = emptyCache(containers, place);
+  const cache = emptyCache(containers.ports, place);
   const removals = new LateRemovals(silentLog);
   const policy = new PolicyResolver(
     {
@@ -117,7 +117,7 @@ async function setUp(own: RootPlay = play) {
     host: {
       network: { caBundle: null, proxies: {} },
       meter: noMeter,
-      containers,
+      ...containers.ports,
       clock,
       site,
       workerId: 'compare',

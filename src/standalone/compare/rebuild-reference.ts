@@ -77,7 +77,7 @@ export async function findGround(
   );
   return {
     ...inputs,
-    imageDigest: await ensureBuildImage(inputs, shop.host.containers, signal),
+    imageDigest: await ensureBuildImage(inputs, shop.host.images, signal),
   };
 }
 

@@ -26,12 +26,12 @@ export interface RepoStep {
 
 /** Makes sure of the image that the policy of the repo's tag names, and gives its name. */
 export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Promise<string> {
-  const { policy, containers, task, signal } = context;
+  const { policy, buildrootHost, task, signal } = context;
   const tag = { id: repo.tagId, name: repo.tagName };
   // A repo's own arch does not matter for its metadata.
   const question = { method: task.method, tag, arch: hostArch(), event: repo.createEvent };
   const { image, pull } = await policy.resolve(question, signal);
-  await containers.ensureImage(image, pull, signal);
+  await buildrootHost.images.ensure(image, pull, signal);
   return image;
 }
 

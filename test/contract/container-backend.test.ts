@@ -4,8 +4,8 @@ import type { Clock } from '../../src/core/clock.ts';
 import {
   type ContractBackend,
   type ContractProcess,
-  describeContainerManager,
-} from './container-manager.contract.ts';
+  describeContainerBackend,
+} from './container-backend.contract.ts';
 
 /** Every sleep is over as soon as nothing else is to be done. */
 const clock: Clock = {
@@ -17,7 +17,7 @@ const clock: Clock = {
   },
 };
 
-describeContainerManager('fake', async (): Promise<ContractBackend> => {
+describeContainerBackend('fake', async (): Promise<ContractBackend> => {
   const image = 'localhost/contract:1';
   const processes = new Map<string, ContractProcess>();
   const manager = new FakeManager({
@@ -38,7 +38,7 @@ describeContainerManager('fake', async (): Promise<ContractBackend> => {
     },
   });
   return {
-    manager,
+    ports: manager.ports,
     image,
     spec(process) {
       const name = `contract-${processes.size + 1}`;

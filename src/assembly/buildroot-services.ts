@@ -128,7 +128,7 @@ export function openCache(
 ): BuildrootCache {
   const urls = new UrlReader(repoProxies(kojid.yum_proxy, readProxies(env)), clock);
   const place = (name: string) => join(workDir, 'cache', name);
-  const snapshots = new SnapshotStore(backend, place('snapshots'), log);
+  const snapshots = new SnapshotStore(backend.roots, place('snapshots'), log);
   const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;
   return {
     snapshots,

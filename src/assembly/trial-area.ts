@@ -2,7 +2,6 @@ import { access, constants, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { snapshotAreaLabel, snapshotLabel } from '../cache/snapshot-store.ts';
 import type { Config } from '../config/schema.ts';
 import { createLogger } from '../core/logger.ts';
 import { never } from '../core/never.ts';
@@ -48,12 +47,12 @@ export async function openTrialArea(
         if ((await new AreaUsers(join(directory, 'users')).others()).living.length === 0)
           await rm(made, { recursive: true, force: true });
         const containers = await host.containers.list(host.workerId, never);
-        const images = await host.containers.storedImages(snapshotLabel, never);
+        const roots = await host.roots.list(never);
         return {
           containers: containers.map(({ name }) => name),
-          images: images
-            .filter(({ labels }) => labels[snapshotAreaLabel] === join(directory, 'cache/snapshots'))
-            .flatMap(({ id, names }) => names[0] ?? id),
+          images: roots
+            .filter(({ name }) => name.area === join(directory, 'cache/snapshots'))
+            .map(({ root }) => root.id),
           files: (await readdir(made).catch(() => [])).map((name) => join(made, name)),
         };
       },

@@ -69,7 +69,7 @@ describe('TagRoot.prepare', () => {
   });
 
   it('gives each phase no more than it needs', async () => {
-    const { containers, withSource, spec, directory } = await openRootBench({
+    const { containers, withSource, spec, draft, directory } = await openRootBench({
       builds: [{ srpms: { 'a.src.rpm': '' } }],
     });
     const root = await withSource();
@@ -79,9 +79,8 @@ describe('TagRoot.prepare', () => {
     const {
       'solve-1': solve,
       'install-1': install,
-      'root-1': made,
       'build-1': build,
-    } = Object.fromEntries(['solve-1', 'install-1', 'root-1', 'build-1'].map((name) => [name, spec(name)]));
+    } = Object.fromEntries(['solve-1', 'install-1', 'build-1'].map((name) => [name, spec(name)]));
     expect(solve).toMatchObject({
       root: { kind: 'image', image: 'localhost/image:1' },
       network: 'host',
@@ -96,28 +95,18 @@ describe('TagRoot.prepare', () => {
     ]);
     expect(solve?.mounts.at(-1)).toMatchObject({ source: `${directory}/repo`, readOnly: true });
     expect(install).toMatchObject({ network: 'none', user: { uid: 0, gid: 0 } });
-    const rootId = `fake-${containers.created.findIndex(({ owner }) => owner.phase === 'root') + 1}`;
     expect(install?.mounts).toContainEqual({
       kind: 'root',
-      container: rootId,
-      path: '/',
+      root: { kind: 'draft', id: 'fake-draft-1' },
       target: '/mnt/root',
       access: 'write',
     });
-    expect(made).toMatchObject({
-      root: {
-        kind: 'empty',
-        directories: ['/proc', '/sys'].map((path) => ({ path, uid: 0, gid: 0, mode: 0o555 })),
-      },
-      network: 'none',
-      mounts: [],
-    });
+    expect(draft('root-1')).toMatchObject({ parent: null, labels: { a: 'b' } });
     const [committed = ''] = containers.calls.filter((call) => call.startsWith('commit '));
     const code = { network: 'none', capabilities: [], user: { uid: 1000, gid: 135 } };
     expect(build).toMatchObject({
       ...code,
-      root: { kind: 'image', image: committed.replace('commit ', '') },
-      results: true,
+      root: { kind: 'layer', on: { kind: 'kept', id: committed.replace('commit ', '') } },
       hostname: 'host.example.com',
     });
     const writable = build?.mounts.filter((mount) => !('readOnly' in mount && mount.readOnly));
@@ -159,18 +148,6 @@ describe('TagRoot.prepare', () => {
       http_proxy: 'http://tag',
       https_proxy: 'http://proxy:3128',
     });
-  });
-
-  it("makes the root with a directory for each of the kernel's file systems that an installation mounts", async () => {
-    const { prepare, spec } = await openRootBench({});
-
-    await prepare();
-
-    const { root } = spec('root-1') ?? {};
-    const directories = root?.kind === 'empty' ? root.directories.map(({ path }) => path) : [];
-    const kernel = (spec('install-1')?.mounts ?? []).filter(({ kind }) => kind === 'kernel');
-    expect(kernel).toHaveLength(2);
-    for (const { target } of kernel) expect(directories).toContain(target.replace(/^\/mnt\/root/, ''));
   });
 
   it.each([1, 3, 30])('fails with status 30 when the solver ends with %i', async (code) => {
@@ -674,12 +651,8 @@ describe('the root of a failed step', () => {
       limits: { pids: 10 },
     });
     expect(kept?.shell.limits).not.toHaveProperty('diskBytes');
-    expect(kept?.shell.mounts.map(({ target }) => target)).toEqual([
-      '/data',
-      '/builddir',
-      '/tmp',
-      '/var/tmp',
-    ]);
+    expect(kept?.shell.mounts.map(({ target }) => target)).toEqual(['/data']);
+    expect(kept?.shell.root).toMatchObject({ kind: 'visit', stays: ['/builddir', '/tmp', '/var/tmp'] });
     expect(logs.texts.root).toContain(
       'the buildroot is kept on host.example.com for 1 h: koji-adjutant shell 5\n',
     );

@@ -367,15 +367,19 @@ describe('Buildroot', () => {
         'adjutant_network_enabled = yes',
       ]);
 
-      await open({ tag });
+      const { root } = await open({ tag });
+      const source = join(context.directory.absolute, 'given.src.rpm');
+      await writeFile(source, toSourceRpm());
+      await root.bringSource(source);
+      await root.rebuildSource(context.signal);
       await context.logs.finish(context.signal);
 
       const networks = containers.created.map(({ owner, network }) => [owner.phase, network]);
       expect(Object.fromEntries(networks)).toEqual({
-        root: 'host',
         solve: 'host',
         install: 'none',
         list: 'none',
+        build: 'host',
       });
       const because = expect.stringContaining('rules[0]');
       expect(lines).toContainEqual(expect.objectContaining({ level: 40, because }));

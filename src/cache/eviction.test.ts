@@ -7,27 +7,12 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { emptyCache } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
-import type { ContainerSpec } from '../container/spec.ts';
 import { never } from '../core/never.ts';
 import { halveCache, trimCache } from './eviction.ts';
 import { RepoOrigins } from './repo-origins.ts';
 
 const keys = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
-const spec: ContainerSpec = {
-  name: 'root',
-  root: { kind: 'empty', directories: [] },
-  command: ['/never-run'],
-  env: {},
-  workdir: '/',
-  user: { uid: 0, gid: 0 },
-  capabilities: [],
-  network: 'none',
-  hostname: 'h',
-  mounts: [],
-  labels: {},
-  limits: { pids: 1 },
-  owner: { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 },
-};
+const owner = { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 };
 
 /** Three snapshots of 1000 bytes, three packages of 10; a is older than b, and b than c. */
 async function setUp() {
@@ -35,8 +20,9 @@ async function setUp() {
   const containers = new FakeManager({ clock: new ManualClock(), images: {} });
   const cache = emptyCache(containers.ports, directory);
   for (const [index, key] of keys.entries()) {
-    const { id } = await containers.create({ ...spec, name: `root-${index}` }, never);
-    await cache.snapshots.keep({ key, listing: '', title: 't' }, id, never);
+    const draft = { name: `root-${index}`, parent: null, owner, labels: {} };
+    const { root } = await containers.roots.prepare(draft, never);
+    await cache.snapshots.keep({ key, listing: '', title: 't' }, root, never);
     await utimes(join(directory, `cache/snapshots/${key}.json`), index + 1, index + 1);
     const content = String(index).repeat(10);
     await writeFile(join(directory, 'x.rpm'), content);

@@ -15,7 +15,7 @@ const unlimited = { snapshotBytes: 2 ** 40, packageBytes: 2 ** 40, solutions: 10
 function spec(name: string, taskId: number): ContainerSpec {
   return {
     name,
-    root: { kind: 'empty', directories: [] },
+    root: { kind: 'image', image: 'localhost/root:1' },
     command: ['/bin/x'],
     env: {},
     workdir: '/',
@@ -35,9 +35,10 @@ async function setUp() {
   const clock = new ManualClock();
   const containers = new FakeManager({
     clock,
-    images: {},
+    images: { 'localhost/root:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } },
     behave: () => ({ files: { '/builddir/x': Buffer.alloc(3 * 2 ** 20) } }),
   });
+  await containers.images.ensure('localhost/root:1', 'never', never);
   const open = () => emptyCache(containers.ports, directory, clock, hour);
   const cache = open();
   const fail = async (taskId: number) => {
@@ -50,7 +51,7 @@ async function setUp() {
       failure: 'rpmbuild (status 1)',
       repeat: 'rpmbuild -bb',
       container,
-      shell: { ...spec('shell', taskId), root: { kind: 'overlay', base: container.id } },
+      shell: (root) => ({ ...spec('shell', taskId), root: { kind: 'visit', root, stays: [] } }),
     });
     await cache.failed.idle();
   };
@@ -74,7 +75,7 @@ describe('FailedRoots', () => {
         repeat: 'rpmbuild -bb',
         bytes: 3 * 2 ** 20,
         containers: ['fake-1'],
-        shell: { root: { kind: 'overlay', base: 'fake-1' } },
+        shell: { root: { kind: 'visit', root: { kind: 'failed', id: 'fake-1' } } },
       },
     ]);
   });
@@ -139,7 +140,7 @@ describe('FailedRoots', () => {
   it('leave nothing behind where they cannot be kept', async () => {
     const { cache, containers, kept, there } = await setUp();
     const container = await containers.create(spec('build-1', 1), never);
-    containers.layerBytes = () => Promise.reject(new Error('no engine'));
+    container.keepRoot = () => Promise.reject(new Error('no engine'));
 
     cache.failed.keep({
       taskId: 1,
@@ -147,7 +148,7 @@ describe('FailedRoots', () => {
       failure: 'f',
       repeat: 'r',
       container,
-      shell: spec('shell', 1),
+      shell: () => spec('shell', 1),
     });
     await cache.failed.idle();
 

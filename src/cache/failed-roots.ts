@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Container, ContainerManager } from '../container/manager.ts';
 import { reapStrays } from '../container/reaper.ts';
-import type { ContainerId, ContainerSpec } from '../container/spec.ts';
+import type { ContainerId, ContainerSpec, FailedStepRoot } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -22,8 +22,11 @@ export interface FailedStep {
   /** It has ended, with its root as the step has left it. It is not the caller's any more. */
   readonly container: Container;
   /** A container on that root in which the step could be done again: its command is another one's business. */
-  readonly shell: ContainerSpec;
+  shell(root: FailedStepRoot): ContainerSpec;
 }
+
+/** What tells the spec of a shell from those of earlier versions. */
+const ShellRoot = z.object({ root: z.object({ kind: z.literal('visit') }) });
 
 const FailedRootRecord = z.object({
   taskId: z.int(),
@@ -35,7 +38,7 @@ const FailedRootRecord = z.object({
   /** Containers that have to stay. */
   containers: z.array(z.string()).min(1),
   // Written by `keep`, which got it from the code that makes all containers.
-  shell: z.custom<ContainerSpec>((value) => typeof value === 'object' && value !== null),
+  shell: z.custom<ContainerSpec>((value) => ShellRoot.safeParse(value).success),
 });
 
 /** A root that is kept; times in milliseconds. */
@@ -167,13 +170,12 @@ export class FailedRoots {
     return stay;
   }
 
-  async #keep({ container, ...step }: FailedStep): Promise<void> {
+  async #keep({ container, shell, ...step }: FailedStep): Promise<void> {
     const { clock, log } = this.#options;
     const { taskId, buildrootId } = step;
     const endedMs = clock.now();
-    await container.keepRoot();
-    const bytes = await this.#containers.layerBytes(container.id, never);
-    const record = { ...step, endedMs, bytes, containers: [container.id] };
+    const { root, bytes } = await container.keepRoot(never);
+    const record = { ...step, endedMs, bytes, containers: [container.id], shell: shell(root) };
     await writeRecord(this.#path({ id: `${taskId}-${buildrootId}` }), record);
     log.info({ taskId, bytes }, 'kept the root of a failed build');
   }

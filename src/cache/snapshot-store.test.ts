@@ -6,50 +6,33 @@ import { failureOf } from '../../test/support/root-bench.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeManager } from '../container/fake/fake-manager.ts';
-import type { ContainerSpec } from '../container/spec.ts';
 import { never } from '../core/never.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 
 const key = 'a'.repeat(64);
 const kept = { key, listing: 'bash\t1\n', title: '@build of x' };
 
-const spec: ContainerSpec = {
-  name: 'root',
-  root: { kind: 'empty', directories: [] },
-  command: ['/never-run'],
-  env: {},
-  workdir: '/',
-  user: { uid: 0, gid: 0 },
-  capabilities: [],
-  network: 'none',
-  hostname: 'h',
-  mounts: [],
-  labels: {},
-  limits: { pids: 1 },
-  owner: { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 },
-};
+const owner = { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 };
 
 async function setUp() {
   const directory = await temporaryDirectory();
   const containers = new FakeManager({ clock: new ManualClock(), images: {} });
   const { log, lines } = keptLog();
-  const store = new SnapshotStore(containers.ports, directory, log);
-  const container = await containers.create(spec, never);
+  const { roots } = containers;
+  const store = new SnapshotStore(roots, directory, log);
+  const another = (name: string) => roots.prepare({ name, parent: null, owner, labels: {} }, never);
+  const draft = await another('root');
   return {
     directory,
     containers,
+    roots,
     store,
-    container,
     said: () => lines.map(({ msg }) => msg),
-    /** Name of the image that was committed. */
-    image: () => containers.calls.find((call) => call.startsWith('commit '))?.slice('commit '.length) ?? '',
+    root: { kind: 'kept', id: `${directory}:${key}` },
     record: join(directory, `${key}.json`),
-    /** Keeps the root of the container and waits until that is done. */
-    async keep() {
-      return store.keep(kept, container.id, never);
-    },
-    /** Another container with a root. */
-    another: (name: string) => containers.create({ ...spec, name }, never),
+    keep: () => store.keep(kept, draft.root, never),
+    /** Another draft. */
+    another,
   };
 }
 
@@ -58,82 +41,80 @@ describe('SnapshotStore.find', () => {
     const { store, containers } = await setUp();
 
     expect(await store.find(key, never)).toBeNull();
-    expect(containers.calls).toEqual(['create root']);
+    expect(containers.calls).toEqual(['prepare root']);
   });
 
   it('gives what was kept, also after a restart, and notes its use', async () => {
-    const { store, keep, containers, directory, record, image } = await setUp();
+    const { store, keep, roots, directory, record, root } = await setUp();
     await keep();
     await utimes(record, 1, 1);
 
-    expect(await store.find(key, never)).toEqual({ ...kept, image: image() });
+    expect(await store.find(key, never)).toEqual({ ...kept, root });
 
     expect((await stat(record)).mtimeMs).toBeGreaterThan(1_000_000_000_000);
-    const later = new SnapshotStore(containers.ports, directory, keptLog().log);
-    expect(await later.find(key, never)).toEqual({ ...kept, image: image() });
-    expect(await containers.storedImages('io.koji.adjutant.snapshot', never)).toMatchObject([
-      { names: [image()], labels: { 'io.koji.adjutant.snapshot': key } },
-    ]);
+    const later = new SnapshotStore(roots, directory, keptLog().log);
+    expect(await later.find(key, never)).toEqual({ ...kept, root });
+    expect(await roots.list(never)).toMatchObject([{ root, name: { key, area: directory } }]);
   });
 
-  it('does not take an image that somebody else has put in its place', async () => {
-    const { store, keep, containers, another, said, directory, image } = await setUp();
+  it('does not take a root that another process has put in its place', async () => {
+    const { store, keep, roots, another, said, directory } = await setUp();
     await keep();
-    await containers.commit((await another('other')).id, image(), {}, never);
+    await roots.commit((await another('other')).root, { key, area: directory }, never);
 
     expect(await store.find(key, never)).toBeNull();
 
-    expect(said().at(-1)).toBe('the image of a snapshot was replaced, making the snapshot again');
+    expect(said().at(-1)).toBe('the root of a snapshot was replaced, making the snapshot again');
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('does not count on a record whose image is gone', async () => {
-    const { store, keep, containers, said, directory, image } = await setUp();
+  it('does not count on a record whose root is gone', async () => {
+    const { store, keep, roots, said, directory } = await setUp();
     await keep();
-    await containers.removeImage(image());
+    await roots.remove({ key, area: directory });
 
     expect(await store.find(key, never)).toBeNull();
 
-    expect(said().at(-1)).toBe('the image of a snapshot is gone, making the snapshot again');
+    expect(said().at(-1)).toBe('the root of a snapshot is gone, making the snapshot again');
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('does not count on an image whose record is damaged, and can keep it again', async () => {
+  it('does not count on a root whose record is damaged, and can keep it again', async () => {
     const { store, keep, record, another } = await setUp();
     await keep();
     await writeFile(record, '{"key": ');
 
     expect(await store.find(key, never)).toBeNull();
-    await store.keep(kept, (await another('again')).id, never);
+    await store.keep(kept, (await another('again')).root, never);
 
     expect(await store.find(key, never)).toMatchObject({ key });
   });
 
   it('passes on that the engine does not answer', async () => {
-    const { store, keep, containers } = await setUp();
+    const { store, keep, roots } = await setUp();
     await keep();
-    containers.images.ensure = () => Promise.reject(new Error('no engine'));
+    roots.find = () => Promise.reject(new Error('no engine'));
 
     await expect(store.find(key, never)).rejects.toThrow('no engine');
   });
 });
 
 describe('SnapshotStore.keep', () => {
-  it('gives the name of the image', async () => {
-    const { keep, image } = await setUp();
+  it('gives the root', async () => {
+    const { keep, root } = await setUp();
 
-    expect(await keep()).toBe(image());
+    expect(await keep()).toEqual(root);
   });
 
   it('leaves no record of what could not be kept, which may be tried again', async () => {
-    const { store, keep, containers } = await setUp();
-    const commit = containers.commit.bind(containers);
-    containers.commit = () => Promise.reject(new Error('no space left'));
+    const { store, keep, roots } = await setUp();
+    const commit = roots.commit.bind(roots);
+    roots.commit = () => Promise.reject(new Error('no space left'));
 
     await expect(keep()).rejects.toThrow('no space left');
     expect(await store.find(key, never)).toBeNull();
 
-    containers.commit = commit;
+    roots.commit = commit;
     await keep();
     expect(await store.find(key, never)).toMatchObject({ key });
   });
@@ -186,22 +167,21 @@ describe('SnapshotStore.alone', () => {
 });
 
 describe('SnapshotStore.forget', () => {
-  it('removes image and record', async () => {
-    const { store, keep, containers, directory } = await setUp();
+  it('removes root and record', async () => {
+    const { store, keep, roots, directory } = await setUp();
     await keep();
 
     expect(await store.forget(key)).toBe(true);
 
     expect(await readdir(directory)).toEqual([]);
-    expect(await containers.storedImages('io.koji.adjutant.snapshot', never)).toEqual([]);
+    expect(await roots.list(never)).toEqual([]);
   });
 
-  it('leaves a snapshot alone that a container has', async () => {
-    const { store, keep, containers, image } = await setUp();
-    await keep();
+  it('leaves a snapshot alone that another root is made on', async () => {
+    const { store, keep, roots } = await setUp();
+    const parent = await keep();
     await store.find(key, never);
-    const root = { kind: 'image', image: image() } as const;
-    await using _user = await containers.create({ ...spec, name: 'user', root }, never);
+    await using _user = await roots.prepare({ name: 'user', parent, owner, labels: {} }, never);
 
     expect(await store.forget(key)).toBe(false);
 
@@ -222,26 +202,25 @@ describe('SnapshotStore.forget', () => {
 });
 
 describe('SnapshotStore.sweep', () => {
-  it('removes images without record, but neither those that have one nor those of others that are there', async () => {
-    const { store, keep, containers, another, directory, record, image } = await setUp();
+  it('removes roots without record, but neither those that have one nor those of others that are there', async () => {
+    const { store, keep, roots, another, directory, record, root } = await setUp();
     await keep();
-    const stranger = new SnapshotStore(containers.ports, join(directory, 'other'), keptLog().log);
-    await stranger.keep(kept, (await another('strange')).id, never);
-    await containers.commit((await another('other')).id, 'localhost/not-a-snapshot:1', {}, never);
+    const stranger = new SnapshotStore(roots, join(directory, 'other'), keptLog().log);
+    await stranger.keep(kept, (await another('strange')).root, never);
 
     expect(await store.sweep(never)).toBe(0);
     expect(await store.find(key, never)).toMatchObject({ key });
     await rm(record);
     expect(await store.sweep(never)).toBe(1);
 
-    const left = await containers.storedImages('io.koji.adjutant.snapshot', never);
-    expect(left.flatMap(({ names }) => names)).toHaveLength(1);
-    expect(left.flatMap(({ names }) => names)).not.toContain(image());
+    const left = await roots.list(never);
+    expect(left).toHaveLength(1);
+    expect(left).not.toContainEqual(expect.objectContaining({ root }));
     expect(await stranger.find(key, never)).toMatchObject({ key });
 
     await rm(join(directory, 'other'), { recursive: true });
     expect(await store.sweep(never)).toBe(1);
-    expect(await containers.storedImages('io.koji.adjutant.snapshot', never)).toEqual([]);
+    expect(await roots.list(never)).toEqual([]);
   });
 });
 
@@ -256,8 +235,8 @@ describe('SnapshotStore.list', () => {
     ]);
   });
 
-  it('leaves out records without image, images without record, and what is no record', async () => {
-    const { store, keep, containers, another, directory } = await setUp();
+  it('leaves out records without root, roots without record, and what is no record', async () => {
+    const { store, keep, roots, another, directory } = await setUp();
     await keep();
     await writeFile(
       join(directory, 'b.json'),
@@ -265,16 +244,15 @@ describe('SnapshotStore.list', () => {
     );
     await writeFile(join(directory, 'c.json'), 'c');
     await writeFile(join(directory, 'd.new'), '');
-    const labels = { 'io.koji.adjutant.snapshot': 'x' };
-    await containers.commit((await another('other')).id, 'localhost/x:1', labels, never);
+    await roots.commit((await another('other')).root, { key: 'x', area: directory }, never);
 
     expect((await store.list(never)).map((one) => one.key)).toEqual([key]);
   });
 
   it('is empty before anything was kept', async () => {
-    const { containers, directory } = await setUp();
+    const { roots, directory } = await setUp();
 
-    const store = new SnapshotStore(containers.ports, join(directory, 'not-there'), keptLog().log);
+    const store = new SnapshotStore(roots, join(directory, 'not-there'), keptLog().log);
 
     expect(await store.list(never)).toEqual([]);
   });

@@ -1,22 +1,17 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { ContainerBackend } from '../container/backend.ts';
-import { ContainerError } from '../container/errors.ts';
-import type { ImageStore } from '../container/image-store.ts';
-import type { ContainerManager } from '../container/manager.ts';
-import type { ContainerId } from '../container/spec.ts';
+import type { RootName, RootStore } from '../container/root-store.ts';
+import type { DraftRoot, KeptRoot } from '../container/spec.ts';
 import { untilAborted } from '../core/deadline.ts';
 import { isMissing } from '../core/fs-errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './json-record.ts';
 
-/** A prepared root that is there at once: an image, and what is in it. */
+/** A prepared root that is there at once, and what is in it. */
 export interface Snapshot {
   readonly key: string;
-  /** Name of the image in container storage. */
-  readonly image: string;
+  readonly root: KeptRoot;
   /** What the root holds, as rpm listed it when it was made (`install-script.ts installedFormat`). */
   readonly listing: string;
   /** What it was made for, for people: `@build, arch x86_64`. */
@@ -25,61 +20,43 @@ export interface Snapshot {
 
 const SnapshotRecord = z.object({
   key: z.string(),
+  /** `StoredRoot.id`. */
   imageId: z.string(),
   listing: z.string(),
   title: z.string(),
   ownBytes: z.number(),
 });
 
-/** The label by which the images of a store are found; its value is the snapshot's key. */
-export const snapshotLabel = 'io.koji.adjutant.snapshot';
-/** A second label: where its record lies. Workers of one host share the storage, but not their records. */
-export const snapshotAreaLabel = 'io.koji.adjutant.snapshot.area';
-const repository = 'localhost/koji-adjutant-root';
-
 /**
- * Prepared roots by the digest of what is in them. Each is an image in container storage and a small record beside
- * it; one without the other is nothing. Safe for concurrent use within one process.
+ * Prepared roots by the digest of what is in them. Each is a root of the back end and a small record of it; one without
+ * the other is nothing. Safe for concurrent use within one process.
  */
 export class SnapshotStore {
-  readonly #containers: ContainerManager;
-  readonly #images: ImageStore;
+  readonly #roots: RootStore;
   readonly #directory: string;
-  readonly #area: string;
   readonly #log: Logger;
   readonly #makers = new Map<string, { readonly name: string; readonly done: Promise<unknown> }>();
   /** How many hold a snapshot, by its key. */
   readonly #held = new Map<string, number>();
 
   /** `directory` holds the records. */
-  constructor(
-    { containers, images }: Pick<ContainerBackend, 'containers' | 'images'>,
-    directory: string,
-    log: Logger,
-  ) {
-    this.#containers = containers;
-    this.#images = images;
+  constructor(roots: RootStore, directory: string, log: Logger) {
+    this.#roots = roots;
     this.#directory = directory;
-    this.#area = createHash('sha256').update(directory).digest('hex').slice(0, 12);
     this.#log = log;
   }
 
-  /** The snapshot of this key, if it is there and its image is still the one that was made. */
+  /** The snapshot of this key, if it is there and its root is still the one that was made. */
   async find(key: string, signal: AbortSignal): Promise<Snapshot | null> {
     const record = await readRecord(this.#path(key), SnapshotRecord);
     if (record === null) return null;
-    const image = this.#imageOf(key);
-    try {
-      const found = await this.#images.ensure(image, 'never', signal);
-      if (found.id === record.imageId) {
-        await noteUse(this.#path(key));
-        return { key, image, listing: record.listing, title: record.title };
-      }
-      this.#log.warn({ snapshot: key }, 'the image of a snapshot was replaced, making the snapshot again');
-    } catch (error) {
-      if (!(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
-      this.#log.warn({ snapshot: key }, 'the image of a snapshot is gone, making the snapshot again');
+    const found = await this.#roots.find(this.#name(key), signal);
+    if (found?.id === record.imageId) {
+      await noteUse(this.#path(key));
+      return { key, root: found.root, listing: record.listing, title: record.title };
     }
+    const fate = found === null ? 'is gone' : 'was replaced';
+    this.#log.warn({ snapshot: key }, `the root of a snapshot ${fate}, making the snapshot again`);
     await rm(this.#path(key), { force: true });
     return null;
   }
@@ -116,22 +93,20 @@ export class SnapshotStore {
   }
 
   /**
-   * Makes a snapshot of the root of a container at rest, which then can only be removed, and resolves with the name of
-   * its image. After a failure, and after a crash of the process, it may be tried again (`ContainerManager.commit`).
+   * Makes a snapshot of a draft, which then can only be removed, and resolves with its root. After a failure, and after a crash of
+   * the process, it may be tried again (`RootStore.commit`).
    */
   async keep(
-    { key, listing, title }: Omit<Snapshot, 'image'>,
-    container: ContainerId,
+    { key, listing, title }: Omit<Snapshot, 'root'>,
+    draft: DraftRoot,
     signal: AbortSignal,
-  ): Promise<string> {
-    const image = this.#imageOf(key);
-    const labels = { [snapshotLabel]: key, [snapshotAreaLabel]: this.#directory };
-    // An image whose area is not there is swept by the next start.
+  ): Promise<KeptRoot> {
+    // A root whose area is not there is swept by the next start.
     await mkdir(this.#directory, { recursive: true });
-    const { id: imageId, bytes: ownBytes } = await this.#containers.commit(container, image, labels, signal);
+    const { id: imageId, root, bytes: ownBytes } = await this.#roots.commit(draft, this.#name(key), signal);
     await writeRecord(this.#path(key), { key, imageId, listing, title, ownBytes });
     this.#log.info({ snapshot: key, title, ownBytes }, 'snapshot saved');
-    return image;
+    return root;
   }
 
   /** Keeps a snapshot from being removed until what is returned has been disposed. */
@@ -151,14 +126,14 @@ export class SnapshotStore {
 
   /** Removes a snapshot; false when it is in use. */
   async forget(key: string): Promise<boolean> {
-    if (this.#held.has(key) || !(await this.#containers.removeImage(this.#imageOf(key)))) return false;
+    if (this.#held.has(key) || !(await this.#roots.remove(this.#name(key)))) return false;
     await rm(this.#path(key), { force: true });
     return true;
   }
 
   /** All snapshots, with the time of their last use. */
   async list(signal: AbortSignal): Promise<readonly StoredSnapshot[]> {
-    const images = await this.#containers.storedImages(snapshotLabel, signal);
+    const roots = await this.#roots.list(signal);
     const names = await readdir(this.#directory).catch(() => []);
     const found = names
       .filter((name) => name.endsWith('.json'))
@@ -166,35 +141,33 @@ export class SnapshotStore {
         const path = join(this.#directory, name);
         const usedMs = await lastUse(path);
         const record = await readRecord(path, SnapshotRecord);
-        const image = images.find(({ id }) => id === record?.imageId);
-        if (usedMs === null || record === null || image === undefined) return [];
+        const root = roots.find(({ id }) => id === record?.imageId);
+        if (usedMs === null || record === null || root === undefined) return [];
         const { key, title, ownBytes } = record;
-        return [{ key, title, ownBytes, usedMs, createdMs: image.createdMs }];
+        return [{ key, title, ownBytes, usedMs, createdMs: root.createdMs }];
       });
     return (await Promise.all(found)).flat();
   }
 
   /**
-   * Removes images without a record: of this store, because a process ended between the two, and of stores whose
+   * Removes roots without a record: of this store, because a process ended between the two, and of stores whose
    * directory is gone. Before anything else is done.
    */
   async sweep(signal: AbortSignal): Promise<number> {
     let swept = 0;
-    for (const { id, labels } of await this.#containers.storedImages(snapshotLabel, signal)) {
-      const key = labels[snapshotLabel];
-      const directory = labels[snapshotAreaLabel];
-      if (key === undefined || directory === undefined) continue;
-      if (directory === this.#directory) {
+    for (const root of await this.#roots.list(signal)) {
+      const { key, area } = root.name;
+      if (area === this.#directory) {
         const record = await readRecord(this.#path(key), SnapshotRecord);
-        if (record?.imageId === id) continue;
-      } else if (await isThere(directory)) continue;
-      if (await this.#containers.removeImage(id)) swept += 1;
+        if (record?.imageId === root.id) continue;
+      } else if (await isThere(area)) continue;
+      if (await this.#roots.remove({ id: root.id })) swept += 1;
     }
     return swept;
   }
 
-  #imageOf(key: string): string {
-    return `${repository}-${this.#area}:${key}`;
+  #name(key: string): RootName {
+    return { key, area: this.#directory };
   }
 
   #path(key: string): string {
@@ -207,7 +180,7 @@ export interface StoredSnapshot {
   readonly title: string;
   readonly usedMs: number;
   readonly createdMs: number;
-  /** Without the layers it shares with the one it was made on. */
+  /** Without what it shares with the one it was made on. */
   readonly ownBytes: number;
 }
 

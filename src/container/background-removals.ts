@@ -1,22 +1,27 @@
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Container } from './manager.ts';
 import type { ContainerId } from './spec.ts';
 
+/** A container, or a draft of a root. */
+export interface Removable extends AsyncDisposable {
+  readonly id: ContainerId;
+  readonly name: string;
+}
+
 /**
- * Containers whose work is done, on their way out: an engine takes a moment for each, which only the end of the
+ * Containers and drafts whose work is done, on their way out: an engine takes a moment for each, which only the end of the
  * process waits for. What cannot be removed is named in the log, and the next start removes it.
  */
 export class LateRemovals {
   readonly #log: Logger;
-  readonly #removals = new Map<Container, Promise<void>>();
+  readonly #removals = new Map<Removable, Promise<void>>();
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
   /** Whether a container was handed over and is not gone yet, or its removal has failed. */
-  has(container: Container): boolean {
+  has(container: Removable): boolean {
     return this.#removals.has(container);
   }
 
@@ -26,7 +31,7 @@ export class LateRemovals {
   }
 
   /** Begins to remove a container, when `after` has been settled. */
-  add(container: Container, after: Promise<unknown> = Promise.resolve()): void {
+  add(container: Removable, after: Promise<unknown> = Promise.resolve()): void {
     if (this.#removals.has(container)) return;
     this.#removals.set(container, this.#remove(container, after));
   }
@@ -36,7 +41,7 @@ export class LateRemovals {
     await Promise.all(this.#removals.values());
   }
 
-  async #remove(container: Container, after: Promise<unknown>): Promise<void> {
+  async #remove(container: Removable, after: Promise<unknown>): Promise<void> {
     // Whether that went well is its owner's matter.
     await after.catch(() => undefined);
     try {

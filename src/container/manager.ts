@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { ContainerId, ContainerSpec, ExitStatus, Owner } from './spec.ts';
+import type { ContainerId, ContainerSpec, ExitStatus, FailedStepRoot, Owner } from './spec.ts';
 
 /**
  * The port to the containers of an engine. Podman is the first back end, the in-memory fake the second; all of
@@ -21,57 +21,24 @@ export interface ContainerManager {
   /** Whether the engine still answers, at little cost. Rejects with `runtime-down` when it does not. */
   ping(signal: AbortSignal): Promise<void>;
 
-  /** Creates a container; nothing runs yet. A `root` mount of it may be used by others until it starts. */
+  /** Creates a container; nothing runs yet. Rejects with `no-such-container` when a root that it needs was removed. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
 
   /**
    * Takes over a container that a previous run of this worker has created from this very spec, whatever its state;
-   * null when there is none of that name and owner. It is as if `create` had just given it, but that it may have been
+   * null when there is none of that name and owner, and then nothing of it is left. It is as if `create` had just given it, but that it may have been
    * started: then `start` does nothing, and `output` begins with the first byte it ever wrote.
    */
   adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null>;
 
-  /** All containers of this worker, running or not, orphans of previous runs included. */
+  /**
+   * All that this worker has made and not removed, orphans of previous runs included: containers, running or not, with those whose
+   * roots were kept when they had failed, and drafts of roots (`RootStore.prepare`), which are `created`.
+   */
   list(workerId: string, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
 
-  /** What a container that does not run takes in its own layer, in bytes, as the files in it say. */
-  layerBytes(id: ContainerId, signal: AbortSignal): Promise<number>;
-
-  /** Kills and removes a container whatever its state; fine when it is gone already. */
+  /** Removes what `list` names, whatever its state; a container is killed. Fine when it is gone already. */
   remove(id: ContainerId): Promise<void>;
-
-  /**
-   * Makes an image of the root of a container that is not running, to be shared copy-on-write by containers made from it.
-   * It is that root, not a copy: modes, owners, times to the nanosecond, all extended attributes, hard links, holes,
-   * sockets and devices are what they were. So the container has nothing of its own any more, and can only be removed; nothing may
-   * use its root meanwhile. An image of that name is replaced. Rejects with `bad-spec` while the container runs; after a failure it may
-   * be tried again, and rejects with `no-such-container` where the root has got lost.
-   */
-  commit(
-    container: ContainerId,
-    image: string,
-    labels: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<KeptImage>;
-
-  /** Images on this host that carry the label, whatever its value. */
-  storedImages(label: string, signal: AbortSignal): Promise<readonly StoredImage[]>;
-
-  /** Removes an image by name; fine when it is gone already. False when containers or other images need it. */
-  removeImage(image: string): Promise<boolean>;
-}
-
-export interface KeptImage {
-  readonly id: string;
-  /** What it takes of the disk besides the image that its container was made from. */
-  readonly bytes: number;
-}
-
-export interface StoredImage {
-  readonly id: string;
-  readonly names: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly createdMs: number;
 }
 
 /**
@@ -101,8 +68,8 @@ export interface Container extends AsyncDisposable {
 
   /**
    * A tar stream of the file or directory at `path`, from a container that is not running. Rejects
-   * with `no-such-path`, and with `bad-spec` for an `overlay` root: its layer goes with the end of the
-   * run, so what shall stay is written to a mount. The content is the package's: trust neither names
+   * with `no-such-path`, and with `bad-spec` for a root that is visited: its layer goes with the end of the
+   * run. The content is the package's: trust neither names
    * nor types.
    */
   copyOut(path: string, signal: AbortSignal): Promise<Readable>;
@@ -114,10 +81,11 @@ export interface Container extends AsyncDisposable {
   runAttached(signal: AbortSignal): Promise<number>;
 
   /**
-   * Gives up everything of a container that does not run but its root: its output is gone, and the root stays until
-   * it is removed by its id, in another run of this process, too.
+   * Gives up everything of a container that has ended but its root: its output is gone, and the root stays until the
+   * container is removed by its id, in another run of this process, too. `bytes`: what the container has added to the
+   * root that it had begun with, as the files in its layer say.
    */
-  keepRoot(): Promise<void>;
+  keepRoot(signal: AbortSignal): Promise<{ readonly root: FailedStepRoot; readonly bytes: number }>;
 
   /**
    * Asks the main process to end, kills it after `graceMs`; fine when it has ended already. Rejects with `end-unseen` when it

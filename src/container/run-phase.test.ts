@@ -9,7 +9,7 @@ import type { ContainerSpec } from './spec.ts';
 
 const spec: ContainerSpec = {
   name: 'phase',
-  root: { kind: 'empty', directories: [] },
+  root: { kind: 'image', image: 'localhost/root:1' },
   command: ['/bin/true'],
   env: {},
   workdir: '/',
@@ -34,7 +34,9 @@ class TextSink {
 
 async function setUp(behaviour: FakeBehaviour) {
   const clock = new ManualClock();
-  const manager = new FakeManager({ clock, images: {}, behave: () => behaviour });
+  const images = { 'localhost/root:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } };
+  const manager = new FakeManager({ clock, images, behave: () => behaviour });
+  await manager.images.ensure('localhost/root:1', 'never', never);
   return { clock, manager, container: await manager.create(spec, never), log: new TextSink() };
 }
 
@@ -51,7 +53,7 @@ describe('runPhase', () => {
 
     expect(result).toEqual({ code: 30, timedOut: false, ranInto: null, ranMs: null });
     expect(log.text.trim().split(' ')).toHaveLength(50);
-    expect(manager.calls.slice(1)).toEqual(['start phase', 'wait phase', 'output phase']);
+    expect(manager.calls.slice(2)).toEqual(['start phase', 'wait phase', 'output phase']);
   });
 
   it('kills what takes too long and keeps what it wrote', async () => {

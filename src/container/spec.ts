@@ -19,28 +19,35 @@ export type Capability =
   | 'SETUID'
   | 'SYS_CHROOT';
 
+/** A root of the back end's `RootStore` that is being filled. Plain data; what its id means only that store knows. */
+export interface DraftRoot {
+  readonly kind: 'draft';
+  readonly id: string;
+}
+
+/** A root of the back end's `RootStore` that does not change any more. */
+export interface KeptRoot {
+  readonly kind: 'kept';
+  readonly id: string;
+}
+
+/** What a step has left that failed (`Container.keepRoot`). */
+export interface FailedStepRoot {
+  readonly kind: 'failed';
+  readonly id: string;
+}
+
 /** Where the root file system comes from. */
 export type ContainerRoot =
+  /** A writable layer on an image that `ImageStore.ensure` has seen. It goes with the container. */
+  | { readonly kind: 'image'; readonly image: string }
   /**
-   * A writable layer on an image that `ImageStore.ensure` has seen or `commit` made: a fresh one, or that of a container which has ended, as
-   * it has left it, although it may have lain on another image. That container has none any more, and can only be removed.
+   * A writable layer on a kept root: a fresh one, or that of a container which has ended, `after`, as it has left it, although it may
+   * have lain on another root. That container has none any more, and can only be removed.
    */
-  | { readonly kind: 'image'; readonly image: string; readonly layerOf?: ContainerId }
-  /**
-   * Nothing but these directories: another container fills it through a `root` mount before this one
-   * starts, or it never starts and lends its disk to others.
-   */
-  | { readonly kind: 'empty'; readonly directories: readonly EmptyDirectory[] }
-  /** A throw-away writable layer on the root of a container that is not running. */
-  | { readonly kind: 'overlay'; readonly base: ContainerId };
-
-/** A directory of an `empty` root; `path` is absolute, ids are the container's. */
-export interface EmptyDirectory {
-  readonly path: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mode: number;
-}
+  | { readonly kind: 'layer'; readonly on: KeptRoot; readonly after?: ContainerId }
+  /** What a failed step has left, for a visitor: what is written below `stays`, directories that are there, stays; all else is thrown away. */
+  | { readonly kind: 'visit'; readonly root: FailedStepRoot; readonly stays: readonly string[] };
 
 /** Mounts by meaning, not by host path: a cluster has no host paths. `target` is absolute, inside. */
 export type Mount =
@@ -50,19 +57,19 @@ export type Mount =
   | { readonly kind: 'koji'; readonly path: string; readonly target: string }
   /**
    * The kernel's view of this container for a root that is worked on from outside: read-only, and with
-   * the same places hidden as in the container's own. In a root that is lent to it the target has to be a directory
+   * the same places hidden as in the container's own. In a root that is mounted the target has to be a directory
    * already, and no link: crun makes none (`libcrun/linux.c prepare_sysfs_or_proc_mount`).
    */
   | { readonly kind: 'kernel'; readonly fileSystem: 'proc' | 'sysfs'; readonly target: string }
   /** An empty memory file system. */
   | { readonly kind: 'scratch'; readonly target: string; readonly sizeBytes?: number }
-  /** The root file system of another container that is not running, writable or as a throw-away copy. */
+  /** A root of the back end's `RootStore`: a draft, to be filled, or any, as a throw-away copy. */
+  | { readonly kind: 'root'; readonly root: DraftRoot; readonly target: string; readonly access: 'write' }
   | {
       readonly kind: 'root';
-      readonly container: ContainerId;
-      readonly path: string;
+      readonly root: DraftRoot | KeptRoot;
       readonly target: string;
-      readonly access: 'write' | 'copy';
+      readonly access: 'copy';
     }
   /** The operator's own mounts, repos that lie on this host, and the few device files an install phase needs. */
   | {
@@ -83,7 +90,7 @@ export interface ResourceLimits {
   /** Size of /dev/shm in bytes; programs may be run from there. */
   readonly shmBytes?: number;
   /**
-   * Disk that the container may take in its own layer and in the roots that are lent to it for writing, in bytes. It is
+   * Disk that the container may take in its own layer and in the drafts that it fills, in bytes. It is
    * killed within five seconds of taking more.
    */
   readonly diskBytes?: number;
@@ -133,8 +140,6 @@ export interface ContainerSpec {
   readonly owner: Owner;
   /** Its main process reads what `runAttached` gives it, as a terminal or as plain bytes; left out: nothing. No output is kept. */
   readonly interactive?: 'terminal' | 'pipe';
-  /** `copyOut` will be wanted as soon as it has ended: the back end keeps the root at hand. Not for an overlay root. */
-  readonly results?: boolean;
   /** Further labels, as the operator's configuration says. */
   readonly labels: Readonly<Record<string, string>>;
 }

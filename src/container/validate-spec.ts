@@ -20,8 +20,7 @@ export function checkSpec(spec: ContainerSpec): void {
       refuse(`user ${spec.user.uid}:${spec.user.gid} has to be two whole numbers`);
   }
   if (!Number.isInteger(spec.limits.pids) || spec.limits.pids < 1) refuse('limits.pids has to be at least 1');
-  const directories = spec.root.kind === 'empty' ? spec.root.directories : [];
-  for (const { path } of directories) {
+  for (const path of spec.root.kind === 'visit' ? spec.root.stays : []) {
     if (!isPlain(path) || path === '/')
       refuse(`directory ${JSON.stringify(path)} has to be an absolute path below /`);
   }
@@ -48,15 +47,12 @@ function problemOfSource(mount: Mount): string | undefined {
       return isBelow(mount.path)
         ? undefined
         : `path ${JSON.stringify(mount.path)} has to be relative and without ".."`;
-    case 'root':
-      return isPlain(mount.path)
-        ? undefined
-        : `path ${JSON.stringify(mount.path)} has to be absolute inside the root`;
     case 'host':
       return isPlain(mount.source)
         ? undefined
         : `source ${JSON.stringify(mount.source)} has to be an absolute path`;
     case 'kernel':
+    case 'root':
     case 'scratch':
       return undefined;
   }

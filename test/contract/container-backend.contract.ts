@@ -3,11 +3,14 @@ import type { ContainerBackend } from '../../src/container/backend.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import { describeContainerManager } from './container-manager.contract.ts';
 import { describeImageStore } from './image-store.contract.ts';
+import { describeRootStore } from './root-store.contract.ts';
 
 /** What a main process does, in words that every back end's set-up can put into a spec. */
 export interface ContractProcess {
   readonly exitCode?: number;
   readonly output?: Uint8Array;
+  /** A directory into which it puts all that a container of its image needs. */
+  readonly system?: string | undefined;
   /** Files it leaves in the root, by absolute path. */
   readonly files?: Readonly<Record<string, string>>;
   /** Continues until it is asked to end, and then ends with 143; or has to be killed. */
@@ -38,6 +41,7 @@ export function describeContainerBackend(name: string, open: () => Promise<Contr
     });
 
     describeImageStore(opened);
+    describeRootStore(opened);
     describeContainerManager(opened);
   });
 }

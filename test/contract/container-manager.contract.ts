@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageStore } from '../../src/container/image-store.ts';
 import type { Container, ContainerManager } from '../../src/container/manager.ts';
 import { reapStrays } from '../../src/container/reaper.ts';
-import type { ContainerSpec, Mount, ResourceLimits } from '../../src/container/spec.ts';
+import type { ContainerSpec, ResourceLimits } from '../../src/container/spec.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { never } from '../../src/core/never.ts';
 import type { ContractBackend, ContractProcess } from './container-backend.contract.ts';
@@ -237,15 +237,6 @@ export function describeContainerManager(opened: () => ContractBackend): void {
       await expect(container.copyOut('/out/b', never)).rejects.toMatchObject({ code: 'no-such-path' });
     });
 
-    it('copies nothing out of an overlay, which is gone with the end', async () => {
-      const base = await create({});
-      const container = await create({}, { root: { kind: 'overlay', base: base.id } });
-      await container.start(never);
-      await container.wait(never);
-
-      await expect(container.copyOut('/bin', never)).rejects.toMatchObject({ code: 'bad-spec' });
-    });
-
     it('lists the containers of one worker with their owners and states', async () => {
       const owner = { workerId: 'contract', taskId: 12, phase: 'build', attempt: 2, buildrootId: 7 };
       const fresh = await create({}, { owner });
@@ -338,172 +329,14 @@ export function describeContainerManager(opened: () => ContractBackend): void {
       await expect(create({}, { name })).rejects.toMatchObject({ code: 'bad-spec' });
     });
 
-    it('refuses to lend the root of a container that runs or is not there', async () => {
+    it('refuses to visit the root of a container that runs or is not there', async () => {
       const running = await started({ output: Buffer.from('ready\n'), until: 'asked' });
       await firstOutput(running);
+      const visit = (id: string) =>
+        create({}, { root: { kind: 'visit', root: { kind: 'failed', id }, stays: [] } });
 
-      const overlay = create({}, { root: { kind: 'overlay', base: running.id } });
-      await expect(overlay).rejects.toMatchObject({ code: 'bad-spec' });
-      const unknown = create({}, { root: { kind: 'overlay', base: 'f00d'.repeat(16) } });
-      await expect(unknown).rejects.toMatchObject({ code: 'no-such-container' });
-    });
-
-    it('mounts a view of the kernel only on a directory that the lent root has', async () => {
-      const directories = [{ path: '/proc', uid: 0, gid: 0, mode: 0o555 }];
-      const empty = { root: { kind: 'empty', directories }, command: ['/never-run'] } as const;
-      const image = 'localhost/koji-adjutant-contract:3';
-      const base = await create({}, empty);
-      await manager.commit(base.id, image, {}, never);
-      await images.ensure(image, 'never', never);
-      const onImage = await create({}, { ...empty, root: { kind: 'image', image } });
-      const mounts = (container: string, fileSystem: 'proc' | 'sysfs', target: string): readonly Mount[] => [
-        { kind: 'root', container, path: '/', target: '/mnt/root', access: 'write' },
-        { kind: 'kernel', fileSystem, target },
-      ];
-
-      for (const { id } of [base, onImage]) {
-        const refused = create({}, { mounts: mounts(id, 'sysfs', '/mnt/root/sys') });
-        await expect(refused).rejects.toMatchObject({ code: 'bad-spec' });
-        const user = await create({}, { mounts: mounts(id, 'proc', '/mnt/root/proc') });
-        await user.start(never);
-        expect(await user.wait(never)).toMatchObject({ code: 0 });
-        await user[Symbol.asyncDispose]();
-      }
-      await onImage[Symbol.asyncDispose]();
-      expect(await manager.removeImage(image)).toBe(true);
-    });
-
-    it('makes an image of the root of a container at rest, and containers of that image', async () => {
-      const image = 'localhost/koji-adjutant-contract:1';
-      const labels = { 'contract.key': 'one', 'contract.text': 'two words' };
-      const base = await create({});
-
-      const kept = await manager.commit(base.id, image, labels, never);
-
-      expect(kept.bytes).toBeGreaterThanOrEqual(0);
-      const found = await images.ensure(image, 'never', never);
-      const [stored, ...others] = await manager.storedImages('contract.key', never);
-      expect(others).toEqual([]);
-      expect(stored).toMatchObject({ id: found.id, names: [image], labels });
-      expect(kept.id).toBe(found.id);
-      expect(await manager.storedImages('contract.other', never)).toEqual([]);
-      const user = await create({}, { root: { kind: 'image', image } });
-      expect(await manager.removeImage(image)).toBe(false);
-      await user[Symbol.asyncDispose]();
-      expect(await manager.removeImage(image)).toBe(true);
-      expect(await manager.removeImage(image)).toBe(true);
-      expect(await manager.storedImages('contract.key', never)).toEqual([]);
-    });
-
-    it('gives the root of a container to an image, which has all of it, and the container nothing', async () => {
-      const image = 'localhost/koji-adjutant-contract:3';
-      const base = await started({ files: { '/out/a': 'A', '/out/sub/b': 'B' } });
-      await base.wait(never);
-
-      const { bytes } = await manager.commit(base.id, image, { 'contract.key': 'all' }, never);
-
-      expect(bytes).toBeGreaterThan(1);
-      const again = manager.commit(base.id, image, {}, never);
-      await expect(again).rejects.toMatchObject({ code: 'no-such-container' });
-      await base[Symbol.asyncDispose]();
-      const user = await started({ files: { '/out/c': 'C' } }, { root: { kind: 'image', image } });
-      await user.wait(never);
-      expect(await copied(user, '/out')).toEqual({ 'out/a': 'A', 'out/sub/b': 'B', 'out/c': 'C' });
-      await user[Symbol.asyncDispose]();
-      expect(await manager.removeImage(image)).toBe(true);
-    });
-
-    it('replaces an image of that name, which those who have it keep', async () => {
-      const image = 'localhost/koji-adjutant-contract:4';
-      const commit = async (name: string) => {
-        const base = await started({ files: { [`/out/${name}`]: name } });
-        await base.wait(never);
-        return manager.commit(base.id, image, { 'contract.key': name }, never);
-      };
-      const before = await commit('one');
-      const root = { kind: 'image', image } as const;
-      const user = await create({}, { root });
-      const after = await commit('two');
-      const other = await create({}, { root });
-
-      expect(await copied(user, '/out')).toEqual({ 'out/one': 'one' });
-      expect(await copied(other, '/out')).toEqual({ 'out/two': 'two' });
-      for (const container of containers.splice(0)) await container[Symbol.asyncDispose]();
-      for (const { id } of [before, after]) expect(await manager.removeImage(id)).toBe(true);
-    });
-
-    it('gives the layer of a container that has ended to another one, on another image', async () => {
-      const image = 'localhost/koji-adjutant-contract:5';
-      const packages = await started({ files: { '/out/package': 'P' } });
-      await packages.wait(never);
-      await manager.commit(packages.id, image, { 'contract.key': 'more' }, never);
-      const first = await started({ files: { '/out/a': 'A' } });
-      await first.wait(never);
-      const root = { kind: 'image', image, layerOf: first.id } as const;
-
-      const second = await started({ files: { '/out/b': 'B' } }, { root, results: true });
-      await second.wait(never);
-
-      expect(await copied(second, '/out')).toEqual({ 'out/a': 'A', 'out/b': 'B', 'out/package': 'P' });
-      await expect(first.copyOut('/out', never)).rejects.toMatchObject({ code: 'no-such-path' });
-      await first[Symbol.asyncDispose]();
-      const third = await started({}, { root: { ...root, layerOf: second.id } });
-      await third.wait(never);
-      expect(await copied(third, '/out')).toEqual({ 'out/a': 'A', 'out/b': 'B', 'out/package': 'P' });
-      for (const container of containers.splice(0)) await container[Symbol.asyncDispose]();
-      expect(await manager.removeImage(image)).toBe(true);
-    });
-
-    it('lets another life take over a container that was given the layer of one that is gone', async () => {
-      const first = await started({ files: { '/out/a': 'A' } });
-      await first.wait(never);
-      const spec = backend.spec({ files: { '/out/b': 'B' } });
-      const image = backend.image;
-      const later = { ...spec, root: { kind: 'image', image, layerOf: first.id } } satisfies ContainerSpec;
-      containers.push(await manager.create(later, never));
-      await first[Symbol.asyncDispose]();
-
-      const adopted = await manager.adopt(later, never);
-
-      if (adopted === null) throw new Error('it is not there');
-      await adopted.start(never);
-      await adopted.wait(never);
-      expect(await copied(adopted, '/out')).toEqual({ 'out/a': 'A', 'out/b': 'B' });
-    });
-
-    it('takes no layer of a container that runs or is not there', async () => {
-      const running = await started({ output: Buffer.from('ready\n'), until: 'asked' });
-      await firstOutput(running);
-      const { image } = backend;
-      const goOn = (layerOf: string) => create({}, { root: { kind: 'image', image, layerOf } });
-
-      await expect(goOn(running.id)).rejects.toMatchObject({ code: 'bad-spec' });
-      await expect(goOn('f00d'.repeat(16))).rejects.toMatchObject({ code: 'no-such-container' });
-    });
-
-    it('makes no image of a container that runs or is not there', async () => {
-      const running = await started({ output: Buffer.from('ready\n'), until: 'asked' });
-      await firstOutput(running);
-      const image = 'localhost/koji-adjutant-contract:2';
-
-      await expect(manager.commit(running.id, image, {}, never)).rejects.toMatchObject({ code: 'bad-spec' });
-      await expect(manager.commit('f00d'.repeat(16), image, {}, never)).rejects.toMatchObject({
-        code: 'no-such-container',
-      });
-    });
-
-    it('keeps the root of a container that has ended, until it is removed', async () => {
-      const ended = await started({ exitCode: 1, output: Buffer.from('text\n') });
-      await ended.wait(never);
-
-      await ended.keepRoot();
-
-      expect(await manager.layerBytes(ended.id, never)).toBeGreaterThanOrEqual(0);
-      const user = await create({}, { root: { kind: 'overlay', base: ended.id } });
-      await user[Symbol.asyncDispose]();
-      await manager.remove(ended.id);
-      expect(await manager.list('contract', never)).toEqual([]);
-      await expect(manager.layerBytes(ended.id, never)).rejects.toMatchObject({ code: 'no-such-container' });
+      await expect(visit(running.id)).rejects.toMatchObject({ code: 'bad-spec' });
+      await expect(visit('f00d'.repeat(16))).rejects.toMatchObject({ code: 'no-such-container' });
     });
 
     it('is reaped of what no running task owns', async () => {

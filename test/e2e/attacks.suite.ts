@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { planOpening } from '../../src/buildroot/plan/site-rules.ts';
-import { snapshotLabel } from '../../src/cache/snapshot-store.ts';
+import type { KeptRoot } from '../../src/container/spec.ts';
 import { never } from '../../src/core/never.ts';
 import { AttackBench, type AttackedBuild } from './attack-bench.ts';
 
@@ -201,8 +201,8 @@ echo attack is over`;
   it('leaves nothing for the next build, and snapshot and package cache as they were', async () => {
     const packages = bench.host.cache.packages.directory;
     await bench.build({ script: 'echo the snapshot is made' });
-    const image = await newestSnapshot(bench);
-    const before = { snapshot: await digestOfImage(bench, image), packages: await digestOf(packages) };
+    const root = await newestSnapshot(bench);
+    const before = { snapshot: await digestOfRoot(bench, root), packages: await digestOf(packages) };
     const shared = join(bench.directory, 'shared');
     await mkdir(shared);
     await chmod(shared, 0o777);
@@ -222,7 +222,7 @@ echo attack is over`;
 
     expect(await hits({ script })).toEqual([]);
     expect(await hits({ script })).toEqual([]);
-    expect(await digestOfImage(bench, image)).toBe(before.snapshot);
+    expect(await digestOfRoot(bench, root)).toBe(before.snapshot);
     expect(await digestOf(packages)).toBe(before.packages);
 
     await hits({ script, unseal });
@@ -365,24 +365,22 @@ async function listening(path: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: async () => void server.close() };
 }
 
-/** The image that the next root of the bench begins with. */
-async function newestSnapshot({ host: { containers, cache } }: AttackBench): Promise<string> {
+/** The root that the next one of the bench begins with. */
+async function newestSnapshot({ host: { roots, cache } }: AttackBench): Promise<KeptRoot> {
   const keys = (await cache.snapshots.list(never)).map(({ key }) => key);
-  const images = await containers.storedImages(snapshotLabel, never);
-  const own = images.filter(({ labels }) => keys.includes(labels[snapshotLabel] ?? ''));
+  const own = (await roots.list(never)).filter(({ name }) => keys.includes(name.key));
   const [newest] = own.toSorted((a, b) => b.createdMs - a.createdMs);
-  if (newest?.names[0] === undefined) throw new Error('there is no snapshot');
-  return newest.names[0];
+  if (newest === undefined) throw new Error('there is no snapshot');
+  return newest.root;
 }
 
-/** Of everything that a container of the image has in its root, times included. */
-async function digestOfImage(bench: AttackBench, image: string): Promise<string> {
-  const { containers, images } = bench.host;
-  await images.ensure(image, 'never', never);
+/** Of everything that is in the root, times included. */
+async function digestOfRoot(bench: AttackBench, on: KeptRoot): Promise<string> {
+  const { containers } = bench.host;
   await using container = await containers.create(
     {
       name: `attack-digest-${process.pid}`,
-      root: { kind: 'image', image },
+      root: { kind: 'layer', on },
       command: ['/never-run'],
       env: {},
       workdir: '/',

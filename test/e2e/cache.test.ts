@@ -4,7 +4,7 @@ import { chmod, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { snapshotAreaLabel } from '../../src/cache/snapshot-store.ts';
+import { rootLabels } from '../../src/container/podman/image-store.ts';
 import { type Ended, TestBuilder } from './builder.ts';
 import { type DevTestHub, openDevHub } from './dev-hub.ts';
 import { startForever } from './forever.ts';
@@ -32,7 +32,7 @@ describeE2e('what was prepared before', () => {
     (await run('podman', ['--url', `unix://${surroundings().socket}`, ...args])).stdout;
   /** Names of this builder's snapshot images: other builders of this engine may have some of the same content. */
   const images = async () => {
-    const own = `label=${snapshotAreaLabel}=${place('snapshots')}`;
+    const own = `label=${rootLabels.area}=${place('snapshots')}`;
     const names = await podman('images', '--filter', own, '--format', '{{.Repository}}:{{.Tag}}');
     // One whose record was damaged loses its name to the one that is made in its place, and is swept later.
     return names.split('\n').filter((name) => name !== '' && !name.startsWith('<none>'));

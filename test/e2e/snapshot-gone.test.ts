@@ -32,7 +32,7 @@ describeE2e('a snapshot that is removed between the look for it and its use', ()
     expect(removed).toEqual([expect.stringMatching(/^localhost\/koji-adjutant-root-/)]);
     expect(error).toMatchObject({
       code: 'no-such-container',
-      message: `snapshot ${removed[0]} was removed while the task built on it`,
+      message: `root ${removed[0]} was removed while it was needed`,
     });
     expect(await containers.list(workerId, never)).toEqual([]);
     const again = await bench.build({ script: 'echo again' });

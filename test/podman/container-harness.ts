@@ -110,6 +110,8 @@ export class PodmanHarness implements ContractBackend {
 
   spec(process: ContractProcess): ContainerSpec {
     if (process.cannotStart === true) return { ...this.shell(''), command: ['/no/such/program'] };
+    const { system } = process;
+    const installed = system === undefined ? [] : [`busybox cp -a /bin /etc /tmp ${system}`];
     const files = Object.entries(process.files ?? {}).map(
       ([path, text]) => `mkdir -p "$(dirname ${path})"; printf %s ${quoted(text)} > ${path}`,
     );
@@ -122,7 +124,7 @@ export class PodmanHarness implements ContractBackend {
     const trap = { asked: "trap 'exit 143' TERM", killed: "trap '' TERM", none: ':' }[
       process.until ?? 'none'
     ];
-    return this.shell([trap, ...files, ...output, end].join('\n'));
+    return this.shell([trap, ...installed, ...files, ...output, end].join('\n'));
   }
 
   /** A spec that runs a script as root with few capabilities. */

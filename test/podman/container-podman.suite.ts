@@ -9,11 +9,12 @@ import { ensureService, stopService } from '../../src/container/podman/api/servi
 import { findSocket } from '../../src/container/podman/api/socket.ts';
 import { cgroupLookMs } from '../../src/container/podman/limits/limit-watch.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
-import type { ContainerSpec, Mount } from '../../src/container/spec.ts';
+import type { Draft } from '../../src/container/root-store.ts';
+import type { ContainerSpec, FailedStepRoot, Mount } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { never } from '../../src/core/never.ts';
-import { copied, outputOf } from '../contract/container-manager.contract.ts';
+import { outputOf } from '../contract/container-manager.contract.ts';
 import { PodmanHarness, testUlimits } from './container-harness.ts';
 import { TinyRegistry } from './container-registry.ts';
 
@@ -23,6 +24,8 @@ export function describePodman(name: string): void {
     let registry: TinyRegistry;
     let podman: PodmanHarness;
     const containers: Container[] = [];
+    const drafts: Draft[] = [];
+    const rootName = { key: 'f'.repeat(64), area: '/srv/suite' };
 
     beforeAll(async () => {
       registry = await TinyRegistry.open({ good: 'image', other: 'image', secret: 'denied', sick: 'broken' });
@@ -31,6 +34,8 @@ export function describePodman(name: string): void {
 
     afterEach(async () => {
       for (const container of containers.splice(0).toReversed()) await container[Symbol.asyncDispose]();
+      for (const draft of drafts.splice(0)) await draft[Symbol.asyncDispose]();
+      await podman.manager.roots.remove(rootName);
       expect(await readdir(join(podman.dir, 'logs'))).toEqual([]);
       expect(mountsOfRoots(podman.dir)).toEqual([]);
     });
@@ -45,6 +50,26 @@ export function describePodman(name: string): void {
       containers.push(container);
       return container;
     }
+
+    async function prepare(): Promise<Draft> {
+      const owner = { workerId: 'suite', taskId: 1, phase: 'root', attempt: 1 };
+      const name = `suite-draft-${process.pid}-${drafts.length}`;
+      const draft = await podman.manager.roots.prepare({ name, parent: null, owner, labels: {} }, never);
+      drafts.push(draft);
+      return draft;
+    }
+
+    /** A root that visitors may enter, which a script has left. */
+    async function left(script: string): Promise<FailedStepRoot> {
+      const container = await create(podman.shell(script));
+      await container.start(never);
+      await container.wait(never);
+      return (await container.keepRoot(never)).root;
+    }
+
+    const visit = (root: FailedStepRoot, ...stays: readonly string[]): Partial<ContainerSpec> => ({
+      root: { kind: 'visit', root, stays },
+    });
 
     /** Runs a script to its end and gives its output. */
     async function run(script: string, change: Partial<ContainerSpec> = {}): Promise<string> {
@@ -244,25 +269,13 @@ export function describePodman(name: string): void {
         });
       });
 
-      it('of disk: counts what is written to a throw-away layer and to a root that is lent', async ({
-        skip,
-      }) => {
+      it('of disk: counts what is written to a throw-away layer and to a draft', async ({ skip }) => {
         if (process.getuid?.() !== 0) skip('only root sees throw-away layers');
-        const base = await create(podman.shell(''));
-        const empty: ContainerSpec['root'] = {
-          kind: 'empty',
-          directories: [{ path: '/builddir', uid: 0, gid: 0, mode: 0o755 }],
-        };
-        const disk = await create(podman.shell('', { root: empty, command: ['/never-run'] }));
+        const { root } = await prepare();
         const write = (place: string) =>
           `busybox dd if=/dev/zero of=${place}/file bs=1M count=3 2>/dev/null;`;
-        const change = {
-          root: { kind: 'overlay', base: base.id },
-          mounts: [
-            { kind: 'root', container: disk.id, path: '/builddir', target: '/builddir', access: 'write' },
-          ],
-          limits: { pids: 100, diskBytes: 5 << 20 },
-        } satisfies Partial<ContainerSpec>;
+        const mounts: readonly Mount[] = [{ kind: 'root', root, target: '/builddir', access: 'write' }];
+        const change = { ...visit(await left('')), mounts, limits: { pids: 100, diskBytes: 5 << 20 } };
         const script = `${write('/builddir')}${write('/tmp')}while :; do busybox sleep 0.05; done`;
         const container = await create(podman.shell(script, change));
         await container.start(never);
@@ -274,19 +287,13 @@ export function describePodman(name: string): void {
         expect(ranInto?.peak).toBeGreaterThan(6 << 20);
       });
 
-      it('of disk: counts what is written to a lent root alone, without root rights as well', async () => {
-        const empty: ContainerSpec['root'] = {
-          kind: 'empty',
-          directories: [{ path: '/builddir', uid: 0, gid: 0, mode: 0o755 }],
-        };
-        const disk = await create(podman.shell('', { root: empty, command: ['/never-run'] }));
+      it('of disk: counts what is written to a draft alone, without root rights as well', async () => {
+        const { root } = await prepare();
         const script =
           'busybox dd if=/dev/zero of=/builddir/f bs=1M count=3 2>/dev/null; while :; do busybox sleep 0.05; done';
         const container = await create(
           podman.shell(script, {
-            mounts: [
-              { kind: 'root', container: disk.id, path: '/builddir', target: '/builddir', access: 'write' },
-            ],
+            mounts: [{ kind: 'root', root, target: '/builddir', access: 'write' }],
             limits: { pids: 100, diskBytes: 2 << 20 },
           }),
         );
@@ -363,17 +370,17 @@ export function describePodman(name: string): void {
         expect(output).toMatch(/^\/r\/proc\/self\n\/r\/sys\/kernel\n.*Read-only file system\n$/);
       });
 
-      it('mounts no view of the kernel on a link of a lent root', async () => {
-        const base = await create(podman.shell(''));
-        const lent: Mount = { kind: 'root', container: base.id, path: '/', target: '/r', access: 'write' };
-        await run('busybox mkdir /r/elsewhere; busybox ln -s elsewhere /r/proc', { mounts: [lent] });
-        const kernel: Mount = { kind: 'kernel', fileSystem: 'proc', target: '/r/proc' };
+      it('mounts no view of the kernel on a link of a root', async () => {
+        const { root } = await prepare();
+        const lent: Mount = { kind: 'root', root, target: '/r', access: 'write' };
+        await run('busybox mkdir /r/elsewhere; busybox ln -s elsewhere /r/link', { mounts: [lent] });
+        const kernel: Mount = { kind: 'kernel', fileSystem: 'proc', target: '/r/link' };
 
         const created = create(podman.shell('', { mounts: [lent, kernel] }));
 
         await expect(created).rejects.toMatchObject({
           code: 'bad-spec',
-          message: expect.stringContaining('/proc'),
+          message: expect.stringContaining('/link'),
         });
       });
 
@@ -454,74 +461,60 @@ export function describePodman(name: string): void {
     });
 
     describe('roots', () => {
-      it('fills an empty root through a mount, and then runs in it', async () => {
-        const target = await create(
-          podman.shell('', {
-            root: { kind: 'empty', directories: [] },
-            command: ['/busybox', 'sh', '-c', 'echo "I am $0"'],
-          }),
-        );
+      it('fills a draft through a mount, and runs in what is kept of it', async () => {
+        const draft = await prepare();
         const mounts: readonly Mount[] = [
-          { kind: 'root', container: target.id, path: '/', target: '/mnt/root', access: 'write' },
+          { kind: 'root', root: draft.root, target: '/mnt/root', access: 'write' },
           { kind: 'host', source: '/dev/null', target: '/mnt/root/dev/null', readOnly: false },
         ];
         const installed = await run(
           'busybox cp /bin/busybox /mnt/root; echo x > /mnt/root/dev/null; busybox ls /mnt/root',
           { mounts },
         );
+        const { root: on } = await podman.manager.roots.commit(draft.root, rootName, never);
 
-        await target.start(never);
+        const output = await run('', {
+          root: { kind: 'layer', on },
+          command: ['/busybox', 'sh', '-c', 'echo "I am $0"'],
+        });
 
         expect(installed).toContain('busybox');
-        expect((await outputOf(target)).toString()).toBe('I am sh\n');
+        expect(output).toBe('I am sh\n');
       });
 
-      it('begins an empty root with directories of given owners', async () => {
-        const root: ContainerSpec['root'] = {
-          kind: 'empty',
-          directories: [
-            { path: '/builddir', uid: 1000, gid: 1001, mode: 0o750 },
-            { path: '/tmp', uid: 0, gid: 0, mode: 0o1777 },
-          ],
-        };
-        const disk = await create(podman.shell('', { root, command: ['/never-run'] }));
-        const mounts: readonly Mount[] = [
-          { kind: 'root', container: disk.id, path: '/builddir', target: '/builddir', access: 'write' },
-          { kind: 'root', container: disk.id, path: '/tmp', target: '/var/tmp', access: 'write' },
-        ];
+      it("begins a draft with directories for the kernel's views, and nothing else", async () => {
+        const { root } = await prepare();
+        const mounts: readonly Mount[] = [{ kind: 'root', root, target: '/mnt/root', access: 'copy' }];
 
-        const output = await run('busybox stat -c "%u %g %a" /builddir /var/tmp; echo made > /var/tmp/file', {
-          mounts,
-        });
+        const output = await run('busybox stat -c "%n %u %g %a" /mnt/root/*', { mounts });
 
-        expect(output).toBe('1000 1001 750\n0 0 1777\n');
-        expect(await copied(disk, '/tmp')).toEqual({ 'tmp/file': 'made\n' });
+        expect(output).toBe('/mnt/root/proc 0 0 555\n/mnt/root/sys 0 0 555\n');
       });
 
-      it('throws the writes to an overlay and to a copy away', async () => {
-        const base = await create(podman.shell(''));
-        const change =
-          'echo changed > /ROOT/etc/passwd; echo new > /ROOT/new; busybox cat /ROOT/etc/passwd /ROOT/new';
+      it('throws the writes of a visitor and to a copy away, but for what a visitor may keep', async () => {
+        const root = await left('busybox mkdir /home; echo before > /home/file');
+        const change = 'echo changed > /etc/passwd; echo new > /new; busybox cat /etc/passwd /new /home/file';
+        const draft = await prepare();
         const mounts: readonly Mount[] = [
-          { kind: 'root', container: base.id, path: '/', target: '/copy', access: 'copy' },
+          { kind: 'root', root: draft.root, target: '/copy', access: 'copy' },
         ];
 
-        const overlaid = await run(change.replaceAll('/ROOT', ''), {
-          root: { kind: 'overlay', base: base.id },
-        });
-        const copy = await run(change.replaceAll('/ROOT', '/copy'), { mounts });
+        expect(await run(`${change}; echo after > /home/file`, visit(root, '/home'))).toBe(
+          'changed\nnew\nbefore\n',
+        );
+        expect(await run('echo new > /copy/new; busybox ls /copy', { mounts })).toBe('new\nproc\nsys\n');
 
-        expect(overlaid).toBe('changed\nnew\n');
-        expect(copy).toBe('changed\nnew\n');
-        expect(await copied(base, '/etc/passwd')).toEqual({ passwd: 'root:x:0:0:root:/:/bin/sh\n' });
-        await expect(base.copyOut('/new', never)).rejects.toMatchObject({ code: 'no-such-path' });
+        const script = 'busybox cat /etc/passwd /home/file; busybox ls /new /copy/new 2>&1';
+        const output = await run(script, { ...visit(root), mounts });
+        expect(output).toMatch(
+          /^root:x:0:0:root:\/:\/bin\/sh\nafter\n.*\/new: No such file.*\n.*\/copy\/new: No such/,
+        );
       });
 
       it('keeps a root mounted while one of several users is left', async () => {
-        const base = await create(podman.shell(''));
-        const overlay: Partial<ContainerSpec> = { root: { kind: 'overlay', base: base.id } };
-        const first = await podman.manager.create(podman.shell('echo first', overlay), never);
-        const second = await create(podman.shell('echo second', overlay));
+        const root = await left('');
+        const first = await podman.manager.create(podman.shell('echo first', visit(root)), never);
+        const second = await create(podman.shell('echo second', visit(root)));
 
         await first[Symbol.asyncDispose]();
         await second.start(never);
@@ -530,22 +523,17 @@ export function describePodman(name: string): void {
       });
 
       it('follows the links of a root inside that root', async () => {
-        const base = await create(podman.shell(''));
-        const write: readonly Mount[] = [
-          { kind: 'root', container: base.id, path: '/', target: '/mnt', access: 'write' },
-        ];
-        await run(
-          'cd /mnt; busybox mkdir -p usr/lib/db; echo inside > usr/lib/db/file; busybox ln -s /usr/lib absolute; busybox ln -s ../../../usr up; busybox ln -s round round',
-          { mounts: write },
+        const root = await left(
+          'busybox mkdir -p /usr/lib/db; busybox ln -s /usr/lib/db /absolute; busybox ln -s ../../../usr/lib /up; busybox ln -s round /round',
         );
-        const read = (path: string): Partial<ContainerSpec> => ({
-          mounts: [{ kind: 'root', container: base.id, path, target: '/mnt', access: 'copy' }],
-        });
 
-        expect(await run('busybox cat /mnt/file', read('/absolute/db'))).toBe('inside\n');
-        expect(await run('busybox cat /mnt/file', read('/up/lib/db'))).toBe('inside\n');
-        await expect(create(podman.shell('', read('/round')))).rejects.toThrow('/round');
-        await expect(create(podman.shell('', read('/nothing')))).rejects.toMatchObject({ code: 'bad-spec' });
+        await run('echo one > /absolute/one', visit(root, '/absolute'));
+        await run('echo two > /up/db/two', visit(root, '/up/db'));
+
+        expect(await run('busybox cat /usr/lib/db/*', visit(root))).toBe('one\ntwo\n');
+        await expect(create(podman.shell('', visit(root, '/round')))).rejects.toThrow('/round');
+        const nothing = create(podman.shell('', visit(root, '/nothing')));
+        await expect(nothing).rejects.toMatchObject({ code: 'bad-spec' });
       });
     });
 

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { snapshotAreaLabel, snapshotLabel } from '../../src/cache/snapshot-store.ts';
 import { askInfo, Engine, libpod } from '../../src/container/podman/api/client.ts';
 import { ListedImages } from '../../src/container/podman/api/schema.ts';
 import { stopService } from '../../src/container/podman/api/service.ts';
 import { ping } from '../../src/container/podman/api/socket.ts';
+import { rootLabels } from '../../src/container/podman/image-store.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { never } from '../../src/core/never.ts';
 import { type OrdinaryUser, ordinaryUser } from '../e2e/surroundings.ts';
@@ -100,11 +100,11 @@ async function snapshotsOf(socket: string): Promise<readonly string[]> {
     what: 'list snapshots',
     method: 'GET',
     path: `${libpod}/images/json`,
-    query: { filters: JSON.stringify({ label: [snapshotLabel] }) },
+    query: { filters: JSON.stringify({ label: [rootLabels.key] }) },
     ok: [200],
   });
   return (images ?? []).flatMap(({ Labels }) => {
-    const area = Labels?.[snapshotAreaLabel] ?? '';
+    const area = Labels?.[rootLabels.area] ?? '';
     return area.startsWith(dir) ? [area] : [];
   });
 }

@@ -11,7 +11,7 @@ import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
-import type { ContainerSpec } from '../../src/container/spec.ts';
+import type { ContainerSpec, KeptRoot } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
@@ -91,11 +91,12 @@ export function openHost(
     made.push(spec);
     return container;
   };
-  const kept: string[] = [];
-  const commit = containers.commit.bind(containers);
-  containers.commit = async (container, name, labels, signal) => {
-    const committed = await commit(container, name, labels, signal);
-    kept.push(name);
+  const kept: KeptRoot[] = [];
+  const { roots } = containers;
+  const commit = roots.commit.bind(roots);
+  roots.commit = async (...call) => {
+    const committed = await commit(...call);
+    kept.push(committed.root);
     return committed;
   };
   const cache = emptyCache(containers.ports, directory);
@@ -130,10 +131,15 @@ export function openHost(
     host,
     made,
     async copyFromRoot(path) {
-      const spec = made.findLast(({ owner }) => owner.phase === 'root');
-      const name = kept.at(-1);
-      if (spec === undefined || name === undefined) throw new Error('no root was kept');
-      const looking = { ...spec, name: `${spec.name}-seen`, root: { kind: 'image', image: name } } as const;
+      const spec = made.at(-1);
+      const on = kept.at(-1);
+      if (spec === undefined || on === undefined) throw new Error('no root was kept');
+      const looking = {
+        ...spec,
+        name: `${spec.name}-seen`,
+        root: { kind: 'layer', on },
+        mounts: [],
+      } as const;
       const container = await create(looking, never);
       onTestFinished(() => container[Symbol.asyncDispose]());
       return container.copyOut(path, never);

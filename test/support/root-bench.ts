@@ -101,7 +101,7 @@ export function emptyCache(
   const place = (name: string) => join(directory, 'cache', name);
   const urls = new UrlReader({}, clock);
   const log = createLogger('silent');
-  const snapshots = new SnapshotStore(backend, place('snapshots'), log);
+  const snapshots = new SnapshotStore(backend.roots, place('snapshots'), log);
   return {
     snapshots,
     failed: new FailedRoots(backend.containers, {
@@ -210,12 +210,18 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
       await root.bringSource(join(directory, 'given.src.rpm'));
       return root;
     },
-    /** Phase and number of its containers that were made, of those that were started, and removed, in order. */
-    created: () => named(containers.calls, 'create '),
+    /** Phase and number of its containers and drafts that were made, of those that were started, and removed, in order. */
+    created: () =>
+      named(
+        containers.calls.map((call) => call.replace(/^prepare /, 'create ')),
+        'create ',
+      ),
     started: () => named(containers.calls, 'start '),
     removed: () => named(containers.calls, 'remove '),
     /** The specs of its containers by phase and number. */
     spec: (name: string) => containers.created.find((spec) => spec.name === prefix + name),
+    /** Its drafts in the same way. */
+    draft: (name: string) => containers.roots.prepared.find((draft) => draft.name === prefix + name),
   };
 }
 

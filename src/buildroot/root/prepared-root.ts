@@ -1,4 +1,5 @@
 import { digestOf, type Solution } from '../../cache/solver-cache.ts';
+import type { KeptRoot } from '../../container/spec.ts';
 import { buildUser } from '../plan/mock-environment.ts';
 import type { RootRequest } from '../plan/root-request.ts';
 import { recipe } from '../solve/question-key.ts';
@@ -10,8 +11,7 @@ export interface PreparedRoot {
   readonly key: string;
   /** What the root holds, as its own rpm database says. */
   readonly installed: readonly InstalledPackage[];
-  /** Of its snapshot. */
-  readonly image: string;
+  readonly root: KeptRoot;
 }
 
 /** Digest of a root: of what it is made from and how. Macros, vendor and environment come with the build. */

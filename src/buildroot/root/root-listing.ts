@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { packagePath } from '../../cache/package-cache.ts';
 import { inboundOf, type Solution } from '../../cache/solver-cache.ts';
 import { runPhase } from '../../container/run-phase.ts';
-import type { ContainerId } from '../../container/spec.ts';
+import type { DraftRoot } from '../../container/spec.ts';
 import { below } from '../../core/below.ts';
 import { isMissing } from '../../core/fs-errors.ts';
 import type { LogSink } from '../../core/log-sink.ts';
@@ -49,7 +49,7 @@ export async function layOutPackages(ground: RootGround, attempt: number, soluti
 }
 
 /**
- * What the root of `into` holds after an install step, as a container sees it that runs nothing of the root, and that only if it
+ * What `into` holds after an install step, as a container sees it that runs nothing of the root, and that only if it
  * is what has to be there: what `parent` had, with what the solution brings and without what it takes away. What a package is, is
  * told by its file, not by the database of the root, to which scriptlets may have written. Throws `BuildrootMismatch`,
  * `BuildrootStepFailed`.
@@ -57,7 +57,7 @@ export async function layOutPackages(ground: RootGround, attempt: number, soluti
 export async function listRoot(
   ground: RootGround,
   attempt: number,
-  into: ContainerId,
+  into: DraftRoot,
   root: { readonly title: string; readonly parent: readonly InstalledPackage[]; readonly solution: Solution },
   signal: AbortSignal,
 ): Promise<string> {

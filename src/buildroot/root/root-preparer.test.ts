@@ -7,7 +7,6 @@ import { failureOf, type HostBench, openHostBench, openRootBench } from '../../.
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { halveCache } from '../../cache/eviction.ts';
 import { packagePath } from '../../cache/package-cache.ts';
-import { ContainerError } from '../../container/errors.ts';
 import { never } from '../../core/never.ts';
 import { hubRepo } from '../plan/repos.ts';
 
@@ -17,14 +16,14 @@ const cached = (bench: HostBench, name: string) =>
   join(bench.directory, 'cache/packages', packagePath(solvedPackage(name).checksum));
 
 /** Holds the next commit of the host until it is let go, or made to fail. */
-function holdCommit({ containers }: HostBench) {
+function holdCommit({ containers: { roots } }: HostBench) {
   const gate = Promise.withResolvers<void>();
   // It may be told before anybody waits.
   gate.promise.catch(() => undefined);
-  const commit = containers.commit.bind(containers);
-  containers.commit = async (...call) => {
+  const commit = roots.commit.bind(roots);
+  roots.commit = async (...call) => {
     await gate.promise.finally(() => {
-      containers.commit = commit;
+      roots.commit = commit;
     });
     return commit(...call);
   };
@@ -89,7 +88,10 @@ describe('a root with the same packages as one before', () => {
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'sed']);
     expect(second.created()).toEqual(['build-1']);
     const [committed = ''] = first.containers.calls.filter((call) => call.startsWith('commit '));
-    expect(second.spec('build-1')?.root).toEqual({ kind: 'image', image: committed.replace('commit ', '') });
+    expect(second.spec('build-1')?.root).toEqual({
+      kind: 'layer',
+      on: { kind: 'kept', id: committed.replace('commit ', '') },
+    });
     expect(results.srpms).toEqual(['a.src.rpm']);
     expect(second.logs.texts.root).toMatch(
       /^@build: the solver's answer for these packages is known\n@build: taken from snapshot [0-9a-f]{12} with 2 packages\n$/,
@@ -154,9 +156,8 @@ describe('a root with the same packages as one before', () => {
     await (await second.withSource(source)).addBuildRequires(never);
     await (await second.withSource(toSourceRpm({ requires: ['make'] }))).addBuildRequires(never);
 
-    // Only the requirement that nobody had before is solved for, in a container of the snapshot.
-    expect(second.created()).toEqual(['root-1', 'solve-1']);
-    expect(second.spec('root-1')?.root).toMatchObject({ kind: 'image' });
+    // Only the requirement that nobody had before is solved for, with a copy of the snapshot.
+    expect(second.created()).toEqual(['solve-1']);
     expect(second.spec('solve-1')?.mounts.at(-1)).toMatchObject({ kind: 'root', access: 'copy' });
   });
 });
@@ -178,13 +179,12 @@ describe('a snapshot that a task builds on', () => {
     await first.cleanup.disposeAsync();
     const second = await openRootBench({}, { on: first.bench });
     const root = await second.withSource();
-    const { containers } = second;
-    containers.create = (spec) =>
-      Promise.reject(new ContainerError('image-missing', `no image for ${spec.name}`));
+    const { roots } = second.containers;
+    for (const { id } of await roots.list(never)) expect(await roots.remove({ id })).toBe(true);
 
     expect(await failureOf(root.rebuildSource(never))).toMatchObject({
       code: 'no-such-container',
-      message: expect.stringMatching(/^snapshot localhost\/\S+ was removed while the task built on it$/),
+      message: expect.stringMatching(/^root \S+ was removed while it was needed$/),
     });
   });
 });
@@ -289,7 +289,7 @@ describe('a root that another task is making', () => {
   });
 });
 
-describe('the container of a root that was just made', () => {
+describe('the draft of a root that was just made', () => {
   it('goes when package code runs', async () => {
     const { withSource, removed, bench } = await openRootBench({});
     const root = await withSource();
@@ -327,11 +327,12 @@ describe('the container of a root that was just made', () => {
     const { prepare, cleanup, removed, containers, logs } = await openRootBench({
       withdrawn: ['bash'],
     });
-    const create = containers.create.bind(containers);
+    const { roots } = containers;
+    const makeDraft = roots.prepare.bind(roots);
     const gate = Promise.withResolvers<void>();
-    containers.create = async (spec, signal) => {
-      if (spec.owner.phase === 'root') await gate.promise;
-      return create(spec, signal);
+    roots.prepare = async (...call) => {
+      await gate.promise;
+      return makeDraft(...call);
     };
 
     const ended = failureOf(prepare()).then(async (error) => {
@@ -339,7 +340,7 @@ describe('the container of a root that was just made', () => {
       return error;
     });
     await expect.poll(() => logs.texts.root).toContain('could not be fetched');
-    // Whatever does not wait for the container is done by then.
+    // Whatever does not wait for the draft is done by then.
     for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     gate.resolve();
 

@@ -4,8 +4,8 @@ import { PackageUnavailable, packagePath } from '../../cache/package-cache.ts';
 import { BadLocation, packageUrl } from '../../cache/repo-urls.ts';
 import { inboundOf, Solution } from '../../cache/solver-cache.ts';
 import { ContainerError } from '../../container/errors.ts';
-import type { Container } from '../../container/manager.ts';
-import type { ContainerId } from '../../container/spec.ts';
+import type { Draft } from '../../container/root-store.ts';
+import type { KeptRoot } from '../../container/spec.ts';
 import { describeError } from '../../core/errors.ts';
 import { withoutLogins } from '../../core/redact.ts';
 import type { TaskWaits } from '../../core/waits.ts';
@@ -14,7 +14,7 @@ import { UnusableImage } from '../solve/errors.ts';
 import { originsOf } from '../solve/repo-places.ts';
 import { MadeSoFar, RootSolver, type Wish } from '../solve/root-solver.ts';
 import { renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
-import { cachedPackages, installContainer, rootContainer } from '../steps/container-specs.ts';
+import { cachedPackages, installContainer, rootDraft } from '../steps/container-specs.ts';
 import { damagedPackage, noRpmBindings } from '../steps/exit-codes.ts';
 import { installStep } from '../steps/step-name.ts';
 import type { RootGround } from '../steps/step-runner.ts';
@@ -27,7 +27,8 @@ const Solved = z.object({ solution: Solution, made: MadeSoFar });
 
 const MadeRoot = z.object({ listing: z.string(), made: MadeSoFar });
 
-const FoundRoot = z.object({ image: z.string(), listing: z.string(), made: MadeSoFar });
+const Kept = z.object({ kind: z.literal('kept'), id: z.string() }) satisfies z.ZodType<KeptRoot>;
+const FoundRoot = z.object({ root: Kept, listing: z.string(), made: MadeSoFar });
 
 /**
  * Prepares roots: solves what is wished, and takes the snapshot of a root with these packages, or makes the root
@@ -36,7 +37,6 @@ const FoundRoot = z.object({ image: z.string(), listing: z.string(), made: MadeS
 export class RootPackages {
   readonly #ground: RootGround;
   readonly #solver: RootSolver;
-  readonly #containers = new Map<string, Promise<ContainerId>>();
   readonly #waits: TaskWaits;
   readonly #made: MadeSoFar = { solves: 0, roots: 0, installs: 0 };
 
@@ -53,9 +53,8 @@ export class RootPackages {
   async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
     const { host, request, history } = this.#ground;
     const { snapshots } = host.cache;
-    const asked = parent === null ? null : { key: parent.key, root: () => this.atRest(parent, signal) };
     const { solution, ...solved } = await history.once(`solution:${wish.goal.kind}`, Solved, async () => {
-      const answer = await this.#solver.solve(wish, asked, signal);
+      const answer = await this.#solver.solve(wish, parent, signal);
       return { solution: answer, made: { ...this.#made } };
     });
     Object.assign(this.#made, solved.made);
@@ -64,12 +63,12 @@ export class RootPackages {
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
     this.#ground.hold(snapshots.hold(key));
-    const { image, listing, made } = await history.once(`root:${wish.goal.kind}`, FoundRoot, async () => {
-      const root = await this.#findOrMake(key, parent, solution, wish, signal);
-      return { ...root, made: { ...this.#made } };
+    const { root, listing, made } = await history.once(`root:${wish.goal.kind}`, FoundRoot, async () => {
+      const found = await this.#findOrMake(key, parent, solution, wish, signal);
+      return { ...found, made: { ...this.#made } };
     });
     Object.assign(this.#made, made);
-    return { key, installed: parseInstalled(listing), image };
+    return { key, installed: parseInstalled(listing), root };
   }
 
   /** dnf takes a group for installed of which the repo has no package at all. */
@@ -80,14 +79,14 @@ export class RootPackages {
     return new BuildrootStepFailed(`solve ${wish.title}`, 30, { reason });
   }
 
-  /** The image of the snapshot, and what is in it. */
+  /** The root of the snapshot, and what is in it. */
   async #findOrMake(
     key: string,
     parent: PreparedRoot | null,
     solution: Solution,
     wish: Wish,
     signal: AbortSignal,
-  ): Promise<{ readonly image: string; readonly listing: string }> {
+  ): Promise<{ readonly root: KeptRoot; readonly listing: string }> {
     const { host, request, logs, history } = this.#ground;
     const { snapshots } = host.cache;
     for (;;) {
@@ -103,7 +102,7 @@ export class RootPackages {
           `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${length} packages\n`,
         );
         logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: length });
-        return { image: found.image, listing: found.listing };
+        return { root: found.root, listing: found.listing };
       }
       const make = () => this.#makeAndKeep(key, parent, solution, wish, signal);
       const over = Promise.withResolvers<void>();
@@ -136,10 +135,10 @@ export class RootPackages {
     solution: Solution,
     wish: Wish,
     signal: AbortSignal,
-  ): Promise<{ readonly image: string; readonly listing: string }> {
+  ): Promise<{ readonly root: KeptRoot; readonly listing: string }> {
     const { host, request, history } = this.#ground;
     const { snapshots } = host.cache;
-    let base: Container | null = null;
+    let base: Draft | null = null;
     const { listing, made } = await history.once(`make-root:${wish.goal.kind}`, MadeRoot, async () => {
       const root = await this.#make(parent, solution, wish, signal);
       base = root.base;
@@ -148,8 +147,11 @@ export class RootPackages {
     Object.assign(this.#made, made);
     // A previous run has made it, and may have kept it.
     const kept = base === null ? await snapshots.find(key, signal) : null;
-    if (kept !== null) return { image: kept.image, listing };
-    base ??= await this.#ground.adopt(rootContainer(host, request, made.roots, null), signal);
+    if (kept !== null) return { root: kept.root, listing };
+    base ??= await this.#ground.recoverRoot(
+      rootDraft(host, request, made.roots, parent?.root ?? null),
+      signal,
+    );
     if (base === null)
       throw new ContainerError(
         'no-such-container',
@@ -157,15 +159,15 @@ export class RootPackages {
       );
     const startedMs = host.clock.uptime();
     const title = `${wish.title}, arch ${request.targetArch}`;
-    const { id } = base;
-    const image = await this.#waits.during(`the commit of snapshot ${key.slice(0, 12)}`, () =>
-      snapshots.keep({ key, listing, title }, id, signal),
+    const { root: draft } = base;
+    const root = await this.#waits.during(`the commit of snapshot ${key.slice(0, 12)}`, () =>
+      snapshots.keep({ key, listing, title }, draft, signal),
     );
     host.meter.count('koji_adjutant_snapshots_made_total', {});
     const tookMs = host.clock.uptime() - startedMs;
     host.meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, tookMs / 1000);
     this.#ground.letGoLater(base);
-    return { image, listing };
+    return { root, listing };
   }
 
   async #make(
@@ -173,12 +175,12 @@ export class RootPackages {
     solution: Solution,
     wish: Wish,
     signal: AbortSignal,
-  ): Promise<{ readonly base: Container; readonly listing: string }> {
+  ): Promise<{ readonly base: Draft; readonly listing: string }> {
     const { packages } = this.#ground.host.cache;
     using _ = packages.hold(inboundOf(solution).map(({ checksum }) => checksum));
     const bringing = this.#bringPackages(solution, wish, signal);
     return await this.#ground.twice(`install ${wish.title}`, async () => {
-      // Whichever fails, the container is the clean-up's before the task ends.
+      // Whichever fails, the root is the clean-up's before the task ends.
       const [base] = await Promise.allSettled([this.#baseFor(parent, signal), bringing]);
       if (base.status === 'rejected') throw base.reason;
       await bringing;
@@ -187,24 +189,11 @@ export class RootPackages {
     });
   }
 
-  /** A container for packages to be put into. */
-  #baseFor(parent: PreparedRoot | null, signal: AbortSignal): Promise<Container> {
+  /** A root for packages to be put into. */
+  #baseFor(parent: PreparedRoot | null, signal: AbortSignal): Promise<Draft> {
     this.#made.roots += 1;
     const { host, request } = this.#ground;
-    return this.#ground.create(rootContainer(host, request, this.#made.roots, parent?.image ?? null), signal);
-  }
-
-  /** A container that does not run and has this root, for others to read. */
-  atRest({ key, image }: PreparedRoot, signal: AbortSignal): Promise<ContainerId> {
-    const there = this.#containers.get(key);
-    if (there !== undefined) return there;
-    this.#made.roots += 1;
-    const { host, request } = this.#ground;
-    const made = this.#ground
-      .create(rootContainer(host, request, this.#made.roots, image), signal)
-      .then(({ id }) => id);
-    this.#containers.set(key, made);
-    return made;
+    return this.#ground.prepareRoot(rootDraft(host, request, this.#made.roots, parent?.root ?? null), signal);
   }
 
   async #bringPackages(solution: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
@@ -248,7 +237,7 @@ export class RootPackages {
 
   /** Resolves with a listing of the root. */
   async #install(
-    into: Container,
+    into: Draft,
     parent: PreparedRoot | null,
     solution: Solution,
     wish: Wish,
@@ -258,7 +247,7 @@ export class RootPackages {
       const code = await this.#runInstall(into, parent === null, solution, wish, signal);
       if (code === 0) {
         const root = { title: wish.title, parent: parent?.installed ?? [], solution };
-        return listRoot(this.#ground, this.#made.installs, into.id, root, signal);
+        return listRoot(this.#ground, this.#made.installs, into.root, root, signal);
       }
       if (code === noRpmBindings)
         throw new UnusableImage(
@@ -284,7 +273,7 @@ export class RootPackages {
   }
 
   async #runInstall(
-    into: Container,
+    into: Draft,
     fresh: boolean,
     solution: Solution,
     wish: Wish,
@@ -312,7 +301,7 @@ export class RootPackages {
     };
     for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
     await layOutPackages(this.#ground, attempt, solution);
-    const spec = installContainer(host, request, attempt, into.id);
+    const spec = installContainer(host, request, attempt, into.root);
     return (await this.#ground.runBootstrap(installStep(wish), spec, signal)).code;
   }
 }

@@ -24,7 +24,7 @@ describe('TagRoot.addBuildRequires', () => {
     });
     expect(root.installed.map(({ name }) => name)).toEqual(['bash', 'gcc']);
     expect(created()).toEqual([
-      ...['solve-1', 'root-1', 'install-1', 'list-1', 'root-2', 'solve-2', 'root-3', 'install-2', 'list-2'],
+      ...['solve-1', 'root-1', 'install-1', 'list-1', 'solve-2', 'root-2', 'install-2', 'list-2'],
     ]);
     expect(started()).not.toContain('source-1');
     const script = await readFile(join(directory, 'in/solve-2.sh'), 'utf8');
@@ -39,25 +39,23 @@ describe('TagRoot.addBuildRequires', () => {
 
     await root.addBuildRequires(never);
 
-    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'list-1', 'root-2', 'solve-2']);
+    expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'list-1', 'solve-2']);
     expect(root.installed).toBe(installed);
   });
 
   it('installs what is missing into a root of its own, on a snapshot of the one before', async () => {
-    const { containers, directory, withSource, spec } = await openRootBench({ solve: () => ['some'] });
+    const { containers, directory, withSource, spec, draft } = await openRootBench({ solve: () => ['some'] });
     const root = await withSource(srpm('gcc'));
 
     await root.addBuildRequires(never);
 
-    expect(spec('solve-2')?.mounts.at(-1)).toMatchObject({
-      kind: 'root',
-      container: 'fake-5',
-      access: 'copy',
-    });
     const [committed = ''] = containers.calls.filter((call) => call.startsWith('commit '));
-    expect(spec('root-2')?.root).toEqual({ kind: 'image', image: committed.replace('commit ', '') });
+    const parent = { kind: 'kept', id: committed.replace('commit ', '') };
+    expect(spec('solve-2')?.mounts.at(-1)).toMatchObject({ kind: 'root', root: parent, access: 'copy' });
+    expect(draft('root-2')?.parent).toEqual(parent);
+    const filled = { kind: 'draft', id: 'fake-draft-2' };
     expect(spec('install-2')?.mounts).toContainEqual(
-      expect.objectContaining({ kind: 'root', container: 'fake-7', access: 'write' }),
+      expect.objectContaining({ kind: 'root', root: filled, access: 'write' }),
     );
     expect(await readFile(join(directory, 'in/install-2.sh'), 'utf8')).not.toContain('chown');
   });
@@ -72,7 +70,7 @@ describe('TagRoot.addBuildRequires', () => {
     await root.addBuildRequires(never);
 
     expect(root.installed.map(({ name }) => name)).toEqual(['bash']);
-    expect(created().slice(4)).toEqual(['root-2', 'solve-2', 'root-3', 'install-2', 'list-2']);
+    expect(created().slice(4)).toEqual(['solve-2', 'root-2', 'install-2', 'list-2']);
     expect(JSON.parse(await readFile(join(directory, 'in/transaction-2.json'), 'utf8'))).toEqual([
       { action: 'remove', name: 'bash-minimal-1-1.x86_64', header: '00' },
     ]);
@@ -90,7 +88,7 @@ describe('TagRoot.addBuildRequires', () => {
     const ready = await root.addBuildRequires(never);
 
     expect(ready).toMatchObject({ remade: true, source: { generated: true } });
-    expect(created().slice(4)).toEqual(['source-1', 'root-2', 'solve-2', 'source-2', 'solve-3']);
+    expect(created().slice(4)).toEqual(['source-1', 'solve-2', 'source-2', 'solve-3']);
     expect(await readFile(join(directory, 'in/source-2.sh'), 'utf8')).toContain('-br --target');
   });
 
@@ -151,7 +149,7 @@ describe('TagRoot.addRemadeRequires', () => {
       remade: true,
       source: { generated: false, path: join(directory, 'source-1/hello-1.0-1.src.rpm') },
     });
-    expect(created().slice(4)).toEqual(['source-1', 'root-2', 'solve-2']);
+    expect(created().slice(4)).toEqual(['source-1', 'solve-2']);
     expect(started()).toEqual(['solve-1', 'install-1', 'list-1', 'source-1', 'solve-2']);
     expect(await readFile(join(directory, 'in/source-1.sh'), 'utf8')).toContain('-bs --target x86_64');
     expect(await readFile(join(directory, 'in/requires-1.src.rpm'))).toEqual(srpm('bash'));
@@ -228,8 +226,8 @@ describe('TagRoot.addRemadeRequires', () => {
     for (const [index, name] of steps.entries()) {
       const before = steps[index - 1];
       const root = spec(name)?.root;
-      expect(root).toMatchObject({ kind: 'image' });
-      expect(root).toEqual({ ...root, ...(before !== undefined && { layerOf: id(before) }) });
+      expect(root).toMatchObject({ kind: 'layer' });
+      expect(root).toEqual({ ...root, ...(before !== undefined && { after: id(before) }) });
     }
     await bench.removals.idle();
     expect(removed()).toEqual(expect.arrayContaining(['source-1', 'source-2', 'source-3']));
@@ -246,7 +244,7 @@ describe('TagRoot.addRemadeRequires', () => {
     expect(removed()).toContain('source-1');
     await root.build(ready, never);
 
-    expect(spec('build-1')?.root).not.toHaveProperty('layerOf');
+    expect(spec('build-1')?.root).not.toHaveProperty('after');
     expect(await readFile(join(directory, 'in/build-1.sh'), 'utf8')).toContain('"$rpm" -Uvh --nodeps');
   });
 

@@ -38,7 +38,7 @@ export class PackageCode {
     const { name, phase, attempt, script, verdict, after = null } = step;
     const { host, request } = this.#ground;
     await this.#ground.write(`in/${phase}-${attempt}.sh`, script);
-    const spec = codeContainer(host, request, { phase, attempt }, root.image, after);
+    const spec = codeContainer(host, request, { phase, attempt }, root.root, after);
     const container = await this.#ground.create(spec, signal);
     try {
       const code = await this.#ground.runPackageCode(name, container, verdict, signal);
@@ -56,8 +56,14 @@ export class PackageCode {
     if (failed.lifetimeMs === 0) return;
     const { taskId, buildrootId } = request;
     this.#ground.release(container);
-    const shell = shellContainer(host, request, container.id);
-    failed.keep({ taskId, buildrootId, failure: failure.message, repeat, container, shell });
+    failed.keep({
+      taskId,
+      buildrootId,
+      failure: failure.message,
+      repeat,
+      container,
+      shell: (root) => shellContainer(host, request, root),
+    });
     if (taskId !== 0) await logs.root.write(`${keptWords(taskId, host.hostname, failed.lifetimeMs)}\n`);
   }
 }

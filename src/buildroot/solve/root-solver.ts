@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { digestOf, Solution } from '../../cache/solver-cache.ts';
-import type { ContainerId } from '../../container/spec.ts';
+import type { KeptRoot } from '../../container/spec.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import { renderPackageManagerConfig } from '../plan/dnf-conf.ts';
 import { urlsOf } from '../plan/repos.ts';
@@ -44,13 +44,12 @@ export class RootSolver {
   }
 
   /**
-   * `parent` is the key of the root that is asked about, `root` makes its container when it has to be looked at.
-   * Throws `BuildrootStepFailed` with status 30, `UnusableImage`, and `BuildrootUnsupported` where the image has not the package
+   * `parent` is the root that is asked about. Throws `BuildrootStepFailed` with status 30, `UnusableImage`, and `BuildrootUnsupported` where the image has not the package
    * manager that the tag asks for.
    */
   async solve(
     wish: Wish,
-    parent: { readonly key: string; root(): Promise<ContainerId> } | null,
+    parent: { readonly key: string; readonly root: KeptRoot } | null,
     signal: AbortSignal,
   ): Promise<Solution> {
     const { host, logs } = this.#ground;
@@ -60,9 +59,8 @@ export class RootSolver {
       await logs.root.write(`${wish.title}: the solver's answer for these packages is known\n`);
       return known;
     }
-    const root = parent === null ? null : await parent.root();
     const solution = await this.#ground.twice(`solve ${wish.title}`, (isAgain) =>
-      this.#run(wish, root, isAgain, signal),
+      this.#run(wish, parent?.root ?? null, isAgain, signal),
     );
     if (key !== null && (await this.#usedWhatWasAsked())) await host.cache.solutions.keep(key, solution);
     return solution;
@@ -87,12 +85,7 @@ export class RootSolver {
     return questionKey({ repoState, parent, goal: [wish.goal.kind, wish.text], settings }, request);
   }
 
-  async #run(
-    wish: Wish,
-    parent: ContainerId | null,
-    isAgain: boolean,
-    signal: AbortSignal,
-  ): Promise<Solution> {
+  async #run(wish: Wish, parent: KeptRoot | null, isAgain: boolean, signal: AbortSignal): Promise<Solution> {
     this.#made.solves += 1;
     const attempt = this.#made.solves;
     const { host, request } = this.#ground;

@@ -1,9 +1,12 @@
 import { containerName } from '../../container/names.ts';
+import type { DraftSpec } from '../../container/root-store.ts';
 import type {
   Capability,
   ContainerId,
   ContainerSpec,
-  EmptyDirectory,
+  DraftRoot,
+  FailedStepRoot,
+  KeptRoot,
   Mount,
   ResourceLimits,
 } from '../../container/spec.ts';
@@ -39,14 +42,12 @@ export function solveContainer(
   host: BuildrootHost,
   request: RootRequest,
   attempt: number,
-  parent: ContainerId | null,
+  parent: KeptRoot | null,
   localRepos: readonly string[],
 ): ContainerSpec {
   const { work } = request.directory;
   const root: readonly Mount[] =
-    parent === null
-      ? []
-      : [{ kind: 'root', container: parent, path: '/', target: '/mnt/root', access: 'copy' }];
+    parent === null ? [] : [{ kind: 'root', root: parent, target: '/mnt/root', access: 'copy' }];
   const container = bootstrapContainer(host, request, 'solve', attempt);
   return {
     ...container,
@@ -71,7 +72,7 @@ export function installContainer(
   host: BuildrootHost,
   request: RootRequest,
   attempt: number,
-  into: ContainerId,
+  into: DraftRoot,
 ): ContainerSpec {
   const { work } = request.directory;
   return {
@@ -82,7 +83,7 @@ export function installContainer(
     mounts: [
       input(request),
       { kind: 'work', path: `${work}/packages-${attempt}`, target: cachedPackages, readOnly: true },
-      { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'write' },
+      { kind: 'root', root: into, target: '/mnt/root', access: 'write' },
       { kind: 'kernel', fileSystem: 'proc', target: '/mnt/root/proc' },
       { kind: 'kernel', fileSystem: 'sysfs', target: '/mnt/root/sys' },
       ...installDevices.map(
@@ -106,7 +107,7 @@ export function listContainer(
   host: BuildrootHost,
   request: RootRequest,
   attempt: number,
-  into: ContainerId,
+  into: DraftRoot,
 ): ContainerSpec {
   const { work } = request.directory;
   return {
@@ -117,76 +118,62 @@ export function listContainer(
     mounts: [
       input(request),
       { kind: 'work', path: `${work}/packages-${attempt}`, target: cachedPackages, readOnly: true },
-      { kind: 'root', container: into, path: '/', target: '/mnt/root', access: 'copy' },
+      { kind: 'root', root: into, target: '/mnt/root', access: 'copy' },
     ],
   };
 }
 
-/** What an install phase mounts the kernel's file systems on: crun makes no such directory, where runc does. */
-const kernelPlaces: readonly EmptyDirectory[] = ['/proc', '/sys'].map((path) => ({
-  path,
-  uid: 0,
-  gid: 0,
-  mode: 0o555,
-}));
-
-/** Never starts: packages are put into its root, on a snapshot or on nothing. */
-export function rootContainer(
+/** A root for packages to be put into, on another or on nothing. */
+export function rootDraft(
   host: BuildrootHost,
   request: RootRequest,
   attempt: number,
-  snapshot: string | null,
-): ContainerSpec {
-  return {
-    ...packageContainer(host, request, 'root', attempt),
-    root:
-      snapshot === null ? { kind: 'empty', directories: kernelPlaces } : { kind: 'image', image: snapshot },
-    command: ['/never-run'],
-    mounts: [],
-  };
+  parent: KeptRoot | null,
+): DraftSpec {
+  const { name, owner, labels } = identity(host, request, 'root', attempt);
+  return { name, owner, labels, parent };
 }
 
 /**
- * Runs package code: in its own layer on a snapshot, or in the one that an earlier step of the package has left,
- * `layerOf`, which may have run on a snapshot with fewer packages.
+ * Runs package code: in its own layer on a root, or in the one that an earlier step of the package has left,
+ * `after`, which may have run on a root with fewer packages.
  */
 export function codeContainer(
   host: BuildrootHost,
   request: RootRequest,
   step: { readonly phase: string; readonly attempt: number },
-  snapshot: string,
-  layerOf: ContainerId | null,
+  on: KeptRoot,
+  after: ContainerId | null,
 ): ContainerSpec {
   return {
     ...sealedContainer(host, request, step.phase, step.attempt),
-    root: { kind: 'image', image: snapshot, ...(layerOf !== null && { layerOf }) },
+    root: { kind: 'layer', on, ...(after !== null && { after }) },
     command: ['/bin/bash', `/adjutant/in/${step.phase}-${step.attempt}.sh`],
-    results: true,
   };
 }
 
 /**
- * As sandboxed as the code that has failed in the root of `failed`, for inspection: home and temporary files are
+ * As sandboxed as the code that has failed in `root`, for inspection: home and temporary files are
  * those that it has left and stay, the rest is thrown away. Its name, owner and command are made when the shell is opened.
  */
 export function shellContainer(
   host: BuildrootHost,
   request: RootRequest,
-  failed: ContainerId,
+  root: FailedStepRoot,
 ): ContainerSpec {
   const spec = sealedContainer(host, request, 'shell', 1);
   const { diskBytes: _disk, logBytes: _log, idleMs: _idle, ...limits } = spec.limits;
   // The task's directory is gone by then.
   const mounts: readonly Mount[] = spec.mounts.filter(({ kind }) => kind !== 'work');
-  const lent = [buildUser.home, '/tmp', '/var/tmp']
-    .filter((path) => !mounts.some(({ target }) => target === path))
-    .map((path): Mount => ({ kind: 'root', container: failed, path, target: path, access: 'write' }));
+  const stays = [buildUser.home, '/tmp', '/var/tmp'].filter(
+    (path) => !mounts.some(({ target }) => target === path),
+  );
   return {
     ...spec,
-    root: { kind: 'overlay', base: failed },
+    root: { kind: 'visit', root, stays },
     command: ['/bin/bash'],
     limits,
-    mounts: [...mounts, ...lent],
+    mounts,
     workdir: buildUser.home,
   };
 }

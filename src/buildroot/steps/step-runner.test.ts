@@ -1,23 +1,23 @@
 import { expect, it } from 'vitest';
 import { openHostBench, TextLogs } from '../../../test/support/root-bench.ts';
-import type { ContainerManager } from '../../container/manager.ts';
+import type { RootStore } from '../../container/root-store.ts';
 import { never } from '../../core/never.ts';
 import { noHistory } from '../../journal/history.ts';
 import type { BuildrootHost } from '../host.ts';
 import type { RootRequest } from '../plan/root-request.ts';
-import { rootContainer } from './container-specs.ts';
+import { rootDraft } from './container-specs.ts';
 import { RootGround } from './step-runner.ts';
 
-it('leaves no container behind that is still being made when the task ends', async () => {
+it('leaves nothing behind that is still being made when the task ends', async () => {
   const { containers, directory } = await openHostBench();
   const made = Promise.withResolvers<void>();
-  const slow: Pick<ContainerManager, 'create'> = {
-    async create(spec, signal) {
+  const slow: Pick<RootStore, 'prepare'> = {
+    async prepare(draft, signal) {
       await made.promise;
-      return containers.create(spec, signal);
+      return containers.roots.prepare(draft, signal);
     },
   };
-  const host = { containers: slow, extraMounts: [], limits: { pids: 10 }, labels: {}, workerId: 'worker' };
+  const host = { roots: slow, extraMounts: [], limits: { pids: 10 }, labels: {}, workerId: 'worker' };
   const request = {
     taskId: 5,
     buildrootId: 9,
@@ -34,13 +34,12 @@ it('leaves no container behind that is still being made when the task ends', asy
     noHistory,
     cleanup,
   );
-  const spec = rootContainer(ground.host, { ...ground.request, network: 'none' }, 1, null);
-  const creating = ground.create({ ...spec, hostname: 'host' }, never);
+  const preparing = ground.prepareRoot(rootDraft(ground.host, ground.request, 1, null), never);
 
   const ended = cleanup.disposeAsync();
   made.resolve();
-  await creating;
+  await preparing;
   await ended;
 
-  expect(containers.calls.filter((call) => /^(create|remove) /.test(call))).toHaveLength(2);
+  expect(containers.calls.filter((call) => /^(prepare|remove) /.test(call))).toHaveLength(2);
 });

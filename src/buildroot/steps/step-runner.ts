@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Removable } from '../../container/background-removals.ts';
 import { describeLimit } from '../../container/describe-limit.ts';
-import { ContainerError, lacksCommand } from '../../container/errors.ts';
+import { lacksCommand } from '../../container/errors.ts';
 import type { Container } from '../../container/manager.ts';
+import type { Draft, DraftSpec } from '../../container/root-store.ts';
 import { goneMeanwhile, type PhaseOptions, PhaseResult, runPhase } from '../../container/run-phase.ts';
 import type { ContainerSpec } from '../../container/spec.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -48,9 +50,9 @@ export class RootGround {
   readonly logs: RootLogs;
   readonly history: History;
   readonly #cleanup: AsyncDisposableStack;
-  readonly #gone = new Set<Container>();
-  /** Containers whose work is done, and whose removal has time. */
-  readonly #ended: Container[] = [];
+  readonly #gone = new Set<Removable>();
+  /** What has done its work, and whose removal has time. */
+  readonly #ended: Removable[] = [];
   /** Containers that a previous run of the task has made. */
   readonly #adopted = new WeakSet<Container>();
 
@@ -86,34 +88,35 @@ export class RootGround {
 
   /** Creates a container that is removed with the task at the latest, also when that ends while it is being made. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
-    const making = this.#make(spec, signal);
+    return this.#own(this.#make(spec, signal));
+  }
+
+  /** Prepares a root to be filled, which is removed in the same way. */
+  prepareRoot(draft: DraftSpec, signal: AbortSignal): Promise<Draft> {
+    return this.#own(this.#prepare(draft, signal));
+  }
+
+  #own<T extends Removable>(making: Promise<T>): Promise<T> {
     this.#cleanup.defer(async () => {
       // Its next user hears that it could not be made.
-      const container = await making.catch(() => null);
-      if (container !== null && !this.#gone.has(container)) await container[Symbol.asyncDispose]();
+      const made = await making.catch(() => null);
+      if (made !== null && !this.#gone.has(made)) await made[Symbol.asyncDispose]();
     });
     return making;
   }
 
   async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
-    const adopted = this.history.resumed ? await this.host.containers.adopt(spec, signal) : null;
-    if (adopted !== null) {
-      this.#adopted.add(adopted);
-      return adopted;
-    }
-    try {
-      return await this.host.containers.create(spec, signal);
-    } catch (error) {
-      const { root } = spec;
-      const isSnapshot = root.kind === 'image' && root.image !== this.request.image;
-      if (!isSnapshot || !(error instanceof ContainerError) || error.code !== 'image-missing') throw error;
-      // Not the task's fault that it was removed: the next try makes it again.
-      throw new ContainerError(
-        'no-such-container',
-        `snapshot ${root.image} was removed while the task built on it`,
-        { cause: error },
-      );
-    }
+    const { containers } = this.host;
+    const adopted = this.history.resumed ? await containers.adopt(spec, signal) : null;
+    if (adopted === null) return containers.create(spec, signal);
+    this.#adopted.add(adopted);
+    return adopted;
+  }
+
+  async #prepare(draft: DraftSpec, signal: AbortSignal): Promise<Draft> {
+    const { roots } = this.host;
+    const recovered = this.history.resumed ? await roots.recover(draft, signal) : null;
+    return recovered ?? roots.prepare(draft, signal);
   }
 
   /** Something that has to stay until the task has ended. */
@@ -121,11 +124,11 @@ export class RootGround {
     this.#cleanup.use(needed);
   }
 
-  /** Takes over a container of a previous run, as `create` would have made it; null when it is gone. */
-  async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
-    const container = await this.host.containers.adopt(spec, signal);
-    if (container !== null) this.#cleanup.use(container);
-    return container;
+  /** Takes over the root that a previous run has filled; null when it is gone. */
+  async recoverRoot(draft: DraftSpec, signal: AbortSignal): Promise<Draft | null> {
+    const root = await this.host.roots.recover(draft, signal);
+    if (root !== null) this.#cleanup.use(root);
+    return root;
   }
 
   /** Leaves a container to others. */
@@ -133,17 +136,17 @@ export class RootGround {
     this.#gone.add(container);
   }
 
-  /** Begins to remove a container whose work is done. Neither the next step nor the end of the task waits for that. */
-  letGo(container: Container): void {
+  /** Begins to remove what has done its work. Neither the next step nor the end of the task waits for that. */
+  letGo(container: Removable): void {
     this.#gone.add(container);
     this.host.removals.add(container);
   }
 
   /**
-   * Removes a container whose work is done when package code runs, or with the task: until then the engine has more
+   * Removes what has done its work when package code runs, or with the task: until then the engine has more
    * urgent things to do.
    */
-  letGoLater(container: Container): void {
+  letGoLater(container: Removable): void {
     this.#ended.push(container);
   }
 

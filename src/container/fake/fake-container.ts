@@ -4,7 +4,7 @@ import { pack } from 'tar-stream';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
 import type { Container, ContainerSummary } from '../manager.ts';
-import type { ContainerId, ContainerSpec, ExitStatus, LimitHit } from '../spec.ts';
+import type { ContainerId, ContainerSpec, ExitStatus, FailedStepRoot, LimitHit } from '../spec.ts';
 import type { FakeBehaviour } from './behaviour.ts';
 
 /** Files of a root, by absolute path. */
@@ -22,6 +22,8 @@ export interface FakeContainerParts {
   /** Told of every call, and of every call that a real engine would not stand. */
   readonly record: (call: string) => void;
   readonly misuse: (complaint: string) => Error;
+  /** Told what it has written when it runs. */
+  readonly fill: (files: Files) => void;
   readonly forget: () => void;
 }
 
@@ -73,6 +75,7 @@ export class FakeContainer implements Container {
       throw new ContainerError('start-failed', `cannot start container ${this.name}: ${startFail}`);
     }
     this.#state = 'running';
+    this.#parts.fill(this.#layer);
     this.#checkDisk();
     this.#watchIdleTime();
     this.#run().then(
@@ -114,10 +117,10 @@ export class FakeContainer implements Container {
   async copyOut(path: string, signal: AbortSignal): Promise<Readable> {
     this.#enter(`copyOut ${path}`, signal);
     if (this.#state === 'running') throw this.#parts.misuse(`copy out of container ${this.name}, which runs`);
-    if (this.spec.root.kind === 'overlay') {
+    if (this.spec.root.kind === 'visit') {
       throw new ContainerError(
         'bad-spec',
-        `cannot copy ${path} out of container ${this.name}: its root is an overlay`,
+        `cannot copy ${path} out of container ${this.name}: its root is only visited`,
       );
     }
     const files = Object.entries({ ...this.#parts.below, ...this.#layer });
@@ -139,9 +142,10 @@ export class FakeContainer implements Container {
     return (await this.wait(signal)).code;
   }
 
-  async keepRoot(): Promise<void> {
-    this.#parts.record(`keepRoot ${this.name}`);
+  async keepRoot(signal: AbortSignal): Promise<{ readonly root: FailedStepRoot; readonly bytes: number }> {
+    this.#enter('keepRoot', signal);
     if (this.#state === 'running') throw this.#parts.misuse(`container ${this.name} runs: its root changes`);
+    return { root: { kind: 'failed', id: this.id }, bytes: this.fileBytes };
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -195,7 +199,7 @@ export class FakeContainer implements Container {
     return Object.values(this.#layer).reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** Its layer, for another container or an image; it has none any more. */
+  /** Its layer, for another container; it has none any more. */
   give(): Files {
     if (this.#isGiven) throw new ContainerError('no-such-container', `container ${this.name} has no layer`);
     const layer = this.#layer;

@@ -8,12 +8,33 @@ import { hasErrorCode } from '../../core/errors.ts';
 import { SharedCall } from '../../core/single-flight.ts';
 import { ContainerError } from '../errors.ts';
 import type { ImageInfo, ImageStore } from '../image-store.ts';
-import type { StoredImage } from '../manager.ts';
-import type { ContainerId, EmptyDirectory, PullPolicy } from '../spec.ts';
+import type { ContainerId, PullPolicy } from '../spec.ts';
 import { classifyError, classifyPullError } from './api/classify-error.ts';
 import { type Engine, libpod } from './api/client.ts';
 import { upperDir } from './api/container-state.ts';
 import { Created, InspectedImage, ListedImages, PullLine, RemovedImage } from './api/schema.ts';
+
+/** Labels of the images that are kept roots: by the first of them they are found. Their values are `RootName`'s. */
+export const rootLabels = {
+  key: 'io.koji.adjutant.snapshot',
+  area: 'io.koji.adjutant.snapshot.area',
+} as const;
+
+/** An image of the engine's own store. */
+export interface StoredImage {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdMs: number;
+}
+
+/** `path` is absolute. */
+export interface EmptyDirectory {
+  readonly path: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
 
 /** Images that hold nothing but directories; the tag tells which. */
 const emptyImage = 'localhost/koji-adjutant-empty';
@@ -43,8 +64,8 @@ export class PodmanImages implements ImageStore {
   /** Names under `localhost/` are never pulled: there is no such registry. */
   async ensure(image: string, policy: PullPolicy, signal: AbortSignal): Promise<ImageInfo> {
     const isLocal = image.startsWith('localhost/');
-    const present = policy === 'always' && !isLocal ? undefined : await this.#find(image, signal);
-    if (present !== undefined) return present;
+    const present = policy === 'always' && !isLocal ? null : await this.find(image, signal);
+    if (present !== null) return present;
     if (isLocal) {
       throw new ContainerError(
         'image-missing',
@@ -58,8 +79,8 @@ export class PodmanImages implements ImageStore {
       );
     }
     await shared(this.#pulls, image, signal, (run) => this.#pullInTime(image, run));
-    const pulled = await this.#find(image, signal);
-    if (pulled === undefined) {
+    const pulled = await this.find(image, signal);
+    if (pulled === null) {
       throw new ContainerError(
         'engine-failed',
         `the pull of ${image} ended without an error and without an image`,
@@ -114,7 +135,7 @@ export class PodmanImages implements ImageStore {
     return upperDir(GraphDriver, `image ${image}`);
   }
 
-  /** `ContainerManager.images`, without those of additional stores: other engines have made them, and they cannot be removed. */
+  /** Images on this host that carry the label, whatever its value, without those of additional stores: other engines have made them, and they cannot be removed. */
   async list(label: string, signal: AbortSignal): Promise<readonly StoredImage[]> {
     const found = await this.#listed(label, signal);
     const own = (found ?? []).filter(({ ReadOnly }) => ReadOnly !== true);
@@ -126,7 +147,7 @@ export class PodmanImages implements ImageStore {
     }));
   }
 
-  /** `ContainerManager.removeImage`. */
+  /** Removes an image by name or id; fine when it is gone already. False when containers or other images need it. */
   async remove(image: string): Promise<boolean> {
     const request = {
       what: `remove image ${image}`,
@@ -158,13 +179,14 @@ export class PodmanImages implements ImageStore {
     }
   }
 
-  async #find(image: string, signal: AbortSignal): Promise<ImageInfo | undefined> {
+  /** An image that is there, by name; null when it is not. */
+  async find(image: string, signal: AbortSignal): Promise<ImageInfo | null> {
     try {
       const found = await this.#inspect(image, signal);
       const arch = kojiArchOf[found.Architecture] ?? found.Architecture;
       return { id: found.Id, digest: found.Digest || `sha256:${found.Id}`, arch };
     } catch (error) {
-      if (error instanceof ContainerError && error.code === 'image-missing') return undefined;
+      if (error instanceof ContainerError && error.code === 'image-missing') return null;
       throw error;
     }
   }
@@ -224,7 +246,7 @@ export class PodmanImages implements ImageStore {
     directories: readonly EmptyDirectory[],
     signal: AbortSignal,
   ): Promise<void> {
-    if ((await this.#find(image, signal)) !== undefined) return;
+    if ((await this.find(image, signal)) !== null) return;
     const tar = pack();
     for (const { path, ...owner } of directories)
       tar.entry({ name: path.slice(1), type: 'directory', ...owner });

@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import { ContainerError } from '../errors.ts';
-import type { KeptImage } from '../manager.ts';
 import type { ContainerId } from '../spec.ts';
 import type { Engine } from './api/client.ts';
 import { inspectContainer, upperDir } from './api/container-state.ts';
@@ -38,7 +37,8 @@ export class Layers {
   }
 
   /**
-   * `ContainerManager.commit`. The engine makes the image of next to nothing, and gets the layer into that one's
+   * Makes an image of this name and with these labels of the layer of a container that does not run, as
+   * `RootStore.commit` promises; `bytes` is the size of the layer. The engine makes the image of next to nothing, and gets the layer into that one's
    * place. May be done again when it was interrupted.
    */
   async keep(
@@ -46,7 +46,7 @@ export class Layers {
     image: string,
     labels: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<KeptImage> {
+  ): Promise<{ readonly id: string; readonly bytes: number }> {
     await this.#roots.retire(container, signal);
     const layer = await this.#layerOf(container, signal);
     const place = dirname(layer);

@@ -8,7 +8,7 @@ import { SharedCall } from '../../core/single-flight.ts';
 import { describeDuration } from '../../core/waits.ts';
 import { ContainerError } from '../errors.ts';
 import type { Container } from '../manager.ts';
-import type { ContainerId, ExitStatus, ResourceLimits } from '../spec.ts';
+import type { ContainerId, ExitStatus, FailedStepRoot, ResourceLimits } from '../spec.ts';
 import { attach } from './api/attach.ts';
 import { type Engine, libpod } from './api/client.ts';
 import { inspectContainer, settledState } from './api/container-state.ts';
@@ -17,6 +17,7 @@ import type { ContainerState } from './api/schema.ts';
 import { packMounted } from './create/mounted-root.ts';
 import type { RootMounts } from './create/root-mounts.ts';
 import { startHint } from './create/start-failure-hint.ts';
+import { sizeOf } from './limits/disk-usage.ts';
 import { LimitWatch } from './limits/limit-watch.ts';
 import type { KillLedger } from './limits/oom-accounting.ts';
 import { followLog } from './output/log-file.ts';
@@ -147,7 +148,7 @@ export class PodmanContainer implements Container {
     if (root === 'goes') {
       throw new ContainerError(
         'bad-spec',
-        `cannot copy ${path} out of container ${this.name}: its root is an overlay; let it write to a work mount`,
+        `cannot copy ${path} out of container ${this.name}: its root is only visited`,
       );
     }
     const { engine, clock, roots } = this.#parts;
@@ -179,11 +180,15 @@ export class PodmanContainer implements Container {
     return attach(socketPath, this.id, signal);
   }
 
-  async keepRoot(): Promise<void> {
+  async keepRoot(signal: AbortSignal): Promise<{ readonly root: FailedStepRoot; readonly bytes: number }> {
     this.#over.abort();
     await this.#watching;
     await rm(this.#parts.logPath, { force: true });
     await this.#parts.held.disposeAsync();
+    return {
+      root: { kind: 'failed', id: this.id },
+      bytes: await sizeOf(this.#parts.engine, this.id, signal),
+    };
   }
 
   async stop(graceMs: number): Promise<void> {

@@ -27,6 +27,7 @@ export const Info = z.object({
   version: z.object({ Version: z.string() }),
 });
 
+export type EngineInfo = z.infer<typeof Info>;
 export type EngineSecurity = z.infer<typeof Info>['host']['security'];
 
 export const Created = z.object({ Id: z.string().min(1) });

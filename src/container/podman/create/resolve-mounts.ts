@@ -2,8 +2,8 @@ import type { Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ContainerError } from '../../errors.ts';
-import type { ContainerSpec, Mount } from '../../spec.ts';
-import type { RootMounts } from './root-mounts.ts';
+import type { ContainerId, ContainerSpec, Mount } from '../../spec.ts';
+import type { MountedRoot, RootMounts } from './root-mounts.ts';
 import type { OciMount, OverlayVolume } from './to-create-options.ts';
 
 /** Directories of the host that mounts are relative to. */
@@ -21,29 +21,40 @@ export interface ResolvedMounts {
   readonly overlayVolumes: readonly OverlayVolume[];
   /** Paths inside that must not be readable. */
   readonly masked: readonly string[];
+  /** Containers whose roots are mounted, and those of them that are written to. */
+  readonly lentBy: readonly ContainerId[];
+  readonly filled: readonly ContainerId[];
 }
+
+type RootMount = Extract<Mount, { kind: 'root' }>;
+
+/** Mounts a root for a container that is being made; `index` is its place among the mounts of the spec. */
+export type LendRoot = (
+  mount: RootMount,
+  index: number,
+) => Promise<{ readonly container: ContainerId; readonly mounted: MountedRoot }>;
 
 /**
  * Finds the host's path of every mount of a spec. Rejects with `bad-spec` when a source is not there:
- * podman would make a directory of that name on the host. Roots of other containers stay mounted
- * until `held` is disposed.
+ * podman would make a directory of that name on the host. Roots are mounted by `lend`.
  */
 export async function resolveMounts(
   spec: ContainerSpec,
   places: Places,
   roots: RootMounts,
-  held: AsyncDisposableStack,
+  lend: LendRoot,
   signal: AbortSignal,
 ): Promise<ResolvedMounts> {
-  const resolving = spec.mounts.map(async (mount) => {
+  const lentBy: ContainerId[] = [];
+  const filled: ContainerId[] = [];
+  const resolving = spec.mounts.map(async (mount, index) => {
     if (mount.kind !== 'root') return resolveMount(mount, places);
-    const root = held.use(await roots.acquire(mount.container, signal));
-    for (const path of kernelPlacesIn(mount, spec))
-      await roots.requireDirectory(mount.container, path, signal);
-    const source = join(root.path, await roots.resolve(mount.container, mount.path, signal));
-    return mount.access === 'copy'
-      ? { source, destination: mount.target }
-      : bind(source, mount.target, ['bind', 'rw', 'nosuid', 'nodev']);
+    const { container, mounted } = await lend(mount, index);
+    lentBy.push(container);
+    for (const path of kernelPlacesIn(mount, spec)) await roots.requireDirectory(container, path, signal);
+    if (mount.access === 'copy') return { source: mounted.path, destination: mount.target };
+    filled.push(container);
+    return bindWritable(mounted.path, mount.target);
   });
   // Nothing may be mounted any more when the caller gives back what is held.
   await Promise.allSettled(resolving);
@@ -52,15 +63,20 @@ export async function resolveMounts(
     mounts: resolved.filter((mount) => 'type' in mount),
     overlayVolumes: resolved.filter((mount) => !('type' in mount)),
     masked: spec.mounts.flatMap(maskedBelow),
+    lentBy,
+    filled,
   };
 }
 
+/** Part of a root, to be written to. */
+export function bindWritable(source: string, target: string): OciMount {
+  return bind(source, target, ['bind', 'rw', 'nosuid', 'nodev']);
+}
+
 /** Where the kernel's file systems are mounted in a lent root, as paths in there. */
-function kernelPlacesIn(root: Extract<Mount, { kind: 'root' }>, spec: ContainerSpec): readonly string[] {
+function kernelPlacesIn(root: RootMount, spec: ContainerSpec): readonly string[] {
   return spec.mounts.flatMap(({ kind, target }) =>
-    kind === 'kernel' && target.startsWith(join(root.target, '/'))
-      ? [join(root.path, target.slice(root.target.length))]
-      : [],
+    kind === 'kernel' && target.startsWith(join(root.target, '/')) ? [target.slice(root.target.length)] : [],
   );
 }
 

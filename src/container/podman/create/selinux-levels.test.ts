@@ -7,38 +7,23 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../../test/support/manual-clock.ts';
 import { never } from '../../../core/never.ts';
 import { toLabels } from '../../labels.ts';
-import type { ContainerSpec, Mount } from '../../spec.ts';
+import type { Owner } from '../../spec.ts';
 import { Engine } from '../api/client.ts';
-import { freeLevel, levelLabel, SelinuxLevels } from './selinux-levels.ts';
+import { freeLevel, levelLabel, SelinuxLevels, type ToBeLevelled } from './selinux-levels.ts';
 
-function specOf(taskId: number, change: Partial<ContainerSpec> = {}, workerId = 'worker'): ContainerSpec {
-  return {
-    name: 'one',
-    root: { kind: 'image', image: 'localhost/root:1' },
-    command: ['/bin/sh'],
-    env: {},
-    workdir: '/',
-    user: { uid: 0, gid: 0 },
-    capabilities: [],
-    network: 'none',
-    hostname: 'h',
-    mounts: [],
-    limits: { pids: 1 },
-    owner: { workerId, taskId, phase: 'p', attempt: 1 },
-    labels: {},
-    ...change,
-  };
+function containerOf(taskId: number, workerId = 'worker', lentBy: readonly string[] = []): ToBeLevelled {
+  return { owner: { workerId, taskId, phase: 'p', attempt: 1 }, lentBy };
 }
 
 /** An engine that lists the containers that were made, those of other processes included. */
 async function openEngine() {
   const directory = await mkdtemp(join(tmpdir(), 'levels-'));
   const socketPath = join(directory, 'podman.sock');
-  const there = new Map<string, { level: string; spec: ContainerSpec }>();
+  const there = new Map<string, { level: string; owner: Owner }>();
   const server = createServer((_request, response) => {
-    const listed = [...there].map(([Id, { level, spec }]) => ({
+    const listed = [...there].map(([Id, { level, owner }]) => ({
       Id,
-      Labels: { ...toLabels(spec.owner), [levelLabel]: level },
+      Labels: { ...toLabels(owner), [levelLabel]: level },
     }));
     response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(listed));
   });
@@ -54,17 +39,17 @@ async function openEngine() {
       new Engine({ socketPath, clock: new ManualClock(), timeoutMs: 60_000, reconnectMs: 0 }),
     );
   let made = 0;
-  const make = async (levels: SelinuxLevels, spec: ContainerSpec, meanwhile?: (level: string) => void) => {
+  const make = async (levels: SelinuxLevels, wanted: ToBeLevelled, meanwhile?: (level: string) => void) => {
     const create = async (level: string) => {
       made += 1;
       meanwhile?.(level);
-      there.set(`id-${made}`, { level, spec });
+      there.set(`id-${made}`, { level, owner: wanted.owner });
       return `id-${made}`;
     };
     const remove = async (id: string) => {
       there.delete(id);
     };
-    const id = await levels.withLevel(spec, create, remove, never);
+    const id = await levels.withLevel(wanted, create, remove, never);
     return { id, level: there.get(id)?.level ?? '' };
   };
   return { there, open, make };
@@ -76,7 +61,7 @@ describe('SelinuxLevels', () => {
     const levels = open();
 
     const made = await Promise.all(
-      [1, 1, 2, 2, 3].map(async (task) => ({ task, ...(await make(levels, specOf(task))) })),
+      [1, 1, 2, 2, 3].map(async (task) => ({ task, ...(await make(levels, containerOf(task))) })),
     );
 
     const of = (task: number) => new Set(made.filter((one) => one.task === task).map(({ level }) => level));
@@ -87,34 +72,33 @@ describe('SelinuxLevels', () => {
 
   it('goes on with the level of the containers that are there, after a restart, too', async () => {
     const { there, open, make } = await openEngine();
-    there.set('before', { level: 's0:c5,c6', spec: specOf(1) });
+    there.set('before', { level: 's0:c5,c6', owner: containerOf(1).owner });
 
-    expect((await make(open(), specOf(1))).level).toBe('s0:c5,c6');
-    expect((await make(open(), specOf(1, {}, 'another worker'))).level).not.toBe('s0:c5,c6');
+    expect((await make(open(), containerOf(1))).level).toBe('s0:c5,c6');
+    expect((await make(open(), containerOf(1, 'another worker'))).level).not.toBe('s0:c5,c6');
   });
 
   it('gives a shell the level of the root that it is lent, whoever opens it', async () => {
     const { there, open, make } = await openEngine();
-    there.set('disk', { level: 's0:c5,c6', spec: specOf(1) });
-    const lent: Mount = { kind: 'root', container: 'disk', path: '/', target: '/mnt', access: 'write' };
+    there.set('disk', { level: 's0:c5,c6', owner: containerOf(1).owner });
 
-    const shell = specOf(1, { mounts: [lent] }, 'shell-1');
+    const shell = containerOf(1, 'shell-1', ['disk']);
 
     expect((await make(open(), shell)).level).toBe('s0:c5,c6');
   });
 
   it('takes another level where that of the task is in use, now or since the moment before', async () => {
     const { there, open, make } = await openEngine();
-    const first = freeLevel(specOf(1).owner, []);
-    there.set('other', { level: first, spec: specOf(2) });
+    const first = freeLevel(containerOf(1).owner, []);
+    there.set('other', { level: first, owner: containerOf(2).owner });
     let seized = '';
     const seize = (level: string) => {
       if (seized !== '') return;
       seized = level;
-      there.set('seized', { level, spec: specOf(3, {}, 'another worker') });
+      there.set('seized', { level, owner: containerOf(3, 'another worker').owner });
     };
 
-    const { level } = await make(open(), specOf(1), seize);
+    const { level } = await make(open(), containerOf(1), seize);
 
     expect(new Set([first, seized, level]).size).toBe(3);
     expect([...there.keys()]).toHaveLength(3);

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { parseLabels } from '../../labels.ts';
-import type { ContainerId, ContainerSpec, Owner } from '../../spec.ts';
+import type { ContainerId, Owner } from '../../spec.ts';
 import { type Engine, libpod } from '../api/client.ts';
 
 /** The label by which the level of a container is found again. */
 export const levelLabel = 'io.koji.adjutant.selinux_level';
+
+/** What the level of a container depends on that is being made. */
+export interface ToBeLevelled {
+  readonly owner: Owner;
+  /** Containers whose roots it uses, for which it needs their level. */
+  readonly lentBy: readonly ContainerId[];
+}
 
 /** A container of any worker of this engine that has a level. */
 export interface Levelled {
@@ -41,26 +48,26 @@ export class SelinuxLevels {
    * has given that to one of its tasks meanwhile; what it has made then is removed by `remove`.
    */
   async withLevel(
-    spec: ContainerSpec,
+    wanted: ToBeLevelled,
     create: (level: string) => Promise<ContainerId>,
     remove: (id: ContainerId) => Promise<void>,
     signal: AbortSignal,
   ): Promise<ContainerId> {
     // One after the other, so that two containers of a task do not begin with two levels.
-    const turn = this.#turn.then(() => this.#begin(spec, create, remove, signal));
+    const turn = this.#turn.then(() => this.#begin(wanted, create, remove, signal));
     this.#turn = turn.catch(() => undefined);
     const begun = await turn;
     if ('id' in begun) return begun.id;
     try {
       return await create(begun.level);
     } finally {
-      this.#release(spec.owner);
+      this.#release(wanted.owner);
     }
   }
 
   /** The first container of a task, made, or the level that others of it have. */
   async #begin(
-    spec: ContainerSpec,
+    wanted: ToBeLevelled,
     create: (level: string) => Promise<ContainerId>,
     remove: (id: ContainerId) => Promise<void>,
     signal: AbortSignal,
@@ -69,15 +76,15 @@ export class SelinuxLevels {
     for (;;) {
       signal.throwIfAborted();
       const there = await this.#list(signal);
-      const known = levelOf(spec, there) ?? this.#making.get(keyOf(spec.owner))?.level;
+      const known = levelOf(wanted, there) ?? this.#making.get(keyOf(wanted.owner))?.level;
       if (known !== undefined) {
-        this.#reserve(spec.owner, known);
+        this.#reserve(wanted.owner, known);
         return { level: known };
       }
       used.push(...there.map(({ level }) => level), ...[...this.#making.values()].map(({ level }) => level));
-      const level = freeLevel(spec.owner, used);
+      const level = freeLevel(wanted.owner, used);
       const id = await create(level);
-      if (!(await this.#isTaken(level, spec.owner))) return { id };
+      if (!(await this.#isTaken(level, wanted.owner))) return { id };
       await remove(id);
       used.push(level);
     }
@@ -118,11 +125,10 @@ export class SelinuxLevels {
   }
 }
 
-/** That of the roots that a container is lent, for it cannot use them with another, or of its task; undefined where there is none yet. */
-export function levelOf(spec: ContainerSpec, there: readonly Levelled[]): string | undefined {
-  const lent = spec.mounts.flatMap((mount) => (mount.kind === 'root' ? [mount.container] : []));
-  const byRoot = there.find(({ id }) => lent.includes(id));
-  return (byRoot ?? there.find(({ owner }) => keyOf(owner) === keyOf(spec.owner)))?.level;
+/** That of the roots that a container is lent, or of its task; undefined where there is none yet. */
+export function levelOf({ owner, lentBy }: ToBeLevelled, there: readonly Levelled[]): string | undefined {
+  const byRoot = there.find(({ id }) => lentBy.includes(id));
+  return (byRoot ?? there.find((one) => keyOf(one.owner) === keyOf(owner)))?.level;
 }
 
 /** A pair of categories that is not among `used`: the same for a task each time it is asked, as long as it is free. */

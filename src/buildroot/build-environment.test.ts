@@ -646,6 +646,7 @@ describe('the root of a failed step', () => {
     });
     expect(kept?.shell).toMatchObject({
       capabilities: [],
+      isolation: 'plain',
       network: 'none',
       user: { uid: 1000, gid: 135 },
       limits: { pids: 10 },

@@ -21,6 +21,7 @@ function spec(name: string, taskId: number): ContainerSpec {
     workdir: '/',
     user: { uid: 1000, gid: 135 },
     capabilities: [],
+    isolation: 'plain',
     network: 'none',
     hostname: 'h',
     mounts: [],

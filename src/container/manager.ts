@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { ContainerId, ContainerSpec, ExitStatus, FailedStepRoot, Owner } from './spec.ts';
+import type { ContainerId, ContainerSpec, ExitStatus, FailedStepRoot, Isolation, Owner } from './spec.ts';
 
 /**
  * The port to the containers of an engine. Podman is the first back end, the in-memory fake the second; all of
@@ -105,6 +105,8 @@ export interface BackendInfo {
   readonly cgroupVersion: 'v1' | 'v2';
   /** False where the engine accepts limits and ignores them (rootless on cgroup v1). */
   readonly limitsEnforced: boolean;
+  /** What a container may ask for as its isolation. */
+  readonly isolations: readonly Isolation[];
   /** Directory with images and container layers: what `minspace` has to look at. Null when it is not on this host. */
   readonly storagePath: string | null;
   /** What only some engines tell, for people who look at a host; null where this one does not. */

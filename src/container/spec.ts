@@ -37,6 +37,12 @@ export interface FailedStepRoot {
   readonly id: string;
 }
 
+/**
+ * How a container is kept apart from its host. `plain`: namespaces but for users, dropped capabilities, a filter of system calls, limits.
+ * Others (a user namespace, a virtual machine) become values here when a back end has them; none may mean more privileges.
+ */
+export type Isolation = 'plain';
+
 /** Where the root file system comes from. */
 export type ContainerRoot =
   /** A writable layer on an image that `ImageStore.ensure` has seen. It goes with the container. */
@@ -126,6 +132,8 @@ export interface ContainerSpec {
   /** Numeric, so that nothing depends on the root's passwd. */
   readonly user: { readonly uid: number; readonly gid: number };
   readonly capabilities: readonly Capability[];
+  /** One that the back end has (`BackendInfo.isolations`), or it is refused. */
+  readonly isolation: Isolation;
   /** `none`: only lo, in its own namespace. `host`: the host's network, for phases that run no package code and builds that a policy gives it. */
   readonly network: 'none' | 'host';
   readonly hostname: string;

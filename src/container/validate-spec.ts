@@ -1,17 +1,24 @@
 import { posix } from 'node:path';
 import { ContainerError } from './errors.ts';
-import type { ContainerSpec, Mount } from './spec.ts';
+import type { ContainerSpec, Isolation, Mount } from './spec.ts';
+
+const known = { plain: true } as const satisfies Record<Isolation, true>;
 
 /**
  * Refuses what no back end can run, with `bad-spec` and a message that names the container and the
- * member. Pure: whether sources and images exist is for the back end to find out.
+ * member, and an isolation that is not among `isolations`, those of the back end. Pure: whether sources and images exist is
+ * for the back end to find out.
  */
-export function checkSpec(spec: ContainerSpec): void {
+export function checkSpec(spec: ContainerSpec, isolations: readonly Isolation[]): void {
   const refuse = (why: string): never => {
     throw new ContainerError('bad-spec', `container ${JSON.stringify(spec.name)}: ${why}`);
   };
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,199}$/.test(spec.name))
     refuse('the name has to match [a-zA-Z0-9][a-zA-Z0-9_.-]*');
+  if (!Object.hasOwn(known, spec.isolation))
+    refuse(`isolation ${JSON.stringify(spec.isolation)} has to be one of ${Object.keys(known).join(', ')}`);
+  if (!isolations.includes(spec.isolation))
+    refuse(`this back end has no isolation ${spec.isolation}; it has ${isolations.join(', ') || 'none'}`);
   const [program] = spec.command;
   if (program === undefined || !isPlain(program)) refuse('the command has to begin with an absolute path');
   if (!isPlain(spec.workdir)) refuse(`workdir ${JSON.stringify(spec.workdir)} has to be an absolute path`);

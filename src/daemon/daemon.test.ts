@@ -23,6 +23,7 @@ const containerSpec: ContainerSpec = {
   workdir: '/',
   user: { uid: 0, gid: 0 },
   capabilities: [],
+  isolation: 'plain',
   network: 'none',
   hostname: 'h',
   mounts: [],

@@ -27,6 +27,7 @@ const podman: BackendInfo = {
   storageDriver: 'overlay',
   cgroupVersion: 'v2',
   limitsEnforced: true,
+  isolations: ['plain'],
   storagePath: '/var/lib/c',
   details,
 };

@@ -18,6 +18,7 @@ export function trialSpec(image: string, phase: string, command: readonly string
     workdir: '/',
     user: { uid: 0, gid: 0 },
     capabilities: ['DAC_OVERRIDE'],
+    isolation: 'plain',
     network: 'none',
     hostname: 'doctor',
     mounts: [],

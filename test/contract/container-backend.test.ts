@@ -51,6 +51,7 @@ describeContainerBackend('fake', async (): Promise<ContractBackend> => {
         workdir: '/',
         user: { uid: 0, gid: 0 },
         capabilities: [],
+        isolation: 'plain',
         network: 'none',
         hostname: 'builder.example.com',
         mounts: [],

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageStore } from '../../src/container/image-store.ts';
 import type { Container, ContainerManager } from '../../src/container/manager.ts';
 import { reapStrays } from '../../src/container/reaper.ts';
-import type { ContainerSpec, ResourceLimits } from '../../src/container/spec.ts';
+import type { ContainerSpec, Isolation, ResourceLimits } from '../../src/container/spec.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { never } from '../../src/core/never.ts';
 import type { ContractBackend, ContractProcess } from './container-backend.contract.ts';
@@ -56,6 +56,7 @@ export function describeContainerManager(opened: () => ContractBackend): void {
 
       expect(info.name).toBe(manager.backend);
       expect(info.version).not.toBe('');
+      expect(info.isolations).toContain('plain');
     });
 
     it.each([0, 1, 42, 255])('gives exit code %i as a value, as often as asked', async (exitCode) => {
@@ -313,6 +314,8 @@ export function describeContainerManager(opened: () => ContractBackend): void {
         'an absolute path of the work area',
         { mounts: [{ kind: 'work', path: '/etc', target: '/x', readOnly: true }] },
       ],
+      // What is not known to the compiler either: a record on the disk may hold it.
+      ['an isolation that nobody knows', { isolation: 'elsewhere' as Isolation }],
       ['a path outside the hub tree', { mounts: [{ kind: 'koji', path: 'a/../../etc', target: '/x' }] }],
     ] satisfies readonly (readonly [string, Partial<ContainerSpec>])[])(
       'refuses %s',

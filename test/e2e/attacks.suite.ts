@@ -386,6 +386,7 @@ async function digestOfRoot(bench: AttackBench, on: KeptRoot): Promise<string> {
       workdir: '/',
       user: { uid: 0, gid: 0 },
       capabilities: [],
+      isolation: 'plain',
       network: 'none',
       hostname: 'localhost',
       mounts: [],

@@ -138,6 +138,7 @@ export class PodmanHarness implements ContractBackend {
       workdir: '/',
       user: { uid: 0, gid: 0 },
       capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID'],
+      isolation: 'plain',
       network: 'none',
       hostname: 'builder.example.com',
       mounts: [],

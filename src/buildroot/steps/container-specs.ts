@@ -233,6 +233,7 @@ function identity(host: BuildrootHost, request: RootRequest, phase: string, atte
   return {
     name: containerName(host.workerId, request.taskId, request.buildrootId, phase, attempt),
     hostname: host.hostname,
+    isolation: 'plain',
     limits: host.limits,
     labels: host.labels,
     owner: {
@@ -242,5 +243,5 @@ function identity(host: BuildrootHost, request: RootRequest, phase: string, atte
       phase,
       attempt,
     },
-  };
+  } as const satisfies Partial<ContainerSpec>;
 }

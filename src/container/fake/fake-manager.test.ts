@@ -15,6 +15,7 @@ const spec: ContainerSpec = {
   workdir: '/',
   user: { uid: 0, gid: 0 },
   capabilities: [],
+  isolation: 'plain',
   network: 'none',
   hostname: 'h',
   mounts: [],

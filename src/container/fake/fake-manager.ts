@@ -3,7 +3,7 @@ import type { ContainerBackend } from '../backend.ts';
 import { ContainerError, type ContainerErrorCode } from '../errors.ts';
 import type { ImageInfo, ImageStore } from '../image-store.ts';
 import type { BackendInfo, Container, ContainerManager, ContainerSummary } from '../manager.ts';
-import type { ContainerId, ContainerSpec } from '../spec.ts';
+import type { ContainerId, ContainerSpec, Isolation } from '../spec.ts';
 import { checkSpec } from '../validate-spec.ts';
 import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
 import { FakeContainer, type Files } from './fake-container.ts';
@@ -13,6 +13,8 @@ export interface FakeManagerOptions {
   readonly clock: Clock;
   /** Images by name: there, or the code with which `images.ensure` rejects. Others are missing. */
   readonly images: Readonly<Record<string, ImageInfo | ContainerErrorCode>>;
+  /** What containers may ask for; left out: `plain`. */
+  readonly isolations?: readonly Isolation[];
   /** Decides how a container behaves; left out: the spec's environment does (`behaviourOf`). */
   readonly behave?: (spec: ContainerSpec) => FakeBehaviour;
 }
@@ -32,11 +34,13 @@ export class FakeManager implements ContainerManager {
   readonly #options: FakeManagerOptions;
   readonly #containers = new Map<ContainerId, FakeContainer>();
   readonly #ensured = new Set<string>();
+  readonly #isolations: readonly Isolation[];
 
   readonly roots: FakeRoots;
 
   constructor(options: FakeManagerOptions) {
     this.#options = options;
+    this.#isolations = options.isolations ?? ['plain'];
     this.roots = new FakeRoots(
       options.clock,
       (call) => this.calls.push(call),
@@ -60,6 +64,7 @@ export class FakeManager implements ContainerManager {
       storageDriver: 'memory',
       cgroupVersion: 'v2',
       limitsEnforced: true,
+      isolations: this.#isolations,
       storagePath: null,
       details: {
         runtime: null,
@@ -102,7 +107,7 @@ export class FakeManager implements ContainerManager {
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
     signal.throwIfAborted();
     this.calls.push(`create ${spec.name}`);
-    checkSpec(spec);
+    checkSpec(spec, this.#isolations);
     for (const { name } of this.#summaries) {
       if (name === spec.name) throw new ContainerError('bad-spec', `the name ${name} is in use`);
     }

@@ -1,6 +1,10 @@
 import { access } from 'node:fs/promises';
 import type { BackendInfo } from '../manager.ts';
+import type { Isolation } from '../spec.ts';
 import type { EngineInfo } from './api/schema.ts';
+
+/** What Podman keeps containers apart with here. */
+export const podmanIsolations: readonly Isolation[] = ['plain'];
 
 /** What an engine says of itself, in the words of the port. Looks whether its directories are on this host. */
 export async function toBackendInfo({ host, store, version }: EngineInfo): Promise<BackendInfo> {
@@ -17,6 +21,7 @@ export async function toBackendInfo({ host, store, version }: EngineInfo): Promi
     storageDriver: store.graphDriverName,
     cgroupVersion: host.cgroupVersion,
     limitsEnforced,
+    isolations: podmanIsolations,
     storagePath: await existingPath(store.graphRoot),
     details: {
       runtime: host.ociRuntime?.name ?? null,

@@ -10,7 +10,7 @@ import type { ContainerId, ContainerSpec } from '../spec.ts';
 import { checkSpec } from '../validate-spec.ts';
 import { askInfo, Engine, libpod } from './api/client.ts';
 import { ListedContainers } from './api/schema.ts';
-import { toBackendInfo } from './backend-info.ts';
+import { podmanIsolations, toBackendInfo } from './backend-info.ts';
 import { ContainerMaker, type MakeContext } from './container-maker.ts';
 import { type LendRoot, type Places, type ResolvedMounts, resolveMounts } from './create/resolve-mounts.ts';
 import { RootMounts } from './create/root-mounts.ts';
@@ -119,7 +119,7 @@ export class PodmanManager implements ContainerManager {
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
     signal.throwIfAborted();
-    checkSpec(spec);
+    checkSpec(spec, podmanIsolations);
     await using held = new AsyncDisposableStack();
     const { lentBy, filled, ...context } = await this.#contextOf(spec, held, signal);
     const make = () => this.#maker.make(spec, { ...context, lentBy }, signal);

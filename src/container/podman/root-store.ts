@@ -208,6 +208,7 @@ function holderSpec({ name, owner, labels }: DraftSpec, image: string): Containe
     workdir: '/',
     user: { uid: 0, gid: 0 },
     capabilities: [],
+    isolation: 'plain',
     network: 'none',
     hostname: 'root',
     mounts: [],

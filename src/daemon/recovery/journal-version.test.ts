@@ -40,6 +40,7 @@ async function startWith(rewrite: (journal: string) => string) {
       workdir: '/',
       user: { uid: 0, gid: 0 },
       capabilities: [],
+      isolation: 'plain',
       network: 'none',
       hostname: 'host',
       mounts: [],

@@ -20,6 +20,7 @@ const info: BackendInfo = {
   storageDriver: 'overlay',
   cgroupVersion: 'v2',
   limitsEnforced: true,
+  isolations: ['plain'],
   storagePath: '/var/lib/c',
   details: {
     runtime: 'crun',

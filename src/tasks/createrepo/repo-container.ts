@@ -113,6 +113,7 @@ function toContainerSpec(
     workdir: '/',
     user: { uid: 0, gid: 0 },
     capabilities: ['DAC_OVERRIDE'],
+    isolation: 'plain',
     network: step.network,
     hostname: containerDefaults.hostname,
     mounts: [

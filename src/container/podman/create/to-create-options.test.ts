@@ -10,6 +10,7 @@ const spec: ContainerSpec = {
   workdir: '/builddir',
   user: { uid: 1000, gid: 1001 },
   capabilities: [],
+  isolation: 'plain',
   network: 'none',
   hostname: 'builder.example.com',
   mounts: [],

@@ -30,7 +30,8 @@ const rows: readonly (readonly [area: string, names: string])[] = [
   ['daemon/intake', 'cache config/options container core daemon/events.ts hub/api hub/faults.ts tasks'],
   [
     'daemon/run',
-    'buildroot/host.ts config container core daemon/events.ts hub/** journal ' + 'logs policy tasks upload',
+    'buildroot/host.ts config container core daemon/events.ts hub/** journal logs policy steps ' +
+      'tasks upload',
   ],
   ['daemon/recovery', 'cache container core daemon/run hub/api hub/session journal tasks'],
   ['monitoring', 'cache core daemon/events.ts'],
@@ -38,9 +39,9 @@ const rows: readonly (readonly [area: string, names: string])[] = [
   [
     'tasks',
     'buildroot/host.ts config/schema.ts container core hub hub/api hub/xmlrpc journal logs policy ' +
-      'rpm upload',
+      'rpm steps upload',
   ],
-  ['tasks/<method>', 'buildroot/** container core hub hub/api hub/xmlrpc rpm tasks'],
+  ['tasks/<method>', 'buildroot/** container core hub hub/api hub/xmlrpc rpm steps tasks'],
   ['tasks/registry.ts', 'tasks tasks/<method>'],
   // Builds without a task, and what looks at a host.
   ['standalone', 'buildroot/** core journal logs'],
@@ -49,11 +50,14 @@ const rows: readonly (readonly [area: string, names: string])[] = [
   ['doctor', 'buildroot/** config config/options container core doctor/trial-build hub/** rpm'],
   ['doctor/trial-build', 'buildroot/** container core doctor rpm standalone/**'],
   // Buildroots: plan <- steps <- solve <- root <- rpmbuild; report <- root.
-  ['buildroot', 'buildroot/** config container core hub hub/api journal logs policy rpm'],
+  ['buildroot', 'buildroot/** config container core hub hub/api journal logs policy rpm steps'],
   ['buildroot/errors.ts', 'core'],
   ['buildroot/plan', 'buildroot/errors.ts config config/checks container/spec.ts core policy rpm'],
   ['buildroot/host.ts', 'buildroot/plan cache container core'],
-  ['buildroot/steps', 'buildroot/errors.ts buildroot/host.ts buildroot/plan container core journal logs'],
+  [
+    'buildroot/steps',
+    'buildroot/errors.ts buildroot/host.ts buildroot/plan container core journal logs steps',
+  ],
   ['buildroot/solve', 'buildroot/errors.ts buildroot/plan buildroot/steps cache container core'],
   [
     'buildroot/root',
@@ -64,6 +68,8 @@ const rows: readonly (readonly [area: string, names: string])[] = [
     'buildroot/errors.ts buildroot/plan buildroot/root buildroot/steps container core rpm',
   ],
   ['buildroot/report', 'buildroot/errors.ts buildroot/root core hub hub/api rpm'],
+  // How one container of a task runs, whatever the task.
+  ['steps', 'container core journal'],
   // What is kept, sent and decided.
   ['cache', 'container core'],
   ['journal', 'core'],

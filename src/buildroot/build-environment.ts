@@ -5,7 +5,6 @@ import { z } from 'zod';
 import type { ContainerId } from '../container/spec.ts';
 import { quote } from '../core/bash.ts';
 import { makeReadable } from '../core/readable-files.ts';
-import type { History } from '../journal/history.ts';
 import { readPackageFacts } from '../rpm/package-reader.ts';
 import { BuildrootStepFailed } from './errors.ts';
 import type { BuildrootHost } from './host.ts';
@@ -32,8 +31,9 @@ import { eligibleManagers } from './solve/package-managers.ts';
 import type { Wish } from './solve/root-solver.ts';
 import { otherRequirements } from './steps/exit-codes.ts';
 import { processesOf } from './steps/parallelism.ts';
+import { RootContext, type RootTask } from './steps/root-context.ts';
+import type { RootLogs } from './steps/root-logs.ts';
 import { codeSteps } from './steps/step-name.ts';
-import { RootGround, type RootLogs } from './steps/step-runner.ts';
 
 const BuildResults = z.object({
   /** All packages that are no source packages. */
@@ -65,11 +65,10 @@ const noResults = 40;
  * or made in the bootstrap image. What runs code of the package has a layer on it, which is thrown away with the
  * task.
  *
- * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers are handed to
- * `cleanup` as they are made; files lie in the task's directory and go with it.
+ * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers go with the task's clean-up; files lie in the task's directory and go with it.
  */
 export class TagRoot {
-  readonly #ground: RootGround;
+  readonly #context: RootContext;
   readonly #packages: RootPackages;
   readonly #code: PackageCode;
   readonly #steps: SourceSteps;
@@ -77,11 +76,11 @@ export class TagRoot {
   #requests = 0;
   #builds = 0;
 
-  private constructor(ground: RootGround, packages: RootPackages, root: PreparedRoot) {
-    this.#ground = ground;
+  private constructor(context: RootContext, packages: RootPackages, root: PreparedRoot) {
+    this.#context = context;
     this.#packages = packages;
-    this.#code = new PackageCode(ground);
-    this.#steps = new SourceSteps(ground, this.#code);
+    this.#code = new PackageCode(context);
+    this.#steps = new SourceSteps(context, this.#code);
     this.#root = root;
   }
 
@@ -90,14 +89,13 @@ export class TagRoot {
     host: BuildrootHost,
     request: RootRequest,
     logs: RootLogs,
-    history: History,
-    cleanup: AsyncDisposableStack,
+    task: RootTask,
     signal: AbortSignal,
   ): Promise<TagRoot> {
-    const ground = new RootGround(host, request, logs, history, cleanup);
-    await writeInputs(ground);
-    const packages = new RootPackages(ground);
-    return new TagRoot(ground, packages, await packages.prepare(null, firstWish(request), signal));
+    const context = new RootContext(host, request, logs, task);
+    await writeInputs(context);
+    const packages = new RootPackages(context);
+    return new TagRoot(context, packages, await packages.prepare(null, firstWish(request), signal));
   }
 
   /** What the root holds, as its own rpm database says. */
@@ -107,7 +105,7 @@ export class TagRoot {
 
   /** Puts the source package at `path` where the scripts find it. */
   async bringSource(path: string): Promise<void> {
-    await this.#ground.copy(path, 'in/source.src.rpm');
+    await this.#context.copy(path, 'in/source.src.rpm');
   }
 
   /**
@@ -129,7 +127,7 @@ export class TagRoot {
    * when it is made again in the root, as mock does before it looks; where it generates requirements, that is done here.
    */
   async addBuildRequires(signal: AbortSignal): Promise<ReadyToBuild> {
-    const path = this.#ground.path('in/source.src.rpm');
+    const path = this.#context.path('in/source.src.rpm');
     const source = toSourcePackage(path, await readPackageFacts(path, signal));
     if (source.generated) return this.addRemadeRequires(signal);
     await this.#addRequirementsOf(source, signal);
@@ -162,7 +160,7 @@ export class TagRoot {
    */
   async build(ready: ReadyToBuild, signal: AbortSignal): Promise<BuildResults | null> {
     this.#builds += 1;
-    const { history } = this.#ground;
+    const { history } = this.#context;
     return history.once('results:build-package', BuildResults.nullable(), () => this.#build(ready, signal));
   }
 
@@ -170,8 +168,8 @@ export class TagRoot {
     { source, remade, prepared }: ReadyToBuild,
     signal: AbortSignal,
   ): Promise<BuildResults | null> {
-    const { rpmTarget, personality } = this.#ground.request;
-    if (!remade) await this.#ground.write(`in/${requirementsFile}`, `${source.requirements}\n`);
+    const { rpmTarget, personality } = this.#context.request;
+    if (!remade) await this.#context.write(`in/${requirementsFile}`, `${source.requirements}\n`);
     const step = {
       name: codeSteps.buildPackage,
       phase: 'build',
@@ -195,7 +193,7 @@ export class TagRoot {
     // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
     if (remade && !source.generated && written !== null) {
       const name = basename(source.path);
-      await this.#ground.copy(source.path, `results/${name}`);
+      await this.#context.copy(source.path, `results/${name}`);
       files.add(name);
     }
     if (files.size === 0) throw new BuildrootStepFailed('No build results found: rpmbuild', noResults);
@@ -217,7 +215,7 @@ export class TagRoot {
       repeat,
       verdict: { fine: [0] },
     };
-    return this.#ground.history.once('results:build-source', BuildResults, async () => {
+    return this.#context.history.once('results:build-source', BuildResults, async () => {
       const ran = await this.#code.run(this.#root, step, signal);
       const budget = this.#budget(step.name.title);
       const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', budget, signal);
@@ -230,7 +228,7 @@ export class TagRoot {
   async #addRequirementsOf(source: SourcePackage, signal: AbortSignal): Promise<boolean> {
     this.#requests += 1;
     const file = `requires-${this.#requests}.src.rpm`;
-    await this.#ground.copy(source.path, `in/${file}`);
+    await this.#context.copy(source.path, `in/${file}`);
     const goal = { kind: 'build-requires', file } as const;
     const before = this.#root;
     this.#root = await this.#packages.prepare(
@@ -263,7 +261,7 @@ export class TagRoot {
   }
 
   #budget(title: string): ResultsBudget {
-    return new ResultsBudget(title, this.#ground.host.codeLimits.diskBytes);
+    return new ResultsBudget(title, this.#context.host.codeLimits.diskBytes);
   }
 
   /** Takes the packages from a result directory of the build; null when it is gone. */
@@ -274,14 +272,14 @@ export class TagRoot {
     budget: ResultsBudget,
     signal: AbortSignal,
   ): Promise<Collected | null> {
-    const directory = this.#ground.path('results');
+    const directory = this.#context.path('results');
     await mkdir(directory, { recursive: true });
     const tar = await copied;
     if (tar === null) return null;
     const collected = await collectFiles(tar, directory, suffix, budget, signal);
     if (collected.refused.length === 0) return collected;
     const [refusal] = collected.refused;
-    await this.#ground.logs.root.write(
+    await this.#context.logs.root.write(
       `cannot take from the build's ${place}:\n${collected.refused.join('\n')}\n`,
     );
     throw new BuildrootStepFailed(`cannot take ${refusal}; rpmbuild`, 1);
@@ -301,19 +299,20 @@ function firstWish({ group, packages: names }: RootRequest): Wish {
 }
 
 /** The files that all phases find in `/adjutant/in`. */
-async function writeInputs(ground: RootGround): Promise<void> {
-  const { site, network } = ground.host;
-  const { repos, extra, targetArch } = ground.request;
-  await mkdir(ground.path('solve'), { recursive: true });
+async function writeInputs(context: RootContext): Promise<void> {
+  const { site, network } = context.host;
+  const { repos, extra, targetArch } = context.request;
+  await mkdir(context.path('solve'), { recursive: true });
   const managers = eligibleManagers(readSolverSettings(extra).packageManager);
   const files: Readonly<Record<string, string>> = {
     'dnf.conf': renderPackageManagerConfig(repos, site, extra),
-    rpmmacros: renderMacros(planMacros(site, extra, targetArch, processesOf(ground.host))),
+    rpmmacros: renderMacros(planMacros(site, extra, targetArch, processesOf(context.host))),
     ...(network.caBundle === null ? {} : { [caBundleFile]: network.caBundle }),
     ...Object.assign({}, ...managers.map((manager) => manager.files)),
   };
-  for (const name of Object.keys(files)) await makeReadable(dirname(ground.path(`in/${name}`)));
+  for (const name of Object.keys(files)) await makeReadable(dirname(context.path(`in/${name}`)));
   // Only root in a solve phase reads it: URLs of repos and proxy may hold logins, and package code sees the directory.
   const modes: Readonly<Record<string, number>> = { 'dnf.conf': 0o600 };
-  for (const [name, content] of Object.entries(files)) await ground.write(`in/${name}`, content, modes[name]);
+  for (const [name, content] of Object.entries(files))
+    await context.write(`in/${name}`, content, modes[name]);
 }

@@ -1,5 +1,4 @@
 import { asksForChannel, type SiteFile } from '../config/site-file.ts';
-import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BuildrootsApi } from '../hub/api/buildroots.ts';
@@ -9,7 +8,6 @@ import type { ReposApi } from '../hub/api/repos.ts';
 import { repoStateName, repoStates, type TagInfo } from '../hub/api/schema.ts';
 import type { TagsApi } from '../hub/api/tags.ts';
 import type { HubFiles } from '../hub/files.ts';
-import type { History } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
 import { TagRoot } from './build-environment.ts';
@@ -27,10 +25,11 @@ import { describeHardware } from './report/hardware.ts';
 import { HubBuildroot } from './report/hub-record.ts';
 import { listPackages, type RepoContent, readRepoContent } from './report/repo-content.ts';
 import { type ListedPackage, renderInstalledLog } from './root/installed-packages.ts';
+import type { RootTask } from './steps/root-context.ts';
 import { addPackageManagerLogs, StepLogs } from './steps/step-logs.ts';
 
 /** What a buildroot needs of its task. */
-export interface BuildrootContext {
+export interface BuildrootContext extends RootTask {
   readonly task: { readonly id: number; readonly method: string };
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -43,12 +42,9 @@ export interface BuildrootContext {
   };
   readonly files: HubFiles;
   readonly directory: { readonly absolute: string; readonly work: string };
-  readonly containers: ContainerManager;
   readonly buildrootHost: BuildrootHost;
   readonly policy: PolicyResolver;
   readonly logs: TaskLogs;
-  readonly history: History;
-  readonly cleanup: AsyncDisposableStack;
   readonly settings: {
     readonly mockBootstrapImage: boolean;
     readonly networkEnabled: boolean;
@@ -109,7 +105,7 @@ export class Buildroot {
     const content = readRepoContent(context.files, hub.repos, place, signal);
     // It is awaited below; until then a failure of the preparation comes first.
     content.catch(() => undefined);
-    const prepared = await prepareRoot(inputs.host, request, steps, history, cleanup, signal);
+    const prepared = await prepareRoot(inputs.host, request, steps, context, signal);
     return new Buildroot(context, record, prepared, await content);
   }
 

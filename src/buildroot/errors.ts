@@ -1,4 +1,4 @@
-import { BuilderError, type Disposition, hasErrorCode } from '../core/errors.ts';
+import { BuilderError } from '../core/errors.ts';
 import { faultCodes } from '../core/koji-faults.ts';
 
 /**
@@ -43,37 +43,6 @@ interface Told {
 export function rootLacks(program: 'bash' | 'rpm' | 'rpmbuild'): string {
   const packages = program === 'bash' ? '' : ' (rpm-build)';
   return `the root has no ${program}: the tag's build group must bring it${packages}`;
-}
-
-/**
- * A step that runs no code of the package has not ended in time, on its second try, too. Where none of any package runs it
- * is a matter of this host, and elsewhere it may go better; Koji's fault 1012 else, as a scriptlet may be what hangs.
- */
-export class StepTimedOut extends BuilderError {
-  override readonly faultCode = faultCodes.buildroot;
-  override readonly disposition: Disposition;
-
-  /** `option`: the one that says how long it may take. */
-  constructor(step: string, limit: { readonly option: StepOption; readonly seconds: number }) {
-    const { option, seconds } = limit;
-    const elsewhere = option !== 'install_timeout';
-    const cause = elsewhere
-      ? 'this host is too slow, or something hangs on it'
-      : 'this host is too slow, something hangs on it, or a scriptlet of a package in the buildroot does not end';
-    super(
-      'step-timed-out',
-      'builder',
-      `${step} did not end within ${seconds} s (${option}) and was killed: ${cause}; the log of the builder says what its processes waited for`,
-    );
-    this.disposition = elsewhere ? 'refuse-soft' : 'fail';
-  }
-}
-
-export type StepOption = 'solve_timeout' | 'install_timeout' | 'createrepo_timeout';
-
-/** Whether a step came to no end: its time ran out, or its end was not seen. Nothing is known then of how it went. */
-export function isStuck(error: unknown): error is BuilderError {
-  return hasErrorCode(error, 'step-timed-out', 'end-unseen');
 }
 
 /** A buildroot cannot be had; Koji's fault 1012. */

@@ -3,8 +3,9 @@ import type { BuildrootHost } from '../buildroot/host.ts';
 import type { RootRequest } from '../buildroot/plan/root-request.ts';
 import { describeHardware } from '../buildroot/report/hardware.ts';
 import { type InstalledPackage, renderInstalledLog } from '../buildroot/root/installed-packages.ts';
+import { rootTask } from '../buildroot/steps/root-context.ts';
+import type { RootLogs, RootNews } from '../buildroot/steps/root-logs.ts';
 import { addPackageManagerLogs, StepLogs } from '../buildroot/steps/step-logs.ts';
-import type { RootLogs, RootNews } from '../buildroot/steps/step-runner.ts';
 import { below } from '../core/below.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
@@ -72,8 +73,7 @@ export async function buildLocally(
       host,
       request,
       recorded(stepLogs, steps, watcher),
-      noHistory,
-      cleanup,
+      rootTask(host, request.taskId, noHistory, cleanup),
       signal,
     );
     const groupPackages = root.installed;

@@ -1,5 +1,4 @@
 import type { BuildrootHost } from '../buildroot/host.ts';
-import type { ContainerManager } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TaskWaits } from '../core/waits.ts';
@@ -10,6 +9,7 @@ import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import type { History } from '../journal/history.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
+import type { TaskSteps } from '../steps/task-steps.ts';
 import type { TaskUploads } from '../upload/task-uploads.ts';
 import type { TaskSignature } from './params.ts';
 import type { RepoNews } from './repo-news.ts';
@@ -46,7 +46,8 @@ export interface TaskContext {
    * previous run of the task has left there.
    */
   readonly directory: { readonly absolute: string; readonly work: string };
-  readonly containers: ContainerManager;
+  /** Runs containers. */
+  readonly steps: TaskSteps;
   /** What all buildroots of this host share. */
   readonly buildrootHost: BuildrootHost;
   /** What containers of a task have in common that stand in no buildroot. */

@@ -8,6 +8,7 @@ import { type BuildrootHost, withOpening } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
 import type { RootRequest } from '../../src/buildroot/plan/root-request.ts';
 import type { SiteOpening } from '../../src/buildroot/plan/site-rules.ts';
+import { rootTask } from '../../src/buildroot/steps/root-context.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -174,7 +175,13 @@ export class AttackBench implements AsyncDisposable {
       directory: { absolute: directory, work },
     };
     try {
-      const root = await TagRoot.prepare(host, request, logs, noHistory, cleanup, never);
+      const root = await TagRoot.prepare(
+        host,
+        request,
+        logs,
+        rootTask(host, request.taskId, noHistory, cleanup),
+        never,
+      );
       await root.bringSource(source);
       await prepared?.(directory);
       const results = await root.buildPackage(() => undefined, never);

@@ -9,6 +9,7 @@ import { onTestFinished } from 'vitest';
 import { TagRoot } from '../../src/buildroot/build-environment.ts';
 import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
+import { rootTask } from '../../src/buildroot/steps/root-context.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
 import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
 import type { ContainerSpec, KeptRoot } from '../../src/container/spec.ts';
@@ -177,7 +178,13 @@ export async function openRoot(
     network: 'none' as const,
     directory: { absolute: join(directory, work), work },
   };
-  const root = await TagRoot.prepare(host, request, logs, noHistory, cleanup, never);
+  const root = await TagRoot.prepare(
+    host,
+    request,
+    logs,
+    rootTask(host, request.taskId, noHistory, cleanup),
+    never,
+  );
   await root.bringSource(source);
   return { root, logs };
 }

@@ -8,7 +8,8 @@ import type { BuildrootCache, BuildrootHost } from '../../src/buildroot/host.ts'
 import type { SiteSettings } from '../../src/buildroot/plan/mock-environment.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
 import type { RootRequest } from '../../src/buildroot/plan/root-request.ts';
-import type { RootLogs } from '../../src/buildroot/steps/step-runner.ts';
+import { rootTask } from '../../src/buildroot/steps/root-context.ts';
+import type { RootLogs } from '../../src/buildroot/steps/root-logs.ts';
 import { FailedRoots } from '../../src/cache/failed-roots.ts';
 import { UrlReader } from '../../src/cache/fetcher.ts';
 import { MetadataCache } from '../../src/cache/metadata-cache.ts';
@@ -189,7 +190,13 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
     ...changes.request,
   };
   const prepare = () =>
-    TagRoot.prepare(host, request, logs, changes.history ?? noHistory, cleanup, changes.signal ?? never);
+    TagRoot.prepare(
+      host,
+      request,
+      logs,
+      rootTask(host, taskId, changes.history ?? noHistory, cleanup),
+      changes.signal ?? never,
+    );
   const prefix = containerName('worker', taskId, 9, '');
   const named = (calls: readonly string[], call: string) =>
     calls.flatMap((made) =>

@@ -17,6 +17,7 @@ import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { noHistory } from '../../src/journal/history.ts';
 import { TaskLogs } from '../../src/logs/task-logs.ts';
 import { PolicyResolver } from '../../src/policy/resolver.ts';
+import { TaskSteps } from '../../src/steps/task-steps.ts';
 import type { TaskAdapter, TaskContext } from '../../src/tasks/adapter.ts';
 import { decodeParams } from '../../src/tasks/params.ts';
 import { RepoNews } from '../../src/tasks/repo-news.ts';
@@ -105,7 +106,15 @@ export async function openTaskBench(options: BenchOptions = {}) {
     log,
     clock,
     hub,
-    ...containers.ports,
+    steps: new TaskSteps({
+      runtime: containers,
+      history: noHistory,
+      cleanup,
+      removals,
+      clock,
+      waits: waits.of(5),
+      log,
+    }),
     logs,
     outputs,
     settings: toTaskSettings(toConfig(options, topDir)),

@@ -2,14 +2,12 @@ import { copyFile, link, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { packagePath } from '../../cache/package-cache.ts';
 import { inboundOf, type Solution } from '../../cache/solver-cache.ts';
-import { runPhase } from '../../container/run-phase.ts';
 import type { DraftRoot } from '../../container/spec.ts';
 import { below } from '../../core/below.ts';
 import { isMissing } from '../../core/fs-errors.ts';
-import type { LogSink } from '../../core/log-sink.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import { listContainer } from '../steps/container-specs.ts';
-import type { RootGround } from '../steps/step-runner.ts';
+import type { RootContext } from '../steps/root-context.ts';
 import { listingDivider, listScript } from './install-script.ts';
 import {
   BuildrootMismatch,
@@ -29,9 +27,13 @@ const mostSeconds = 600;
  * directory, under the paths of the cache. They are the cache's own files where that is on the same disk. One that has been
  * removed from there meanwhile is left out, and the step finds that.
  */
-export async function layOutPackages(ground: RootGround, attempt: number, solution: Solution): Promise<void> {
-  const { directory } = ground.host.cache.packages;
-  const place = ground.path(`packages-${attempt}`);
+export async function layOutPackages(
+  context: RootContext,
+  attempt: number,
+  solution: Solution,
+): Promise<void> {
+  const { directory } = context.host.cache.packages;
+  const place = context.path(`packages-${attempt}`);
   await mkdir(place, { recursive: true });
   for (const { checksum } of inboundOf(solution)) {
     const from = below(directory, packagePath(checksum));
@@ -55,25 +57,22 @@ export async function layOutPackages(ground: RootGround, attempt: number, soluti
  * `BuildrootStepFailed`.
  */
 export async function listRoot(
-  ground: RootGround,
+  context: RootContext,
   attempt: number,
   into: DraftRoot,
   root: { readonly title: string; readonly parent: readonly InstalledPackage[]; readonly solution: Solution },
   signal: AbortSignal,
 ): Promise<string> {
-  const { host, request, logs } = ground;
+  const { host, request, logs, steps } = context;
   const { title, parent, solution } = root;
   const inbound = inboundOf(solution);
   const paths = inbound.map(({ checksum }) => `${packagePath(checksum)}\n`).join('');
-  await ground.write(`in/packages-${attempt}`, paths);
-  await ground.write(`in/list-${attempt}.sh`, listScript(attempt));
-  const container = await ground.create(listContainer(host, request, attempt, into), signal);
-  const output = new BoundedText(mostBytes);
-  const timeoutMs = (host.stepLimits.installSeconds || mostSeconds) * 1000;
-  const waits = host.waits.of(request.taskId);
-  const options = { timeoutMs, title: `list ${title}`, waits, log: host.log };
-  const { code, timedOut, ranInto } = await runPhase(container, output, host.clock, signal, options);
-  ground.letGoLater(container);
+  await context.write(`in/packages-${attempt}`, paths);
+  await context.write(`in/list-${attempt}.sh`, listScript(attempt));
+  const spec = listContainer(host, request, attempt, into);
+  const seconds = host.stepLimits.installSeconds || mostSeconds;
+  const step = { title: `list ${title}`, spec, seconds, mostBytes };
+  const { code, timedOut, ranInto, output } = await steps.read(step, signal);
   if (code !== 0 || timedOut || ranInto !== null || output.isCut) {
     await logs.root.write(`${output.text.slice(-2000)}\n`);
     const why = timedOut ? 'in time' : output.isCut ? 'within 16 MiB' : `(status ${code})`;
@@ -143,30 +142,6 @@ function split(text: string): readonly [string, string] {
   if (at === 0 && !text.startsWith(divider))
     throw new BuildrootMismatch('the list of installed packages has no end');
   return [text.slice(0, at), text.slice(at + divider.length)];
-}
-
-/** Keeps the beginning of what a container says, and notes that there was more. */
-class BoundedText implements LogSink {
-  readonly #most: number;
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
-  isCut = false;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  async write(bytes: Uint8Array | string): Promise<void> {
-    const chunk = Buffer.from(bytes);
-    const room = this.#most - this.#bytes;
-    this.isCut ||= chunk.length > room;
-    if (room > 0) this.#chunks.push(chunk.subarray(0, room));
-    this.#bytes += Math.min(chunk.length, room);
-  }
-
-  get text(): string {
-    return Buffer.concat(this.#chunks).toString();
-  }
 }
 
 function isOtherDisk(error: unknown): boolean {

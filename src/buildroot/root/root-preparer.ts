@@ -16,8 +16,9 @@ import { MadeSoFar, RootSolver, type Wish } from '../solve/root-solver.ts';
 import { renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
 import { cachedPackages, installContainer, rootDraft } from '../steps/container-specs.ts';
 import { damagedPackage, noRpmBindings } from '../steps/exit-codes.ts';
+import type { RootContext } from '../steps/root-context.ts';
 import { installStep } from '../steps/step-name.ts';
-import type { RootGround } from '../steps/step-runner.ts';
+import { runBootstrap, twice } from '../steps/step-runner.ts';
 import { type InstallInputs, installScript } from './install-script.ts';
 import { parseInstalled } from './installed-packages.ts';
 import { type PreparedRoot, rootKey } from './prepared-root.ts';
@@ -35,15 +36,15 @@ const FoundRoot = z.object({ root: Kept, listing: z.string(), made: MadeSoFar })
  * and keeps it as one.
  */
 export class RootPackages {
-  readonly #ground: RootGround;
+  readonly #context: RootContext;
   readonly #solver: RootSolver;
   readonly #waits: TaskWaits;
   readonly #made: MadeSoFar = { solves: 0, roots: 0, installs: 0 };
 
-  constructor(ground: RootGround) {
-    this.#ground = ground;
-    this.#waits = ground.host.waits.of(ground.request.taskId);
-    this.#solver = new RootSolver(ground, this.#made);
+  constructor(context: RootContext) {
+    this.#context = context;
+    this.#waits = context.host.waits.of(context.request.taskId);
+    this.#solver = new RootSolver(context, this.#made);
   }
 
   /**
@@ -51,7 +52,7 @@ export class RootPackages {
    * nothing has to be done. Throws `BuildrootStepFailed` with status 30, `UnusableImage`, `BuildrootUnsupported`.
    */
   async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
-    const { host, request, history } = this.#ground;
+    const { host, request, history } = this.#context;
     const { snapshots } = host.cache;
     const { solution, ...solved } = await history.once(`solution:${wish.goal.kind}`, Solved, async () => {
       const answer = await this.#solver.solve(wish, parent, signal);
@@ -62,7 +63,7 @@ export class RootPackages {
     if (parent !== null && solution.elements.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
-    this.#ground.hold(snapshots.hold(key));
+    this.#context.hold(snapshots.hold(key));
     const { root, listing, made } = await history.once(`root:${wish.goal.kind}`, FoundRoot, async () => {
       const found = await this.#findOrMake(key, parent, solution, wish, signal);
       return { ...found, made: { ...this.#made } };
@@ -75,7 +76,7 @@ export class RootPackages {
   async #nothingFor(wish: Wish): Promise<BuildrootStepFailed> {
     const reason =
       'nothing of it is in the repo: correct the group, or tag its packages and make the repo again';
-    await this.#ground.logs.root.write(`${wish.title}: ${reason}\n`);
+    await this.#context.logs.root.write(`${wish.title}: ${reason}\n`);
     return new BuildrootStepFailed(`solve ${wish.title}`, 30, { reason });
   }
 
@@ -87,7 +88,7 @@ export class RootPackages {
     wish: Wish,
     signal: AbortSignal,
   ): Promise<{ readonly root: KeptRoot; readonly listing: string }> {
-    const { host, request, logs, history } = this.#ground;
+    const { host, request, logs, history } = this.#context;
     const { snapshots } = host.cache;
     for (;;) {
       signal.throwIfAborted();
@@ -136,7 +137,7 @@ export class RootPackages {
     wish: Wish,
     signal: AbortSignal,
   ): Promise<{ readonly root: KeptRoot; readonly listing: string }> {
-    const { host, request, history } = this.#ground;
+    const { host, request, history } = this.#context;
     const { snapshots } = host.cache;
     let base: Draft | null = null;
     const { listing, made } = await history.once(`make-root:${wish.goal.kind}`, MadeRoot, async () => {
@@ -148,7 +149,7 @@ export class RootPackages {
     // A previous run has made it, and may have kept it.
     const kept = base === null ? await snapshots.find(key, signal) : null;
     if (kept !== null) return { root: kept.root, listing };
-    base ??= await this.#ground.recoverRoot(
+    base ??= await this.#context.recoverRoot(
       rootDraft(host, request, made.roots, parent?.root ?? null),
       signal,
     );
@@ -166,7 +167,7 @@ export class RootPackages {
     host.meter.count('koji_adjutant_snapshots_made_total', {});
     const tookMs = host.clock.uptime() - startedMs;
     host.meter.observe('koji_adjutant_phase_seconds', { phase: 'commit' }, tookMs / 1000);
-    this.#ground.letGoLater(base);
+    this.#context.steps.containers.removeLater(base);
     return { root, listing };
   }
 
@@ -176,10 +177,10 @@ export class RootPackages {
     wish: Wish,
     signal: AbortSignal,
   ): Promise<{ readonly base: Draft; readonly listing: string }> {
-    const { packages } = this.#ground.host.cache;
+    const { packages } = this.#context.host.cache;
     using _ = packages.hold(inboundOf(solution).map(({ checksum }) => checksum));
     const bringing = this.#bringPackages(solution, wish, signal);
-    return await this.#ground.twice(`install ${wish.title}`, async () => {
+    return await twice(this.#context, `install ${wish.title}`, async () => {
       // Whichever fails, the root is the clean-up's before the task ends.
       const [base] = await Promise.allSettled([this.#baseFor(parent, signal), bringing]);
       if (base.status === 'rejected') throw base.reason;
@@ -192,13 +193,16 @@ export class RootPackages {
   /** A root for packages to be put into. */
   #baseFor(parent: PreparedRoot | null, signal: AbortSignal): Promise<Draft> {
     this.#made.roots += 1;
-    const { host, request } = this.#ground;
-    return this.#ground.prepareRoot(rootDraft(host, request, this.#made.roots, parent?.root ?? null), signal);
+    const { host, request } = this.#context;
+    return this.#context.prepareRoot(
+      rootDraft(host, request, this.#made.roots, parent?.root ?? null),
+      signal,
+    );
   }
 
   async #bringPackages(solution: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
     const packages = inboundOf(solution);
-    const { host, request, logs } = this.#ground;
+    const { host, request, logs } = this.#context;
     const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
     const startedMs = host.clock.uptime();
     let progress = '';
@@ -247,15 +251,15 @@ export class RootPackages {
       const code = await this.#runInstall(into, parent === null, solution, wish, signal);
       if (code === 0) {
         const root = { title: wish.title, parent: parent?.installed ?? [], solution };
-        return listRoot(this.#ground, this.#made.installs, into.root, root, signal);
+        return listRoot(this.#context, this.#made.installs, into.root, root, signal);
       }
       if (code === noRpmBindings)
         throw new UnusableImage(
-          this.#ground.request.image,
+          this.#context.request.image,
           'no Python with the bindings of rpm',
           'these (python3-rpm)',
         );
-      const { packages } = this.#ground.host.cache;
+      const { packages } = this.#context.host.cache;
       const checksums = inboundOf(solution).map(({ checksum }) => checksum);
       const missing = await packages.missing(checksums);
       // Not the task's fault that they were removed: the next try fetches them again.
@@ -267,7 +271,7 @@ export class RootPackages {
       if (code !== damagedPackage || chance > 1)
         throw new BuildrootStepFailed(`install ${wish.title} (status ${code})`, 30);
       const purged = await packages.purge(checksums, signal);
-      await this.#ground.logs.root.write(`${purged} damaged packages of the cache are fetched again\n`);
+      await this.#context.logs.root.write(`${purged} damaged packages of the cache are fetched again\n`);
       await this.#bringPackages(solution, wish, signal);
     }
   }
@@ -281,7 +285,7 @@ export class RootPackages {
   ): Promise<number> {
     this.#made.installs += 1;
     const attempt = this.#made.installs;
-    const { host, request } = this.#ground;
+    const { host, request } = this.#context;
     const inputs = toInstallInputs(solution);
     const script = installScript({
       attempt,
@@ -299,10 +303,10 @@ export class RootPackages {
         Object.entries(inputs.digests).map(([command, list]) => [`${command}-${attempt}`, list]),
       ),
     };
-    for (const [name, content] of Object.entries(files)) await this.#ground.write(`in/${name}`, content);
-    await layOutPackages(this.#ground, attempt, solution);
+    for (const [name, content] of Object.entries(files)) await this.#context.write(`in/${name}`, content);
+    await layOutPackages(this.#context, attempt, solution);
     const spec = installContainer(host, request, attempt, into.root);
-    return (await this.#ground.runBootstrap(installStep(wish), spec, signal)).code;
+    return (await runBootstrap(this.#context, installStep(wish), spec, signal)).code;
   }
 }
 

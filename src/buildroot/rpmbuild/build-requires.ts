@@ -9,8 +9,8 @@ import { readPackageFacts } from '../../rpm/package-reader.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';
 import { requirementsMissing, sourceNotInstallable } from '../steps/exit-codes.ts';
+import type { RootContext } from '../steps/root-context.ts';
 import { codeSteps } from '../steps/step-name.ts';
-import type { RootGround } from '../steps/step-runner.ts';
 import { collectFiles } from './collect-results.ts';
 import { ResultsBudget } from './results-budget.ts';
 import { generateRequiresScript, type HomeState, repeatCommand, sourceScript } from './rpmbuild-scripts.ts';
@@ -47,7 +47,7 @@ const StepResults = z.object({
  * the root below may have got more packages, as under mock: %prep runs once, and %generate_buildrequires finds what it left.
  */
 export class SourceSteps {
-  readonly #ground: RootGround;
+  readonly #context: RootContext;
   readonly #code: PackageCode;
   #last: ContainerId | null = null;
   /** The last step, unless a previous run of the task has run it. */
@@ -55,14 +55,14 @@ export class SourceSteps {
   #home: HomeState = 'empty';
   #steps = 0;
 
-  constructor(ground: RootGround, code: PackageCode) {
-    this.#ground = ground;
+  constructor(context: RootContext, code: PackageCode) {
+    this.#context = context;
     this.#code = code;
   }
 
   /** Makes the source package again with the macros of the root. */
   async remake(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage> {
-    const { rpmTarget, personality } = this.#ground.request;
+    const { rpmTarget, personality } = this.#context.request;
     const script = sourceScript('source.src.rpm', rpmTarget, personality, this.#home);
     // mock takes a nosrc package, too.
     const repeat = repeatCommand(`-bs --target ${quote(rpmTarget)}`, personality);
@@ -84,7 +84,7 @@ export class SourceSteps {
    * requirement, mock calls the package manager for nothing, and that fails.
    */
   async generateRequires(root: PreparedRoot, signal: AbortSignal): Promise<SourcePackage> {
-    const { rpmTarget, personality } = this.#ground.request;
+    const { rpmTarget, personality } = this.#context.request;
     const script = generateRequiresScript('source.src.rpm', rpmTarget, personality, this.#home);
     const verdict = { fine: [0, requirementsMissing], failure: generateFailed };
     const repeat = repeatCommand(`-br --target ${quote(rpmTarget)}`, personality);
@@ -92,7 +92,9 @@ export class SourceSteps {
     const [path] = await this.#run(root, step, '.buildreqs.nosrc.rpm', signal);
     this.#home = 'prepared';
     if (path === undefined) {
-      await this.#ground.logs.root.write('rpmbuild -br wrote no list of build requirements; see build.log\n');
+      await this.#context.logs.root.write(
+        'rpmbuild -br wrote no list of build requirements; see build.log\n',
+      );
       throw new BuildrootStepFailed(
         'rpmbuild -br wrote no list of build requirements: it',
         packageManagerFailed,
@@ -119,16 +121,16 @@ export class SourceSteps {
   ): Promise<readonly string[]> {
     this.#steps += 1;
     const attempt = this.#steps;
-    const directory = this.#ground.path(`source-${attempt}`);
+    const directory = this.#context.path(`source-${attempt}`);
     await mkdir(directory, { recursive: true });
     const step = { ...wanted, phase: 'source', attempt, ...(this.#last !== null && { after: this.#last }) };
     const before = this.#ran;
     this.#ran = null;
-    const left = await this.#ground.history.once(`results:${wanted.name.id}`, StepResults, async () => {
+    const left = await this.#context.history.once(`results:${wanted.name.id}`, StepResults, async () => {
       const ran = await this.#code.run(root, step, signal);
       this.#ran = ran;
       const tar = await ran.copyOut('SRPMS', signal);
-      const budget = new ResultsBudget(wanted.name.title, this.#ground.host.codeLimits.diskBytes);
+      const budget = new ResultsBudget(wanted.name.title, this.#context.host.codeLimits.diskBytes);
       const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, budget, signal)).files;
       return { files: [...made], container: ran.container };
     });

@@ -6,9 +6,10 @@ import { BuildrootStepFailed } from '../errors.ts';
 import { buildUser } from '../plan/mock-environment.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';
 import { codeContainer, shellContainer } from '../steps/container-specs.ts';
+import type { RootContext } from '../steps/root-context.ts';
 import type { Verdict } from '../steps/step-failure.ts';
 import type { StepName } from '../steps/step-name.ts';
-import type { RootGround } from '../steps/step-runner.ts';
+import { runPackageCode } from '../steps/step-runner.ts';
 
 /** A step that runs a script with code of the package. */
 export interface CodeStep {
@@ -27,22 +28,22 @@ export interface CodeStep {
 
 /** Runs code of a package in layers on prepared roots, so that no other package sees what it has left there. */
 export class PackageCode {
-  readonly #ground: RootGround;
+  readonly #context: RootContext;
 
-  constructor(ground: RootGround) {
-    this.#ground = ground;
+  constructor(context: RootContext) {
+    this.#context = context;
   }
 
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
   async run(root: PreparedRoot, step: CodeStep, signal: AbortSignal): Promise<RanCode> {
     const { name, phase, attempt, script, verdict, after = null } = step;
-    const { host, request } = this.#ground;
-    await this.#ground.write(`in/${phase}-${attempt}.sh`, script);
+    const { host, request } = this.#context;
+    await this.#context.write(`in/${phase}-${attempt}.sh`, script);
     const spec = codeContainer(host, request, { phase, attempt }, root.root, after);
-    const container = await this.#ground.create(spec, signal);
+    const container = await this.#context.steps.containers.make(spec, signal);
     try {
-      const code = await this.#ground.runPackageCode(name, container, verdict, signal);
-      return new RanCode(this.#ground, code, container);
+      const code = await runPackageCode(this.#context, name, container, verdict, signal);
+      return new RanCode(this.#context, code, container);
     } catch (error) {
       if (error instanceof BuildrootStepFailed) await this.#keep(container, step.repeat, error);
       throw error;
@@ -51,11 +52,11 @@ export class PackageCode {
 
   /** Leaves what a failed step has made to those who keep it for people, where it is kept at all. */
   async #keep(container: Container, repeat: string, failure: BuildrootStepFailed): Promise<void> {
-    const { host, request, logs } = this.#ground;
+    const { host, request, logs } = this.#context;
     const { failed } = host.cache;
     if (failed.lifetimeMs === 0) return;
     const { taskId, buildrootId } = request;
-    this.#ground.release(container);
+    this.#context.steps.containers.handOver(container);
     failed.keep({
       taskId,
       buildrootId,
@@ -77,11 +78,11 @@ function keptWords(taskId: number, hostname: string, lifetimeMs: number): string
 /** A step that has ended, and what it has left, until it is let go. */
 export class RanCode {
   readonly code: number;
-  readonly #ground: RootGround;
+  readonly #context: RootContext;
   readonly #container: Container;
 
-  constructor(ground: RootGround, code: number, container: Container) {
-    this.#ground = ground;
+  constructor(context: RootContext, code: number, container: Container) {
+    this.#context = context;
     this.code = code;
     this.#container = container;
   }
@@ -103,6 +104,6 @@ export class RanCode {
 
   /** Begins to remove its container. */
   letGo(): void {
-    this.#ground.letGo(this.#container);
+    this.#context.steps.containers.remove(this.#container);
   }
 }

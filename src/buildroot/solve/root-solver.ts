@@ -8,8 +8,9 @@ import { urlsOf } from '../plan/repos.ts';
 import { readSolverSettings } from '../plan/tag-settings.ts';
 import { solveContainer } from '../steps/container-specs.ts';
 import { noPackageManager } from '../steps/exit-codes.ts';
+import type { RootContext } from '../steps/root-context.ts';
 import { solveStep } from '../steps/step-name.ts';
-import type { RootGround } from '../steps/step-runner.ts';
+import { runBootstrap, twice } from '../steps/step-runner.ts';
 import { fromKept, toKept } from './dnf-cache-paths.ts';
 import { lacksPackageManager } from './errors.ts';
 import { localRepos } from './local-repos.ts';
@@ -33,13 +34,13 @@ export type MadeSoFar = z.infer<typeof MadeSoFar>;
 
 /** Finds out which packages a wish needs: from answers given before, else with the package manager of the bootstrap image. */
 export class RootSolver {
-  readonly #ground: RootGround;
+  readonly #context: RootContext;
   readonly #made: MadeSoFar;
   #repoState: Promise<string | null> | null = null;
 
   /** Its runs are counted in `made`. */
-  constructor(ground: RootGround, made: MadeSoFar) {
-    this.#ground = ground;
+  constructor(context: RootContext, made: MadeSoFar) {
+    this.#context = context;
     this.#made = made;
   }
 
@@ -52,14 +53,14 @@ export class RootSolver {
     parent: { readonly key: string; readonly root: KeptRoot } | null,
     signal: AbortSignal,
   ): Promise<Solution> {
-    const { host, logs } = this.#ground;
+    const { host, logs } = this.#context;
     const key = await this.#question(wish, parent?.key ?? null, signal);
     const known = key === null ? null : await host.cache.solutions.find(key);
     if (known !== null) {
       await logs.root.write(`${wish.title}: the solver's answer for these packages is known\n`);
       return known;
     }
-    const solution = await this.#ground.twice(`solve ${wish.title}`, (isAgain) =>
+    const solution = await twice(this.#context, `solve ${wish.title}`, (isAgain) =>
       this.#run(wish, parent?.root ?? null, isAgain, signal),
     );
     if (key !== null && (await this.#usedWhatWasAsked())) await host.cache.solutions.keep(key, solution);
@@ -68,7 +69,7 @@ export class RootSolver {
 
   /** Null when the repo cannot be told from others. */
   async #question(wish: Wish, parent: string | null, signal: AbortSignal): Promise<string | null> {
-    const { host, request } = this.#ground;
+    const { host, request } = this.#context;
     this.#repoState ??= readRepoStates(request.repos, host.cache.urls, signal);
     const repoState = await this.#repoState;
     if (repoState === null) return null;
@@ -88,24 +89,24 @@ export class RootSolver {
   async #run(wish: Wish, parent: KeptRoot | null, isAgain: boolean, signal: AbortSignal): Promise<Solution> {
     this.#made.solves += 1;
     const attempt = this.#made.solves;
-    const { host, request } = this.#ground;
+    const { host, request } = this.#context;
     const { releaseVersion, packageManager } = readSolverSettings(request.extra);
     const settings = { releaseVersion, packageManager, personality: request.personality };
-    await this.#ground.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
-    const answer = this.#ground.path('solve/solution.json');
+    await this.#context.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
+    const answer = this.#context.path('solve/solution.json');
     const step = solveStep(wish);
     // One that a previous run has begun is at work there, or has left its answer.
-    const isBegun = this.#ground.history.isBegun(step.id);
+    const isBegun = this.#context.history.isBegun(step.id);
     if (!isBegun) await rm(answer, { force: true });
     // One that was killed may have left half of it.
-    if (isAgain && !isBegun) await rm(this.#ground.path('solve/cache'), { recursive: true, force: true });
+    if (isAgain && !isBegun) await rm(this.#context.path('solve/cache'), { recursive: true, force: true });
     const metadata = (attempt === 1 || isAgain) && !isBegun ? await this.#bringMetadata(signal) : 'there';
     const spec = solveContainer(host, request, attempt, parent, await localRepos(urlsOf(request.repos)));
-    const { code, end } = await this.#ground.runBootstrap(step, spec, signal);
+    const { code, end } = await runBootstrap(this.#context, step, spec, signal);
     if (code === noPackageManager) throw lacksPackageManager(request.image, packageManager);
     if (code !== 0) {
       const reason = describeRepoFailure(end, request.repos);
-      if (reason !== null) await this.#ground.logs.root.write(`${reason}\n`);
+      if (reason !== null) await this.#context.logs.root.write(`${reason}\n`);
       throw new BuildrootStepFailed(`${step.title} (status ${code})`, 30, reason === null ? {} : { reason });
     }
     if (metadata === 'fetched' && (await this.#usedWhatWasAsked())) await this.#keepMetadata(signal);
@@ -114,7 +115,7 @@ export class RootSolver {
 
   /** Whether the solver has read the metadata that the question names: a server may tell us of others than it gives the solver. */
   async #usedWhatWasAsked(): Promise<boolean> {
-    const used = await usedRepoStates(this.#ground.request.repos, this.#ground.path('solve/cache'));
+    const used = await usedRepoStates(this.#context.request.repos, this.#context.path('solve/cache'));
     return used !== null && used === (await this.#repoState);
   }
 
@@ -122,22 +123,22 @@ export class RootSolver {
   async #bringMetadata(signal: AbortSignal): Promise<'there' | 'fetched'> {
     const key = await this.#metadataKey();
     if (key === null) return 'fetched';
-    const { metadata } = this.#ground.host.cache;
-    const { repos } = this.#ground.request;
-    const place = this.#ground.path('solve/cache');
+    const { metadata } = this.#context.host.cache;
+    const { repos } = this.#context.request;
+    const place = this.#context.path('solve/cache');
     return (await metadata.copyTo(key, place, (path) => fromKept(path, repos), signal)) ? 'there' : 'fetched';
   }
 
   async #keepMetadata(signal: AbortSignal): Promise<void> {
     const key = await this.#metadataKey();
     if (key === null) return;
-    await this.#ground.host.cache.metadata.keep(key, this.#ground.path('solve/cache'), toKept, signal);
+    await this.#context.host.cache.metadata.keep(key, this.#context.path('solve/cache'), toKept, signal);
   }
 
   /** It depends on the packages of the repo and on the solver, which comes with the image. */
   async #metadataKey(): Promise<string | null> {
     const repoState = await this.#repoState;
-    const { imageDigest, extra } = this.#ground.request;
+    const { imageDigest, extra } = this.#context.request;
     return repoState === null
       ? null
       : digestOf(repoState, imageDigest, readSolverSettings(extra).packageManager);

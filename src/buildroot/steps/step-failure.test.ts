@@ -1,15 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import {
-  ImageProgramFailed,
-  judgedStatus,
-  passStatusOn,
-  StepNotBegun,
-  whyImageFailed,
-  whyNotBegun,
-} from './step-failure.ts';
+import { judgedStatus, passStatusOn } from './step-failure.ts';
 
-const unreadable = '/bin/bash: /adjutant/in/build-1.sh: Permission denied\n';
 const bash = spawnSync('bash', ['--version'], { encoding: 'utf8' });
 const noBash = bash.status === 0 ? '' : ' (skipped: there is no bash)';
 
@@ -25,57 +17,4 @@ describe(`the status that a script passes on${noBash}`, () => {
       expect(judgedStatus(ended)).toBe(status);
     },
   );
-});
-
-describe('whyNotBegun', () => {
-  it.each([
-    [126, unreadable],
-    [127, '/bin/bash: /adjutant/in/source-2.sh: No such file or directory\n'],
-    [127, 'Fatal glibc error: CPU does not support x86-64-v3\n'],
-  ])('blames this host for status %i and %j', (code, said) => {
-    const why = whyNotBegun('rpmbuild', code, said);
-
-    expect(why).toBeInstanceOf(StepNotBegun);
-    expect(why?.blame).toBe('builder');
-    expect(why?.message).toContain(said.trim());
-  });
-
-  it.each([
-    [1, unreadable],
-    [226, unreadable],
-    [127, '/bin/bash: error while loading shared libraries: libtinfo.so.6: cannot open shared object file\n'],
-    [126, ''],
-  ])('does not for status %i and %j', (code, said) => {
-    expect(whyNotBegun('rpmbuild', code, said)).toBeNull();
-  });
-});
-
-it('shows nothing of a container that could do more than be read', () => {
-  const said = `/bin/bash: /adjutant/in/a.sh: \x1b[2J${'x'.repeat(1000)}`;
-
-  expect(whyNotBegun('rpmbuild', 126, said)?.message).toMatch(/a\.sh: \\x1b\[2Jx{1,300} \(/);
-});
-
-describe('whyImageFailed', () => {
-  it.each([
-    [139, '', 'solve @build was ended by signal 11 (SIGSEGV): '],
-    [137, 'half a line', 'solve @build was ended by signal 9 (SIGKILL): '],
-    [
-      127,
-      'a\nbash: line 9: /usr/bin/dnf: not found\n',
-      'ended with status 127 (bash: line 9: /usr/bin/dnf: not found): ',
-    ],
-    [126, '', 'ended with status 126: '],
-  ])('blames the image or the host for status %i', (code, said, how) => {
-    const why = whyImageFailed('solve @build', 'localhost/image:1', code, said);
-
-    expect(why).toBeInstanceOf(ImageProgramFailed);
-    expect(why).toMatchObject({ blame: 'builder', faultCode: 1012 });
-    expect(why?.message).toContain(how);
-    expect(why?.message).toContain('bootstrap image localhost/image:1');
-  });
-
-  it.each([0, 1, 3, 98, 100, 128, 200, 255])('does not for status %i', (code) => {
-    expect(whyImageFailed('solve @build', 'localhost/image:1', code, '')).toBeNull();
-  });
 });

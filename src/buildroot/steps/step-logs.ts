@@ -5,7 +5,7 @@ import type { Logger } from '../../core/logger.ts';
 import { printable } from '../../core/printable.ts';
 import type { LogFile } from '../../logs/log-file.ts';
 import type { TaskLogs } from '../../logs/task-logs.ts';
-import type { RootLogs } from './step-runner.ts';
+import type { RootLogs } from './root-logs.ts';
 
 /** The logs of a root's steps: root.log, build.log, and what mock says in state.log and mock_output.log. */
 export class StepLogs implements RootLogs {
@@ -52,10 +52,6 @@ export class StepLogs implements RootLogs {
     await this.#state.write(`${time} - ${word}: ${name}\n`);
     await this.#output.write(`${word}: ${name}\n`);
     if (at === 'start') await this.root.write(`${time} - ${name}\n`);
-  }
-
-  goesOn(step: string, writtenBytes: number): void {
-    this.#log.info({ step, writtenBytes }, 'resumed a running container');
   }
 
   took(step: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { BuildrootStepFailed, BuildrootUnavailable, BuildrootUnsupported } from '../../buildroot/errors.ts';
-import { ImageProgramFailed, StepNotBegun } from '../../buildroot/steps/step-failure.ts';
 import { ContainerError, type ContainerErrorCode } from '../../container/errors.ts';
 import { BuilderError } from '../../core/errors.ts';
 import { HubFault, HubProtocolError, HubTransportError, SessionLost } from '../../hub/faults.ts';
 import { HubFileError } from '../../hub/files.ts';
 import { PolicyError } from '../../policy/errors.ts';
 import { BadNvr, BadRpm, RpmBuildError } from '../../rpm/errors.ts';
+import { ImageProgramFailed, StepNotBegun } from '../../steps/whose-fault.ts';
 import { type CancelReason, TaskCancelled, TaskFault, TaskRefused } from '../../tasks/errors.ts';
 import { outcomeOf } from './outcome.ts';
 

@@ -20,6 +20,7 @@ import { noHistory } from '../../journal/history.ts';
 import type { TaskHistory } from '../../journal/task-history.ts';
 import { TaskLogs } from '../../logs/task-logs.ts';
 import type { PolicyResolver } from '../../policy/resolver.ts';
+import { TaskSteps } from '../../steps/task-steps.ts';
 import type { RunningTask, TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import type { DecodedParams } from '../../tasks/params.ts';
 import type { RepoNews } from '../../tasks/repo-news.ts';
@@ -198,9 +199,12 @@ async function callAdapter(
   const hub = hubApis(startsAnew ? run.forgetful : run.session, environment.clock);
   const waits = environment.buildrootHost.waits.of(task.id);
   const { clock, containers, buildrootHost, policy, files, repoNews } = environment;
+  const history = startsAnew ? noHistory : run.history;
+  const { removals } = buildrootHost;
+  const steps = new TaskSteps({ runtime: containers, history, cleanup, removals, clock, waits, log });
   const context: TaskContext = {
     clock,
-    containers,
+    steps,
     buildrootHost,
     containerDefaults: buildrootHost,
     policy,
@@ -215,7 +219,7 @@ async function callAdapter(
     logs,
     cleanup,
     random: seeded(seed),
-    history: startsAnew ? noHistory : run.history,
+    history,
     outputs: uploads,
     subtasks: new Subtasks(task.id, hub.subtasks, wake, signal, run.hostTasks, log, waits),
     waits,

@@ -1,4 +1,4 @@
-import type { RootNews } from '../../buildroot/steps/step-runner.ts';
+import type { RootNews } from '../../buildroot/steps/root-logs.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Phase } from '../../terminal/phases.ts';
 import { type Frame, lastLines, type TaskRow } from '../../terminal/progress-view.ts';

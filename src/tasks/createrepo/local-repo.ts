@@ -5,7 +5,7 @@ import { below } from '../../core/below.ts';
 import { faultCodes } from '../../core/koji-faults.ts';
 import type { TaskContext } from '../adapter.ts';
 import { TaskFault } from '../errors.ts';
-import { runRepoStep } from './repo-container.ts';
+import { describeEnd, runRepoStep } from './repo-container.ts';
 
 /** One arch of a repo whose metadata is to be made. */
 export interface RepoJob {
@@ -41,7 +41,7 @@ export async function findOldMetadata(
 export async function makeLocalRepo(context: TaskContext, image: string, job: RepoJob): Promise<void> {
   const { directory, settings } = context;
   await mkdir(join(directory.absolute, 'out'), { recursive: true });
-  const code = await runRepoStep(context, {
+  const ended = await runRepoStep(context, {
     name: 'createrepo',
     image,
     script: createrepoScript(job, settings.skipStat),
@@ -52,11 +52,11 @@ export async function makeLocalRepo(context: TaskContext, image: string, job: Re
       { kind: 'koji', path: '.', target: '/koji' },
     ],
   });
-  if (code !== 0) {
+  if (ended.code !== 0) {
     throw new TaskFault(
       faultCodes.generic,
       'external',
-      `failed to create repo: createrepo_c exited with status ${code}; see createrepo.log for more information`,
+      `failed to create repo: createrepo_c ${describeEnd('createrepo', ended)}`,
     );
   }
 }

@@ -8,11 +8,12 @@ import { copyReadable, writeReadable } from '../../core/readable-files.ts';
 import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import type { ExternalRepo } from '../../hub/api/schema.ts';
 import { externalUrl, outOfReach, reposForArch } from '../../hub/external-repos.ts';
+import type { StepEnd } from '../../steps/task-steps.ts';
 import type { TaskContext } from '../adapter.ts';
 import { TaskFault, TaskRefused } from '../errors.ts';
 import type { RepoJob } from './local-repo.ts';
 import { type MergeMode, mergeScript, oldMergerepo } from './merge-script.ts';
-import { runRepoStep } from './repo-container.ts';
+import { describeEnd, runRepoStep } from './repo-container.ts';
 
 /**
  * Merges the local repo in `out` of the task's directory with the tag's external repos, and gives the
@@ -45,7 +46,7 @@ export async function mergeRepos(
   const repos = [`file://${local}/`, ...wanted.map((external) => externalUrl(external, job.arch))];
   const script = mergeScript({ mode, arch: job.arch, groups: job.groups, repos });
   const env = { TMPDIR: '/adjutant/merge/tmp', ...context.containerDefaults.network.proxies };
-  const code = await runRepoStep(context, {
+  const ended = await runRepoStep(context, {
     name: 'mergerepos',
     image,
     script,
@@ -54,7 +55,8 @@ export async function mergeRepos(
     env,
     fills: ['merge/repo', 'merge/tmp'],
   });
-  if (code !== 0) throw new TaskFault(faultCodes.generic, 'external', await describeFailure(context, code));
+  if (ended.code !== 0)
+    throw new TaskFault(faultCodes.generic, 'external', await describeFailure(context, ended));
   return join(directory.absolute, 'merge', 'repo', 'repodata');
 }
 
@@ -87,9 +89,9 @@ async function bringInputs(
   if (mode !== 'bare') await copyReadable(below(from, job.arch, 'blocklist'), join(into, 'blocklist'));
 }
 
-async function describeFailure({ directory }: TaskContext, code: number): Promise<string> {
-  if (code !== oldMergerepo)
-    return `failed to merge repos: mergerepo_c exited with status ${code}; see mergerepos.log for more information`;
+async function describeFailure({ directory }: TaskContext, ended: StepEnd): Promise<string> {
+  if (ended.code !== oldMergerepo)
+    return `failed to merge repos: mergerepo_c ${describeEnd('mergerepos', ended)}`;
   const version = await readFile(join(directory.absolute, 'merge', 'version'), 'utf8');
   return `mergerepo_c is not installed or has low version: ${version} (0.13.0 needed for --simple)`;
 }

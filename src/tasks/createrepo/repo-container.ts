@@ -1,14 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { isStuck, StepTimedOut } from '../../buildroot/errors.ts';
-import { blameHost } from '../../buildroot/steps/step-failure.ts';
 import { containerName } from '../../container/names.ts';
-import { goneMeanwhile, runPhase } from '../../container/run-phase.ts';
 import type { ContainerSpec, Mount } from '../../container/spec.ts';
 import { makeReadable, writeReadable } from '../../core/readable-files.ts';
 import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import { hostArch } from '../../rpm/arch.ts';
+import type { StepEnd } from '../../steps/task-steps.ts';
 import type { TaskContext } from '../adapter.ts';
 
 /** One program of createrepo, run by a generated script in a container of the tag's bootstrap image. */
@@ -36,67 +33,47 @@ export async function ensureRepoImage(context: TaskContext, repo: RepoInfo): Pro
 }
 
 /**
- * Runs a step; its output is the log `<name>.log`. Gives the exit code. The task's directory has an `in`. A step that comes
+ * Runs a step; its output is the log `<name>.log`. Gives how it has ended. The task's directory has an `in`. A step that comes
  * to no end is tried once more; then this rejects with `StepTimedOut`, or `end-unseen`.
  */
-export async function runRepoStep(context: TaskContext, step: RepoStep): Promise<number> {
-  try {
-    return await runOnce(context, step, 1);
-  } catch (error) {
-    if (!isStuck(error)) throw error;
-    context.log.warn(`${error.message}: trying once more`);
-    for (const name of step.fills) {
-      const path = join(context.directory.absolute, name);
-      await rm(path, { recursive: true, force: true });
-      await makeReadable(path);
-    }
-    return runOnce(context, step, 2);
-  }
+export function runRepoStep(context: TaskContext, step: RepoStep): Promise<StepEnd> {
+  return context.steps.twice(
+    (isAgain) => runOnce(context, step, isAgain ? 2 : 1),
+    async () => {
+      for (const name of step.fills) {
+        const path = join(context.directory.absolute, name);
+        await rm(path, { recursive: true, force: true });
+        await makeReadable(path);
+      }
+    },
+  );
 }
 
-async function runOnce(context: TaskContext, step: RepoStep, attempt: number): Promise<number> {
-  const { containers, logs, clock, signal, directory, cleanup, history, containerDefaults, waits } = context;
+async function runOnce(context: TaskContext, step: RepoStep, attempt: number): Promise<StepEnd> {
+  const { name, image } = step;
+  const { logs, signal, directory, history, containerDefaults, steps } = context;
   const { createrepoSeconds: seconds } = containerDefaults.stepLimits;
-  if (!history.isBegun(step.name))
-    await writeReadable(join(directory.absolute, 'in', `${step.name}.sh`), step.script);
-  const name = `${step.name}.log`;
-  const log = await logs.open(name);
-  const spec = toContainerSpec(context, step, attempt);
-  const code = await history.phase(step.name, {
-    // Null: its time ran out.
-    result: z.int().nullable(),
-    log: name,
-    make: async () => {
-      const there = history.resumed ? await containers.adopt(spec, signal) : null;
-      const container = cleanup.use(there ?? (await containers.create(spec, signal)));
-      return { container, isThere: there !== null };
+  if (!history.isBegun(name)) await writeReadable(join(directory.absolute, 'in', `${name}.sh`), step.script);
+  const log = `${name}.log`;
+  return steps.runOfImage(
+    {
+      id: name,
+      title: name,
+      spec: toContainerSpec(context, step, attempt),
+      log: { name: log, sink: await logs.open(log) },
+      timeLimit: { option: 'createrepo_timeout', seconds },
+      image,
+      fills: [directory.absolute],
+      removal: 'at once',
     },
-    async work({ container, isThere }, earlier) {
-      if (earlier !== null && !isThere) throw goneMeanwhile(step.name);
-      let said = '';
-      const heard = {
-        async write(bytes: Uint8Array | string) {
-          said = `${said}${Buffer.from(bytes).toString()}`.slice(-2000);
-          await log.write(bytes);
-        },
-      };
-      const usedMs = earlier === null ? 0 : clock.uptime() - earlier.startedMs;
-      const ended = await runPhase(container, heard, clock, signal, {
-        ...(earlier !== null && { from: earlier.writtenBytes, end: earlier.tail }),
-        timeoutMs: seconds === 0 ? null : Math.max(0, seconds * 1000 - usedMs),
-        title: step.name,
-        waits,
-        log: context.log,
-      });
-      // It goes while the task continues; the clean-up waits for that, and tries again what has failed.
-      void container[Symbol.asyncDispose]().then(undefined, () => undefined);
-      if (ended.timedOut) return null;
-      blameHost(step.name, ended.code, said, step.image);
-      return ended.code;
-    },
-  });
-  if (code === null) throw new StepTimedOut(step.name, { option: 'createrepo_timeout', seconds });
-  return code;
+    signal,
+  );
+}
+
+/** `exited with status N; see X.log for more information`, and the limit that it has run into. */
+export function describeEnd(name: RepoStep['name'], { code, limit }: StepEnd): string {
+  const why = limit === null ? '' : `: ${limit}`;
+  return `exited with status ${code}; see ${name}.log for more information${why}`;
 }
 
 function toContainerSpec(

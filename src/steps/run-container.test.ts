@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.ts';
+import type { FakeBehaviour } from '../container/fake/behaviour.ts';
+import { FakeManager } from '../container/fake/fake-manager.ts';
+import type { Container } from '../container/manager.ts';
+import type { ContainerSpec } from '../container/spec.ts';
 import { never } from '../core/never.ts';
-import type { FakeBehaviour } from './fake/behaviour.ts';
-import { FakeManager } from './fake/fake-manager.ts';
-import type { Container } from './manager.ts';
-import { runPhase } from './run-phase.ts';
-import type { ContainerSpec } from './spec.ts';
+import { runContainer } from './run-container.ts';
 
 const spec: ContainerSpec = {
   name: 'phase',
@@ -41,7 +41,7 @@ async function setUp(behaviour: FakeBehaviour) {
   return { clock, manager, container: await manager.create(spec, never), log: new TextSink() };
 }
 
-describe('runPhase', () => {
+describe('runContainer', () => {
   it('gives the exit code once all output is in the log', async () => {
     const { clock, manager, container, log } = await setUp({
       async main(process) {
@@ -50,7 +50,7 @@ describe('runPhase', () => {
       },
     });
 
-    const result = await runPhase(container, log, clock, never);
+    const result = await runContainer(container, log, clock, never);
 
     expect(result).toEqual({ code: 30, timedOut: false, ranInto: null, ranMs: null });
     expect(log.text.trim().split(' ')).toHaveLength(50);
@@ -64,7 +64,7 @@ describe('runPhase', () => {
       ignoresTerm: true,
     });
 
-    const running = runPhase(container, log, clock, never, { timeoutMs: 60_000 });
+    const running = runContainer(container, log, clock, never, { timeoutMs: 60_000 });
     await clock.asleep();
     await clock.advance(59_999);
     expect(await Promise.race([running, Promise.resolve('still running')])).toBe('still running');
@@ -79,7 +79,7 @@ describe('runPhase', () => {
   it('lets go of the clock when it ends in time', async () => {
     const { clock, container, log } = await setUp({});
 
-    expect(await runPhase(container, log, clock, never, { timeoutMs: 60_000 })).toEqual({
+    expect(await runContainer(container, log, clock, never, { timeoutMs: 60_000 })).toEqual({
       code: 0,
       timedOut: false,
       ranInto: null,
@@ -91,7 +91,7 @@ describe('runPhase', () => {
   it('waits for as long as it takes without a timeout', async () => {
     const { clock, container, log } = await setUp({ runMs: 1_000_000 });
 
-    const running = runPhase(container, log, clock, never);
+    const running = runContainer(container, log, clock, never);
     await clock.asleep();
     await clock.advance(1_000_000);
 
@@ -102,7 +102,7 @@ describe('runPhase', () => {
     const { clock, manager, container, log } = await setUp({ runMs: Number.POSITIVE_INFINITY });
     const abort = new AbortController();
 
-    const running = runPhase(container, log, clock, abort.signal, { timeoutMs: 60_000 });
+    const running = runContainer(container, log, clock, abort.signal, { timeoutMs: 60_000 });
     await clock.asleep();
     abort.abort(new Error('cancelled'));
 
@@ -114,7 +114,7 @@ describe('runPhase', () => {
   it('rejects when the container cannot be started', async () => {
     const { clock, container, log } = await setUp({ startFail: 'no loader' });
 
-    await expect(runPhase(container, log, clock, never, { timeoutMs: 60_000 })).rejects.toMatchObject({
+    await expect(runContainer(container, log, clock, never, { timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'start-failed',
     });
     expect(clock.sleeping).toBe(0);
@@ -124,7 +124,9 @@ describe('runPhase', () => {
     const { clock, container } = await setUp({ output: 'x', runMs: Number.POSITIVE_INFINITY });
     const full = { write: () => Promise.reject(new Error('ENOSPC')) };
 
-    await expect(runPhase(container, full, clock, never, { timeoutMs: 60_000 })).rejects.toThrow('ENOSPC');
+    await expect(runContainer(container, full, clock, never, { timeoutMs: 60_000 })).rejects.toThrow(
+      'ENOSPC',
+    );
   });
 
   it('rejects at once when the container cannot be killed', async () => {
@@ -136,7 +138,7 @@ describe('runPhase', () => {
       output: { value: (signal: AbortSignal) => container.output(signal) },
     });
 
-    const rejected = expect(runPhase(stuck, log, clock, never, { timeoutMs: 60_000 })).rejects.toThrow(
+    const rejected = expect(runContainer(stuck, log, clock, never, { timeoutMs: 60_000 })).rejects.toThrow(
       'engine went away',
     );
     await clock.asleep();

@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts';
-import type { LogSink } from '../../core/log-sink.ts';
+import type { Clock } from '../core/clock.ts';
+import type { LogSink } from '../core/log-sink.ts';
 
 const tailBytes = 4096;
 

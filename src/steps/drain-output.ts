@@ -1,8 +1,8 @@
+import { ContainerError } from '../container/errors.ts';
+import type { Container } from '../container/manager.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';
-import { ContainerError } from './errors.ts';
-import type { Container } from './manager.ts';
 
 /** How long the output of a container that has ended may bring nothing and not end. */
 export const silentMs = 30_000;

@@ -1,12 +1,12 @@
 import { z } from 'zod';
+import { ContainerError } from '../container/errors.ts';
+import type { Container } from '../container/manager.ts';
+import type { LimitHit } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';
 import { noWaits, type TaskWaits } from '../core/waits.ts';
 import { drainOutput } from './drain-output.ts';
-import { ContainerError } from './errors.ts';
-import type { Container } from './manager.ts';
-import type { LimitHit } from './spec.ts';
 
 const Hit = z.object({
   limit: z.enum(['memory', 'pids', 'disk', 'log', 'idle']),
@@ -14,7 +14,7 @@ const Hit = z.object({
   peak: z.number(),
 }) satisfies z.ZodType<LimitHit>;
 
-export const PhaseResult = z.object({
+export const ContainerEnd = z.object({
   code: z.int(),
   /** The time ran out and every process was killed. */
   timedOut: z.boolean(),
@@ -23,7 +23,7 @@ export const PhaseResult = z.object({
   /** How long the script itself ran, where the engine says. */
   ranMs: z.number().nullable(),
 });
-export type PhaseResult = z.infer<typeof PhaseResult>;
+export type ContainerEnd = z.infer<typeof ContainerEnd>;
 
 /** What a previous run of the daemon has begun cannot be resumed: the task starts again, here or elsewhere. */
 export function goneMeanwhile(title: string): ContainerError {
@@ -33,8 +33,8 @@ export function goneMeanwhile(title: string): ContainerError {
   );
 }
 
-/** How a phase is run; all may be left out. */
-export interface PhaseOptions {
+/** How a container is run; all may be left out. */
+export interface RunOptions {
   /** After this time every process is killed. */
   readonly timeoutMs?: number | null;
   /** How much of the output is in the log already, and the end of that. */
@@ -45,7 +45,7 @@ export interface PhaseOptions {
   /** For people who ask: what it is called, and where it is recorded that it is waited for. */
   readonly title?: string;
   readonly waits?: TaskWaits;
-  /** Hears of a phase that does not go as it should: before it is killed for its time, and when its output does not end. */
+  /** Hears of a run that does not go as it should: before it is killed for its time, and when its output does not end. */
   readonly log?: Logger;
 }
 
@@ -54,13 +54,13 @@ export interface PhaseOptions {
  * signal is aborted the container is left to its owner; with a timeout it is killed when the
  * time is over, and what it wrote until then is kept. Rejects when it cannot be started, followed or killed.
  */
-export async function runPhase(
+export async function runContainer(
   container: Container,
   log: LogSink,
   clock: Clock,
   signal: AbortSignal,
-  options: PhaseOptions = {},
-): Promise<PhaseResult> {
+  options: RunOptions = {},
+): Promise<ContainerEnd> {
   const { timeoutMs = null, started, title = 'a step', waits = noWaits, log: problems } = options;
   await waits.during(`the start of container ${container.name} (${title})`, () => container.start(signal));
   started?.();

@@ -1,15 +1,17 @@
 import { expect, it } from 'vitest';
 import { openHostBench, TextLogs } from '../../../test/support/root-bench.ts';
+import { silentLog } from '../../../test/support/silent-log.ts';
 import type { RootStore } from '../../container/root-store.ts';
 import { never } from '../../core/never.ts';
+import { Waits } from '../../core/waits.ts';
 import { noHistory } from '../../journal/history.ts';
 import type { BuildrootHost } from '../host.ts';
 import type { RootRequest } from '../plan/root-request.ts';
 import { rootDraft } from './container-specs.ts';
-import { RootGround } from './step-runner.ts';
+import { RootContext, rootTask } from './root-context.ts';
 
 it('leaves nothing behind that is still being made when the task ends', async () => {
-  const { containers, directory } = await openHostBench();
+  const { containers, directory, clock } = await openHostBench();
   const made = Promise.withResolvers<void>();
   const slow: Pick<RootStore, 'prepare'> = {
     async prepare(draft, signal) {
@@ -17,7 +19,15 @@ it('leaves nothing behind that is still being made when the task ends', async ()
       return containers.roots.prepare(draft, signal);
     },
   };
-  const host = { roots: slow, extraMounts: [], limits: { pids: 10 }, labels: {}, workerId: 'worker' };
+  const host = {
+    roots: slow,
+    extraMounts: [],
+    limits: { pids: 10 },
+    labels: {},
+    workerId: 'worker',
+    log: silentLog,
+    waits: new Waits(clock),
+  };
   const request = {
     taskId: 5,
     buildrootId: 9,
@@ -27,14 +37,13 @@ it('leaves nothing behind that is still being made when the task ends', async ()
   };
   const cleanup = new AsyncDisposableStack();
   // Only what creating one needs of them.
-  const ground = new RootGround(
+  const context = new RootContext(
     host as unknown as BuildrootHost,
     request as unknown as RootRequest,
     new TextLogs(),
-    noHistory,
-    cleanup,
+    rootTask(host as unknown as BuildrootHost, 5, noHistory, cleanup),
   );
-  const preparing = ground.prepareRoot(rootDraft(ground.host, ground.request, 1, null), never);
+  const preparing = context.prepareRoot(rootDraft(context.host, context.request, 1, null), never);
 
   const ended = cleanup.disposeAsync();
   made.resolve();

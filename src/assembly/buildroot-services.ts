@@ -132,7 +132,7 @@ export function openCache(
   const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;
   return {
     snapshots,
-    failed: new FailedRoots(backend.containers, {
+    failed: new FailedRoots(backend.runtime, {
       directory: place('failed'),
       lifetimeMs,
       clock,

@@ -8,7 +8,7 @@ import { ensureService } from '../container/podman/api/service.ts';
 import { findSocket } from '../container/podman/api/socket.ts';
 import type { Places } from '../container/podman/create/resolve-mounts.ts';
 import type { SeccompChoice } from '../container/podman/create/seccomp.ts';
-import { PodmanManager } from '../container/podman/podman-manager.ts';
+import { PodmanRuntime } from '../container/podman/podman-runtime.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { noWaits, type TaskWaits } from '../core/waits.ts';
@@ -51,7 +51,7 @@ export async function reachEngine(
     timeoutMs: adjutant.container_timeouts.startMs,
     pullMs: adjutant.container_timeouts.pullMs,
   };
-  const containers = new PodmanManager({
+  const runtime = new PodmanRuntime({
     ...connection,
     places,
     logger: log,
@@ -59,7 +59,7 @@ export async function reachEngine(
     ulimits: ulimitsOf(await readHostLimits()),
     seccompPath: join(places.workDir, 'seccomp.json'),
   });
-  return { ...containers.ports, reached, seccomp: (by) => containers.seccomp(by) };
+  return { ...runtime.ports, reached, seccomp: (by) => runtime.seccomp(by) };
 }
 
 async function engineSocket(

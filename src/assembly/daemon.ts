@@ -138,7 +138,7 @@ async function makeDaemon(
   const environment: TaskEnvironment = {
     config,
     clock,
-    containers: backend.containers,
+    runtime: backend.runtime,
     buildrootHost: await buildrootHost(config, {
       backend,
       clock,
@@ -182,7 +182,7 @@ async function makeDaemon(
     journal,
     environment,
     restarts: new Restarts(join(adjutant.state_dir, 'journal', 'restarts')),
-    probe: new HostProbe(backend.containers, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
+    probe: new HostProbe(backend.runtime, adjutant.state_dir, kojid.minspace * 2 ** 20, clock),
     events,
     settings: {
       sleepMs: kojid.sleeptime * 1000,

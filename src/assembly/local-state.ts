@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import type { BuildrootHost } from '../buildroot/host.ts';
 import { trimCache } from '../cache/eviction.ts';
 import type { Config } from '../config/schema.ts';
-import type { ContainerManager } from '../container/manager.ts';
 import { reapStrays } from '../container/reaper.ts';
+import type { StepRuntime } from '../container/step-runtime.ts';
 import { systemClock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -83,7 +83,7 @@ export async function openLocalArea(
   const { workerId } = me;
   const host = await buildrootHost(config, { backend, clock, workerId, workDir: directory, log, waits });
   const { dead, living } = await users.others();
-  for (const user of dead) await clearAfter(user, users, backend.containers, directory, log, signal);
+  for (const user of dead) await clearAfter(user, users, backend.runtime, directory, log, signal);
   // What another process is just making would look like an orphan.
   if (living.length === 0) {
     await host.cache.snapshots.sweep(signal);
@@ -92,7 +92,7 @@ export async function openLocalArea(
   // From here on it leaves as others would clear after it: what cannot be removed now the next one tries again.
   undo.move();
   const made = new AsyncDisposableStack();
-  made.defer(() => clearAfter(me, users, backend.containers, directory, log, never));
+  made.defer(() => clearAfter(me, users, backend.runtime, directory, log, never));
   made.defer(() => tidy(config, host, users, log));
   let works = 0;
   return {
@@ -127,12 +127,12 @@ async function makeArea(directory: string): Promise<string> {
 async function clearAfter(
   user: AreaUser,
   users: AreaUsers,
-  containers: ContainerManager,
+  runtime: StepRuntime,
   directory: string,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const { failed } = await reapStrays(containers, user.workerId, () => false, log, signal);
+  const { failed } = await reapStrays(runtime, user.workerId, () => false, log, signal);
   // The next start tries again.
   if (failed.length > 0) return;
   await removeWork(directory, user);

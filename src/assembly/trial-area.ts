@@ -46,7 +46,7 @@ export async function openTrialArea(
         // Another doctor's is its own.
         if ((await new AreaUsers(join(directory, 'users')).others()).living.length === 0)
           await rm(made, { recursive: true, force: true });
-        const containers = await host.containers.list(host.workerId, never);
+        const containers = await host.runtime.list(host.workerId, never);
         const roots = await host.roots.list(never);
         return {
           containers: containers.map(({ name }) => name),

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { emptyCache } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { FakeManager } from '../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../container/fake/fake-runtime.ts';
 import { never } from '../core/never.ts';
 import { halveCache, trimCache } from './eviction.ts';
 import { RepoOrigins } from './repo-origins.ts';
@@ -17,7 +17,7 @@ const owner = { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 };
 /** Three snapshots of 1000 bytes, three packages of 10; a is older than b, and b than c. */
 async function setUp() {
   const directory = await temporaryDirectory();
-  const containers = new FakeManager({ clock: new ManualClock(), images: {} });
+  const containers = new FakeRuntime({ clock: new ManualClock(), images: {} });
   const cache = emptyCache(containers.ports, directory);
   for (const [index, key] of keys.entries()) {
     const draft = { name: `root-${index}`, parent: null, owner, labels: {} };
@@ -108,7 +108,7 @@ describe('trimCache', () => {
 
   it('has nothing to do before anything was cached', async () => {
     const directory = await temporaryDirectory();
-    const cache = emptyCache(new FakeManager({ clock: new ManualClock(), images: {} }).ports, directory);
+    const cache = emptyCache(new FakeRuntime({ clock: new ManualClock(), images: {} }).ports, directory);
 
     expect(
       await trimCache(cache, { snapshotBytes: 0, packageBytes: 0, failedBytes: 0, solutions: 5000 }, never),

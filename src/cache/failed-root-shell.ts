@@ -1,5 +1,5 @@
-import type { ContainerManager } from '../container/manager.ts';
 import { containerName } from '../container/names.ts';
+import type { StepRuntime } from '../container/step-runtime.ts';
 import { printable, printableLines } from '../core/printable.ts';
 import type { FailedRoot, FailedRoots } from './failed-roots.ts';
 
@@ -18,7 +18,7 @@ export interface ShellVisit {
  * with the exit code of the shell; no container of the visit is left.
  */
 export async function enterFailedRoot(
-  containers: ContainerManager,
+  runtime: StepRuntime,
   failed: FailedRoots,
   root: FailedRoot,
   { workerId, terminal, command }: ShellVisit,
@@ -26,7 +26,7 @@ export async function enterFailedRoot(
 ): Promise<number> {
   await using _used = await failed.use(root, workerId);
   const { taskId, buildrootId, shell } = root;
-  await using container = await containers.create(
+  await using container = await runtime.create(
     {
       ...shell,
       name: containerName(workerId, taskId, buildrootId, 'shell', process.pid),

@@ -3,7 +3,7 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { emptyCache } from '../../test/support/root-bench.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { FakeManager } from '../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../container/fake/fake-runtime.ts';
 import { reapStrays } from '../container/reaper.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import { never } from '../core/never.ts';
@@ -34,7 +34,7 @@ function spec(name: string, taskId: number): ContainerSpec {
 async function setUp() {
   const directory = await temporaryDirectory();
   const clock = new ManualClock();
-  const containers = new FakeManager({
+  const containers = new FakeRuntime({
     clock,
     images: { 'localhost/root:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } },
     behave: () => ({ files: { '/builddir/x': Buffer.alloc(3 * 2 ** 20) } }),

@@ -1,9 +1,9 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Container, ContainerManager } from '../container/manager.ts';
 import { reapStrays } from '../container/reaper.ts';
 import type { ContainerId, ContainerSpec, FailedStepRoot } from '../container/spec.ts';
+import type { Container, StepRuntime } from '../container/step-runtime.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -61,14 +61,14 @@ export interface FailedRootsOptions {
  * outlive the process, and go when their time is over, when there are too many of them, or when there is no room.
  */
 export class FailedRoots {
-  readonly #containers: ContainerManager;
+  readonly #runtime: StepRuntime;
   readonly #options: FailedRootsOptions;
   readonly #pending = new Set<Promise<void>>();
   /** Containers of roots that are kept, or just being so. */
   readonly #held = new Set<ContainerId>();
 
-  constructor(containers: ContainerManager, options: FailedRootsOptions) {
-    this.#containers = containers;
+  constructor(runtime: StepRuntime, options: FailedRootsOptions) {
+    this.#runtime = runtime;
     this.#options = options;
   }
 
@@ -135,7 +135,7 @@ export class FailedRoots {
   async remove(root: FailedRoot): Promise<boolean> {
     if (await this.#isUsed(root)) return false;
     for (const id of root.containers) {
-      await this.#containers.remove(id);
+      await this.#runtime.remove(id);
       this.#held.delete(id);
     }
     await rm(this.#path(root), { force: true });
@@ -160,7 +160,7 @@ export class FailedRoots {
    * stay.
    */
   async sweep(workerId: string, signal: AbortSignal): Promise<ReadonlySet<ContainerId>> {
-    const there = new Set((await this.#containers.list(workerId, signal)).map(({ id }) => id));
+    const there = new Set((await this.#runtime.list(workerId, signal)).map(({ id }) => id));
     const stay = new Set<ContainerId>();
     for (const root of await this.list()) {
       if (root.containers.every((id) => there.has(id))) for (const id of root.containers) stay.add(id);
@@ -186,7 +186,7 @@ export class FailedRoots {
     const { living, dead } = await users.others().catch(() => ({ living: [], dead: [] }));
     for (const user of dead) {
       const { log } = this.#options;
-      const { failed } = await reapStrays(this.#containers, user.workerId, () => false, log, never);
+      const { failed } = await reapStrays(this.#runtime, user.workerId, () => false, log, never);
       if (failed.length === 0) await users.leave(user);
     }
     return living.length > 0;

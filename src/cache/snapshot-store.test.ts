@@ -5,7 +5,7 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { failureOf } from '../../test/support/root-bench.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { FakeManager } from '../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../container/fake/fake-runtime.ts';
 import { never } from '../core/never.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 
@@ -16,7 +16,7 @@ const owner = { workerId: 'w', taskId: 1, phase: 'root', attempt: 1 };
 
 async function setUp() {
   const directory = await temporaryDirectory();
-  const containers = new FakeManager({ clock: new ManualClock(), images: {} });
+  const containers = new FakeRuntime({ clock: new ManualClock(), images: {} });
   const { log, lines } = keptLog();
   const { roots } = containers;
   const store = new SnapshotStore(roots, directory, log);

@@ -168,7 +168,7 @@ async function build(
 
 /** Opens the shell that was asked for in the buildroot of the failed build; afterwards it is gone. */
 async function enterFailed(
-  { containers, workerId, clock, cache: { failed } }: BuildrootHost,
+  { runtime, workerId, clock, cache: { failed } }: BuildrootHost,
   id: number,
   out: NodeJS.WriteStream,
   signal: AbortSignal,
@@ -181,7 +181,7 @@ async function enterFailed(
   }
   out.write(`\n${describeFailedRoot(root, clock.now())}`);
   const terminal = process.stdin.isTTY && out.isTTY;
-  await enterFailedRoot(containers, failed, root, { workerId, terminal, command: null }, signal);
+  await enterFailedRoot(runtime, failed, root, { workerId, terminal, command: null }, signal);
   await failed.remove(root);
 }
 

@@ -52,7 +52,7 @@ export const run: RunCommand = async (argv, { env, input, out, clock }) => {
       command,
       terminal: command === null && input.isTTY === true && out.isTTY === true,
     };
-    return await enterFailedRoot(backend.containers, failed, root, visit, stopping.signal);
+    return await enterFailedRoot(backend.runtime, failed, root, visit, stopping.signal);
   } catch (error) {
     const message = describeFailure(error);
     if (message === null) throw error;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { LateRemovals } from './background-removals.ts';
-import type { Container } from './manager.ts';
+import type { Container } from './step-runtime.ts';
 
 function container(dispose: () => Promise<void>): Container {
   const never = () => Promise.reject(new Error('not called'));

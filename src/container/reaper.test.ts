@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '../core/logger.ts';
 import { never } from '../core/never.ts';
-import type { ContainerManager, ContainerSummary } from './manager.ts';
 import { reapStrays } from './reaper.ts';
+import type { ContainerSummary, StepRuntime } from './step-runtime.ts';
 
 function stray(id: string, taskId: number): ContainerSummary {
   const owner = { workerId: 'builder', taskId, phase: 'build', attempt: 1 };
@@ -13,7 +13,7 @@ describe('reapStrays', () => {
   it('goes on after one that cannot be removed, and says why', async () => {
     const containers = [stray('a', 1), stray('b', 2), stray('c', 3)];
     const removed: string[] = [];
-    const manager: Pick<ContainerManager, 'list' | 'remove'> = {
+    const runtime: Pick<StepRuntime, 'list' | 'remove'> = {
       list: async () => containers,
       async remove(id) {
         if (id === 'a') throw new Error('device busy');
@@ -22,7 +22,7 @@ describe('reapStrays', () => {
     };
 
     const report = await reapStrays(
-      manager,
+      runtime,
       'builder',
       ({ owner }) => owner.taskId === 3,
       createLogger('silent'),

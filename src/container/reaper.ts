@@ -1,5 +1,5 @@
 import type { Logger } from '../core/logger.ts';
-import type { ContainerManager, ContainerSummary } from './manager.ts';
+import type { ContainerSummary, StepRuntime } from './step-runtime.ts';
 
 export interface ReapReport {
   readonly removed: readonly ContainerSummary[];
@@ -16,7 +16,7 @@ export interface ReapReport {
  * before `isOwned` is asked, so a task counts as running before it creates its first container.
  */
 export async function reapStrays(
-  manager: Pick<ContainerManager, 'list' | 'remove'>,
+  runtime: Pick<StepRuntime, 'list' | 'remove'>,
   workerId: string,
   isOwned: (container: ContainerSummary) => boolean,
   logger: Logger,
@@ -25,7 +25,7 @@ export async function reapStrays(
   const removed: ContainerSummary[] = [];
   const kept: ContainerSummary[] = [];
   const failed: { container: ContainerSummary; error: unknown }[] = [];
-  for (const container of await manager.list(workerId, signal)) {
+  for (const container of await runtime.list(workerId, signal)) {
     signal.throwIfAborted();
     if (isOwned(container)) {
       kept.push(container);
@@ -34,7 +34,7 @@ export async function reapStrays(
     const { taskId, phase, attempt } = container.owner;
     const about = { container: container.name, state: container.state, taskId, phase, attempt };
     try {
-      await manager.remove(container.id);
+      await runtime.remove(container.id);
       removed.push(container);
       logger.info(about, 'removed an orphaned container');
     } catch (error) {

@@ -132,7 +132,7 @@ export interface ContainerSpec {
   /** Numeric, so that nothing depends on the root's passwd. */
   readonly user: { readonly uid: number; readonly gid: number };
   readonly capabilities: readonly Capability[];
-  /** One that the back end has (`BackendInfo.isolations`), or it is refused. */
+  /** One that the back end has (`RuntimeInfo.isolations`), or it is refused. */
   readonly isolation: Isolation;
   /** `none`: only lo, in its own namespace. `host`: the host's network, for phases that run no package code and builds that a policy gives it. */
   readonly network: 'none' | 'host';

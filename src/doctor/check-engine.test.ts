@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { allOf } from '../../test/support/all-of.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { FakeBehaviour } from '../container/fake/behaviour.ts';
-import { FakeManager } from '../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../container/fake/fake-runtime.ts';
 import { never } from '../core/never.ts';
 import { checkEngine } from './check-engine.ts';
 
@@ -11,7 +11,7 @@ const seccomp = { kind: 'extended', from: '/usr/share/containers/seccomp.json' }
 const name = 'localhost/bootstrap:x86_64';
 
 async function check(behaviours: Readonly<Record<string, FakeBehaviour>>, image = name) {
-  const containers = new FakeManager({
+  const containers = new FakeRuntime({
     clock: new FakeClock(),
     images: { [name]: { id: 'x', digest: 'sha256:x', arch: 'x86_64' } },
     behave: ({ owner }) => behaviours[owner.phase] ?? {},

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { ContainerError } from '../container/errors.ts';
 import type { ImageStore } from '../container/image-store.ts';
-import type { BackendInfo, ContainerManager } from '../container/manager.ts';
 import type { PullPolicy, ResourceLimits } from '../container/spec.ts';
+import type { RuntimeInfo, StepRuntime } from '../container/step-runtime.ts';
 import { describeError } from '../core/errors.ts';
 import {
   judgeEngine,
@@ -21,7 +21,7 @@ import { type Finding, fail, ok, warn } from './finding.ts';
 import { inspectScript, parseInspection, runTrial, trialLimits, trialSpec } from './trial.ts';
 
 export interface EngineUnderTest {
-  readonly containers: ContainerManager;
+  readonly runtime: StepRuntime;
   readonly images: ImageStore;
   readonly reached: ReachedEngine;
   seccomp(signal: AbortSignal): Promise<SeenSeccomp>;
@@ -29,8 +29,8 @@ export interface EngineUnderTest {
 
 /** Looks at the engine, the default image, the limits of this host's containers, and what a container of that image can do. Pulls nothing. */
 export async function* checkEngine(
-  { containers, images, reached, seccomp }: EngineUnderTest,
-  info: BackendInfo,
+  { runtime, images, reached, seccomp }: EngineUnderTest,
+  info: RuntimeInfo,
   image: { readonly name: string; readonly pull: PullPolicy; readonly limits: ResourceLimits },
   hostArch: string,
   signal: AbortSignal,
@@ -47,12 +47,12 @@ export async function* checkEngine(
     yield judgeLimits(info, trialLimits, null);
     return;
   }
-  const start = await tryContainer(containers, image.name, info, signal);
+  const start = await tryContainer(runtime, image.name, info, signal);
   yield start.finding;
   yield judgeLimits(info, trialLimits, start.inspection?.limits ?? null);
   if (start.inspection === null) return;
   yield judgeTools(image.name, start.inspection.missing);
-  yield await tryOwnLimits(containers, image, signal);
+  yield await tryOwnLimits(runtime, image, signal);
 }
 
 async function lookForImage(
@@ -79,14 +79,14 @@ interface Tried {
 }
 
 async function tryContainer(
-  containers: ContainerManager,
+  runtime: StepRuntime,
   image: string,
-  info: BackendInfo,
+  info: RuntimeInfo,
   signal: AbortSignal,
 ): Promise<Tried> {
   const what = `OCI runtime${info.details.runtime === null ? '' : ` ${info.details.runtime}`}`;
   try {
-    const { status } = await runTrial(containers, trialSpec(image, 'true', ['/bin/true']), signal);
+    const { status } = await runTrial(runtime, trialSpec(image, 'true', ['/bin/true']), signal);
     if (status.code !== 0) {
       const remedy =
         'look for its reason with "podman run"; another runtime can be set in containers.conf(5)';
@@ -96,7 +96,7 @@ async function tryContainer(
       };
     }
     const spec = trialSpec(image, 'inspect', ['/bin/sh', '-c', inspectScript]);
-    const { output } = await runTrial(containers, spec, signal);
+    const { output } = await runTrial(runtime, spec, signal);
     return { finding: ok(what, `ran /bin/true in ${image}`), inspection: parseInspection(output) };
   } catch (error) {
     if (!(error instanceof ContainerError)) throw error;
@@ -108,7 +108,7 @@ async function tryContainer(
 
 /** Whether a container with the limits of the builds can run what the scripts of a build begin with. */
 async function tryOwnLimits(
-  containers: ContainerManager,
+  runtime: StepRuntime,
   { name, limits }: { readonly name: string; readonly limits: ResourceLimits },
   signal: AbortSignal,
 ): Promise<Finding> {
@@ -118,7 +118,7 @@ async function tryOwnLimits(
   const command = ['/bin/sh', '-c', '/bin/sh -c /bin/true | /bin/cat'];
   try {
     const { status, output } = await runTrial(
-      containers,
+      runtime,
       { ...trialSpec(name, 'limits', command), limits },
       signal,
     );

@@ -1,6 +1,6 @@
 import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { BackendInfo } from '../container/manager.ts';
+import type { RuntimeInfo } from '../container/step-runtime.ts';
 import { ancestors, whoElseOwns } from '../core/owners.ts';
 import type { Finding } from './finding.ts';
 import {
@@ -35,7 +35,7 @@ export async function* checkPlaces(places: {
 
 /** Looks at the engine's directories, where they are on this host, and at the ids it may use. */
 export async function* checkEngineHost(
-  info: BackendInfo,
+  info: RuntimeInfo,
   user: { readonly name: string; readonly uid: number },
   minSpaceBytes: number,
 ): AsyncGenerator<Finding> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BackendInfo } from '../container/manager.ts';
+import type { RuntimeInfo } from '../container/step-runtime.ts';
 import {
   judgeEngine,
   judgeImage,
@@ -12,7 +12,7 @@ import {
 } from './engine.ts';
 import { parseInspection, trialLimits } from './trial.ts';
 
-const details: BackendInfo['details'] = {
+const details: RuntimeInfo['details'] = {
   runtime: 'crun',
   fuse: false,
   storageOn: { fileSystem: 'extfs', hasFileTypes: true },
@@ -20,7 +20,7 @@ const details: BackendInfo['details'] = {
   runPath: '/run/c',
   freeLocks: 2000,
 };
-const podman: BackendInfo = {
+const podman: RuntimeInfo = {
   name: 'podman',
   version: '5.4.0',
   rootless: true,

@@ -2,7 +2,7 @@ import { describePackageManagers } from '../buildroot/plan/tag-settings.ts';
 import { packageManagers } from '../buildroot/solve/package-managers.ts';
 import { pythons } from '../buildroot/solve/rpm-transaction.ts';
 import type { ImageInfo } from '../container/image-store.ts';
-import type { BackendInfo } from '../container/manager.ts';
+import type { RuntimeInfo } from '../container/step-runtime.ts';
 import { quote } from '../core/bash.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -12,7 +12,7 @@ export interface ReachedEngine {
   readonly kind: 'found' | 'private' | 'started';
 }
 
-export function judgeEngine(info: BackendInfo, { socketPath, kind }: ReachedEngine): Finding {
+export function judgeEngine(info: RuntimeInfo, { socketPath, kind }: ReachedEngine): Finding {
   const service = {
     found: '',
     private: ', a private service',
@@ -27,7 +27,7 @@ export function judgeEngine(info: BackendInfo, { socketPath, kind }: ReachedEngi
 /** Podman's names of file systems that overlay cannot write its layers to; what it does not name the trial build finds out. */
 const foreignFileSystems = new Set(['nfs', 'smb', 'cifs', 'ecryptfs', 'aufs']);
 
-export function judgeStorage({ storageDriver, storagePath, details }: BackendInfo): Finding {
+export function judgeStorage({ storageDriver, storagePath, details }: RuntimeInfo): Finding {
   const what = 'storage driver';
   const { fuse, storageOn: on } = details;
   if (storageDriver !== 'overlay') {
@@ -63,7 +63,7 @@ export function judgeStorage({ storageDriver, storagePath, details }: BackendInf
 }
 
 /** `seen`: the limits that hold inside a container that asked for them; null when none could run. */
-export function judgeLimits(info: BackendInfo, asked: SeenLimits, seen: SeenLimits | null): Finding {
+export function judgeLimits(info: RuntimeInfo, asked: SeenLimits, seen: SeenLimits | null): Finding {
   const what = 'limits of containers';
   const version = `cgroup ${info.cgroupVersion}`;
   if (!info.limitsEnforced) {
@@ -88,7 +88,7 @@ export function judgeLimits(info: BackendInfo, asked: SeenLimits, seen: SeenLimi
 }
 
 /** How cgroups are given to an engine that has not all controllers. */
-function limitsRemedy({ rootless, cgroupVersion }: BackendInfo): string {
+function limitsRemedy({ rootless, cgroupVersion }: RuntimeInfo): string {
   if (rootless && cgroupVersion === 'v1')
     return 'boot with systemd.unified_cgroup_hierarchy=1, or run the engine as root';
   return rootless
@@ -119,7 +119,7 @@ export interface SeenLimits {
 const fewLocks = 100;
 
 /** Each container and volume holds one of the engine's locks. Null when the engine does not tell. */
-export function judgeLocks({ details }: BackendInfo): Finding | null {
+export function judgeLocks({ details }: RuntimeInfo): Finding | null {
   if (details.freeLocks === null) return null;
   if (details.freeLocks >= fewLocks) return ok("engine's locks", `${details.freeLocks} free`);
   return warn(

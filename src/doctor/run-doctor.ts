@@ -3,8 +3,8 @@ import { formatAcceptRules, patternsWithoutMethod } from '../config/options/acce
 import type { Config } from '../config/schema.ts';
 import { ContainerError } from '../container/errors.ts';
 import type { ImageStore } from '../container/image-store.ts';
-import type { BackendInfo } from '../container/manager.ts';
 import type { ResourceLimits } from '../container/spec.ts';
+import type { RuntimeInfo } from '../container/step-runtime.ts';
 import { describeError } from '../core/errors.ts';
 import type { HostTrust } from '../core/host-trust.ts';
 import { checkEngine, type EngineUnderTest } from './check-engine.ts';
@@ -63,11 +63,11 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
   yield* group('directories', () =>
     checkPlaces({ workDir: config.adjutant.state_dir, topDir: topdir, minSpaceBytes }),
   );
-  const seen: { images?: ImageStore; info?: BackendInfo } = {};
+  const seen: { images?: ImageStore; info?: RuntimeInfo } = {};
   let isSound = true;
   const engineChecks = group('container engine', async function* (limit) {
     const engine = await parts.connectEngine(limit);
-    const info = await engine.containers.probe(limit);
+    const info = await engine.runtime.probe(limit);
     Object.assign(seen, { images: engine.images, info });
     const image = { name: parts.image, pull: config.adjutant.image_pull_policy, limits: parts.limits };
     yield* checkEngine(engine, info, image, arch, limit);
@@ -94,7 +94,7 @@ export async function* runDoctor(parts: DoctorParts, signal: AbortSignal): Async
 async function* tryBuild(
   { image, arch, umask, openTrial }: DoctorParts,
   images: ImageStore,
-  info: BackendInfo,
+  info: RuntimeInfo,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
   const digest = await digestOf(image, images, signal);

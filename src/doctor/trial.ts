@@ -1,5 +1,5 @@
-import type { ContainerManager } from '../container/manager.ts';
 import type { ContainerSpec, ExitStatus } from '../container/spec.ts';
+import type { StepRuntime } from '../container/step-runtime.ts';
 import { imageTools, type SeenLimits } from './engine.ts';
 
 /** Owner of the containers that are made to try things out: no daemon looks for it. */
@@ -35,11 +35,11 @@ export interface TrialResult {
 
 /** Runs a container to its end and removes it. Rejects with ContainerError when it cannot be run. */
 export async function runTrial(
-  containers: ContainerManager,
+  runtime: StepRuntime,
   spec: ContainerSpec,
   signal: AbortSignal,
 ): Promise<TrialResult> {
-  await using container = await containers.create(spec, signal);
+  await using container = await runtime.create(spec, signal);
   await container.start(signal);
   const status = await container.wait(signal);
   const chunks: Uint8Array[] = [];

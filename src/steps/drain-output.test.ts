@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock, settle } from '../../test/support/manual-clock.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
-import type { Container } from '../container/manager.ts';
+import type { Container } from '../container/step-runtime.ts';
 import { never } from '../core/never.ts';
 import { drainOutput, silentMs } from './drain-output.ts';
 

@@ -1,5 +1,5 @@
 import { ContainerError } from '../container/errors.ts';
-import type { Container } from '../container/manager.ts';
+import type { Container } from '../container/step-runtime.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';

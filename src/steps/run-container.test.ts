@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import type { FakeBehaviour } from '../container/fake/behaviour.ts';
-import { FakeManager } from '../container/fake/fake-manager.ts';
-import type { Container } from '../container/manager.ts';
+import { FakeRuntime } from '../container/fake/fake-runtime.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import type { Container } from '../container/step-runtime.ts';
 import { never } from '../core/never.ts';
 import { runContainer } from './run-container.ts';
 
@@ -36,14 +36,14 @@ class TextSink {
 async function setUp(behaviour: FakeBehaviour) {
   const clock = new ManualClock();
   const images = { 'localhost/root:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } };
-  const manager = new FakeManager({ clock, images, behave: () => behaviour });
-  await manager.images.ensure('localhost/root:1', 'never', never);
-  return { clock, manager, container: await manager.create(spec, never), log: new TextSink() };
+  const runtime = new FakeRuntime({ clock, images, behave: () => behaviour });
+  await runtime.images.ensure('localhost/root:1', 'never', never);
+  return { clock, runtime, container: await runtime.create(spec, never), log: new TextSink() };
 }
 
 describe('runContainer', () => {
   it('gives the exit code once all output is in the log', async () => {
-    const { clock, manager, container, log } = await setUp({
+    const { clock, runtime, container, log } = await setUp({
       async main(process) {
         for (let i = 0; i < 50; i += 1) process.write(`${i} `);
         return 30;
@@ -54,7 +54,7 @@ describe('runContainer', () => {
 
     expect(result).toEqual({ code: 30, timedOut: false, ranInto: null, ranMs: null });
     expect(log.text.trim().split(' ')).toHaveLength(50);
-    expect(manager.calls.slice(2)).toEqual(['start phase', 'wait phase', 'output phase']);
+    expect(runtime.calls.slice(2)).toEqual(['start phase', 'wait phase', 'output phase']);
   });
 
   it('kills what takes too long and keeps what it wrote', async () => {
@@ -99,7 +99,7 @@ describe('runContainer', () => {
   });
 
   it('gives up with the reason when it is aborted and leaves the container alone', async () => {
-    const { clock, manager, container, log } = await setUp({ runMs: Number.POSITIVE_INFINITY });
+    const { clock, runtime, container, log } = await setUp({ runMs: Number.POSITIVE_INFINITY });
     const abort = new AbortController();
 
     const running = runContainer(container, log, clock, abort.signal, { timeoutMs: 60_000 });
@@ -108,7 +108,7 @@ describe('runContainer', () => {
 
     await expect(running).rejects.toThrow('cancelled');
     expect(clock.sleeping).toBe(0);
-    expect(manager.calls.filter((call) => call.startsWith('stop'))).toEqual([]);
+    expect(runtime.calls.filter((call) => call.startsWith('stop'))).toEqual([]);
   });
 
   it('rejects when the container cannot be started', async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ContainerError } from '../container/errors.ts';
-import type { Container } from '../container/manager.ts';
 import type { LimitHit } from '../container/spec.ts';
+import type { Container } from '../container/step-runtime.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';

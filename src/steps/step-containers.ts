@@ -1,9 +1,9 @@
 import type { LateRemovals, Removable } from '../container/background-removals.ts';
-import type { Container, ContainerManager } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import type { Container, StepRuntime } from '../container/step-runtime.ts';
 
 export interface StepContainersParts {
-  readonly runtime: Pick<ContainerManager, 'create' | 'adopt'>;
+  readonly runtime: Pick<StepRuntime, 'create' | 'recover'>;
   /** Whether a previous run of the task may have left containers. */
   readonly resumed: boolean;
   /** The task's: what is here is gone when it has been unwound. */
@@ -19,7 +19,7 @@ export class StepContainers {
   /** Those that have done their work, and whose removal has time. */
   readonly #ended: Removable[] = [];
   /** Those that a previous run of the task has made. */
-  readonly #adopted = new WeakSet<Container>();
+  readonly #recovered = new WeakSet<Container>();
 
   constructor(parts: StepContainersParts) {
     this.#parts = parts;
@@ -32,15 +32,15 @@ export class StepContainers {
 
   async #make(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
     const { runtime, resumed } = this.#parts;
-    const adopted = resumed ? await runtime.adopt(spec, signal) : null;
-    if (adopted === null) return runtime.create(spec, signal);
-    this.#adopted.add(adopted);
-    return adopted;
+    const recovered = resumed ? await runtime.recover(spec, signal) : null;
+    if (recovered === null) return runtime.create(spec, signal);
+    this.#recovered.add(recovered);
+    return recovered;
   }
 
   /** Whether a previous run of the task has made it. */
-  isAdopted(container: Container): boolean {
-    return this.#adopted.has(container);
+  isRecovered(container: Container): boolean {
+    return this.#recovered.has(container);
   }
 
   /** Removes what is being made with the task at the latest, also when that ends before it is made. */

@@ -3,7 +3,7 @@ import { ManualClock } from '../../test/support/manual-clock.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
 import { LateRemovals } from '../container/background-removals.ts';
 import type { FakeBehaviour } from '../container/fake/behaviour.ts';
-import { FakeManager } from '../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../container/fake/fake-runtime.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import { never } from '../core/never.ts';
 import { noWaits } from '../core/waits.ts';
@@ -44,7 +44,7 @@ function underWay(writtenBytes: number, tail: string): History {
 async function setUp(behaviour: FakeBehaviour = {}, history: History = noHistory) {
   const clock = new ManualClock();
   const images = { [image]: { id: 'i', digest: 'sha256:0', arch: 'x86_64' } };
-  const runtime = new FakeManager({ clock, images, behave: () => behaviour });
+  const runtime = new FakeRuntime({ clock, images, behave: () => behaviour });
   await runtime.images.ensure(image, 'never', never);
   const { log, lines } = keptLog();
   const cleanup = new AsyncDisposableStack();

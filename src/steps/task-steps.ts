@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { describeLimit } from '../container/describe-limit.ts';
-import type { Container, ContainerManager } from '../container/manager.ts';
 import type { ContainerSpec } from '../container/spec.ts';
+import type { Container, StepRuntime } from '../container/step-runtime.ts';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
 import { saysDiskFull } from '../core/fs-errors.ts';
@@ -17,7 +17,7 @@ import { StepContainers, type StepContainersParts } from './step-containers.ts';
 import { blameHost, isStuck, StepTimedOut, type TimeLimit } from './whose-fault.ts';
 
 export interface TaskStepsParts extends Omit<StepContainersParts, 'resumed'> {
-  readonly runtime: Pick<ContainerManager, 'create' | 'adopt' | 'lacksRoom'>;
+  readonly runtime: Pick<StepRuntime, 'create' | 'recover' | 'lacksRoom'>;
   readonly history: History;
   readonly clock: Clock;
   readonly waits: TaskWaits;
@@ -150,7 +150,7 @@ export class TaskSteps {
   /** What there is of a step's output already; what a previous run has begun has to be there still. */
   #resumed(title: string, container: Container, earlier: EarlierPart | null): RunOptions {
     if (earlier === null) return {};
-    if (!this.containers.isAdopted(container)) throw goneMeanwhile(title);
+    if (!this.containers.isRecovered(container)) throw goneMeanwhile(title);
     const { writtenBytes } = earlier;
     this.#parts.log.info({ step: title, writtenBytes }, 'resumed a running container');
     return { from: writtenBytes, end: earlier.tail };

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { ContainerBackend } from '../../src/container/backend.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
-import { describeContainerManager } from './container-manager.contract.ts';
 import { describeImageStore } from './image-store.contract.ts';
 import { describeRootStore } from './root-store.contract.ts';
+import { describeStepRuntime } from './step-runtime.contract.ts';
 
 /** What a main process does, in words that every back end's set-up can put into a spec. */
 export interface ContractProcess {
@@ -42,6 +42,6 @@ export function describeContainerBackend(name: string, open: () => Promise<Contr
 
     describeImageStore(opened);
     describeRootStore(opened);
-    describeContainerManager(opened);
+    describeStepRuntime(opened);
   });
 }

@@ -1,5 +1,5 @@
 import { behaviourOf } from '../../src/container/fake/behaviour.ts';
-import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import {
   type ContractBackend,
@@ -20,7 +20,7 @@ const clock: Clock = {
 describeContainerBackend('fake', async (): Promise<ContractBackend> => {
   const image = 'localhost/contract:1';
   const processes = new Map<string, ContractProcess>();
-  const manager = new FakeManager({
+  const runtime = new FakeRuntime({
     clock,
     images: { [image]: { id: 'i1', digest: `sha256:${'0'.repeat(64)}`, arch: 'x86_64' } },
     behave(spec) {
@@ -38,7 +38,7 @@ describeContainerBackend('fake', async (): Promise<ContractBackend> => {
     },
   });
   return {
-    ports: manager.ports,
+    ports: runtime.ports,
     image,
     spec(process) {
       const name = `contract-${processes.size + 1}`;

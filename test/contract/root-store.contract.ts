@@ -1,10 +1,10 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Container, ContainerManager } from '../../src/container/manager.ts';
 import type { Draft, DraftSpec, RootName, RootStore } from '../../src/container/root-store.ts';
 import type { ContainerSpec, DraftRoot, KeptRoot, Mount } from '../../src/container/spec.ts';
+import type { Container, StepRuntime } from '../../src/container/step-runtime.ts';
 import { never } from '../../src/core/never.ts';
 import type { ContractBackend, ContractProcess } from './container-backend.contract.ts';
-import { copied } from './container-manager.contract.ts';
+import { copied } from './step-runtime.contract.ts';
 
 const area = '/srv/contract';
 const nameOf = (digit: string): RootName => ({ key: digit.repeat(64), area });
@@ -14,14 +14,14 @@ export function describeRootStore(opened: () => ContractBackend): void {
   describe('RootStore', () => {
     let backend: ContractBackend;
     let roots: RootStore;
-    let containers: ContainerManager;
+    let runtime: StepRuntime;
     const used: AsyncDisposable[] = [];
     const names: RootName[] = [];
     let drafts = 0;
 
     beforeAll(async () => {
       backend = opened();
-      ({ roots, containers } = backend.ports);
+      ({ roots, runtime } = backend.ports);
       await backend.ports.images.ensure(backend.image, 'never', never);
     });
 
@@ -29,7 +29,7 @@ export function describeRootStore(opened: () => ContractBackend): void {
       for (const one of used.splice(0).toReversed()) await one[Symbol.asyncDispose]();
       // Those that were made on others go first.
       for (const name of names.splice(0).toReversed()) expect(await roots.remove(name)).toBe(true);
-      expect(await containers.list('contract', never)).toEqual([]);
+      expect(await runtime.list('contract', never)).toEqual([]);
       expect(await own()).toEqual([]);
     });
 
@@ -53,7 +53,7 @@ export function describeRootStore(opened: () => ContractBackend): void {
       process: ContractProcess,
       change: Partial<ContainerSpec> = {},
     ): Promise<Container> {
-      const container = await containers.create({ ...backend.spec(process), ...change }, never);
+      const container = await runtime.create({ ...backend.spec(process), ...change }, never);
       used.push(container);
       return container;
     }
@@ -182,7 +182,7 @@ export function describeRootStore(opened: () => ContractBackend): void {
 
       expect(await roots.remove(name)).toBe(false);
       await reader[Symbol.asyncDispose]();
-      expect(await containers.list('contract', never)).toEqual([]);
+      expect(await runtime.list('contract', never)).toEqual([]);
       expect(await copied(await ran({}, layerOn(root)), '/out')).toEqual({ 'out/a': 'A' });
     });
 
@@ -190,21 +190,21 @@ export function describeRootStore(opened: () => ContractBackend): void {
       const root = await keep(nameOf('a'), {});
       const mounts: readonly Mount[] = [{ kind: 'root', root, target: '/mnt/root', access: 'copy' }];
       const spec = { ...backend.spec({}), mounts };
-      const made = await containers.create(spec, never);
-      const adopted = await containers.adopt(spec, never);
+      const made = await runtime.create(spec, never);
+      const adopted = await runtime.recover(spec, never);
       if (adopted === null) throw new Error('it is not there');
       await adopted.start(never);
       expect(await adopted.wait(never)).toMatchObject({ code: 0 });
       await adopted[Symbol.asyncDispose]();
-      expect(await containers.list('contract', never)).toEqual([]);
+      expect(await runtime.list('contract', never)).toEqual([]);
       await made[Symbol.asyncDispose]();
 
       const lost = { ...backend.spec({}), mounts };
-      await containers.remove((await containers.create(lost, never)).id);
+      await runtime.remove((await runtime.create(lost, never)).id);
 
-      expect(await containers.adopt(lost, never)).toBeNull();
-      expect(await containers.list('contract', never)).toEqual([]);
-      await (await containers.create(lost, never))[Symbol.asyncDispose]();
+      expect(await runtime.recover(lost, never)).toBeNull();
+      expect(await runtime.list('contract', never)).toEqual([]);
+      await (await runtime.create(lost, never))[Symbol.asyncDispose]();
     });
 
     it('has nothing to run on where a root was removed', async () => {
@@ -250,10 +250,10 @@ export function describeRootStore(opened: () => ContractBackend): void {
       const root = await keep(nameOf('a'), {});
       const first = await ran({ files: { '/out/a': 'A' } }, layerOn(root));
       const spec = { ...backend.spec({ files: { '/out/b': 'B' } }), ...layerOn(root, first.id) };
-      used.push(await containers.create(spec, never));
+      used.push(await runtime.create(spec, never));
       await first[Symbol.asyncDispose]();
 
-      const adopted = await containers.adopt(spec, never);
+      const adopted = await runtime.recover(spec, never);
 
       if (adopted === null) throw new Error('it is not there');
       used.push(adopted);
@@ -297,12 +297,12 @@ export function describeRootStore(opened: () => ContractBackend): void {
       const spec = draftSpec();
       const { id } = await roots.prepare(spec, never);
 
-      expect(await containers.list('contract', never)).toMatchObject([
+      expect(await runtime.list('contract', never)).toMatchObject([
         { id, name: spec.name, owner: spec.owner, state: 'created' },
       ]);
-      await containers.remove(id);
-      await containers.remove(id);
-      expect(await containers.list('contract', never)).toEqual([]);
+      await runtime.remove(id);
+      await runtime.remove(id);
+      expect(await runtime.list('contract', never)).toEqual([]);
     });
 
     it('refuses a name that is in use, and makes nothing for a signal that is aborted', async () => {
@@ -340,8 +340,8 @@ export function describeRootStore(opened: () => ContractBackend): void {
       const visitor = await ran({}, { root: visit });
       await expect(visitor.copyOut('/home', never)).rejects.toMatchObject({ code: 'bad-spec' });
       await visitor[Symbol.asyncDispose]();
-      expect((await containers.list('contract', never)).map(({ id }) => id)).toEqual([failed.id]);
-      await containers.remove(failed.id);
+      expect((await runtime.list('contract', never)).map(({ id }) => id)).toEqual([failed.id]);
+      await runtime.remove(failed.id);
       await expect(created({}, { root: visit })).rejects.toMatchObject({ code: 'no-such-container' });
     });
   });

@@ -10,7 +10,7 @@ import type { RootRequest } from '../../src/buildroot/plan/root-request.ts';
 import type { SiteOpening } from '../../src/buildroot/plan/site-rules.ts';
 import { rootTask } from '../../src/buildroot/steps/root-context.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
-import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { PodmanRuntime } from '../../src/container/podman/podman-runtime.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { noMeter } from '../../src/core/meter.ts';
@@ -75,7 +75,7 @@ export class AttackBench implements AsyncDisposable {
   private constructor(directory: string, server: Server) {
     this.directory = directory;
     this.#server = server;
-    const containers = this.manager(surroundings().socket);
+    const containers = this.runtime(surroundings().socket);
     this.#host = {
       network: { caBundle: null, proxies: {} },
       log: logger,
@@ -101,9 +101,9 @@ export class AttackBench implements AsyncDisposable {
     return this.#host;
   }
 
-  manager(socketPath: string): PodmanManager {
+  runtime(socketPath: string): PodmanRuntime {
     const { directory } = this;
-    return new PodmanManager({
+    return new PodmanRuntime({
       socketPath,
       clock: systemClock,
       logger,
@@ -131,7 +131,7 @@ export class AttackBench implements AsyncDisposable {
         : await UnsealingProxy.open(directory, surroundings().socket, attack.unseal);
     const sealed: BuildrootHost = {
       ...this.#host,
-      ...(proxy !== null && this.manager(proxy.socketPath).ports),
+      ...(proxy !== null && this.runtime(proxy.socketPath).ports),
       limits: { ...this.#host.limits, ...attack.limits },
       codeLimits: attack.codeLimits ?? {},
       extraMounts: attack.mounts ?? [],

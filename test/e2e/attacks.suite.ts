@@ -252,7 +252,7 @@ echo attack is over`;
   ] as const)(
     'takes no more %s than it may, and others go on',
     async ([what, greed, limits, codeLimits], { skip }) => {
-      const { limitsEnforced } = await bench.host.containers.probe(never);
+      const { limitsEnforced } = await bench.host.runtime.probe(never);
       if (!limitsEnforced && Object.keys(limits).length > 0) skip('this engine ignores limits');
       const word = what.replace(/^a /, '');
       const script = `${greed} ${word}\necho attack is over`;
@@ -376,8 +376,8 @@ async function newestSnapshot({ host: { roots, cache } }: AttackBench): Promise<
 
 /** Of everything that is in the root, times included. */
 async function digestOfRoot(bench: AttackBench, on: KeptRoot): Promise<string> {
-  const { containers } = bench.host;
-  await using container = await containers.create(
+  const { runtime } = bench.host;
+  await using container = await runtime.create(
     {
       name: `attack-digest-${process.pid}`,
       root: { kind: 'layer', on },

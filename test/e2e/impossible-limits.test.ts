@@ -56,8 +56,8 @@ describeE2e('limits that no build can meet', () => {
 
         expect(results).toBeNull();
         expect(String(error)).toMatch(words);
-        const { containers, workerId } = bench.host;
-        expect(await containers.list(workerId, never)).toEqual([]);
+        const { runtime, workerId } = bench.host;
+        expect(await runtime.list(workerId, never)).toEqual([]);
       },
     );
   });

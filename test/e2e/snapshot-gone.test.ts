@@ -14,7 +14,7 @@ describeE2e('a snapshot that is removed between the look for it and its use', ()
   afterAll(() => bench[Symbol.asyncDispose]());
 
   it('sends its task back to the queue with nothing left, and the next one makes it again', async () => {
-    const { containers, workerId, cache } = bench.host;
+    const { runtime, workerId, cache } = bench.host;
     const removed: string[] = [];
     const podman = ['--url', `unix://${surroundings().socket}`];
 
@@ -34,11 +34,11 @@ describeE2e('a snapshot that is removed between the look for it and its use', ()
       code: 'no-such-container',
       message: `root ${removed[0]} was removed while it was needed`,
     });
-    expect(await containers.list(workerId, never)).toEqual([]);
+    expect(await runtime.list(workerId, never)).toEqual([]);
     const again = await bench.build({ script: 'echo again' });
     expect(again.log).toContain('\nagain\n');
     expect(again.error).toBeNull();
-    expect(await containers.list(workerId, never)).toEqual([]);
+    expect(await runtime.list(workerId, never)).toEqual([]);
     expect((await cache.snapshots.list(never)).length).toBeGreaterThan(0);
   });
 });

@@ -10,7 +10,7 @@ export type CreateBody = Record<string, unknown>;
 const Body = z.looseObject({ labels: z.record(z.string(), z.string()) });
 
 /**
- * Stands between a manager and its engine and takes protections away from containers that run a build, which nothing in
+ * Stands between a runtime and its engine and takes protections away from containers that run a build, which nothing in
  * the product can do: by that an attack shows that it would work.
  */
 export class UnsealingProxy implements AsyncDisposable {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { never } from '../../src/core/never.ts';
 import { Daemon } from '../../src/daemon/daemon.ts';
@@ -53,7 +53,7 @@ async function startHub({ runIntervalMs = 60_000 } = {}) {
 
 /** A builder without an engine; it ends with the test. */
 async function startBuilder(hub: RunningDevHub, name: string): Promise<void> {
-  const containers = new FakeManager({ clock: fastClock, images: { 'localhost/root:1': image } });
+  const containers = new FakeRuntime({ clock: fastClock, images: { 'localhost/root:1': image } });
   const environment = await makeTaskEnvironment(fastClock, containers);
   const transport = createTransport({
     server: hub.url,

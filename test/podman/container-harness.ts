@@ -8,7 +8,7 @@ import { pack } from 'tar-stream';
 import type { ContainerBackend } from '../../src/container/backend.ts';
 import { Engine, libpod } from '../../src/container/podman/api/client.ts';
 import { ensureService, type ServiceOptions, stopService } from '../../src/container/podman/api/service.ts';
-import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { PodmanRuntime } from '../../src/container/podman/podman-runtime.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
@@ -48,7 +48,7 @@ export interface EngineChange {
 /** A private Podman with storage of its own in a temporary directory, and an image with busybox in it. */
 export class PodmanHarness implements ContractBackend {
   readonly image = image;
-  readonly manager: PodmanManager;
+  readonly runtime: PodmanRuntime;
   readonly dir: string;
   readonly service: ServiceOptions;
   readonly engine: Engine;
@@ -84,17 +84,17 @@ export class PodmanHarness implements ContractBackend {
       timeoutMs: 20_000,
     };
     this.engine = new Engine({ ...this.#waiting, clock: systemClock });
-    this.manager = this.managerWith(systemClock);
+    this.runtime = this.runtimeWith(systemClock);
   }
 
   get ports(): ContainerBackend {
-    return this.manager.ports;
+    return this.runtime.ports;
   }
 
-  /** A manager of the same engine, whose time goes by this clock. */
-  managerWith(clock: Clock): PodmanManager {
+  /** A runtime of the same engine, whose time goes by this clock. */
+  runtimeWith(clock: Clock): PodmanRuntime {
     const { dir } = this;
-    return new PodmanManager({
+    return new PodmanRuntime({
       ...this.#waiting,
       clock,
       pullMs: 60_000,
@@ -150,7 +150,7 @@ export class PodmanHarness implements ContractBackend {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { id } of await this.manager.list(workerId, never)) await this.manager.remove(id);
+    for (const { id } of await this.runtime.list(workerId, never)) await this.runtime.remove(id);
     await stopService(this.service);
     const isRoot = process.getuid?.() === 0;
     if (isRoot) {

@@ -3,24 +3,24 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Container } from '../../src/container/manager.ts';
 import { libpod } from '../../src/container/podman/api/client.ts';
 import { ensureService, stopService } from '../../src/container/podman/api/service.ts';
 import { findSocket } from '../../src/container/podman/api/socket.ts';
 import { cgroupLookMs } from '../../src/container/podman/limits/limit-watch.ts';
-import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { PodmanRuntime } from '../../src/container/podman/podman-runtime.ts';
 import type { Draft } from '../../src/container/root-store.ts';
 import type { ContainerSpec, FailedStepRoot, Mount } from '../../src/container/spec.ts';
+import type { Container } from '../../src/container/step-runtime.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { never } from '../../src/core/never.ts';
-import { outputOf } from '../contract/container-manager.contract.ts';
+import { outputOf } from '../contract/step-runtime.contract.ts';
 import { PodmanHarness, testUlimits } from './container-harness.ts';
 import { TinyRegistry } from './container-registry.ts';
 
 /** What Podman has to do beyond the contract of all back ends. */
 export function describePodman(name: string): void {
-  describe(`PodmanManager: ${name}`, () => {
+  describe(`PodmanRuntime: ${name}`, () => {
     let registry: TinyRegistry;
     let podman: PodmanHarness;
     const containers: Container[] = [];
@@ -35,7 +35,7 @@ export function describePodman(name: string): void {
     afterEach(async () => {
       for (const container of containers.splice(0).toReversed()) await container[Symbol.asyncDispose]();
       for (const draft of drafts.splice(0)) await draft[Symbol.asyncDispose]();
-      await podman.manager.roots.remove(rootName);
+      await podman.runtime.roots.remove(rootName);
       expect(await readdir(join(podman.dir, 'logs'))).toEqual([]);
       expect(mountsOfRoots(podman.dir)).toEqual([]);
     });
@@ -46,7 +46,7 @@ export function describePodman(name: string): void {
     });
 
     async function create(spec: ContainerSpec): Promise<Container> {
-      const container = await podman.manager.create(spec, never);
+      const container = await podman.runtime.create(spec, never);
       containers.push(container);
       return container;
     }
@@ -54,7 +54,7 @@ export function describePodman(name: string): void {
     async function prepare(): Promise<Draft> {
       const owner = { workerId: 'suite', taskId: 1, phase: 'root', attempt: 1 };
       const name = `suite-draft-${process.pid}-${drafts.length}`;
-      const draft = await podman.manager.roots.prepare({ name, parent: null, owner, labels: {} }, never);
+      const draft = await podman.runtime.roots.prepare({ name, parent: null, owner, labels: {} }, never);
       drafts.push(draft);
       return draft;
     }
@@ -207,7 +207,7 @@ export function describePodman(name: string): void {
       it('of memory: says when the kernel has killed a process, whatever becomes of the others', async ({
         skip,
       }) => {
-        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        if (!(await podman.runtime.probe(never)).limitsEnforced) skip('this engine ignores limits');
         const memoryBytes = 32 << 20;
         // Grows in memory until it is killed; its shell ends at once, and with the script's own code.
         const script = `busybox awk 'BEGIN { s = "x"; while (1) s = s s }'; exit 3`;
@@ -222,7 +222,7 @@ export function describePodman(name: string): void {
       });
 
       it('of memory: says so when the main process itself was killed', async ({ skip }) => {
-        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        if (!(await podman.runtime.probe(never)).limitsEnforced) skip('this engine ignores limits');
         const command = ['/bin/busybox', 'awk', 'BEGIN { s = "x"; while (1) s = s s }'];
         const limits = { pids: 100, memoryBytes: 32 << 20 };
         const container = await create(podman.shell('', { command, limits }));
@@ -234,9 +234,9 @@ export function describePodman(name: string): void {
       it('of memory: says so when nobody has looked between the kill and the end of its cgroup', async ({
         skip,
       }) => {
-        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        if (!(await podman.runtime.probe(never)).limitsEnforced) skip('this engine ignores limits');
         // As on a busy host: the watch sleeps until it is too late.
-        const busy = podman.managerWith({
+        const busy = podman.runtimeWith({
           ...systemClock,
           sleep: (ms, signal) => systemClock.sleep(ms === cgroupLookMs ? 600_000 : ms, signal),
         });
@@ -259,7 +259,7 @@ export function describePodman(name: string): void {
       });
 
       it('of processes: says when the kernel has refused one', async ({ skip }) => {
-        if (!(await podman.manager.probe(never)).limitsEnforced) skip('this engine ignores limits');
+        if (!(await podman.runtime.probe(never)).limitsEnforced) skip('this engine ignores limits');
         const script = `sh -c 'for i in $(busybox seq 40); do busybox sleep 1 & done'; exec busybox sleep 0.5`;
         const container = await create(podman.shell(script, { limits: { pids: 20 } }));
         await container.start(never);
@@ -316,7 +316,7 @@ export function describePodman(name: string): void {
         const ends = removed.map((container) => container.wait(never));
         const outcomes = Promise.allSettled(ends);
 
-        for (const { id } of removed) await podman.manager.remove(id);
+        for (const { id } of removed) await podman.runtime.remove(id);
 
         for (const outcome of await outcomes)
           expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'no-such-container' } });
@@ -471,7 +471,7 @@ export function describePodman(name: string): void {
           'busybox cp /bin/busybox /mnt/root; echo x > /mnt/root/dev/null; busybox ls /mnt/root',
           { mounts },
         );
-        const { root: on } = await podman.manager.roots.commit(draft.root, rootName, never);
+        const { root: on } = await podman.runtime.roots.commit(draft.root, rootName, never);
 
         const output = await run('', {
           root: { kind: 'layer', on },
@@ -513,7 +513,7 @@ export function describePodman(name: string): void {
 
       it('keeps a root mounted while one of several users is left', async () => {
         const root = await left('');
-        const first = await podman.manager.create(podman.shell('echo first', visit(root)), never);
+        const first = await podman.runtime.create(podman.shell('echo first', visit(root)), never);
         const second = await create(podman.shell('echo second', visit(root)));
 
         await first[Symbol.asyncDispose]();
@@ -595,7 +595,7 @@ export function describePodman(name: string): void {
       });
 
       it('is down when nothing answers for the given time', async () => {
-        const gone = new PodmanManager({
+        const gone = new PodmanRuntime({
           socketPath: join(podman.dir, 'nobody.sock'),
           places: { workDir: podman.dir, topDir: podman.dir, logDir: podman.dir },
           clock: systemClock,
@@ -631,9 +631,9 @@ export function describePodman(name: string): void {
         const image = `${registry.host}/good:1`;
 
         const pulled = await Promise.all(
-          [1, 2, 3].map(() => podman.manager.images.ensure(image, 'if-not-present', never)),
+          [1, 2, 3].map(() => podman.runtime.images.ensure(image, 'if-not-present', never)),
         );
-        const present = await podman.manager.images.ensure(image, 'if-not-present', never);
+        const present = await podman.runtime.images.ensure(image, 'if-not-present', never);
 
         expect(pulled).toEqual([present, present, present]);
         expect(present.arch).toBe('x86_64');
@@ -642,10 +642,10 @@ export function describePodman(name: string): void {
 
       it('asks the registry each time when the policy is always', async () => {
         const image = `${registry.host}/other:1`;
-        await podman.manager.images.ensure(image, 'always', never);
+        await podman.runtime.images.ensure(image, 'always', never);
         const asked = registry.manifests.length;
 
-        await podman.manager.images.ensure(image, 'always', never);
+        await podman.runtime.images.ensure(image, 'always', never);
 
         expect(registry.manifests.length).toBeGreaterThan(asked);
       });
@@ -655,7 +655,7 @@ export function describePodman(name: string): void {
         ['secret', 'image-denied'],
         ['sick', 'image-unreachable'],
       ])('says why %s cannot be pulled', async (repository, code) => {
-        const ensured = podman.manager.images.ensure(
+        const ensured = podman.runtime.images.ensure(
           `${registry.host}/${repository}:1`,
           'if-not-present',
           never,
@@ -665,13 +665,13 @@ export function describePodman(name: string): void {
       });
 
       it('says that a registry cannot be reached', async () => {
-        const ensured = podman.manager.images.ensure('127.0.0.1:9/image:1', 'if-not-present', never);
+        const ensured = podman.runtime.images.ensure('127.0.0.1:9/image:1', 'if-not-present', never);
 
         await expect(ensured).rejects.toMatchObject({ code: 'image-unreachable' });
       });
 
       it('never looks for a registry called localhost', async () => {
-        const ensured = podman.manager.images.ensure('localhost/not-built:1', 'always', never);
+        const ensured = podman.runtime.images.ensure('localhost/not-built:1', 'always', never);
 
         await expect(ensured).rejects.toMatchObject({
           code: 'image-missing',
@@ -689,7 +689,7 @@ export function describePodman(name: string): void {
     it('removes its containers when create is aborted at any moment', async () => {
       for (let turns = 0; turns < 40; turns += 1) {
         const abort = new AbortController();
-        const created = podman.manager.create(podman.shell('echo hi'), abort.signal);
+        const created = podman.runtime.create(podman.shell('echo hi'), abort.signal);
         const settled = created.then(
           (container) => container[Symbol.asyncDispose](),
           (error: unknown) => expect(error).toBe(abort.signal.reason),
@@ -699,7 +699,7 @@ export function describePodman(name: string): void {
         await settled;
       }
 
-      expect(await podman.manager.list('contract', never)).toEqual([]);
+      expect(await podman.runtime.list('contract', never)).toEqual([]);
     });
   });
 }

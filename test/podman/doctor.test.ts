@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { PodmanRuntime } from '../../src/container/podman/podman-runtime.ts';
 import type { ResourceLimits } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
@@ -23,7 +23,7 @@ const noImage =
 const missing = podmanMissing();
 const noPodman = missing === undefined ? '' : `: ${missing}`;
 
-async function check(containers: PodmanManager, name: string, limits: ResourceLimits = { pids: 100 }) {
+async function check(containers: PodmanRuntime, name: string, limits: ResourceLimits = { pids: 100 }) {
   const engine = {
     ...containers.ports,
     reached: { socketPath, kind: 'found' },
@@ -42,8 +42,8 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  const manager = () =>
-    new PodmanManager({
+  const runtime = () =>
+    new PodmanRuntime({
       socketPath,
       places: { workDir: dir, topDir: dir, logDir: dir },
       clock: systemClock,
@@ -59,7 +59,7 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
   it.skipIf(noDnf5 !== '')(`finds all of it with dnf 5, too${noDnf5}`, () => findsAll(dnf5Image));
 
   async function findsAll(name: string): Promise<void> {
-    const { info, levels } = await check(manager(), name);
+    const { info, levels } = await check(runtime(), name);
 
     expect(levels).toMatchObject({
       'container engine': 'ok',
@@ -88,7 +88,7 @@ describe.skipIf(noImage !== '')(`the doctor with the bootstrap image${noImage}`,
     ],
     ['processors', { pids: 100, cpus: 1000 }, 'warn', /so that limits nothing/],
   ] as const)('says which limits no build can meet: %s', async (_what, limits, level, words) => {
-    const { findings } = await check(manager(), image, limits);
+    const { findings } = await check(runtime(), image, limits);
 
     const found = findings.find(({ what }) => what === 'limits of builds');
     expect(found?.level).toBe(level);
@@ -100,7 +100,7 @@ describe.skipIf(noPodman !== '')(`the doctor with an image in which nothing is${
   it('fails and leaves no container', async () => {
     await using harness = await PodmanHarness.open();
 
-    const { info, levels } = await check(harness.manager, harness.image);
+    const { info, levels } = await check(harness.runtime, harness.image);
 
     expect(levels).toMatchObject({ 'default image': 'ok', [`OCI runtime ${info.details.runtime}`]: 'FAIL' });
   });

@@ -11,7 +11,7 @@ import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
 import { rootTask } from '../../src/buildroot/steps/root-context.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
-import { PodmanManager } from '../../src/container/podman/podman-manager.ts';
+import { PodmanRuntime } from '../../src/container/podman/podman-runtime.ts';
 import type { ContainerSpec, KeptRoot } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
@@ -75,7 +75,7 @@ export function openHost(
   /** A tar stream of a directory of the root that was kept last. */
   copyFromRoot(path: string): Promise<Readable>;
 } {
-  const containers = new PodmanManager({
+  const containers = new PodmanRuntime({
     socketPath: engine,
     clock: systemClock,
     logger: createLogger('warn'),

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import { Daemon, type Shutdown } from '../../src/daemon/daemon.ts';
 import { BuilderEvents, endLabels } from '../../src/daemon/events.ts';
 import type { TaskEnvironment } from '../../src/daemon/run/task-runner.ts';
@@ -17,7 +17,7 @@ const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 /** What outlives a daemon: the hub, the engine, the worker's area. Its clock is left standing still. */
 interface EarlierLife {
   readonly hub: MemoryHub;
-  readonly containers: FakeManager;
+  readonly containers: FakeRuntime;
   readonly environment: TaskEnvironment;
 }
 
@@ -35,7 +35,7 @@ export async function setUpDaemon({
 } = {}) {
   const hub = after?.hub ?? new MemoryHub();
   const clock = new ManualClock();
-  const containers = after?.containers ?? new FakeManager({ clock, images: { 'localhost/root:1': image } });
+  const containers = after?.containers ?? new FakeRuntime({ clock, images: { 'localhost/root:1': image } });
   const environment = { ...(after?.environment ?? (await makeTaskEnvironment(clock, containers))), clock };
   const events = new BuilderEvents();
   const { log, lines } = keptLog();

@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { acceptRules } from '../../src/config/options/accept-rules.ts';
-import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import { BuilderEvents, endLabels } from '../../src/daemon/events.ts';
 import { OwnChildren } from '../../src/daemon/intake/own-children.ts';
 import { TaskSource } from '../../src/daemon/intake/task-source.ts';
@@ -47,7 +47,7 @@ export async function setUpPollLoop({
 } = {}) {
   const hub = new MemoryHub();
   const clock = new ManualClock();
-  const environment = await makeTaskEnvironment(clock, new FakeManager({ clock, images: {} }));
+  const environment = await makeTaskEnvironment(clock, new FakeRuntime({ clock, images: {} }));
   const events = new BuilderEvents();
   const { log, lines } = keptLog();
   const session = hub.session();

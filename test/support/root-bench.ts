@@ -19,7 +19,7 @@ import { SolutionMemo } from '../../src/cache/solver-cache.ts';
 import type { ContainerBackend } from '../../src/container/backend.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
-import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import { containerName } from '../../src/container/names.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
@@ -105,7 +105,7 @@ export function emptyCache(
   const snapshots = new SnapshotStore(backend.roots, place('snapshots'), log);
   return {
     snapshots,
-    failed: new FailedRoots(backend.containers, {
+    failed: new FailedRoots(backend.runtime, {
       directory: place('failed'),
       lifetimeMs: failedLifetimeMs,
       clock,
@@ -123,7 +123,7 @@ export async function openHostBench(failedLifetimeMs = 0) {
   const directory = await mkdtemp(join(tmpdir(), 'root-'));
   const clock = new ManualClock();
   const plays = new Map<number, (spec: ContainerSpec) => FakeBehaviour>();
-  const containers = new FakeManager({
+  const containers = new FakeRuntime({
     clock,
     images: { [image]: bootstrap },
     behave: (spec) => plays.get(spec.owner.taskId)?.(spec) ?? {},

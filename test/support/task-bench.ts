@@ -6,7 +6,7 @@ import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
-import { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { noMeter } from '../../src/core/meter.ts';
@@ -64,7 +64,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     .on('host.getHost', hostRow())
     .on('getExternalRepoList', []);
   const found = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
-  const containers = new FakeManager({
+  const containers = new FakeRuntime({
     clock,
     images: { [image]: found, 'localhost/other:1': found },
     ...(behave !== undefined && { behave: behave(directory, join(place, 'cache/packages')) }),

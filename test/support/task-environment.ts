@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { LateRemovals } from '../../src/container/background-removals.ts';
-import type { FakeManager } from '../../src/container/fake/fake-manager.ts';
+import type { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { noMeter } from '../../src/core/meter.ts';
 import { Waits } from '../../src/core/waits.ts';
@@ -17,7 +17,7 @@ import { emptyCache, noStepLimits } from './root-bench.ts';
 import { silentLog } from './silent-log.ts';
 
 /** What tasks share, around a work directory that goes when the test ends. */
-export async function makeTaskEnvironment(clock: Clock, containers: FakeManager): Promise<TaskEnvironment> {
+export async function makeTaskEnvironment(clock: Clock, containers: FakeRuntime): Promise<TaskEnvironment> {
   const workDir = await mkdtemp(join(tmpdir(), 'adjutant-'));
   onTestFinished(() => rm(workDir, { recursive: true, force: true }));
   await mkdir(join(workDir, 'tasks'));
@@ -34,7 +34,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeManager)
   return {
     config,
     clock,
-    containers,
+    runtime: containers,
     buildrootHost: {
       ...containers.ports,
       clock,

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { ContainerError } from '../../container/errors.ts';
-import type { Container } from '../../container/manager.ts';
 import type { ContainerId } from '../../container/spec.ts';
+import type { Container } from '../../container/step-runtime.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import { buildUser } from '../plan/mock-environment.ts';
 import type { PreparedRoot } from '../root/prepared-root.ts';

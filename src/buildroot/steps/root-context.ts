@@ -22,7 +22,7 @@ export function rootTask(
   history: History,
   cleanup: AsyncDisposableStack,
 ): RootTask {
-  const { containers: runtime, removals, clock } = host;
+  const { runtime, removals, clock } = host;
   const waits = host.waits.of(taskId);
   const log = host.log.child({ taskId });
   return {

@@ -1,6 +1,6 @@
 import { lacksCommand } from '../../container/errors.ts';
-import type { Container } from '../../container/manager.ts';
 import type { ContainerSpec } from '../../container/spec.ts';
+import type { Container } from '../../container/step-runtime.ts';
 import type { StepEnd } from '../../steps/task-steps.ts';
 import { blameHost, type TimeLimit } from '../../steps/whose-fault.ts';
 import { BuildrootStepFailed, rootLacks } from '../errors.ts';

@@ -15,7 +15,7 @@ export interface FakeBehaviour {
   /** A limit of memory or processes that it runs into; those of disk, log and idle time count here as anywhere. */
   readonly ranInto?: LimitHit;
   readonly output?: string | Uint8Array;
-  /** Running time on the manager's clock; Infinity: until it is stopped. */
+  /** Running time on the runtime's clock; Infinity: until it is stopped. */
   readonly runMs?: number;
   /** `start` rejects with `start-failed` and this text. */
   readonly startFail?: string;

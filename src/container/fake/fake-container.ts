@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import type { Clock } from '../../core/clock.ts';
 import { ContainerError } from '../errors.ts';
-import type { Container, ContainerSummary } from '../manager.ts';
 import type { ContainerId, ContainerSpec, ExitStatus, FailedStepRoot, LimitHit } from '../spec.ts';
+import type { Container, ContainerSummary } from '../step-runtime.ts';
 import type { FakeBehaviour } from './behaviour.ts';
 
 /** Files of a root, by absolute path. */
@@ -27,7 +27,7 @@ export interface FakeContainerParts {
   readonly forget: () => void;
 }
 
-/** A container that exists in memory only; made by `FakeManager`. */
+/** A container that exists in memory only; made by `FakeRuntime`. */
 export class FakeContainer implements Container {
   readonly id: ContainerId;
   readonly name: string;

@@ -3,7 +3,6 @@ import { posix } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { never } from '../../core/never.ts';
 import { ContainerError } from '../errors.ts';
-import type { ContainerSummary } from '../manager.ts';
 import type {
   CommittedRoot,
   Draft,
@@ -14,6 +13,7 @@ import type {
   StoredRoot,
 } from '../root-store.ts';
 import type { ContainerId, ContainerSpec, DraftRoot, KeptRoot } from '../spec.ts';
+import type { ContainerSummary } from '../step-runtime.ts';
 import type { Files } from './fake-container.ts';
 
 interface FakeDraft {
@@ -31,7 +31,7 @@ interface FakeRoot {
 /** What a draft on nothing has, for the kernel's views to be mounted on. */
 const kernelPlaces = ['/proc', '/sys'];
 
-/** Roots that exist in memory only; made by `FakeManager`. */
+/** Roots that exist in memory only; made by `FakeRuntime`. */
 export class FakeRoots implements RootStore {
   /** All drafts that were made, in order. */
   readonly prepared: DraftSpec[] = [];

@@ -3,13 +3,13 @@ import { ManualClock, settle } from '../../../test/support/manual-clock.ts';
 import { emptyCache } from '../../../test/support/root-bench.ts';
 import { keptLog } from '../../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts';
-import { FakeManager } from '../../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
 import { never } from '../../core/never.ts';
 import { SpaceMaker } from './disk-pressure.ts';
 
 async function setUp(freeBytes: number) {
   const clock = new ManualClock();
-  const cache = emptyCache(new FakeManager({ clock, images: {} }).ports, await temporaryDirectory(), clock);
+  const cache = emptyCache(new FakeRuntime({ clock, images: {} }).ports, await temporaryDirectory(), clock);
   const seen = {
     freeBytes: new Map([['/disk', freeBytes]]),
     minSpaceBytes: 100,

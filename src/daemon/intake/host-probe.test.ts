@@ -5,12 +5,12 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { ContainerError } from '../../container/errors.ts';
-import { FakeManager } from '../../container/fake/fake-manager.ts';
-import type { BackendInfo } from '../../container/manager.ts';
+import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
+import type { RuntimeInfo } from '../../container/step-runtime.ts';
 import { never } from '../../core/never.ts';
 import { HostProbe } from './host-probe.ts';
 
-const engine = new FakeManager({ clock: new FakeClock(), images: {} });
+const engine = new FakeRuntime({ clock: new FakeClock(), images: {} });
 
 const answering = {
   ping: (by: AbortSignal) => engine.ping(by),
@@ -157,7 +157,7 @@ describe('HostProbe', () => {
         new Promise<void>((_resolve, reject) => {
           by.addEventListener('abort', () => reject(by.reason as Error));
         }),
-      probe: () => new Promise<BackendInfo>(() => undefined),
+      probe: () => new Promise<RuntimeInfo>(() => undefined),
     };
     const work = await directory();
     const pinging = new HostProbe(hanging, work, 5, new ManualClock()).look(abort.signal);

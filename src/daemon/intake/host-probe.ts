@@ -1,7 +1,7 @@
 import { access, constants, open, rm, statfs } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
-import type { ContainerManager } from '../../container/manager.ts';
+import type { StepRuntime } from '../../container/step-runtime.ts';
 import type { Clock } from '../../core/clock.ts';
 import { untilAborted, withDeadline } from '../../core/deadline.ts';
 import { describeError, hasErrorCode } from '../../core/errors.ts';
@@ -22,11 +22,11 @@ const storageTimeoutMs = 120_000;
 /** After this time the engine is asked again where its storage is. */
 const storageCountsMs = 15 * 60_000;
 
-type Asked = Pick<ContainerManager, 'ping' | 'probe'>;
+type Asked = Pick<StepRuntime, 'ping' | 'probe'>;
 
 /** Looks at the machine: disk, load, and whether the container engine answers. */
 export class HostProbe {
-  readonly #containers: Asked;
+  readonly #runtime: Asked;
   readonly #workDir: string;
   readonly #minSpaceBytes: number;
   readonly #clock: Clock;
@@ -34,8 +34,8 @@ export class HostProbe {
   #storage: { readonly atMs: number; readonly path: string | null } | null = null;
   #asking: Promise<void> | null = null;
 
-  constructor(containers: Asked, workDir: string, minSpaceBytes: number, clock: Clock) {
-    this.#containers = containers;
+  constructor(runtime: Asked, workDir: string, minSpaceBytes: number, clock: Clock) {
+    this.#runtime = runtime;
     this.#clock = clock;
     this.#workDir = workDir;
     this.#minSpaceBytes = minSpaceBytes;
@@ -66,7 +66,7 @@ export class HostProbe {
 
   async #problemOfEngine(signal: AbortSignal): Promise<string | null> {
     try {
-      await this.#containers.ping(AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]));
+      await this.#runtime.ping(AbortSignal.any([signal, AbortSignal.timeout(engineTimeoutMs)]));
     } catch (error) {
       signal.throwIfAborted();
       // It may come back as another one.
@@ -94,7 +94,7 @@ export class HostProbe {
   /** Asks the engine about its storage, unless it was asked and has not answered yet: looks come and go meanwhile. */
   #ask(): Promise<void> {
     const asked = async () => {
-      const { storagePath } = await this.#containers.probe(AbortSignal.timeout(storageTimeoutMs));
+      const { storagePath } = await this.#runtime.probe(AbortSignal.timeout(storageTimeoutMs));
       this.#storage = { atMs: this.#clock.uptime(), path: storagePath };
     };
     this.#asking ??= asked().finally(() => {

@@ -70,10 +70,10 @@ export class Housekeeping {
 
   async #removeLeftOvers(isRunning: (taskId: number) => boolean, signal: AbortSignal): Promise<void> {
     const { environment, log } = this.#parts;
-    const { containers, workDir, buildrootHost } = environment;
+    const { runtime, workDir, buildrootHost } = environment;
     const { workerId, removals, cache } = buildrootHost;
     await removeLeftOvers(
-      { containers, workDir, workerId, removals, failed: cache.failed, isRunning, log },
+      { runtime, workDir, workerId, removals, failed: cache.failed, isRunning, log },
       signal,
     );
   }

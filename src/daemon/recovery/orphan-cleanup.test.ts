@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../../test/support/silent-log.ts';
 import { LateRemovals } from '../../container/background-removals.ts';
-import type { ContainerManager, ContainerSummary } from '../../container/manager.ts';
+import type { ContainerSummary, StepRuntime } from '../../container/step-runtime.ts';
 import { never } from '../../core/never.ts';
 import { removeLeftOvers } from './orphan-cleanup.ts';
 
@@ -16,7 +16,7 @@ it('removes what no running task owns: containers, their output, and directories
   for (const name of ['c-1.log', 'c-2.log', 'c-2.log.1', 'gone.log', 'gone.log.1'])
     await writeFile(join(workDir, 'containers', name), '');
   const there = new Map([1, 2].map((taskId) => [`id-${taskId}`, summary(taskId)]));
-  const containers: Partial<ContainerManager> = {
+  const runtime: Partial<StepRuntime> = {
     list: async () => [...there.values()],
     async remove(id) {
       there.delete(id);
@@ -26,7 +26,7 @@ it('removes what no running task owns: containers, their output, and directories
   await removeLeftOvers(
     {
       // Nothing else is asked of it.
-      containers: containers as ContainerManager,
+      runtime: runtime as StepRuntime,
       workerId: 'w',
       removals: new LateRemovals(silentLog),
       failed: { holds: () => false },

@@ -2,14 +2,14 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FailedRoots } from '../../cache/failed-roots.ts';
 import type { LateRemovals } from '../../container/background-removals.ts';
-import type { ContainerManager, ContainerSummary } from '../../container/manager.ts';
 import { reapStrays } from '../../container/reaper.ts';
+import type { ContainerSummary, StepRuntime } from '../../container/step-runtime.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 
 /** Where things of tasks may be left, and who still owns some. */
 export interface LeftOverGround {
-  readonly containers: ContainerManager;
+  readonly runtime: StepRuntime;
   readonly workerId: string;
   readonly removals: LateRemovals;
   readonly failed: Pick<FailedRoots, 'holds'>;
@@ -25,24 +25,24 @@ export interface LeftOverGround {
  * directories of tasks. Each is named in the log. What cannot be removed is tried again the next time.
  */
 export async function removeLeftOvers(ground: LeftOverGround, signal: AbortSignal): Promise<void> {
-  const { containers, workerId, removals, failed, isRunning, log } = ground;
+  const { runtime, workerId, removals, failed, isRunning, log } = ground;
   // Listed before the containers: those have their output from the beginning.
   const outputs = await readdir(join(ground.workDir, 'containers')).catch(() => []);
   const isOwned = ({ id, owner }: ContainerSummary) =>
     isRunning(owner.taskId) || removals.owns(id) || failed.holds(id);
-  await reapStrays(containers, workerId, isOwned, log, signal);
+  await reapStrays(runtime, workerId, isOwned, log, signal);
   await removeOutputs(ground, outputs, signal);
   await removeTaskDirectories(ground);
 }
 
 /** Rotated copies beside a container's output go with the container, too. */
 async function removeOutputs(
-  { containers, workerId, workDir, log }: LeftOverGround,
+  { runtime, workerId, workDir, log }: LeftOverGround,
   outputs: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   if (outputs.length === 0) return;
-  const names = (await containers.list(workerId, signal)).map(({ name }) => name);
+  const names = (await runtime.list(workerId, signal)).map(({ name }) => name);
   for (const output of outputs.filter((each) => !names.some((name) => each.startsWith(`${name}.log`)))) {
     const path = join(workDir, 'containers', output);
     log.info({ path }, 'removing the output of a container that no longer exists');

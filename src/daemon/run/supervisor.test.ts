@@ -6,7 +6,7 @@ import { MemoryHub, otherHost } from '../../../test/support/memory-hub.ts';
 import { keptLog } from '../../../test/support/silent-log.ts';
 import { makeTaskEnvironment } from '../../../test/support/task-environment.ts';
 import { openTaskJournal } from '../../../test/support/task-journal.ts';
-import { FakeManager } from '../../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
 import { never } from '../../core/never.ts';
 import { HostApi } from '../../hub/api/host.ts';
 import { HubTransportError, SessionLost } from '../../hub/faults.ts';
@@ -52,7 +52,7 @@ function waitingForAll() {
 async function setUp() {
   const hub = new MemoryHub();
   const clock = new ManualClock();
-  const environment = await makeTaskEnvironment(clock, new FakeManager({ clock, images: {} }));
+  const environment = await makeTaskEnvironment(clock, new FakeRuntime({ clock, images: {} }));
   const events = new BuilderEvents();
   const happened: string[] = [];
   events.on('task:started', ({ taskId }) => happened.push(`started ${taskId}`));

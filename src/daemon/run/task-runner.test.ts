@@ -7,7 +7,7 @@ import { MemoryHub } from '../../../test/support/memory-hub.ts';
 import { keptLog } from '../../../test/support/silent-log.ts';
 import { makeTaskEnvironment } from '../../../test/support/task-environment.ts';
 import { openTaskJournal, taskHead } from '../../../test/support/task-journal.ts';
-import { FakeManager } from '../../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
 import { WakeUps } from '../../core/wake-signal.ts';
 import { HubFault, HubTransportError, SessionLost } from '../../hub/faults.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
@@ -21,7 +21,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
   const hub = new MemoryHub();
   const id = hub.addTask('test', [], { state: 'open' });
   const clock = new ManualClock();
-  const environment = await makeTaskEnvironment(clock, new FakeManager({ clock, images: {} }));
+  const environment = await makeTaskEnvironment(clock, new FakeRuntime({ clock, images: {} }));
   const abort = new AbortController();
   const { log, lines } = keptLog();
   const adapter: TaskAdapter = {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { BuildrootHost } from '../../buildroot/host.ts';
 import type { Config } from '../../config/schema.ts';
-import type { ContainerManager } from '../../container/manager.ts';
+import type { StepRuntime } from '../../container/step-runtime.ts';
 import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -40,7 +40,7 @@ const farewellMs = 60_000;
 export interface TaskEnvironment {
   readonly config: Config;
   readonly clock: Clock;
-  readonly containers: ContainerManager;
+  readonly runtime: StepRuntime;
   readonly buildrootHost: BuildrootHost;
   readonly policy: PolicyResolver;
   readonly files: HubFiles;
@@ -122,11 +122,11 @@ async function forget({ history, forget, log }: TaskRun): Promise<void> {
 /** What becomes of a task that threw. Throws on when nothing can be told to the hub any more. */
 async function failureOf(
   run: TaskRun,
-  { containers, workDir }: TaskEnvironment,
+  { runtime, workDir }: TaskEnvironment,
   error: unknown,
 ): Promise<NoResult> {
   const reason: unknown = run.signal.aborted ? run.signal.reason : error;
-  const outcome = outcomeOf(reason, mayBeForRoom(reason) && (await containers.lacksRoom([workDir])));
+  const outcome = outcomeOf(reason, mayBeForRoom(reason) && (await runtime.lacksRoom([workDir])));
   logOutcome(run.log, outcome, reason);
   if (reason instanceof SessionLost) throw reason;
   return outcome;
@@ -198,10 +198,10 @@ async function callAdapter(
   const startsAnew = adapter.startsAnew === true;
   const hub = hubApis(startsAnew ? run.forgetful : run.session, environment.clock);
   const waits = environment.buildrootHost.waits.of(task.id);
-  const { clock, containers, buildrootHost, policy, files, repoNews } = environment;
+  const { clock, runtime, buildrootHost, policy, files, repoNews } = environment;
   const history = startsAnew ? noHistory : run.history;
   const { removals } = buildrootHost;
-  const steps = new TaskSteps({ runtime: containers, history, cleanup, removals, clock, waits, log });
+  const steps = new TaskSteps({ runtime, history, cleanup, removals, clock, waits, log });
   const context: TaskContext = {
     clock,
     steps,
@@ -230,13 +230,10 @@ async function callAdapter(
 }
 
 /** Removes the containers that a previous run of the task has made, and this one had no use for. */
-async function removeUnclaimed(
-  taskId: number,
-  { containers, buildrootHost }: TaskEnvironment,
-): Promise<void> {
+async function removeUnclaimed(taskId: number, { runtime, buildrootHost }: TaskEnvironment): Promise<void> {
   const { workerId, removals, cache } = buildrootHost;
-  for (const { id, owner } of await containers.list(workerId, AbortSignal.timeout(farewellMs)))
-    if (owner.taskId === taskId && !removals.owns(id) && !cache.failed.holds(id)) await containers.remove(id);
+  for (const { id, owner } of await runtime.list(workerId, AbortSignal.timeout(farewellMs)))
+    if (owner.taskId === taskId && !removals.owns(id) && !cache.failed.holds(id)) await runtime.remove(id);
 }
 
 /** A previous run has ended the task's work, and perhaps not the clean-up. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { ContainerError } from '../../container/errors.ts';
-import type { BackendInfo } from '../../container/manager.ts';
+import type { RuntimeInfo } from '../../container/step-runtime.ts';
 import {
   judgeBuilds,
   judgeCleanUp,
@@ -13,7 +13,7 @@ import {
   type TrialPart,
 } from './judge-trial.ts';
 
-const info: BackendInfo = {
+const info: RuntimeInfo = {
   name: 'podman',
   version: '5.4.2',
   rootless: false,

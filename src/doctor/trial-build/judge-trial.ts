@@ -1,6 +1,6 @@
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import { ContainerError } from '../../container/errors.ts';
-import type { BackendInfo } from '../../container/manager.ts';
+import type { RuntimeInfo } from '../../container/step-runtime.ts';
 import { describeError } from '../../core/errors.ts';
 import type { BuildStep } from '../../standalone/build-locally.ts';
 import { type Finding, fail, ok, warn } from '../finding.ts';
@@ -33,7 +33,7 @@ export function partOfStep(step: string): TrialPart {
 
 /** What the trial knows of the host, for the remedies. */
 export interface TrialHost {
-  readonly info: BackendInfo;
+  readonly info: RuntimeInfo;
   readonly image: string;
   /** Of this process. */
   readonly umask: number;
@@ -137,7 +137,7 @@ const causes: readonly Cause[] = [
   },
 ];
 
-function runtimeOf({ details }: BackendInfo): string {
+function runtimeOf({ details }: RuntimeInfo): string {
   return details.runtime === null ? 'the OCI runtime' : `the OCI runtime ${details.runtime}`;
 }
 
@@ -243,7 +243,7 @@ export interface TriedLimit {
 }
 
 /** Limits of memory and processes are the engine's, those of disk are watched by the daemon. */
-export function judgeLimitTrials(tried: readonly TriedLimit[], info: BackendInfo): Finding {
+export function judgeLimitTrials(tried: readonly TriedLimit[], info: RuntimeInfo): Finding {
   const name = trialName('limits');
   const held = tried.filter(({ named }) => named !== null);
   const missed = tried.filter(({ named }) => named === null);

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildrootStepFailed } from '../../buildroot/errors.ts';
 import type { BuildrootHost } from '../../buildroot/host.ts';
-import type { BackendInfo } from '../../container/manager.ts';
+import type { RuntimeInfo } from '../../container/step-runtime.ts';
 import type { Logger } from '../../core/logger.ts';
 import { readPackageFacts } from '../../rpm/package-reader.ts';
 import type { BuildWatcher } from '../../standalone/build-locally.ts';
@@ -42,7 +42,7 @@ export interface TrialArea {
 }
 
 export interface TrialOrder {
-  readonly info: BackendInfo;
+  readonly info: RuntimeInfo;
   readonly image: { readonly name: string; readonly digest: string };
   readonly arch: string;
   readonly umask: number;
@@ -166,7 +166,7 @@ class TrialBuild {
       labels: host.labels,
     };
     try {
-      return await runTrial(host.containers, spec, this.#signal);
+      return await runTrial(host.runtime, spec, this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
       throw this.#failed(part, error, '');

@@ -10,7 +10,7 @@ import { ScriptedSession } from '../../../test/support/scripted-session.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
 import { LateRemovals } from '../../container/background-removals.ts';
-import { FakeManager } from '../../container/fake/fake-manager.ts';
+import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
 import { noMeter } from '../../core/meter.ts';
 import { never } from '../../core/never.ts';
 import { Waits } from '../../core/waits.ts';
@@ -84,7 +84,7 @@ async function setUp(own: RootPlay = play) {
     .on('getBuildConfig', tagRow())
     .on('getExternalRepoList', []);
   const clock = new ManualClock();
-  const containers = new FakeManager({
+  const containers = new FakeRuntime({
     clock,
     images: { 'localhost/image:1': { id: 'i', digest: 'sha256:0', arch: 'x86_64' } },
     behave: playRoot(join(workDir, 'compare-7'), own, join(place, 'cache/packages')),

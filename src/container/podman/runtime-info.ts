@@ -1,13 +1,13 @@
 import { access } from 'node:fs/promises';
-import type { BackendInfo } from '../manager.ts';
 import type { Isolation } from '../spec.ts';
+import type { RuntimeInfo } from '../step-runtime.ts';
 import type { EngineInfo } from './api/schema.ts';
 
 /** What Podman keeps containers apart with here. */
 export const podmanIsolations: readonly Isolation[] = ['plain'];
 
 /** What an engine says of itself, in the words of the port. Looks whether its directories are on this host. */
-export async function toBackendInfo({ host, store, version }: EngineInfo): Promise<BackendInfo> {
+export async function toRuntimeInfo({ host, store, version }: EngineInfo): Promise<RuntimeInfo> {
   const { rootless } = host.security;
   const controllers = host.cgroupControllers ?? [];
   const missing = ['memory', 'pids', 'cpu'].filter((name) => !controllers.includes(name));

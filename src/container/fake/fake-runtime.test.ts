@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { never } from '../../core/never.ts';
 import type { ContainerSpec } from '../spec.ts';
 import type { FakeBehaviour } from './behaviour.ts';
-import { FakeManager } from './fake-manager.ts';
+import { FakeRuntime } from './fake-runtime.ts';
 
 const image = { id: 'i', digest: 'sha256:0', arch: 'x86_64' };
 
@@ -34,16 +34,16 @@ async function setUp(behave?: (spec: ContainerSpec) => FakeBehaviour) {
     },
   };
   const images = { 'localhost/root:1': image, 'reg/secret:1': 'image-denied' } as const;
-  const manager = new FakeManager({ clock, images, ...(behave === undefined ? {} : { behave }) });
-  await manager.images.ensure('localhost/root:1', 'never', never);
-  return { manager, slept };
+  const runtime = new FakeRuntime({ clock, images, ...(behave === undefined ? {} : { behave }) });
+  await runtime.images.ensure('localhost/root:1', 'never', never);
+  return { runtime, slept };
 }
 
-describe('FakeManager', () => {
+describe('FakeRuntime', () => {
   it('behaves as the environment of the spec says', async () => {
-    const { manager, slept } = await setUp();
+    const { runtime, slept } = await setUp();
     const env = { FAKE_EXIT_CODE: '30', FAKE_OUTPUT: 'text', FAKE_RUN_MS: '1500' };
-    await using container = await manager.create({ ...spec, env }, never);
+    await using container = await runtime.create({ ...spec, env }, never);
 
     await container.start(never);
 
@@ -53,8 +53,8 @@ describe('FakeManager', () => {
   });
 
   it('fails the start that the environment wants to fail', async () => {
-    const { manager } = await setUp();
-    await using container = await manager.create({ ...spec, env: { FAKE_START_FAIL: 'no loader' } }, never);
+    const { runtime } = await setUp();
+    await using container = await runtime.create({ ...spec, env: { FAKE_START_FAIL: 'no loader' } }, never);
 
     await expect(container.start(never)).rejects.toMatchObject({
       code: 'start-failed',
@@ -63,13 +63,13 @@ describe('FakeManager', () => {
   });
 
   it('runs a main function, which can write and sees the end', async () => {
-    const { manager } = await setUp(() => ({
+    const { runtime } = await setUp(() => ({
       async main(process) {
         process.write(`I am ${process.spec.name}`);
         return 9;
       },
     }));
-    await using container = await manager.create(spec, never);
+    await using container = await runtime.create(spec, never);
 
     await container.start(never);
 
@@ -77,37 +77,37 @@ describe('FakeManager', () => {
   });
 
   it('hands out the error of an image', async () => {
-    const { manager } = await setUp();
+    const { runtime } = await setUp();
 
-    await expect(manager.images.ensure('reg/secret:1', 'always', never)).rejects.toMatchObject({
+    await expect(runtime.images.ensure('reg/secret:1', 'always', never)).rejects.toMatchObject({
       code: 'image-denied',
     });
-    await expect(manager.images.ensure('reg/unknown:1', 'always', never)).rejects.toMatchObject({
+    await expect(runtime.images.ensure('reg/unknown:1', 'always', never)).rejects.toMatchObject({
       code: 'image-missing',
     });
   });
 
   it('records specs and calls in order', async () => {
-    const { manager } = await setUp();
-    const container = await manager.create(spec, never);
+    const { runtime } = await setUp();
+    const container = await runtime.create(spec, never);
     await container.start(never);
     await container[Symbol.asyncDispose]();
 
-    expect(manager.created).toEqual([spec]);
-    expect(manager.calls).toEqual(['ensureImage localhost/root:1', 'create one', 'start one', 'remove one']);
-    expect(() => manager.assertClean()).not.toThrow();
+    expect(runtime.created).toEqual([spec]);
+    expect(runtime.calls).toEqual(['ensureImage localhost/root:1', 'create one', 'start one', 'remove one']);
+    expect(() => runtime.assertClean()).not.toThrow();
   });
 
   it('complains about what is left over and what was wrong', async () => {
-    const { manager } = await setUp();
-    const container = await manager.create(spec, never);
+    const { runtime } = await setUp();
+    const container = await runtime.create(spec, never);
     await expect(container.wait(never)).rejects.toThrow();
-    const unseen = manager.create(
+    const unseen = runtime.create(
       { ...spec, name: 'two', root: { kind: 'image', image: 'localhost/unseen:1' } },
       never,
     );
     await expect(unseen).rejects.toMatchObject({ code: 'image-missing' });
 
-    expect(() => manager.assertClean()).toThrow(/not started.*was not ensured.*one is left over/);
+    expect(() => runtime.assertClean()).toThrow(/not started.*was not ensured.*one is left over/);
   });
 });

@@ -7,12 +7,12 @@ import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../core/clock.ts';
 import { createLogger } from '../../core/logger.ts';
 import { never } from '../../core/never.ts';
-import { PodmanManager } from './podman-manager.ts';
+import { PodmanRuntime } from './podman-runtime.ts';
 
 const limit = { soft: 1, hard: 1 };
 
 it('asks the engine and chooses the seccomp profile once for all who ask, and again when it could not be written', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-manager-'));
+  const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-runtime-'));
   const profile = join(directory, 'engine.json');
   await writeFile(profile, JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] }));
   let asked = 0;
@@ -32,7 +32,7 @@ it('asks the engine and chooses the seccomp profile once for all who ask, and ag
     await rm(directory, { recursive: true });
   });
   const place = join(directory, 'place');
-  const manager = new PodmanManager({
+  const runtime = new PodmanRuntime({
     socketPath,
     clock: systemClock,
     reconnectMs: 0,
@@ -44,12 +44,12 @@ it('asks the engine and chooses the seccomp profile once for all who ask, and ag
     seccompPath: join(place, 'seccomp.json'),
   });
 
-  await expect(manager.seccomp(never)).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(runtime.seccomp(never)).rejects.toMatchObject({ code: 'ENOENT' });
   await mkdir(place);
-  const choices = await Promise.all([manager.seccomp(never), manager.seccomp(never)]);
+  const choices = await Promise.all([runtime.seccomp(never), runtime.seccomp(never)]);
 
   expect(choices).toEqual([0, 1].map(() => expect.objectContaining({ kind: 'extended' })));
   expect(await readFile(join(place, 'seccomp.json'), 'utf8')).toContain('personality');
-  await manager.seccomp(never);
+  await runtime.seccomp(never);
   expect(asked).toBe(1);
 });

@@ -2,14 +2,14 @@ import type { Clock } from '../../core/clock.ts';
 import type { ContainerBackend } from '../backend.ts';
 import { ContainerError, type ContainerErrorCode } from '../errors.ts';
 import type { ImageInfo, ImageStore } from '../image-store.ts';
-import type { BackendInfo, Container, ContainerManager, ContainerSummary } from '../manager.ts';
 import type { ContainerId, ContainerSpec, Isolation } from '../spec.ts';
+import type { Container, ContainerSummary, RuntimeInfo, StepRuntime } from '../step-runtime.ts';
 import { checkSpec } from '../validate-spec.ts';
 import { behaviourOf, type FakeBehaviour } from './behaviour.ts';
 import { FakeContainer, type Files } from './fake-container.ts';
 import { FakeRoots } from './fake-roots.ts';
 
-export interface FakeManagerOptions {
+export interface FakeRuntimeOptions {
   readonly clock: Clock;
   /** Images by name: there, or the code with which `images.ensure` rejects. Others are missing. */
   readonly images: Readonly<Record<string, ImageInfo | ContainerErrorCode>>;
@@ -24,21 +24,21 @@ export interface FakeManagerOptions {
  * real engine would not stand (a second start, a wait before it, an image that was not ensured) throws
  * and is kept in `misuses`, so that a test sees it even when the error was caught.
  */
-export class FakeManager implements ContainerManager {
+export class FakeRuntime implements StepRuntime {
   readonly backend = 'fake';
   /** All specs that were created, in order. */
   readonly created: ContainerSpec[] = [];
   /** All calls with the name of their container, in order: `create a`, `start a`, `copyOut /x a`. */
   readonly calls: string[] = [];
   readonly misuses: string[] = [];
-  readonly #options: FakeManagerOptions;
+  readonly #options: FakeRuntimeOptions;
   readonly #containers = new Map<ContainerId, FakeContainer>();
   readonly #ensured = new Set<string>();
   readonly #isolations: readonly Isolation[];
 
   readonly roots: FakeRoots;
 
-  constructor(options: FakeManagerOptions) {
+  constructor(options: FakeRuntimeOptions) {
     this.#options = options;
     this.#isolations = options.isolations ?? ['plain'];
     this.roots = new FakeRoots(
@@ -55,7 +55,7 @@ export class FakeManager implements ContainerManager {
     if (complaints.length > 0) throw new Error(complaints.join('; '));
   }
 
-  async probe(signal: AbortSignal): Promise<BackendInfo> {
+  async probe(signal: AbortSignal): Promise<RuntimeInfo> {
     signal.throwIfAborted();
     return {
       name: this.backend,
@@ -101,7 +101,7 @@ export class FakeManager implements ContainerManager {
 
   /** What a back end is to those who use it. */
   get ports(): ContainerBackend {
-    return { containers: this, images: this.images, roots: this.roots };
+    return { runtime: this, images: this.images, roots: this.roots };
   }
 
   async create(spec: ContainerSpec, signal: AbortSignal): Promise<Container> {
@@ -157,9 +157,9 @@ export class FakeManager implements ContainerManager {
     }
   }
 
-  async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
+  async recover(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
     signal.throwIfAborted();
-    this.calls.push(`adopt ${spec.name}`);
+    this.calls.push(`recover ${spec.name}`);
     for (const container of this.#containers.values()) {
       const { owner } = container.spec;
       if (container.name !== spec.name) continue;

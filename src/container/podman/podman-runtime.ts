@@ -5,12 +5,11 @@ import type { Logger } from '../../core/logger.ts';
 import type { TaskWaits } from '../../core/waits.ts';
 import type { ContainerBackend } from '../backend.ts';
 import { parseLabels, workerLabel } from '../labels.ts';
-import type { BackendInfo, Container, ContainerManager, ContainerSummary } from '../manager.ts';
 import type { ContainerId, ContainerSpec } from '../spec.ts';
+import type { Container, ContainerSummary, RuntimeInfo, StepRuntime } from '../step-runtime.ts';
 import { checkSpec } from '../validate-spec.ts';
 import { askInfo, Engine, libpod } from './api/client.ts';
 import { ListedContainers } from './api/schema.ts';
-import { podmanIsolations, toBackendInfo } from './backend-info.ts';
 import { ContainerMaker, type MakeContext } from './container-maker.ts';
 import { type LendRoot, type Places, type ResolvedMounts, resolveMounts } from './create/resolve-mounts.ts';
 import { RootMounts } from './create/root-mounts.ts';
@@ -22,11 +21,12 @@ import { Layers } from './layers.ts';
 import { KillLedger } from './limits/oom-accounting.ts';
 import { PodmanContainer, type PodmanContainerParts } from './podman-container.ts';
 import { onKeptRoot, PodmanRoots } from './root-store.ts';
+import { podmanIsolations, toRuntimeInfo } from './runtime-info.ts';
 
 /** How long the engine may take to say where its storage is. */
 const roomMs = 10_000;
 
-export interface PodmanManagerOptions {
+export interface PodmanRuntimeOptions {
   readonly socketPath: string;
   /** Directories on the engine's host, which is this host. They exist. */
   readonly places: Places;
@@ -55,11 +55,11 @@ const stateOf: Readonly<Record<string, ContainerSummary['state']>> = {
 };
 
 /** Containers in podman, rootful or rootless, over the unix socket of its service. */
-export class PodmanManager implements ContainerManager {
+export class PodmanRuntime implements StepRuntime {
   readonly backend = 'podman';
   readonly images: PodmanImages;
   readonly roots: PodmanRoots;
-  readonly #options: PodmanManagerOptions;
+  readonly #options: PodmanRuntimeOptions;
   readonly #engine: Engine;
   readonly #mounts: RootMounts;
   readonly #layers: Layers;
@@ -67,7 +67,7 @@ export class PodmanManager implements ContainerManager {
   readonly #kills = new KillLedger();
   readonly #security: HostSecurity;
 
-  constructor(options: PodmanManagerOptions) {
+  constructor(options: PodmanRuntimeOptions) {
     const { clock, logger, places, ulimits } = options;
     this.#options = options;
     const engine = new Engine(options);
@@ -91,13 +91,13 @@ export class PodmanManager implements ContainerManager {
 
   /** What a back end is to those who use it. */
   get ports(): ContainerBackend {
-    return { containers: this, images: this.images, roots: this.roots };
+    return { runtime: this, images: this.images, roots: this.roots };
   }
 
-  async probe(signal: AbortSignal): Promise<BackendInfo> {
+  async probe(signal: AbortSignal): Promise<RuntimeInfo> {
     const info = await askInfo(this.#engine, signal);
     this.#security.learn(info.host.security);
-    return toBackendInfo(info);
+    return toRuntimeInfo(info);
   }
 
   async lacksRoom(directories: readonly string[]): Promise<boolean> {
@@ -138,7 +138,7 @@ export class PodmanManager implements ContainerManager {
     return container;
   }
 
-  async adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
+  async recover(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null> {
     const logPath = this.#maker.logPath(spec.name);
     const found = await this.#maker.find(spec.name, spec.owner, signal);
     const lenders = await this.roots.lendersOf(spec, signal);

@@ -2,9 +2,9 @@ import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageStore } from '../../src/container/image-store.ts';
-import type { Container, ContainerManager } from '../../src/container/manager.ts';
 import { reapStrays } from '../../src/container/reaper.ts';
 import type { ContainerSpec, Isolation, ResourceLimits } from '../../src/container/spec.ts';
+import type { Container, StepRuntime } from '../../src/container/step-runtime.ts';
 import { createLogger } from '../../src/core/logger.ts';
 import { never } from '../../src/core/never.ts';
 import type { ContractBackend, ContractProcess } from './container-backend.contract.ts';
@@ -16,16 +16,16 @@ const weird = Buffer.concat([
   Buffer.from('\nno newline at the end'),
 ]);
 
-/** What every back end of `ContainerManager` has to do. */
-export function describeContainerManager(opened: () => ContractBackend): void {
-  describe('ContainerManager', () => {
+/** What every back end of `StepRuntime` has to do. */
+export function describeStepRuntime(opened: () => ContractBackend): void {
+  describe('StepRuntime', () => {
     let backend: ContractBackend;
-    let manager: ContainerManager;
+    let runtime: StepRuntime;
     let images: ImageStore;
     const containers: Container[] = [];
 
     async function create(process: ContractProcess, change: Partial<ContainerSpec> = {}): Promise<Container> {
-      const container = await manager.create({ ...backend.spec(process), ...change }, never);
+      const container = await runtime.create({ ...backend.spec(process), ...change }, never);
       containers.push(container);
       return container;
     }
@@ -41,20 +41,20 @@ export function describeContainerManager(opened: () => ContractBackend): void {
 
     beforeAll(async () => {
       backend = opened();
-      manager = backend.ports.containers;
+      runtime = backend.ports.runtime;
       images = backend.ports.images;
       await images.ensure(backend.image, 'never', never);
     });
 
     afterEach(async () => {
       for (const container of containers.splice(0)) await container[Symbol.asyncDispose]();
-      expect(await manager.list('contract', never)).toEqual([]);
+      expect(await runtime.list('contract', never)).toEqual([]);
     });
 
     it('says who it is', async () => {
-      const info = await manager.probe(never);
+      const info = await runtime.probe(never);
 
-      expect(info.name).toBe(manager.backend);
+      expect(info.name).toBe(runtime.backend);
       expect(info.version).not.toBe('');
       expect(info.isolations).toContain('plain');
     });
@@ -245,23 +245,23 @@ export function describeContainerManager(opened: () => ContractBackend): void {
       const ended = await started({});
       await ended.wait(never);
 
-      const listed = await manager.list('contract', never);
+      const listed = await runtime.list('contract', never);
 
       const states = new Map(listed.map((found) => [found.id, found.state]));
       expect(states.get(fresh.id)).toBe('created');
       expect(states.get(running.id)).toBe('running');
       expect(states.get(ended.id)).toBe('exited');
       expect(listed.find((found) => found.id === fresh.id)).toMatchObject({ name: fresh.name, owner });
-      expect(await manager.list('contract-of-another', never)).toEqual([]);
+      expect(await runtime.list('contract-of-another', never)).toEqual([]);
     });
 
     it('removes a container by id, and again', async () => {
       const running = await started({ until: 'killed' });
 
-      await manager.remove(running.id);
-      await manager.remove(running.id);
+      await runtime.remove(running.id);
+      await runtime.remove(running.id);
 
-      expect(await manager.list('contract', never)).toEqual([]);
+      expect(await runtime.list('contract', never)).toEqual([]);
     });
 
     it('removes a running container when it is disposed, and again', async () => {
@@ -270,7 +270,7 @@ export function describeContainerManager(opened: () => ContractBackend): void {
       await Promise.all([running[Symbol.asyncDispose](), running[Symbol.asyncDispose]()]);
       await running[Symbol.asyncDispose]();
 
-      expect(await manager.list('contract', never)).toEqual([]);
+      expect(await runtime.list('contract', never)).toEqual([]);
     });
 
     it('ends a reading of output when the container is removed', async () => {
@@ -288,16 +288,16 @@ export function describeContainerManager(opened: () => ContractBackend): void {
       const reason = new Error('enough');
       const meanwhile = new AbortController();
 
-      const before = manager.create(backend.spec({}), AbortSignal.abort(reason));
+      const before = runtime.create(backend.spec({}), AbortSignal.abort(reason));
       await expect(before).rejects.toBe(reason);
-      const during = manager.create(backend.spec({}), meanwhile.signal).then(
+      const during = runtime.create(backend.spec({}), meanwhile.signal).then(
         (container) => container[Symbol.asyncDispose](),
         (error: unknown) => expect(error).toBe(reason),
       );
       meanwhile.abort(reason);
       await during;
 
-      expect(await manager.list('contract', never)).toEqual([]);
+      expect(await runtime.list('contract', never)).toEqual([]);
     });
 
     it.each([
@@ -320,7 +320,7 @@ export function describeContainerManager(opened: () => ContractBackend): void {
     ] satisfies readonly (readonly [string, Partial<ContainerSpec>])[])(
       'refuses %s',
       async (_what, change) => {
-        const created = manager.create({ ...backend.spec({}), ...change }, never);
+        const created = runtime.create({ ...backend.spec({}), ...change }, never);
 
         await expect(created).rejects.toMatchObject({ code: 'bad-spec' });
       },
@@ -347,12 +347,12 @@ export function describeContainerManager(opened: () => ContractBackend): void {
       const stray = await started({ until: 'killed' });
       const logger = createLogger('silent');
 
-      const report = await reapStrays(manager, 'contract', ({ id }) => id === kept.id, logger, never);
+      const report = await reapStrays(runtime, 'contract', ({ id }) => id === kept.id, logger, never);
 
       expect(report.removed.map(({ id }) => id)).toEqual([stray.id]);
       expect(report.kept.map(({ id }) => id)).toEqual([kept.id]);
       expect(report.failed).toEqual([]);
-      expect((await manager.list('contract', never)).map(({ id }) => id)).toEqual([kept.id]);
+      expect((await runtime.list('contract', never)).map(({ id }) => id)).toEqual([kept.id]);
     });
 
     // Last: the fake counts these as misuse.

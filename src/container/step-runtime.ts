@@ -2,18 +2,19 @@ import type { Readable } from 'node:stream';
 import type { ContainerId, ContainerSpec, ExitStatus, FailedStepRoot, Isolation, Owner } from './spec.ts';
 
 /**
- * The port to the containers of an engine. Podman is the first back end, the in-memory fake the second; all of
- * them pass `test/contract/container-manager.contract.ts`.
+ * The port that runs steps: each in a container of its own, from its beginning to its end, or taken over from a previous run of
+ * the worker. Beside it stand the ports to what steps run on, `RootStore` and `ImageStore`. Podman is the first back end, the in-memory fake
+ * the second; all of them pass `test/contract/step-runtime.contract.ts`.
  *
  * Safe for concurrent use. Every method that takes a signal gives up when it is aborted and rejects
  * with the signal's reason; what was created until then is removed by the back end itself. Every
  * failure of the engine is a `ContainerError` whose code says whose fault it is.
  */
-export interface ContainerManager {
+export interface StepRuntime {
   readonly backend: string;
 
   /** Asks the engine who it is and what it can do. Rejects with `runtime-down` when nothing answers. */
-  probe(signal: AbortSignal): Promise<BackendInfo>;
+  probe(signal: AbortSignal): Promise<RuntimeInfo>;
 
   /** Whether the storage of the back end or one of these directories is short of room at this moment. Never rejects. */
   lacksRoom(directories: readonly string[]): Promise<boolean>;
@@ -21,7 +22,7 @@ export interface ContainerManager {
   /** Whether the engine still answers, at little cost. Rejects with `runtime-down` when it does not. */
   ping(signal: AbortSignal): Promise<void>;
 
-  /** Creates a container; nothing runs yet. Rejects with `no-such-container` when a root that it needs was removed. */
+  /** Creates the container of a step; nothing runs yet. Rejects with `no-such-container` when a root that it needs was removed. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
 
   /**
@@ -29,7 +30,7 @@ export interface ContainerManager {
    * null when there is none of that name and owner, and then nothing of it is left. It is as if `create` had just given it, but that it may have been
    * started: then `start` does nothing, and `output` begins with the first byte it ever wrote.
    */
-  adopt(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null>;
+  recover(spec: ContainerSpec, signal: AbortSignal): Promise<Container | null>;
 
   /**
    * All that this worker has made and not removed, orphans of previous runs included: containers, running or not, with those whose
@@ -42,7 +43,7 @@ export interface ContainerManager {
 }
 
 /**
- * One container: created, started at most once, waited for, removed. Disposing removes it, running or
+ * The container of one step: created, started at most once, waited for, removed. Disposing removes it, running or
  * not, with every process in it, and may be repeated.
  */
 export interface Container extends AsyncDisposable {
@@ -97,7 +98,7 @@ export interface Container extends AsyncDisposable {
   describe(): Promise<string>;
 }
 
-export interface BackendInfo {
+export interface RuntimeInfo {
   readonly name: string;
   readonly version: string;
   readonly rootless: boolean;

@@ -3,13 +3,11 @@ import { describeError } from '../core/errors.ts';
 import { faultCodes } from '../core/koji-faults.ts';
 import type { Logger } from '../core/logger.ts';
 import type { HostApi } from '../hub/api/host.ts';
-import { type HeldTask, type OpenTask, type TaskInfo, taskStates } from '../hub/api/schema.ts';
-import { HubProtocolError, isFault, SessionLost } from '../hub/faults.ts';
-import type { TaskAdapter } from '../tasks/adapter.ts';
+import { type HeldTask, type TaskInfo, taskStates } from '../hub/api/schema.ts';
+import { isFault, SessionLost } from '../hub/faults.ts';
+import type { OpenedTask } from '../tasks/adapter.ts';
 import type { BuilderEvents } from './events.ts';
-import { type DecisionSources, decide } from './intake/decide.ts';
 import type { HostProbe } from './intake/host-probe.ts';
-import type { Offer } from './intake/offer.ts';
 import type { HeldHere } from './intake/own-children.ts';
 import { whyNotReady } from './intake/readiness.ts';
 import type { TaskSource } from './intake/task-source.ts';
@@ -23,8 +21,8 @@ const checkInEveryMs = 15_000;
 export interface PollLoopParts {
   readonly host: HostApi;
   readonly source: TaskSource;
-  /** By which tasks are taken or refused. */
-  readonly decision: DecisionSources;
+  /** What tasks there are here. */
+  readonly methods: readonly string[];
   readonly supervisor: Supervisor;
   readonly probe: Pick<HostProbe, 'look'>;
   readonly events: BuilderEvents;
@@ -95,7 +93,7 @@ export class PollLoop {
     await this.#followHub(held, running, signal);
     const { why, here } = await this.#checkIn(held, signal);
     let took = false;
-    if (why === null) took = await this.#takeOne(here, signal);
+    if (why === null) took = await this.#startOne(here, signal);
     else source.notNow(why);
     events.emit('poll:done', {
       ready: this.#ready,
@@ -137,16 +135,16 @@ export class PollLoop {
     held: readonly HeldTask[],
     signal: AbortSignal,
   ): Promise<{ readonly why: string | null; readonly here: HeldHere }> {
-    const { supervisor, maxJobs, probe, clock, decision, log } = this.#parts;
+    const { supervisor, maxJobs, probe, clock, methods, log } = this.#parts;
     const mine = held.filter(({ id }) => supervisor.has(id));
     const load = mine.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
     const host = await this.#parts.host.host(signal);
-    const tasks = supervisor.taskIds.length;
+    const running = new Set(supervisor.taskIds);
     const why = whyNotReady({
       enabled: host.enabled,
       capacity: host.capacity,
       taskLoad: load,
-      tasks,
+      tasks: running.size,
       maxJobs,
       draining: this.#draining,
       ...(await probe.look(signal)),
@@ -156,68 +154,38 @@ export class PollLoop {
     const now = clock.uptime();
     if (news !== this.#told || now - this.#checkedInMs >= checkInEveryMs) {
       if (why !== null && news !== this.#told) log.warn({ why }, 'not ready for tasks');
-      const data = { methods: [...decision.registry.keys()], maxjobs: maxJobs };
+      const data = { methods, maxjobs: maxJobs };
       await this.#parts.host.updateHost(load, this.#ready, data, signal);
       this.#told = news;
       this.#checkedInMs = now;
     }
-    return { why, here: { host, load, tasks } };
+    return { why, here: { host, load, running } };
   }
 
-  /** Takes the first task that can be run here, of those there are for this host; true when one was started. */
-  async #takeOne(here: HeldHere, signal: AbortSignal): Promise<boolean> {
-    const { source, supervisor } = this.#parts;
-    for await (const offer of source.offers(here, signal)) {
-      if (supervisor.has(offer.id)) continue;
-      const decision = await decide(offer, this.#parts.decision, signal);
-      if (decision.kind === 'refuse') await source.refuse(offer, decision.why, signal);
-      else if (await this.#take(offer, decision.adapter, signal)) {
-        source.taken(offer);
-        return true;
-      } else source.missed(offer);
+  /** Starts the first task that is to run here; true when one was started. */
+  async #startOne(here: HeldHere, signal: AbortSignal): Promise<boolean> {
+    const { source } = this.#parts;
+    for await (const task of source.tasks(here, signal)) {
+      if (!(await this.#start(task, signal))) continue;
+      source.started(task);
+      return true;
     }
     return false;
   }
 
-  /** Opens a task and starts it. When that breaks off in between, the next round finds it open and frees it. */
-  async #take(offer: Offer, adapter: TaskAdapter, signal: AbortSignal): Promise<boolean> {
+  async #start(opened: OpenedTask, signal: AbortSignal): Promise<boolean> {
     const { host, source, supervisor, log } = this.#parts;
-    const task = await this.#open(offer, signal);
-    if (task === null) {
-      log.info({ taskId: offer.id }, 'task was taken by another host or canceled');
-      return false;
-    }
     try {
-      await host.setTaskWeight(task.id, adapter.weight, signal);
-    } catch (error) {
-      if (!isFault(error, faultCodes.actionNotAllowed)) throw error;
-      log.info({ taskId: task.id }, 'task was canceled or reassigned while it was opened');
-      return false;
-    }
-    const params = offer.paramsOf(adapter, task.request);
-    try {
-      await supervisor.start({ task, adapter, params }, signal);
+      await supervisor.start(opened, signal);
       return true;
     } catch (error) {
       const outcome = outcomeOf(error);
       if (outcome.kind !== 'refuse') throw error;
       // A disk that cannot be written to: freed, the task would be back at once.
-      log.warn({ taskId: task.id, reason: outcome.message }, 'task refused after opening');
-      await source.refuseOpen(task.id, outcome, host, signal);
+      const { id } = opened.task;
+      log.warn({ taskId: id, reason: outcome.message }, 'task refused after opening');
+      await source.refuseOpen(id, outcome, host, signal);
       return false;
-    }
-  }
-
-  /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */
-  async #open({ id }: Offer, signal: AbortSignal): Promise<OpenTask | null> {
-    const { host, log } = this.#parts;
-    try {
-      return await host.openTask(id, signal);
-    } catch (error) {
-      if (!(error instanceof HubProtocolError)) throw error;
-      log.error({ taskId: id, err: error }, 'failing a task whose request cannot be parsed');
-      await host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
-      return null;
     }
   }
 }

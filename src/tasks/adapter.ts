@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TaskWaits } from '../core/waits.ts';
 import type { HubApis } from '../hub/api/apis.ts';
+import type { OpenTask } from '../hub/api/schema.ts';
 import type { TagsApi } from '../hub/api/tags.ts';
 import type { HubFiles } from '../hub/files.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
@@ -11,7 +12,7 @@ import type { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
 import type { TaskSteps } from '../steps/task-steps.ts';
 import type { TaskUploads } from '../upload/task-uploads.ts';
-import type { TaskSignature } from './params.ts';
+import type { DecodedParams, TaskSignature } from './params.ts';
 import type { RepoNews } from './repo-news.ts';
 import type { TaskSettings } from './settings.ts';
 import type { Subtasks } from './subtasks.ts';
@@ -113,6 +114,13 @@ export interface TaskAdapter<P = unknown> {
    * nothing is remembered.
    */
   readonly startsAnew?: true;
+}
+
+/** A task that is OPEN on the hub as ours, and what it runs as. */
+export interface OpenedTask {
+  readonly task: OpenTask;
+  readonly adapter: TaskAdapter;
+  readonly params: DecodedParams;
 }
 
 /** Keeps an adapter's parameter type while it is checked against the interface. */

@@ -72,6 +72,9 @@ export async function setUpPollLoop({
     version,
     children,
     registry,
+    tags,
+    repos,
+    accept: acceptRules.schema.parse(accept),
     pace,
     clock,
     availDelayMs: 300_000,
@@ -89,7 +92,6 @@ export async function setUpPollLoop({
     engineProblem: null as string | null,
   };
   const probe = { look: async () => space };
-  const rules = acceptRules.schema.parse(accept);
   const loop = new PollLoop({
     host,
     source,
@@ -101,7 +103,7 @@ export async function setUpPollLoop({
     clock,
     log,
     single: false,
-    decision: { accept: rules, registry, host, tags, repos, log },
+    methods: [...registry.keys()],
   });
   const abort = new AbortController();
   const rounds: string[] = [];

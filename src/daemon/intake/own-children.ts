@@ -12,7 +12,8 @@ import type { OfferedTask } from './legacy-scheduler.ts';
 export interface HeldHere {
   readonly host: HostInfo;
   readonly load: number;
-  readonly tasks: number;
+  /** Ids of the tasks that run here. */
+  readonly running: ReadonlySet<number>;
 }
 
 interface Waiting {
@@ -96,7 +97,7 @@ export class OwnChildren {
   }
 
   async #groundOf(
-    { host, load, tasks: running }: HeldHere,
+    { host, load, running }: HeldHere,
     queue: readonly QueuedTask[],
     mode: PlacementGround['mode'],
     signal: AbortSignal,
@@ -107,7 +108,7 @@ export class OwnChildren {
       hostId: host.id,
       capacity: host.capacity,
       load,
-      tasks: running,
+      tasks: running.size,
       maxJobs,
       queue,
       own: new Set(this.#waiting.keys()),

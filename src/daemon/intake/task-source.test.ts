@@ -1,22 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import { hostRow } from '../../../test/support/hub-rows.ts';
+import { z } from 'zod';
+import { hostRow, taskRow } from '../../../test/support/hub-rows.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { ScriptedSession } from '../../../test/support/scripted-session.ts';
+import { hubFault, ScriptedSession } from '../../../test/support/scripted-session.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
+import { acceptRules } from '../../config/options/accept-rules.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import { never } from '../../core/never.ts';
+import { hubApis } from '../../hub/api/apis.ts';
 import { HostApi } from '../../hub/api/host.ts';
 import { QueueApi } from '../../hub/api/queue.ts';
 import { taskStates } from '../../hub/api/schema.ts';
 import { VersionApi } from '../../hub/api/version.ts';
+import { encodeCall } from '../../hub/xmlrpc/codec.ts';
+import type { TaskAdapter } from '../../tasks/adapter.ts';
 import { BuilderEvents } from '../events.ts';
-import type { Offer } from './offer.ts';
 import { OwnChildren } from './own-children.ts';
-import { TaskSource } from './task-source.ts';
+import { type TakenTask, TaskSource } from './task-source.ts';
 
 const signal = never;
 const quarterHourMs = 15 * 60_000;
 
-async function setUp(hubVersion: string) {
+/** Tasks of method `build`, which this host takes; those of `unknown` are of one that it does not have. */
+async function setUp(hubVersion: string, unknown: readonly number[] = []) {
   const session = new ScriptedSession();
   session.hubVersion = hubVersion;
   const host = { id: 3, name: 'b1', arches: 'x86_64', capacity: 4, task_load: 0, channels: [1] };
@@ -26,7 +32,7 @@ async function setUp(hubVersion: string) {
     host_id: state === taskStates.assigned ? 3 : null,
     channel_id: 1,
     arch: 'noarch',
-    method: 'build',
+    method: unknown.includes(id) ? 'image' : 'build',
     priority: 20,
     create_time: '2026-11-20 07:38:19',
   });
@@ -34,11 +40,15 @@ async function setUp(hubVersion: string) {
     .on('host.getID', 3)
     .on('host.getHost', hostRow())
     .on('host.freeTasks', null)
-    .on('host.refuseTask', null);
+    .on('host.refuseTask', null)
+    .on('host.openTask', ({ params: [id = 0] }) =>
+      taskRow({ id, method: 'build', request: encodeCall('build', [7]) }),
+    )
+    .on('host.setTaskWeight', null);
   session.on('host.getLoadData', [[host], [row(5), row(6), row(7, taskStates.assigned)]]);
   session.on('host.getTasks', [{ ...row(8, taskStates.assigned), create_ts: 1 }]);
   const clock = new ManualClock();
-  const api = new HostApi(session);
+  const { host: api, tags, repos } = hubApis(session, clock);
   const events = new BuilderEvents();
   const version = new VersionApi(session);
   const children = new OwnChildren({
@@ -53,57 +63,103 @@ async function setUp(hubVersion: string) {
   });
   const expected: string[] = [];
   const pace = { expectWork: () => expected.push('work') };
-  const registry = new Map();
+  const adapter: TaskAdapter<number> = {
+    methods: ['build'],
+    weight: 1,
+    signature: { names: ['n'], schema: z.object({ n: z.int() }).transform(({ n }) => n) },
+    run: async () => null,
+  };
+  // The registry's own types forget the parameters in the same way.
+  const registry = new Map([['build', adapter as TaskAdapter]]);
   const source = new TaskSource({
     host: api,
     version,
     children,
     registry,
+    tags,
+    repos,
+    accept: acceptRules.schema.parse(''),
     pace,
     clock,
     availDelayMs: 0,
     events,
     log: silentLog,
   });
-  const held = { host: await api.host(signal), load: 0, tasks: 0 };
-  const offers = async () => {
-    const all: Offer[] = [];
-    for await (const offer of source.offers(held, signal)) all.push(offer);
+  const held = { host: await api.host(signal), load: 0, running: new Set<number>() };
+  const tasks = async () => {
+    const all: TakenTask[] = [];
+    for await (const task of source.tasks(held, signal)) all.push(task);
     return all;
   };
-  const ids = async () => (await offers()).map(({ id }) => id);
-  /** Refuses the task of this id, which is on offer. */
-  const refuse = async (id: number) => {
-    const offer = (await offers()).find((each) => each.id === id);
-    if (offer === undefined) throw new Error(`${id} is not on offer`);
-    await source.refuse(offer, 'no handler for method', signal);
-  };
-  return { session, clock, host: api, source, ids, refuse, events, expected };
+  const ids = async () => (await tasks()).map(({ task }) => task.id);
+  return { session, clock, host: api, source, held, tasks, ids, events, expected };
 }
 
 describe('TaskSource', () => {
-  it('takes what the hub assigns, and tells it what is refused', async () => {
-    const { session, refuse, ids } = await setUp('1.34.3');
+  it('opens what the hub assigns, with its parameters', async () => {
+    const { session, tasks } = await setUp('1.34.3');
 
-    expect(await ids()).toEqual([8]);
-    await refuse(8);
+    expect(await tasks()).toMatchObject([{ task: { id: 8 }, params: { value: 7 }, from: 'hub' }]);
+    expect(session.of('host.setTaskWeight')).toMatchObject([{ params: [8, 1] }]);
+    expect(session.methods).not.toContain('getTaskInfo');
+    expect(session.methods).not.toContain('host.getLoadData');
+  });
+
+  it('refuses by itself what this host does not take, and tells the hub', async () => {
+    const { session, ids } = await setUp('1.34.3', [8]);
+
+    expect(await ids()).toEqual([]);
 
     expect(session.of('host.refuseTask')).toMatchObject([
       { params: [8], keywords: { soft: false, msg: 'no handler for method' } },
     ]);
-    expect(session.methods).not.toContain('host.getLoadData');
+    expect(session.methods).not.toContain('host.openTask');
+  });
+
+  it('opens a task only when it is asked for it', async () => {
+    const { session, source, held } = await setUp('1.33.2');
+
+    for await (const { task } of source.tasks(held, signal)) {
+      expect(task.id).toBe(5);
+      break;
+    }
+
+    expect(session.of('host.openTask')).toHaveLength(1);
+  });
+
+  it('leaves out what runs here', async () => {
+    const { ids, held } = await setUp('1.33.2');
+    held.running.add(5);
+
+    expect(await ids()).toEqual([6, 7]);
+  });
+
+  it.each([
+    ['another host has opened', 'host.openTask', null],
+    [
+      'was canceled while it was opened',
+      'host.setTaskWeight',
+      hubFault(faultCodes.actionNotAllowed, 'not open'),
+    ],
+  ] as const)('gives out nothing of a task that %s', async (_what, method, answer) => {
+    const { session, ids } = await setUp('1.34.3');
+    session.on(method, answer);
+
+    expect(await ids()).toEqual([]);
   });
 
   it('chooses itself on hubs before 1.34, and remembers what it has refused', async () => {
-    const { session, source, refuse, ids, clock } = await setUp('1.33.2');
+    const { session, source, ids, clock, events } = await setUp('1.33.2', [5]);
+    const refused: number[] = [];
+    events.on('task:refused', ({ taskId }) => refused.push(taskId));
 
-    expect(await ids()).toEqual([5, 6, 7]);
-    await refuse(5);
+    expect(await ids()).toEqual([6, 7]);
     await source.refuseOpen(6, { soft: true, message: 'no topdir' }, { refuseTask: async () => undefined });
 
     expect(await ids()).toEqual([7]);
     await clock.advance(quarterHourMs);
     expect(await ids()).toEqual([6, 7]);
+    expect(refused).toEqual([5]);
     expect(session.methods.filter((method) => /refuse|free|getTasks$/.test(method))).toEqual([]);
   });
 
@@ -120,16 +176,16 @@ describe('TaskSource', () => {
   });
 
   it('says what it refuses, and expects work when a task has ended or made a child', async () => {
-    const { events, source, refuse, expected } = await setUp('1.34.3');
+    const { events, source, ids, expected } = await setUp('1.34.3', [8]);
     const refused: unknown[] = [];
     events.on('task:refused', (event) => refused.push(event));
 
-    await refuse(8);
+    await ids();
     expect(expected).toEqual([]);
     source.taskEnded();
     source.childMade({ id: 9, method: 'sleep', parentId: 8, assigned: false });
 
-    expect(refused).toEqual([{ taskId: 8, method: 'build', message: 'no handler for method' }]);
+    expect(refused).toEqual([{ taskId: 8, method: 'image', message: 'no handler for method' }]);
     expect(expected).toEqual(['work', 'work']);
   });
 

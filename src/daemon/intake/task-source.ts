@@ -1,12 +1,14 @@
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
-import type { Logger } from '../../core/logger.ts';
+import { faultCodes } from '../../core/koji-faults.ts';
 import type { HostApi } from '../../hub/api/host.ts';
+import type { OpenTask } from '../../hub/api/schema.ts';
 import type { VersionApi } from '../../hub/api/version.ts';
-import { isHubTrouble } from '../../hub/faults.ts';
-import type { TaskAdapter } from '../../tasks/adapter.ts';
+import { HubProtocolError, isFault, isHubTrouble } from '../../hub/faults.ts';
+import type { OpenedTask, TaskAdapter } from '../../tasks/adapter.ts';
 import type { MadeChild } from '../../tasks/subtasks.ts';
 import type { BuilderEvents } from '../events.ts';
+import { type DecisionSources, decide } from './decide.ts';
 import { type OfferedTask, OwnChoice } from './legacy-scheduler.ts';
 import { Offer } from './offer.ts';
 import type { HeldHere, OwnChildren } from './own-children.ts';
@@ -14,24 +16,27 @@ import type { HeldHere, OwnChildren } from './own-children.ts';
 /** How long a hub leaves a host alone that has softly refused a task (`SoftRefusalTimeout`). */
 const softRefusalMs = 15 * 60_000;
 
-export interface TaskSourceParts {
+export interface TaskSourceParts extends DecisionSources {
   readonly host: HostApi;
   readonly version: VersionApi;
   /** Children of tasks of this host. */
   readonly children: Pick<OwnChildren, 'made' | 'offers' | 'notNow' | 'taken' | 'left' | 'giveUp'>;
-  readonly registry: ReadonlyMap<string, TaskAdapter>;
   /** Of the rounds with the hub. */
   readonly pace: { expectWork(): void };
   readonly clock: Clock;
   /** kojid's `task_avail_delay`. */
   readonly availDelayMs: number;
   readonly events: BuilderEvents;
-  readonly log: Logger;
+}
+
+/** A task that was opened here and is to be started. */
+export interface TakenTask extends OpenedTask {
+  readonly from: Offer['from'];
 }
 
 /**
  * Where tasks come from and what becomes of those this host does not take: its own tasks' children first, then what the
- * hub has for it. The hub assigns tasks and keeps the refusals, or, before 1.34, this host chooses and remembers what it
+ * hub has for it. It gives out what is to run here and refuses the rest by itself. The hub assigns tasks and keeps the refusals, or, before 1.34, this host chooses and remembers what it
  * has refused.
  */
 export class TaskSource {
@@ -45,11 +50,64 @@ export class TaskSource {
     this.#choice = new OwnChoice(parts.availDelayMs);
   }
 
-  /** The tasks that this host may take now, in order. The hub is asked for its own when the children were looked at. */
-  async *offers(held: HeldHere, signal: AbortSignal): AsyncGenerator<Offer, void, undefined> {
+  /**
+   * The tasks that are to run here now, in order, each opened when it is asked for; those of `held` that run already are left out. All others that
+   * there are for this host are refused. The hub is asked for its own when the children were looked at.
+   */
+  async *tasks(held: HeldHere, signal: AbortSignal): AsyncGenerator<TakenTask, void, undefined> {
+    for (const child of await this.#children(held, signal)) yield* this.#take(child, 'child', held, signal);
+    for (const task of await this.#assigned(signal)) yield* this.#take(task, 'hub', held, signal);
+  }
+
+  async *#take(
+    offered: OfferedTask,
+    from: Offer['from'],
+    held: HeldHere,
+    signal: AbortSignal,
+  ): AsyncGenerator<TakenTask, void, undefined> {
+    if (held.running.has(offered.id)) return;
     const { registry, host } = this.#parts;
-    for (const child of await this.#children(held, signal)) yield new Offer(child, 'child', registry, host);
-    for (const task of await this.#assigned(signal)) yield new Offer(task, 'hub', registry, host);
+    const offer = new Offer(offered, from, registry, host);
+    const decision = await decide(offer, this.#parts, signal);
+    if (decision.kind === 'refuse') {
+      await this.#refuse(offer, decision.why, signal);
+      return;
+    }
+    const { adapter } = decision;
+    const task = await this.#open(offer, adapter, signal);
+    if (task !== null) yield { task, adapter, params: offer.paramsOf(adapter, task.request), from };
+    else if (from === 'child') this.#parts.children.left(offer.id, 'it could not be opened');
+  }
+
+  /** Null when it does not run here. When this breaks off in between, the next round finds the task open and frees it. */
+  async #open({ id }: Offer, { weight }: TaskAdapter, signal: AbortSignal): Promise<OpenTask | null> {
+    const { host, log } = this.#parts;
+    const task = await this.#openOrFail(id, signal);
+    if (task === null) {
+      log.info({ taskId: id }, 'task was taken by another host or canceled');
+      return null;
+    }
+    try {
+      await host.setTaskWeight(id, weight, signal);
+    } catch (error) {
+      if (!isFault(error, faultCodes.actionNotAllowed)) throw error;
+      log.info({ taskId: id }, 'task was canceled or reassigned while it was opened');
+      return null;
+    }
+    return task;
+  }
+
+  /** What cannot be read of a task stays so: it is failed, or it would be opened and freed again and again. */
+  async #openOrFail(id: number, signal: AbortSignal): Promise<OpenTask | null> {
+    const { host, log } = this.#parts;
+    try {
+      return await host.openTask(id, signal);
+    } catch (error) {
+      if (!(error instanceof HubProtocolError)) throw error;
+      log.error({ taskId: id, err: error }, 'failing a task whose request cannot be parsed');
+      await host.failTask(id, { code: faultCodes.generic, message: error.message }, signal);
+      return null;
+    }
   }
 
   /** This host takes no task in this round. */
@@ -57,19 +115,14 @@ export class TaskSource {
     this.#parts.children.notNow(`this host takes no tasks: ${why}`);
   }
 
-  /** The task was opened and runs here. */
-  taken({ id, from }: Offer): void {
+  /** The task runs here. */
+  started({ task: { id }, from }: TakenTask): void {
     if (from === 'child') this.#parts.children.taken(id);
     else this.#parts.children.left(id, 'it has assigned it to this host');
   }
 
-  /** The task was to be taken and does not run here. */
-  missed({ id, from }: Offer): void {
-    if (from === 'child') this.#parts.children.left(id, 'it could not be opened');
-  }
-
   /** Leaves an offered task to other hosts, for good. Where the hub has assigned it, it must be told. */
-  async refuse({ id, method, from }: Offer, why: string, signal: AbortSignal): Promise<void> {
+  async #refuse({ id, method, from }: Offer, why: string, signal: AbortSignal): Promise<void> {
     const { host, version, children, events, log } = this.#parts;
     if (from === 'child') {
       children.left(id, why);
@@ -92,6 +145,7 @@ export class TaskSource {
     signal?: AbortSignal,
   ): Promise<void> {
     this.#remember(taskId, soft);
+    this.#parts.children.left(taskId, 'it was refused after opening');
     await host.refuseTask(taskId, { soft, msg: message }, signal);
   }
 

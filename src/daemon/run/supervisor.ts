@@ -7,10 +7,10 @@ import { SessionLost } from '../../hub/faults.ts';
 import type { HubSession } from '../../hub/session/session.ts';
 import { showValue } from '../../hub/transport/logged-transport.ts';
 import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
+import type { OpenedTask } from '../../tasks/adapter.ts';
 import { type CancelReason, TaskCancelled, TaskGivenUp } from '../../tasks/errors.ts';
 import { type BuilderEvents, endLabels, type OutcomeKind } from '../events.ts';
 import type { HostTasks } from './host-tasks.ts';
-import type { TakenTask } from './opened-task.ts';
 import { newSeed, type TaskHead } from './task-record.ts';
 import { runTask, type TaskEnvironment, type TaskRun } from './task-runner.ts';
 
@@ -77,7 +77,7 @@ export class Supervisor {
   }
 
   /** Starts a task; resolves once it runs. When it gets no session or no journal it rejects, and the task does not run here. */
-  async start(offered: TakenTask, signal: AbortSignal): Promise<void> {
+  async start(offered: OpenedTask, signal: AbortSignal): Promise<void> {
     const taken = await this.#unlessGivenUp(offered);
     const session = await this.#parts.session.subsession(signal);
     const seed = newSeed(this.#parts.environment.random);
@@ -94,7 +94,7 @@ export class Supervisor {
   }
 
   /** Resumes a task that a previous run of the daemon has begun. */
-  async goOn(taken: TakenTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
+  async goOn(taken: OpenedTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
     const session =
       (await this.#parts.session.resumeSubsession(head.sessionId)) ??
       (await this.#parts.session.subsession(signal));
@@ -102,13 +102,13 @@ export class Supervisor {
   }
 
   /** The task, or one that fails: it was at work too often when a run ended uncleanly. One that only looks and waits is no cause of that. */
-  async #unlessGivenUp(taken: TakenTask): Promise<TakenTask> {
+  async #unlessGivenUp(taken: OpenedTask): Promise<OpenedTask> {
     const { task, adapter } = taken;
     const why = adapter.startsAnew === true ? null : await this.#parts.journal.troubles.whyGivenUp(task.id);
     return why === null ? taken : { ...taken, params: { error: new TaskGivenUp(why) } };
   }
 
-  #run({ task, adapter, params }: TakenTask, own: Pick<TaskRun, 'session' | 'history' | 'seed'>): void {
+  #run({ task, adapter, params }: OpenedTask, own: Pick<TaskRun, 'session' | 'history' | 'seed'>): void {
     const abort = new AbortController();
     const wake = new WakeUps();
     const log = this.#parts.log.child({ taskId: task.id, method: task.method });

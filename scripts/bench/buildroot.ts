@@ -167,7 +167,7 @@ for (let round = 0; round < runs; round += 1) {
     floorMs: mountMs + then.lastCallsMs(),
   });
 
-  // Another wish each time: dnf has to look, and nothing but the group's root is there.
+  // Another request each time: dnf has to look, and nothing but the group's root is there.
   const wanting = await build({ requires: [...added, `bash >= 0.${round + 1}`] });
   kept += 1;
   const last = await log();

@@ -105,7 +105,7 @@ let hung = 0;
     const since = systemClock.uptime();
     running.set(index, since);
     const done = await rebuild(
-      { host: area.host, id: area.id * 10_000 + index, directory, log, opened: [] },
+      { host: area.host, id: area.id * 10_000 + index, directory, log, granted: [] },
       {
         source,
         repos: [{ id: 'build', urls: [pathToFileURL(join(distribution ?? '', 'repo')).href] }],
@@ -121,7 +121,7 @@ let hung = 0;
         imageDigest: digest,
         result: join(top, `result-${index}`),
       },
-      { step: () => undefined, output: () => undefined, told: () => undefined },
+      { step: () => undefined, output: () => undefined, progress: () => undefined },
       AbortSignal.timeout(hangMs),
     ).finally(() => running.delete(index));
     if (done.kind === 'failed') throw done.failure;

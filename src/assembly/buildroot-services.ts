@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import type { BuildrootCache, BuildrootHost } from '../buildroot/host.ts';
 import type { CacheBudget } from '../cache/eviction.ts';
 import { FailedRoots } from '../cache/failed-roots.ts';
-import { UrlReader } from '../cache/fetcher.ts';
+import { Fetcher } from '../cache/fetcher.ts';
 import { MetadataCache } from '../cache/metadata-cache.ts';
 import { PackageCache } from '../cache/package-cache.ts';
 import { SnapshotStore } from '../cache/snapshot-store.ts';
-import { SolutionMemo } from '../cache/solver-cache.ts';
+import { SolverCache } from '../cache/solver-cache.ts';
 import { leastLimits } from '../config/options/adjutant.ts';
 import type { Config } from '../config/schema.ts';
 import type { ContainerBackend } from '../container/backend.ts';
-import { LateRemovals } from '../container/background-removals.ts';
+import { BackgroundRemovals } from '../container/background-removals.ts';
 import type { ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import { readProxies, repoProxies } from '../core/host-proxies.ts';
@@ -23,7 +23,7 @@ import type { Waits } from '../core/waits.ts';
 import { fullHostName } from './build-host-name.ts';
 import { configuredUlimits, readHostLimits } from './ulimits.ts';
 
-export interface BuildrootGround {
+export interface BuildrootHostParts {
   readonly backend: ContainerBackend;
   readonly clock: Clock;
   /** Marks the containers. */
@@ -42,7 +42,7 @@ export interface BuildrootGround {
 /** What all buildroots of this host share, by its configuration. */
 export async function buildrootHost(
   config: Config,
-  { backend, clock, workerId, workDir, log, waits, env = process.env, meter = noMeter }: BuildrootGround,
+  { backend, clock, workerId, workDir, log, waits, env = process.env, meter = noMeter }: BuildrootHostParts,
 ): Promise<BuildrootHost> {
   const { kojid, adjutant } = config;
   return {
@@ -75,7 +75,7 @@ export async function buildrootHost(
       ...(adjutant.build_log_limit === null ? {} : { logBytes: adjutant.build_log_limit }),
       ...(adjutant.build_idle_timeout === 0 ? {} : { idleMs: adjutant.build_idle_timeout * 1000 }),
     },
-    removals: new LateRemovals(log),
+    removals: new BackgroundRemovals(log),
     cache: openCache(config, { backend, workDir, clock, log, env }),
     labels: adjutant.container_labels,
     extraMounts: adjutant.container_mounts.map((mount) => ({ kind: 'host', ...mount })),
@@ -124,9 +124,9 @@ export function openCache(
     clock,
     log,
     env = process.env,
-  }: Pick<BuildrootGround, 'backend' | 'workDir' | 'clock' | 'log' | 'env'>,
+  }: Pick<BuildrootHostParts, 'backend' | 'workDir' | 'clock' | 'log' | 'env'>,
 ): BuildrootCache {
-  const urls = new UrlReader(repoProxies(kojid.yum_proxy, readProxies(env)), clock);
+  const urls = new Fetcher(repoProxies(kojid.yum_proxy, readProxies(env)), clock);
   const place = (name: string) => join(workDir, 'cache', name);
   const snapshots = new SnapshotStore(backend.roots, place('snapshots'), log);
   const lifetimeMs = Math.max(0, kojid.failed_buildroot_lifetime) * 1000;
@@ -139,7 +139,7 @@ export function openCache(
       log,
     }),
     packages: new PackageCache(place('packages'), urls, clock),
-    solutions: new SolutionMemo(place('solutions')),
+    solutions: new SolverCache(place('solutions')),
     metadata: new MetadataCache(place('metadata')),
     urls,
   };

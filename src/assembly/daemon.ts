@@ -15,7 +15,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import { BuilderEvents } from '../daemon/events.ts';
 import { HostProbe } from '../daemon/intake/host-probe.ts';
 import { taskProgress } from '../daemon/run/task-progress.ts';
-import { TaskHead } from '../daemon/run/task-record.ts';
+import { TaskRecord } from '../daemon/run/task-record.ts';
 import type { TaskEnvironment } from '../daemon/run/task-runner.ts';
 import { hubApis } from '../hub/api/apis.ts';
 import { isFault } from '../hub/faults.ts';
@@ -44,7 +44,7 @@ import { checkDisk, openStateDirectory, workPlaces } from './state-directory.ts'
  * go of what outlives no daemon. Rejects with a `BuilderError` that says what keeps it from starting.
  */
 export async function assembleDaemon(
-  args: DaemonArguments & { readonly goOn: boolean },
+  args: DaemonArguments & { readonly resume: boolean },
   config: Config,
   env: NodeJS.ProcessEnv,
   log: Logger,
@@ -59,7 +59,7 @@ export async function assembleDaemon(
   await openStateDirectory(places.workDir, ['tasks', 'containers']);
   cleanup.use(await InstanceLock.take(places.workDir));
   // From here on no guard of a previous run has anything to do.
-  if (args.goOn && !args.skipMain) {
+  if (args.resume && !args.skipMain) {
     await checkDisk(places.workDir);
     cleanup.use(await ReleaseGuard.start(places.workDir, config.adjutant.handover_limit));
   }
@@ -117,7 +117,7 @@ async function takeLock(session: HubSession, force: boolean, signal: AbortSignal
 }
 
 async function makeDaemon(
-  args: DaemonArguments & { readonly goOn: boolean },
+  args: DaemonArguments & { readonly resume: boolean },
   config: Config,
   parts: {
     readonly session: HubSession;
@@ -171,7 +171,7 @@ async function makeDaemon(
   }
   const journal = new TaskJournal(
     join(adjutant.state_dir, 'journal', 'tasks'),
-    TaskHead,
+    TaskRecord,
     () => clock.uptime(),
     log,
     taskProgress(adjutant.state_dir),
@@ -192,7 +192,7 @@ async function makeDaemon(
       cacheBudget: await cacheBudget(config),
     },
     log,
-    goOn: args.goOn,
+    resume: args.resume,
     skipMain: args.skipMain,
     single: args.single,
     debugTask: args.debugTask,

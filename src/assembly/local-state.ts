@@ -4,13 +4,13 @@ import { join, resolve } from 'node:path';
 import type { BuildrootHost } from '../buildroot/host.ts';
 import { trimCache } from '../cache/eviction.ts';
 import type { Config } from '../config/schema.ts';
-import { reapStrays } from '../container/reaper.ts';
+import { reapOrphans } from '../container/reaper.ts';
 import type { StepRuntime } from '../container/step-runtime.ts';
 import { systemClock } from '../core/clock.ts';
 import { BuilderError, describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { never } from '../core/never.ts';
-import { type AreaUser, AreaUsers } from '../core/process-registry.ts';
+import { ProcessRegistry, type RegisteredProcess } from '../core/process-registry.ts';
 import { Waits } from '../core/waits.ts';
 import { buildrootHost, cacheBudget } from './buildroot-services.ts';
 import { reachEngine } from './container-engine.ts';
@@ -75,7 +75,7 @@ export async function openLocalArea(
     kojid: { ...given.kojid, failed_buildroot_lifetime: keepFailed ? longest : 0 },
     adjutant: { ...given.adjutant, state_dir: directory },
   };
-  const users = new AreaUsers(join(directory, 'users'));
+  const users = new ProcessRegistry(join(directory, 'users'));
   const me = await users.enter(`${name}-${hostname()}-${process.pid}`);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => users.leave(me));
@@ -125,21 +125,21 @@ async function makeArea(directory: string): Promise<string> {
 }
 
 async function clearAfter(
-  user: AreaUser,
-  users: AreaUsers,
+  user: RegisteredProcess,
+  users: ProcessRegistry,
   runtime: StepRuntime,
   directory: string,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const { failed } = await reapStrays(runtime, user.workerId, () => false, log, signal);
+  const { failed } = await reapOrphans(runtime, user.workerId, () => false, log, signal);
   // The next start tries again.
   if (failed.length > 0) return;
   await removeWork(directory, user);
   await users.leave(user);
 }
 
-async function removeWork(directory: string, { pid }: AreaUser): Promise<void> {
+async function removeWork(directory: string, { pid }: RegisteredProcess): Promise<void> {
   const tasks = join(directory, 'tasks');
   for (const name of await readdir(tasks))
     if (name.startsWith(`${pid}-`)) await rm(join(tasks, name), { recursive: true, force: true });
@@ -149,7 +149,7 @@ async function removeWork(directory: string, { pid }: AreaUser): Promise<void> {
 async function tidy(
   config: Config,
   { cache, removals }: BuildrootHost,
-  users: AreaUsers,
+  users: ProcessRegistry,
   log: Logger,
 ): Promise<void> {
   await cache.failed.idle();

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Config } from '../config/schema.ts';
 import { createLogger } from '../core/logger.ts';
 import { never } from '../core/never.ts';
-import { AreaUsers } from '../core/process-registry.ts';
+import { ProcessRegistry } from '../core/process-registry.ts';
 import type { TrialArea } from '../doctor/trial-build/run-trial-build.ts';
 import { openLocalArea } from './local-state.ts';
 
@@ -44,7 +44,7 @@ export async function openTrialArea(
       async close() {
         await area[Symbol.asyncDispose]();
         // Another doctor's is its own.
-        if ((await new AreaUsers(join(directory, 'users')).others()).living.length === 0)
+        if ((await new ProcessRegistry(join(directory, 'users')).others()).living.length === 0)
           await rm(made, { recursive: true, force: true });
         const containers = await host.runtime.list(host.workerId, never);
         const roots = await host.roots.list(never);

@@ -14,7 +14,7 @@ import { noPackageManager, noRpmBindings } from './steps/exit-codes.ts';
 const srpm = (...requires: string[]) => toSourceRpm({ requires });
 const generated = 'rpmlib(DynamicBuildRequires)';
 
-describe('TagRoot.prepare', () => {
+describe('BuildEnvironment.prepare', () => {
   it('solves for the group, installs it into the root of a container, and reads what is there', async () => {
     const { directory, logs, prepare, created, started } = await openRootBench({
       solve: () => ['bash', 'rpm-build'],
@@ -267,7 +267,7 @@ describe('TagRoot.prepare', () => {
   });
 });
 
-describe('TagRoot.build', () => {
+describe('BuildEnvironment.build', () => {
   const srpms = { 'hello-1.0-1.src.rpm': srpm() };
 
   it('builds once, in a layer of its own, and takes the packages', async () => {
@@ -598,7 +598,7 @@ describe('TagRoot.build', () => {
   });
 });
 
-describe('TagRoot.rebuildSource', () => {
+describe('BuildEnvironment.rebuildSource', () => {
   it('makes the source package in the root and takes it', async () => {
     const { directory, withSource, started } = await openRootBench({
       builds: [{ srpms: { 'hello-1.0-1.td1.src.rpm': 'made', 'other.txt': '' } }],

@@ -15,7 +15,7 @@ import type { RootRequest } from './plan/root-request.ts';
 import { readSolverSettings } from './plan/tag-settings.ts';
 import type { InstalledPackage } from './root/installed-packages.ts';
 import type { PreparedRoot } from './root/prepared-root.ts';
-import { RootPackages } from './root/root-preparer.ts';
+import { RootPreparer } from './root/root-preparer.ts';
 import { type SourcePackage, SourceSteps, toSourcePackage } from './rpmbuild/build-requires.ts';
 import { type Collected, collectFiles } from './rpmbuild/collect-results.ts';
 import { ResultsBudget } from './rpmbuild/results-budget.ts';
@@ -26,9 +26,9 @@ import {
   repeatCommand,
   requirementsFile,
 } from './rpmbuild/rpmbuild-scripts.ts';
-import { PackageCode, type RanCode } from './rpmbuild/sandbox.ts';
+import { type EndedCode, Sandbox } from './rpmbuild/sandbox.ts';
 import { eligibleManagers } from './solve/package-managers.ts';
-import type { Wish } from './solve/root-solver.ts';
+import type { SolveRequest } from './solve/root-solver.ts';
 import { otherRequirements } from './steps/exit-codes.ts';
 import { processesOf } from './steps/parallelism.ts';
 import { RootContext, type RootTask } from './steps/root-context.ts';
@@ -67,19 +67,19 @@ const noResults = 40;
  *
  * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers go with the task's clean-up; files lie in the task's directory and go with it.
  */
-export class TagRoot {
+export class BuildEnvironment {
   readonly #context: RootContext;
-  readonly #packages: RootPackages;
-  readonly #code: PackageCode;
+  readonly #packages: RootPreparer;
+  readonly #code: Sandbox;
   readonly #steps: SourceSteps;
   #root: PreparedRoot;
   #requests = 0;
   #builds = 0;
 
-  private constructor(context: RootContext, packages: RootPackages, root: PreparedRoot) {
+  private constructor(context: RootContext, packages: RootPreparer, root: PreparedRoot) {
     this.#context = context;
     this.#packages = packages;
-    this.#code = new PackageCode(context);
+    this.#code = new Sandbox(context);
     this.#steps = new SourceSteps(context, this.#code);
     this.#root = root;
   }
@@ -91,11 +91,15 @@ export class TagRoot {
     logs: RootLogs,
     task: RootTask,
     signal: AbortSignal,
-  ): Promise<TagRoot> {
+  ): Promise<BuildEnvironment> {
     const context = new RootContext(host, request, logs, task);
     await writeInputs(context);
-    const packages = new RootPackages(context);
-    return new TagRoot(context, packages, await packages.prepare(null, firstWish(request), signal));
+    const packages = new RootPreparer(context);
+    return new BuildEnvironment(
+      context,
+      packages,
+      await packages.prepare(null, firstRequest(request), signal),
+    );
   }
 
   /** What the root holds, as its own rpm database says. */
@@ -183,11 +187,11 @@ export class TagRoot {
     };
     const ran = await this.#code.run(this.#root, step, signal);
     if (ran.code === otherRequirements) {
-      ran.letGo();
+      ran.remove();
       return null;
     }
     const [binary, written] = await this.#collectBoth(ran, signal);
-    ran.letGo();
+    ran.remove();
     const files = new Set([...(binary?.files ?? []), ...(written?.files ?? [])]);
     // With generated BuildRequires rpmbuild has written the source package again, to hold them. Otherwise the
     // one that was made for the target arch counts, but for a build that has removed the place where mock has it.
@@ -219,7 +223,7 @@ export class TagRoot {
       const ran = await this.#code.run(this.#root, step, signal);
       const budget = this.#budget(step.name.title);
       const made = await this.#collect(ran.copyOut('SRPMS', signal), 'SRPMS', '.src.rpm', budget, signal);
-      ran.letGo();
+      ran.remove();
       return { rpms: [], srpms: made?.files ?? [], passedOver: made?.passedOver ?? [] };
     });
   }
@@ -241,7 +245,7 @@ export class TagRoot {
 
   /** What lies in RPMS and SRPMS. The engine takes its time before it gives anything, so both are asked for at once. */
   async #collectBoth(
-    ran: RanCode,
+    ran: EndedCode,
     signal: AbortSignal,
   ): Promise<readonly [Collected | null, Collected | null]> {
     const written = ran.copyOut('SRPMS', signal);
@@ -293,7 +297,7 @@ function byKind(files: readonly string[]): Pick<BuildResults, 'rpms' | 'srpms'> 
 }
 
 /** What a root consists of before anything is known of the package. */
-function firstWish({ group, packages: names }: RootRequest): Wish {
+function firstRequest({ group, packages: names }: RootRequest): SolveRequest {
   if (names === undefined) return { title: `@${group}`, goal: { kind: 'group', group }, text: group };
   return { title: names.join(' '), goal: { kind: 'packages', names }, text: names.join(' ') };
 }

@@ -36,7 +36,7 @@ describe('planBuild', () => {
     const inputs = await plan({});
 
     expect(inputs.content).toMatchObject({ place: 'repos/f1-build/70/i386', arch: 'i386', externals: [] });
-    expect(inputs).toMatchObject({ arch: 'i686', packageArch: 'noarch', opened: [] });
+    expect(inputs).toMatchObject({ arch: 'i686', packageArch: 'noarch', granted: [] });
   });
 
   it('gives a build the smaller of the limits of policy and operator', async () => {

@@ -14,16 +14,16 @@ import type { TaskLogs } from '../logs/task-logs.ts';
 import type { ImageChoice, PolicyResolver } from '../policy/resolver.ts';
 import { canonArch, targetArch } from '../rpm/arch.ts';
 import { BuildrootUnsupported } from './errors.ts';
-import { type BuildrootHost, withOpening } from './host.ts';
+import { type BuildrootHost, withGrants } from './host.ts';
 import { hubRepo } from './plan/repos.ts';
 import { describeRoot, type RootQuestion, type RootRequest, toRootRequest } from './plan/root-request.ts';
-import { checkOpening, planOpening } from './plan/site-rules.ts';
+import { checkGrants, planGrants } from './plan/site-rules.ts';
 import { checkTagSettings } from './plan/tag-settings.ts';
 import type { RepoPlace } from './report/repo-content.ts';
 import { processesOf } from './steps/parallelism.ts';
 
 /** A package to be built for a tag of the hub. */
-export interface BuildQuestion {
+export interface BuildRequest {
   /** Task method, by which a policy may go. */
   readonly method: string;
   readonly repo: RepoInfo;
@@ -52,8 +52,8 @@ export interface BuildSources {
   /** Left out: nothing is remembered. */
   readonly history?: History;
   readonly log: Logger;
-  /** Lets the operator's site file open its things; left out: nothing is opened. */
-  openSite?(host: BuildrootHost): Promise<OpenedHost>;
+  /** Lets the operator's site file grant its things; left out: nothing is granted. */
+  grantAccess?(host: BuildrootHost): Promise<GrantedHost>;
 }
 
 /** With what a package is built. */
@@ -63,7 +63,7 @@ export interface BuildInputs
   readonly host: BuildrootHost;
   readonly repo: Pick<RepoInfo, 'id' | 'tagName'>;
   /** What the site file opens, in words. */
-  readonly opened: readonly string[];
+  readonly granted: readonly string[];
 }
 
 /** The same for a tag of the hub. */
@@ -73,10 +73,10 @@ export interface TagBuildInputs extends BuildInputs {
   readonly content: RepoPlace;
 }
 
-/** A host with what is opened on it for one build; `opened` says it in words. */
-export interface OpenedHost {
+/** A host with what is granted on it for one build; `granted` says it in words. */
+export interface GrantedHost {
   readonly host: BuildrootHost;
-  readonly opened: readonly string[];
+  readonly granted: readonly string[];
 }
 
 /**
@@ -85,8 +85,8 @@ export interface OpenedHost {
  * `network_enabled` forbids; `BadTagSetting` for settings that none can use, and what the policy and the hub throw.
  */
 export async function planBuild(
-  { method, repo, config, arch, packageArch, group }: BuildQuestion,
-  { host, tags, files, policy, settings, history = noHistory, log, openSite }: BuildSources,
+  { method, repo, config, arch, packageArch, group }: BuildRequest,
+  { host, tags, files, policy, settings, history = noHistory, log, grantAccess }: BuildSources,
   signal: AbortSignal,
 ): Promise<TagBuildInputs> {
   const canonical = canonArch(arch);
@@ -118,11 +118,11 @@ export async function planBuild(
     return chosen;
   });
   const limited = { ...host, limits: smallerOf(host.limits, image.limits ?? {}) };
-  const opened = openSite === undefined ? { host: limited, opened: [] } : await openSite(limited);
+  const granted = grantAccess === undefined ? { host: limited, granted: [] } : await grantAccess(limited);
   const place = `repos/${repo.tagName}/${repo.id}/${canonical}`;
   const merged = own.map((external) => externalUrl(external, canonical));
   return {
-    ...opened,
+    ...granted,
     image,
     repo,
     repos: [hubRepo(files.urls(place), merged)],
@@ -147,14 +147,14 @@ function smallerOf(operator: ResourceLimits, policy: Partial<ResourceLimits>): R
 }
 
 /** The host with what the operator's site file opens to such a build. Throws `HostLacks` and `BuildrootUnsupported`. */
-export async function openSite(
+export async function grantAccess(
   host: BuildrootHost,
   site: SiteFile | null,
   build: BuildNames,
-): Promise<OpenedHost> {
-  const opening = planOpening(site, build);
-  await checkOpening(opening, site);
-  return { host: withOpening(host, opening), opened: opening.lines };
+): Promise<GrantedHost> {
+  const grants = planGrants(site, build);
+  await checkGrants(grants, site);
+  return { host: withGrants(host, grants), granted: grants.lines };
 }
 
 /** Makes sure of the image, and gives its digest. */
@@ -177,7 +177,7 @@ export async function beginRoot(
   root: Pick<RootQuestion, 'taskId' | 'buildrootId' | 'imageDigest' | 'directory'>,
   logs: TaskLogs,
 ): Promise<RootRequest> {
-  const { host, image, repo, opened } = inputs;
+  const { host, image, repo, granted } = inputs;
   const { group, packages, arch, packageArch, repos, extra } = inputs;
   const request = toRootRequest({
     ...root,
@@ -190,6 +190,6 @@ export async function beginRoot(
     ...(packages !== undefined && { packages }),
   });
   const described = { site: host.site, processes: processesOf(host) };
-  await logs.write('mock_config.log', describeRoot(request, described, repo, image.because, opened));
+  await logs.write('mock_config.log', describeRoot(request, described, repo, image.because, granted));
   return request;
 }

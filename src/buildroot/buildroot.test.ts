@@ -14,7 +14,7 @@ import { RepoInfo } from '../hub/api/repo-schema.ts';
 import { repoStates, TagInfo } from '../hub/api/schema.ts';
 import { HubFiles } from '../hub/files.ts';
 import type { RpcValue } from '../hub/xmlrpc/codec.ts';
-import { Buildroot, type BuildrootQuestion } from './buildroot.ts';
+import { Buildroot, type BuildrootRequest } from './buildroot.ts';
 import { BuildrootUnavailable, BuildrootUnsupported } from './errors.ts';
 import { BuildrootMismatch } from './root/installed-packages.ts';
 
@@ -57,10 +57,10 @@ const Listed = z.looseObject({ name: z.string() });
 interface Changes {
   readonly repo?: Record<string, RpcValue>;
   readonly tag?: Record<string, RpcValue>;
-  readonly question?: Partial<BuildrootQuestion>;
+  readonly question?: Partial<BuildrootRequest>;
 }
 
-function question({ repo = {}, tag = {}, question: more = {} }: Changes): BuildrootQuestion {
+function question({ repo = {}, tag = {}, question: more = {} }: Changes): BuildrootRequest {
   const basis = { repo: RepoInfo.parse(repoRow(repo)), config: TagInfo.parse(tagRow(tag)) };
   return {
     ...basis,
@@ -85,7 +85,7 @@ describe('Buildroot', () => {
     const buildroot = await open();
     buildroot.announce();
     buildroot.update();
-    await buildroot.told();
+    await buildroot.reported();
     await buildroot.record.expire(context.signal);
     await tidyUp();
 
@@ -117,7 +117,7 @@ describe('Buildroot', () => {
 
     const buildroot = await open();
     buildroot.update();
-    await buildroot.told();
+    await buildroot.reported();
 
     expect(session.of('host.updateBuildRootList')[0]?.params[1]).toMatchObject([
       { name: 'bash', id: 31 },
@@ -149,7 +149,7 @@ describe('Buildroot', () => {
 
     const buildroot = await open();
     buildroot.announce();
-    await expect(buildroot.told()).rejects.toMatchObject({ faultCode: 1000 });
+    await expect(buildroot.reported()).rejects.toMatchObject({ faultCode: 1000 });
     await tidyUp();
 
     expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
@@ -164,7 +164,7 @@ describe('Buildroot', () => {
 
     const buildroot = await open();
     buildroot.announce();
-    await expect(buildroot.told()).rejects.toThrow('cancelled');
+    await expect(buildroot.reported()).rejects.toThrow('cancelled');
     await tidyUp();
 
     expect(session.of('host.setBuildRootState').map(({ params }) => params)).toEqual([[9, 'EXPIRED']]);
@@ -220,7 +220,7 @@ describe('Buildroot', () => {
     const buildroot = await open();
     buildroot.announce();
     buildroot.update();
-    await buildroot.told();
+    await buildroot.reported();
 
     for (const method of ['host.setBuildRootList', 'host.updateBuildRootList']) {
       const [bash, gcc] = z.tuple([Listed, Listed]).parse(session.of(method)[0]?.params[1]);
@@ -281,7 +281,7 @@ describe('Buildroot', () => {
 
     const buildroot = await open();
     buildroot.announce();
-    await buildroot.told();
+    await buildroot.reported();
 
     expect(session.of('listTaggedRPMS')).toMatchObject([
       { keywords: { event: expect.any(Number), latest: true, draft: true } },
@@ -295,7 +295,7 @@ describe('Buildroot', () => {
 
     const buildroot = await open();
     buildroot.announce();
-    await buildroot.told();
+    await buildroot.reported();
 
     const [listed] = z.array(Listed).parse(session.of('host.setBuildRootList')[0]?.params[1]);
     expect(listed).toMatchObject({ name: 'bash', version: '1', release: '1', arch: 'x86_64' });

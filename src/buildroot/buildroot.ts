@@ -10,13 +10,13 @@ import type { TagsApi } from '../hub/api/tags.ts';
 import type { HubFiles } from '../hub/files.ts';
 import type { TaskLogs } from '../logs/task-logs.ts';
 import type { PolicyResolver } from '../policy/resolver.ts';
-import { TagRoot } from './build-environment.ts';
+import { BuildEnvironment } from './build-environment.ts';
 import {
-  type BuildQuestion,
+  type BuildRequest,
   type BuildSources,
   beginRoot,
   ensureBuildImage,
-  openSite,
+  grantAccess,
   planBuild,
 } from './build-inputs.ts';
 import { BuildrootStepFailed, BuildrootUnavailable } from './errors.ts';
@@ -52,7 +52,7 @@ export interface BuildrootContext extends RootTask {
   };
 }
 
-export interface BuildrootQuestion extends Omit<BuildQuestion, 'method'> {
+export interface BuildrootRequest extends Omit<BuildRequest, 'method'> {
   /** Name of the source package. */
   readonly packageName: string;
 }
@@ -63,12 +63,17 @@ export interface BuildrootQuestion extends Omit<BuildQuestion, 'method'> {
  */
 export class Buildroot {
   readonly record: HubBuildroot;
-  readonly root: TagRoot;
+  readonly root: BuildEnvironment;
   readonly #context: BuildrootContext;
   readonly #content: RepoContent;
-  #told: Promise<void> = Promise.resolve();
+  #reported: Promise<void> = Promise.resolve();
 
-  private constructor(context: BuildrootContext, record: HubBuildroot, root: TagRoot, content: RepoContent) {
+  private constructor(
+    context: BuildrootContext,
+    record: HubBuildroot,
+    root: BuildEnvironment,
+    content: RepoContent,
+  ) {
     this.#context = context;
     this.record = record;
     this.root = root;
@@ -76,7 +81,7 @@ export class Buildroot {
   }
 
   /** Makes the root with its group's packages. Everything made is on the task's clean-up stack. */
-  static async open(context: BuildrootContext, question: BuildrootQuestion): Promise<Buildroot> {
+  static async open(context: BuildrootContext, question: BuildrootRequest): Promise<Buildroot> {
     const { task, signal, hub, logs, log, directory, cleanup, history } = context;
     checkRepo(question.repo, question.config);
     const inputs = await planBuild(
@@ -84,7 +89,7 @@ export class Buildroot {
       sourcesOf(context, question),
       signal,
     );
-    const { image, repo, opened, content: place } = inputs;
+    const { image, repo, granted, content: place } = inputs;
     const record = await HubBuildroot.register(hub.buildroots, repo.id, place.arch, task.id, signal);
     cleanup.use(record);
     log.info({ buildrootId: record.id, image: image.image, because: image.because }, 'buildroot registered');
@@ -95,7 +100,7 @@ export class Buildroot {
     const request = await beginRoot(inputs, root, logs);
     await logs.write('hw_info.log', await describeHardware(directory.absolute), 'watched');
     const steps = await StepLogs.open(logs, context.clock, context.log);
-    for (const line of opened) await steps.root.write(`opened by the site file: ${line}\n`);
+    for (const line of granted) await steps.root.write(`opened by the site file: ${line}\n`);
     if (image.network === true)
       await steps.root.write(`opened by a policy: the network of this host (${image.because})\n`);
     // Of a root that could not be made these are wanted most.
@@ -113,7 +118,7 @@ export class Buildroot {
   announce(): void {
     const { signal } = this.#context;
     const listed = this.#listed();
-    this.#tell(async () => {
+    this.#report(async () => {
       await this.record.prepared(listed, signal);
       await this.record.building(signal);
     });
@@ -122,12 +127,12 @@ export class Buildroot {
   /** Begins to tell the hub what the root holds by now. Also after a failed build, as kojid does. */
   update(): void {
     const listed = this.#listed();
-    this.#tell(() => this.record.updated(listed, this.#context.signal));
+    this.#report(() => this.record.updated(listed, this.#context.signal));
   }
 
   /** Resolves when the hub has heard all of it. */
-  told(): Promise<void> {
-    return this.#told;
+  reported(): Promise<void> {
+    return this.#reported;
   }
 
   /** Sends `installed_pkgs.log`: the root as the build finds it. */
@@ -142,10 +147,10 @@ export class Buildroot {
   }
 
   /** One call after the other, while the build continues. */
-  #tell(call: () => Promise<void>): void {
-    this.#told = this.#told.then(call);
-    // `told` is awaited before the task ends; if that ends badly before, the reason is another.
-    this.#told.catch(() => undefined);
+  #report(call: () => Promise<void>): void {
+    this.#reported = this.#reported.then(call);
+    // `reported` is awaited before the task ends; if that ends badly before, the reason is another.
+    this.#reported.catch(() => undefined);
   }
 
   #listed(): readonly ListedPackage[] {
@@ -165,7 +170,7 @@ function checkRepo(repo: RepoInfo, config: TagInfo): void {
 /** The hub is asked for the task's channel only where a rule of the site file wants it. */
 function sourcesOf(
   { task, hub, files, policy, settings, history, buildrootHost, log, signal }: BuildrootContext,
-  { config: { name: tag }, packageName }: BuildrootQuestion,
+  { config: { name: tag }, packageName }: BuildrootRequest,
 ): BuildSources {
   const { site } = settings;
   return {
@@ -176,19 +181,19 @@ function sourcesOf(
     settings,
     history,
     log,
-    async openSite(host) {
+    async grantAccess(host) {
       const channel =
         site !== null && asksForChannel(site, tag) ? await hub.host.channelOf(task.id, signal) : null;
-      const granted = await openSite(host, site, { tag, channel, package: packageName });
-      if (granted.opened.length > 0) log.info({ opened: granted.opened }, 'site file grants access');
-      return granted;
+      const access = await grantAccess(host, site, { tag, channel, package: packageName });
+      if (access.granted.length > 0) log.info({ opened: access.granted }, 'site file grants access');
+      return access;
     },
   };
 }
 
-async function prepareRoot(...parts: Parameters<typeof TagRoot.prepare>): Promise<TagRoot> {
+async function prepareRoot(...parts: Parameters<typeof BuildEnvironment.prepare>): Promise<BuildEnvironment> {
   try {
-    return await TagRoot.prepare(...parts);
+    return await BuildEnvironment.prepare(...parts);
   } catch (error) {
     if (!(error instanceof BuildrootStepFailed)) throw error;
     throw new BuildrootUnavailable(`could not init buildroot, ${error.end}`, {

@@ -1,11 +1,11 @@
 import type { FailedRoots } from '../cache/failed-roots.ts';
-import type { UrlReader } from '../cache/fetcher.ts';
+import type { Fetcher } from '../cache/fetcher.ts';
 import type { MetadataCache } from '../cache/metadata-cache.ts';
 import type { PackageCache } from '../cache/package-cache.ts';
 import type { SnapshotStore } from '../cache/snapshot-store.ts';
-import type { SolutionMemo } from '../cache/solver-cache.ts';
+import type { SolverCache } from '../cache/solver-cache.ts';
 import type { ContainerBackend } from '../container/backend.ts';
-import type { LateRemovals } from '../container/background-removals.ts';
+import type { BackgroundRemovals } from '../container/background-removals.ts';
 import type { ContainerSpec, Mount, ResourceLimits } from '../container/spec.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/logger.ts';
@@ -13,7 +13,7 @@ import type { Meter } from '../core/meter.ts';
 import type { Waits } from '../core/waits.ts';
 import type { HostNetwork } from './plan/host-network.ts';
 import type { SiteSettings } from './plan/mock-environment.ts';
-import type { SiteOpening } from './plan/site-rules.ts';
+import type { SiteGrants } from './plan/site-rules.ts';
 
 /** What all buildroots of one worker share. */
 export interface BuildrootHost extends ContainerBackend {
@@ -35,11 +35,11 @@ export interface BuildrootHost extends ContainerBackend {
   readonly codeLimits: Partial<ResourceLimits>;
   readonly labels: Readonly<Record<string, string>>;
   readonly cache: BuildrootCache;
-  readonly removals: LateRemovals;
+  readonly removals: BackgroundRemovals;
   /** The operator's own mounts for containers that run package code. */
   readonly extraMounts: readonly Mount[];
   /** What else the operator opens to them. */
-  readonly opened?: Pick<ContainerSpec, 'devices' | 'seccompProfile' | 'userNamespaces'>;
+  readonly granted?: Pick<ContainerSpec, 'devices' | 'seccompProfile' | 'userNamespaces'>;
 }
 
 /** How long steps may take that run no code of the package that is built, in seconds; 0: as long as they like. */
@@ -53,17 +53,17 @@ export interface StepLimits {
 export interface BuildrootCache {
   readonly snapshots: SnapshotStore;
   readonly packages: PackageCache;
-  readonly solutions: SolutionMemo;
+  readonly solutions: SolverCache;
   readonly metadata: MetadataCache;
   /** Roots of failed builds. */
   readonly failed: FailedRoots;
   /** Reads repos as all of this does. */
-  readonly urls: UrlReader;
+  readonly urls: Fetcher;
 }
 
-/** The host with all of it opened to containers that run package code. */
-export function withOpening(host: BuildrootHost, opening: SiteOpening): BuildrootHost {
-  const { devices, mounts, limits, seccompProfile, userNamespaces } = opening;
+/** The host with all of it granted to containers that run package code. */
+export function withGrants(host: BuildrootHost, grants: SiteGrants): BuildrootHost {
+  const { devices, mounts, limits, seccompProfile, userNamespaces } = grants;
   const { ulimits } = limits;
   const targets = new Set(mounts.map(({ target }) => target));
   return {
@@ -74,7 +74,7 @@ export function withOpening(host: BuildrootHost, opening: SiteOpening): Buildroo
       ...limits,
       ...(ulimits !== undefined && { ulimits: { ...host.limits.ulimits, ...ulimits } }),
     },
-    opened: {
+    granted: {
       ...(devices.length > 0 && { devices }),
       ...(seccompProfile !== null && { seccompProfile }),
       ...(userNamespaces && { userNamespaces }),

@@ -134,7 +134,7 @@ describe('PackageCache.remove', () => {
   });
 });
 
-describe('SolutionMemo.trim', () => {
+describe('SolverCache.trim', () => {
   it('leaves the answers that were used last, and drafts of new ones', async () => {
     const { cache, directory } = await setUp();
     for (const [index, key] of keys.entries()) {

@@ -2,7 +2,7 @@ import type { FailedRoots } from './failed-roots.ts';
 import type { MetadataCache } from './metadata-cache.ts';
 import type { PackageCache } from './package-cache.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
-import type { SolutionMemo } from './solver-cache.ts';
+import type { SolverCache } from './solver-cache.ts';
 
 /** How much may lie in the cache. */
 export interface CacheBudget {
@@ -18,7 +18,7 @@ export interface CacheBudget {
 export interface CacheParts {
   readonly snapshots: SnapshotStore;
   readonly packages: PackageCache;
-  readonly solutions: SolutionMemo;
+  readonly solutions: SolverCache;
   readonly metadata: MetadataCache;
   readonly failed: FailedRoots;
 }

@@ -4,7 +4,7 @@ import { emptyCache } from '../../test/support/root-bench.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { FakeRuntime } from '../container/fake/fake-runtime.ts';
-import { reapStrays } from '../container/reaper.ts';
+import { reapOrphans } from '../container/reaper.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import { never } from '../core/never.ts';
 import { halveCache, trimCache } from './eviction.ts';
@@ -88,7 +88,7 @@ describe('FailedRoots', () => {
 
     const next = open().failed;
     const stay = await next.sweep('w', never);
-    await reapStrays(containers, 'w', ({ id }) => stay.has(id), silentLog, never);
+    await reapOrphans(containers, 'w', ({ id }) => stay.has(id), silentLog, never);
 
     expect(await there()).toEqual(['build-1']);
     expect(await next.list()).toHaveLength(1);

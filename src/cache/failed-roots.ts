@@ -1,14 +1,14 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { reapStrays } from '../container/reaper.ts';
+import { reapOrphans } from '../container/reaper.ts';
 import type { ContainerId, ContainerSpec, FailedStepRoot } from '../container/spec.ts';
 import type { Container, StepRuntime } from '../container/step-runtime.ts';
 import type { Clock } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { never } from '../core/never.ts';
-import { AreaUsers } from '../core/process-registry.ts';
+import { ProcessRegistry } from '../core/process-registry.ts';
 import { lastUse, noteUse, readRecord, writeRecord } from './json-record.ts';
 
 /** What a step with code of a package has left behind when it failed. */
@@ -186,14 +186,14 @@ export class FailedRoots {
     const { living, dead } = await users.others().catch(() => ({ living: [], dead: [] }));
     for (const user of dead) {
       const { log } = this.#options;
-      const { failed } = await reapStrays(this.#runtime, user.workerId, () => false, log, never);
+      const { failed } = await reapOrphans(this.#runtime, user.workerId, () => false, log, never);
       if (failed.length === 0) await users.leave(user);
     }
     return living.length > 0;
   }
 
-  #users(root: Pick<FailedRoot, 'id'>): AreaUsers {
-    return new AreaUsers(this.#usersPath(root));
+  #users(root: Pick<FailedRoot, 'id'>): ProcessRegistry {
+    return new ProcessRegistry(this.#usersPath(root));
   }
 
   #usersPath({ id }: Pick<FailedRoot, 'id'>): string {

@@ -14,11 +14,11 @@ import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import type { Proxies } from '../core/host-proxies.ts';
 import { never } from '../core/never.ts';
-import { longestSilenceMs, UrlReader } from './fetcher.ts';
+import { Fetcher, longestSilenceMs } from './fetcher.ts';
 import { RepoOrigins } from './repo-origins.ts';
 
 async function read(url: string, from = 0, proxies: Proxies = {}, origins = new RepoOrigins([url])) {
-  const opened = await new UrlReader(proxies, new ManualClock()).open(url, { from, origins, signal: never });
+  const opened = await new Fetcher(proxies, new ManualClock()).open(url, { from, origins, signal: never });
   return { from: opened.from, text: Buffer.concat(await allOf<Uint8Array>(opened.body)).toString() };
 }
 
@@ -27,7 +27,7 @@ const redirect =
   (response) =>
     void response.writeHead(status, { Location: target }).end('moved');
 
-describe('UrlReader', () => {
+describe('Fetcher', () => {
   it('reads a file from a server, from an offset on if it is asked to', async () => {
     const { url, requests } = await openFileServer({ '/a': '0123456789' });
 
@@ -99,7 +99,7 @@ describe('UrlReader', () => {
       '/slow': (response) => void response.writeHead(200).write('some'),
     });
     const before = new AbortController();
-    const reader = new UrlReader({}, new ManualClock());
+    const reader = new Fetcher({}, new ManualClock());
     const opening = reader.open(`${url}/silent`, { signal: before.signal });
     await waiting.promise;
     before.abort(new Error('cancelled'));
@@ -119,7 +119,7 @@ describe('UrlReader', () => {
       '/stops': (response) => void response.writeHead(200).write('some', () => begun.resolve()),
     });
     const clock = new ManualClock();
-    const reader = new UrlReader({}, clock);
+    const reader = new Fetcher({}, clock);
 
     const opening = failureOf(reader.open(`${url}/silent`, { signal: never }));
     await asked.promise;
@@ -158,7 +158,7 @@ describe('UrlReader', () => {
       response.end('0123');
     };
     const { url } = await openFileServer({ '/a': answer });
-    const reader = new UrlReader({}, new ManualClock());
+    const reader = new Fetcher({}, new ManualClock());
 
     for (let times = 0; times < 3; times += 1)
       await allOf((await reader.open(`${url}/a`, { signal: never })).body);
@@ -170,7 +170,7 @@ describe('UrlReader', () => {
     const { url, requests } = await openFileServer({
       '/a': ['0123', (response) => void response.destroy(), '4567'],
     });
-    const reader = new UrlReader({}, new ManualClock());
+    const reader = new Fetcher({}, new ManualClock());
     await allOf((await reader.open(`${url}/a`, { signal: never })).body);
 
     const { body } = await reader.open(`${url}/a`, { signal: never });

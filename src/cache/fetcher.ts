@@ -8,7 +8,7 @@ import { BuilderError, describeError } from '../core/errors.ts';
 import { agentProxies, type Proxies } from '../core/host-proxies.ts';
 import { explainDistrust } from '../core/host-trust.ts';
 import { RepoOrigins } from './repo-origins.ts';
-import { Silence } from './stall-timeout.ts';
+import { StallTimeout } from './stall-timeout.ts';
 
 export interface OpenedUrl {
   /** Offset of the first byte that comes: what was asked for, or 0 where the server cannot begin there. */
@@ -32,7 +32,7 @@ const longestChainOfRedirects = 5;
 export const longestSilenceMs = 60_000;
 
 /** Reads what URLs stand for. Connections are kept for the next request to the same server. */
-export class UrlReader {
+export class Fetcher {
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
   readonly #clock: Clock;
@@ -61,7 +61,7 @@ export class UrlReader {
     if (url.startsWith('file:')) return openFile(url, from, signal);
     let target = url;
     for (let hops = 0; hops <= longestChainOfRedirects; hops += 1) {
-      const silence = new Silence(this.#clock, longestSilenceMs);
+      const silence = new StallTimeout(this.#clock, longestSilenceMs);
       const response = await this.#request(target, from, silence, signal);
       const { statusCode = 0, headers } = response;
       if (statusCode === 200) return { from: 0, body: heeding(response, silence, url) };
@@ -102,7 +102,12 @@ export class UrlReader {
     return Buffer.concat(chunks);
   }
 
-  async #request(url: string, from: number, silence: Silence, signal: AbortSignal): Promise<IncomingMessage> {
+  async #request(
+    url: string,
+    from: number,
+    silence: StallTimeout,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
     if (!/^https?:/.test(url))
       throw new UrlUnreachable(url, 'only file, http and https URLs can be read', false);
     if (!URL.canParse(url)) throw new UrlUnreachable(url, 'not a URL', false);
@@ -136,7 +141,7 @@ function isPassing(statusCode: number): boolean {
 /** The body, which ends with an error when it breaks off or nothing comes for too long. */
 async function* heeding(
   response: IncomingMessage,
-  silence: Silence,
+  silence: StallTimeout,
   url: string,
 ): AsyncGenerator<Uint8Array, void> {
   try {

@@ -15,7 +15,7 @@ import { failureOf } from '../../test/support/root-bench.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
 import { describeError } from '../core/errors.ts';
 import { never } from '../core/never.ts';
-import { UrlReader } from './fetcher.ts';
+import { Fetcher } from './fetcher.ts';
 import { PackageCache, PackageUnavailable, packagePath, type WantedPackage } from './package-cache.ts';
 import { RepoOrigins } from './repo-origins.ts';
 
@@ -34,7 +34,7 @@ async function setUp(...served: readonly ServedFile[]) {
   const server = await openFileServer({ '/a.rpm': served });
   const place = (one: WantedPackage) => join(directory, packagePath(one.checksum));
   const clock = new FakeClock();
-  const cache = new PackageCache(directory, new UrlReader({}, new ManualClock()), clock);
+  const cache = new PackageCache(directory, new Fetcher({}, new ManualClock()), clock);
   return {
     directory,
     server,

@@ -7,8 +7,8 @@ import PQueue from 'p-queue';
 import type { Clock } from '../core/clock.ts';
 import { BuilderError } from '../core/errors.ts';
 import { isMissing } from '../core/fs-errors.ts';
-import { SharedCall } from '../core/single-flight.ts';
-import { type UrlReader, UrlUnreachable } from './fetcher.ts';
+import { SingleFlight } from '../core/single-flight.ts';
+import { type Fetcher, UrlUnreachable } from './fetcher.ts';
 import { lastUse, noteUse } from './json-record.ts';
 import type { RepoOrigins } from './repo-origins.ts';
 
@@ -56,13 +56,13 @@ const mostWrong = 2;
 export class PackageCache {
   /** Absolute; packages lie below it where `packagePath` says. */
   readonly directory: string;
-  readonly #urls: UrlReader;
+  readonly #urls: Fetcher;
   readonly #clock: Clock;
-  readonly #fetches = new Map<string, SharedCall<void>>();
+  readonly #fetches = new Map<string, SingleFlight<void>>();
   /** How many hold a file, by its path. */
   readonly #held = new Map<string, number>();
 
-  constructor(directory: string, urls: UrlReader, clock: Clock) {
+  constructor(directory: string, urls: Fetcher, clock: Clock) {
     this.directory = directory;
     this.#urls = urls;
     this.#clock = clock;
@@ -172,7 +172,7 @@ export class PackageCache {
 
   async #share(wanted: WantedPackage, signal: AbortSignal): Promise<void> {
     const { checksum } = wanted;
-    const call = this.#fetches.get(checksum) ?? new SharedCall((run) => this.#fetch(wanted, run));
+    const call = this.#fetches.get(checksum) ?? new SingleFlight((run) => this.#fetch(wanted, run));
     this.#fetches.set(checksum, call);
     try {
       await call.join(signal);

@@ -3,24 +3,24 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { solvedPackage } from '../../test/support/fake-root.ts';
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts';
-import { digestOf, inboundOf, type Solution, SolutionMemo } from './solver-cache.ts';
+import { digestOf, inboundOf, type Solution, SolverCache } from './solver-cache.ts';
 
 const solution: Solution = {
   elements: [solvedPackage('bash'), { action: 'remove', name: 'sed-1-1.x86_64', header: '0123' }],
 };
 
-describe('SolutionMemo', () => {
+describe('SolverCache', () => {
   it('gives what was kept for a question, also after a restart', async () => {
     const directory = await temporaryDirectory();
-    await new SolutionMemo(directory).keep('k', solution);
+    await new SolverCache(directory).keep('k', solution);
 
-    expect(await new SolutionMemo(directory).find('k')).toEqual(solution);
-    expect(await new SolutionMemo(directory).find('other')).toBeNull();
+    expect(await new SolverCache(directory).find('k')).toEqual(solution);
+    expect(await new SolverCache(directory).find('other')).toBeNull();
   });
 
   it('notes the use of an answer', async () => {
     const directory = await temporaryDirectory();
-    const memo = new SolutionMemo(directory);
+    const memo = new SolverCache(directory);
     await memo.keep('k', solution);
     await utimes(join(directory, 'k.json'), 1, 1);
 
@@ -36,7 +36,7 @@ describe('SolutionMemo', () => {
     for (const other of others) {
       await writeFile(join(directory, 'k.json'), JSON.stringify(other));
 
-      expect(await new SolutionMemo(directory).find('k')).toBeNull();
+      expect(await new SolverCache(directory).find('k')).toBeNull();
     }
   });
 });

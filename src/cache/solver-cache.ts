@@ -46,7 +46,7 @@ export function inboundOf({ elements }: Solution): readonly InboundPackage[] {
  * Answers of the solver by everything they depend on, so that a question that was asked before needs no solver. The
  * caller's key has to name all of that. Safe for concurrent use.
  */
-export class SolutionMemo {
+export class SolverCache {
   readonly #directory: string;
 
   constructor(directory: string) {

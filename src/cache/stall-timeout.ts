@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 
 /** Gives up on a peer that is silent for too long: `signal` is aborted with an error that says so. */
-export class Silence {
+export class StallTimeout {
   readonly #clock: Clock;
   readonly #longestMs: number;
   readonly #silent = new AbortController();

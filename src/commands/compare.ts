@@ -16,8 +16,8 @@ import { Waits } from '../core/waits.ts';
 import { HubFiles } from '../hub/files.ts';
 import { compareTarget } from '../standalone/compare/compare-target.ts';
 import type { Comparison } from '../standalone/compare/comparison.ts';
-import { HubQuestions, readOnlyMethods } from '../standalone/compare/read-only-hub.ts';
-import type { Workshop } from '../standalone/compare/rebuild-reference.ts';
+import { ReadOnlyHub, readOnlyMethods } from '../standalone/compare/read-only-hub.ts';
+import type { CompareContext } from '../standalone/compare/rebuild-reference.ts';
 import { formatComparison, toReportJson, unexcused } from '../standalone/compare/report.ts';
 import { complain, describeFailure, type RunCommand, stopOnSignals } from './command.ts';
 import { tellWaitsOnSignal } from './tell-waits.ts';
@@ -70,7 +70,7 @@ async function compare(
   const log = createLogger(args.verbose ? 'info' : 'silent', pino.destination(2));
   const directory = cacheDirectory(args.cacheDir, env);
   await using area = await openLocalArea({ name: 'compare', directory, config, env, log, waits }, signal);
-  const shop = await openWorkshop(args, config, area, { clock, log });
+  const context = await openContext(args, config, area, { clock, log });
   const { output } = args;
   const target = {
     name: args.target,
@@ -81,7 +81,7 @@ async function compare(
   };
   const comparisons: Comparison[] = [];
   for await (const comparison of compareTarget(
-    shop,
+    context,
     target,
     (note) => out.write(`${printableLines(note)}\n`),
     signal,
@@ -92,19 +92,19 @@ async function compare(
   return comparisons;
 }
 
-async function openWorkshop(
+async function openContext(
   args: CompareArguments,
   config: Config,
   area: LocalArea,
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
-): Promise<Workshop> {
+): Promise<CompareContext> {
   const { kojid, adjutant } = config;
   const session = await anonymousSession(
     config,
     { ...retries, clock, log, timeoutMs: answerMs },
     readOnlyMethods,
   );
-  const hub = new HubQuestions(session, clock);
+  const hub = new ReadOnlyHub(session, clock);
   const policy = imagePolicy(config, hub.tags, clock, args.image);
   return {
     hub,

@@ -6,10 +6,10 @@ import { pino } from 'pino';
 import { defaultImage, ensureDefaultImage } from '../assembly/default-image.ts';
 import { localConfig } from '../assembly/local-config.ts';
 import { cacheDirectory, openLocalArea } from '../assembly/local-state.ts';
-import { openSite } from '../buildroot/build-inputs.ts';
+import { grantAccess } from '../buildroot/build-inputs.ts';
 import type { BuildrootHost } from '../buildroot/host.ts';
 import { describeFailedRoot, enterFailedRoot } from '../cache/failed-root-shell.ts';
-import { UrlReader } from '../cache/fetcher.ts';
+import { Fetcher } from '../cache/fetcher.ts';
 import { CommandLineError, parseWords } from '../config/command-line.ts';
 import { ConfigError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
@@ -110,7 +110,7 @@ async function build(
     await checkGroup(
       args.group,
       repos,
-      new UrlReader(repoProxies(config.kojid.yum_proxy, readProxies(env)), clock),
+      new Fetcher(repoProxies(config.kojid.yum_proxy, readProxies(env)), clock),
       signal,
     );
 
@@ -141,20 +141,20 @@ async function build(
       result: args.result === undefined ? below(process.cwd(), nvr) : resolve(args.result),
     };
     // There is no tag and no channel: what is opened for all builds.
-    const { host, opened } = await openSite(area.host, config.site, {
+    const { host, granted } = await grantAccess(area.host, config.site, {
       tag: null,
       channel: null,
       package: header.name,
     });
-    const ground = {
+    const context = {
       host,
       id: area.id,
       directory: await area.openWork(),
       log,
-      opened,
+      granted,
     };
     const done = await drawn(screen, progress, clock, signal, () =>
-      rebuild(ground, order, watcher(progress, args.verbose ? out : null), signal),
+      rebuild(context, order, watcher(progress, args.verbose ? out : null), signal),
     );
     if (args.shell && done.kind === 'failed') {
       screen.print(printableLines(describe(done)));
@@ -220,7 +220,7 @@ function watcher(progress: RebuildProgress, words: NodeJS.WritableStream | null)
   const said = new PrintableOutput();
   return {
     step: progress.step.bind(progress),
-    told: progress.told.bind(progress),
+    progress: progress.progress.bind(progress),
     output(log: 'root' | 'build', bytes: Uint8Array | string) {
       progress.output(log, bytes);
       if (log === 'build') words?.write(said.take(bytes));

@@ -26,7 +26,7 @@ export const run: RunCommand = async (argv, { env, clock }) => {
     description,
   });
   if (await isDaemonBack(args, { env, clock }, afterMs)) return exitCode.ok;
-  return runDaemon({ ...args, skipMain: true }, env, { goOn: false });
+  return runDaemon({ ...args, skipMain: true }, env, { resume: false });
 };
 
 /** True as soon as a daemon is at work in the area again; false when the time is over. */

@@ -31,8 +31,8 @@ export const run: RunCommand = async (argv, { env, input, out, clock }) => {
     const config = loadConfig({ ...(configPath !== undefined && { configPath }), env });
     const log = createLogger('silent');
     const backend = await reachEngine(config, workPlaces(config), env, clock, log, stopping.signal);
-    const ground = { backend, workDir: config.adjutant.state_dir, clock, log };
-    const { failed } = openCache(config, ground);
+    const parts = { backend, workDir: config.adjutant.state_dir, clock, log };
+    const { failed } = openCache(config, parts);
     const roots = await failed.list();
     const now = clock.now();
     const root = roots.find((each) => each.taskId === taskId);

@@ -13,7 +13,7 @@ import { type Daemon, exitCode } from '../daemon/daemon.ts';
 export async function runDaemon(
   args: DaemonArguments,
   env: NodeJS.ProcessEnv,
-  { goOn = true } = {},
+  { resume = true } = {},
 ): Promise<number> {
   let config: Config;
   try {
@@ -53,7 +53,7 @@ export async function runDaemon(
   );
   await using cleanup = new AsyncDisposableStack();
   try {
-    daemon = await assembleDaemon({ ...args, goOn }, config, env, log, cleanup, starting.signal);
+    daemon = await assembleDaemon({ ...args, resume }, config, env, log, cleanup, starting.signal);
     if (starting.signal.aborted) daemon.stop();
     if (drain) daemon.drain();
     return await daemon.run();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { keptLog } from '../../test/support/silent-log.ts';
-import { LateRemovals } from './background-removals.ts';
+import { BackgroundRemovals } from './background-removals.ts';
 import type { Container } from './step-runtime.ts';
 
 function container(dispose: () => Promise<void>): Container {
@@ -22,10 +22,10 @@ function container(dispose: () => Promise<void>): Container {
   };
 }
 
-describe('LateRemovals', () => {
+describe('BackgroundRemovals', () => {
   it('removes a container once, and no sooner than what it waits for has ended, well or not', async () => {
     const { log, lines } = keptLog();
-    const removals = new LateRemovals(log);
+    const removals = new BackgroundRemovals(log);
     const gate = Promise.withResolvers<void>();
     let removed = 0;
     const one = container(async () => {
@@ -44,7 +44,7 @@ describe('LateRemovals', () => {
 
   it('names in the log what could not be removed', async () => {
     const { log, lines } = keptLog();
-    const removals = new LateRemovals(log);
+    const removals = new BackgroundRemovals(log);
 
     removals.add(container(() => Promise.reject(new Error('busy'))));
     await removals.idle();

@@ -12,7 +12,7 @@ export interface Removable extends AsyncDisposable {
  * Containers and drafts whose work is done, on their way out: an engine takes a moment for each, which only the end of the
  * process waits for. What cannot be removed is named in the log, and the next start removes it.
  */
-export class LateRemovals {
+export class BackgroundRemovals {
   readonly #log: Logger;
   readonly #removals = new Map<Removable, Promise<void>>();
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '../core/logger.ts';
 import { never } from '../core/never.ts';
-import { reapStrays } from './reaper.ts';
+import { reapOrphans } from './reaper.ts';
 import type { ContainerSummary, StepRuntime } from './step-runtime.ts';
 
 function stray(id: string, taskId: number): ContainerSummary {
@@ -9,7 +9,7 @@ function stray(id: string, taskId: number): ContainerSummary {
   return { id, name: `container-${id}`, owner, state: 'running', createdMs: 0 };
 }
 
-describe('reapStrays', () => {
+describe('reapOrphans', () => {
   it('goes on after one that cannot be removed, and says why', async () => {
     const containers = [stray('a', 1), stray('b', 2), stray('c', 3)];
     const removed: string[] = [];
@@ -21,7 +21,7 @@ describe('reapStrays', () => {
       },
     };
 
-    const report = await reapStrays(
+    const report = await reapOrphans(
       runtime,
       'builder',
       ({ owner }) => owner.taskId === 3,

@@ -15,7 +15,7 @@ export interface ReapReport {
  * cannot be removed does not keep the others; every one is logged with its task. The list is read
  * before `isOwned` is asked, so a task counts as running before it creates its first container.
  */
-export async function reapStrays(
+export async function reapOrphans(
   runtime: Pick<StepRuntime, 'list' | 'remove'>,
   workerId: string,
   isOwned: (container: ContainerSummary) => boolean,

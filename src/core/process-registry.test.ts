@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { AreaUsers } from './process-registry.ts';
+import { ProcessRegistry } from './process-registry.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -12,9 +12,9 @@ beforeEach(async () => {
 
 const put = (name: string, content: unknown) => writeFile(join(directory, name), JSON.stringify(content));
 
-describe('AreaUsers', () => {
+describe('ProcessRegistry', () => {
   it('note this process until it leaves, and do not count it among the others', async () => {
-    const users = new AreaUsers(directory);
+    const users = new ProcessRegistry(directory);
 
     const me = await users.enter('rebuild-host-1');
 
@@ -26,7 +26,7 @@ describe('AreaUsers', () => {
   });
 
   it('tell a process that runs from one that is gone, and from a later one with its number', async () => {
-    const users = new AreaUsers(directory);
+    const users = new ProcessRegistry(directory);
     const { started } = await users.enter('me');
     const reused = { pid: process.ppid, started, workerId: 'w' };
     const gone = { pid: 2 ** 22 + 1, started: '5', workerId: 'gone' };
@@ -39,7 +39,7 @@ describe('AreaUsers', () => {
   });
 
   it('see who came in another place of this process as living', async () => {
-    const users = new AreaUsers(directory);
+    const users = new ProcessRegistry(directory);
     const me = await users.enter('me');
     await put('other.json', me);
 
@@ -50,6 +50,6 @@ describe('AreaUsers', () => {
     await put('1.json', { pid: 'x' });
     await put('2.json.new', {});
 
-    expect(await new AreaUsers(directory).others()).toEqual({ living: [], dead: [] });
+    expect(await new ProcessRegistry(directory).others()).toEqual({ living: [], dead: [] });
   });
 });

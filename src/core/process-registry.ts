@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { z } from 'zod';
 
-const AreaUser = z.object({
+const RegisteredProcess = z.object({
   pid: z.int().positive(),
   /** When the process started, as the kernel counts; tells it from a later one with the same number. */
   started: z.string(),
@@ -10,13 +10,13 @@ const AreaUser = z.object({
   workerId: z.string(),
 });
 /** A process that uses an area, or did when it was killed. */
-export type AreaUser = z.infer<typeof AreaUser>;
+export type RegisteredProcess = z.infer<typeof RegisteredProcess>;
 
 /**
  * The processes that use an area at the same time, a file each below `directory`. A process enters before it
  * looks at the others: of two that come at once, each sees the other.
  */
-export class AreaUsers {
+export class ProcessRegistry {
   readonly #directory: string;
 
   constructor(directory: string) {
@@ -24,7 +24,7 @@ export class AreaUsers {
   }
 
   /** Notes this process; it stays until `leave`, or until others find that it is no more. */
-  async enter(workerId: string): Promise<AreaUser> {
+  async enter(workerId: string): Promise<RegisteredProcess> {
     const { pid } = process;
     const user = { pid, started: (await startOf(pid)) ?? '', workerId };
     await mkdir(this.#directory, { recursive: true });
@@ -35,9 +35,12 @@ export class AreaUsers {
   }
 
   /** The others, those that still run and those that ended without leaving. */
-  async others(): Promise<{ readonly living: readonly AreaUser[]; readonly dead: readonly AreaUser[] }> {
-    const living: AreaUser[] = [];
-    const dead: AreaUser[] = [];
+  async others(): Promise<{
+    readonly living: readonly RegisteredProcess[];
+    readonly dead: readonly RegisteredProcess[];
+  }> {
+    const living: RegisteredProcess[] = [];
+    const dead: RegisteredProcess[] = [];
     for (const name of await readdir(this.#directory)) {
       if (!name.endsWith('.json') || name === `${process.pid}.json`) continue;
       const user = await this.#read(name);
@@ -48,20 +51,20 @@ export class AreaUsers {
   }
 
   /** Takes a user off the list: this process, or a dead one that nothing is left of. */
-  async leave(user: AreaUser): Promise<void> {
+  async leave(user: RegisteredProcess): Promise<void> {
     await rm(this.#path(user), { force: true });
   }
 
-  async #read(name: string): Promise<AreaUser | null> {
+  async #read(name: string): Promise<RegisteredProcess | null> {
     try {
-      return AreaUser.parse(JSON.parse(await readFile(join(this.#directory, name), 'utf8')));
+      return RegisteredProcess.parse(JSON.parse(await readFile(join(this.#directory, name), 'utf8')));
     } catch {
       // It has just left, or is of another version and says nothing to us.
       return null;
     }
   }
 
-  #path({ pid }: AreaUser): string {
+  #path({ pid }: RegisteredProcess): string {
     return join(this.#directory, `${pid}.json`);
   }
 }

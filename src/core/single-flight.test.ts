@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { never } from './never.ts';
-import { SharedCall } from './single-flight.ts';
+import { SingleFlight } from './single-flight.ts';
 
 function setUp() {
   const runs: { signal: AbortSignal; outcome: PromiseWithResolvers<string> }[] = [];
-  const call = new SharedCall((signal) => {
+  const call = new SingleFlight((signal) => {
     const outcome = Promise.withResolvers<string>();
     runs.push({ signal, outcome });
     return outcome.promise;
@@ -12,7 +12,7 @@ function setUp() {
   return { runs, call };
 }
 
-describe('SharedCall', () => {
+describe('SingleFlight', () => {
   it('runs once for all who ask meanwhile, and again after that', async () => {
     const { runs, call } = setUp();
     const both = Promise.all([call.join(never), call.join(never)]);

@@ -2,7 +2,7 @@
  * One run of something for everybody who asks for it while it runs. A caller who gives up rejects
  * with its signal's reason; the run is aborted when the last caller has given up.
  */
-export class SharedCall<T> {
+export class SingleFlight<T> {
   readonly #run: (signal: AbortSignal) => Promise<T>;
   #current: { readonly abort: AbortController; readonly result: Promise<T>; callers: number } | undefined;
 

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { settle } from '../../test/support/manual-clock.ts';
 import { never } from './never.ts';
-import { WakeUps } from './wake-signal.ts';
+import { WakeSignal } from './wake-signal.ts';
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
@@ -14,9 +14,9 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return settled;
 }
 
-describe('WakeUps', () => {
+describe('WakeSignal', () => {
   it('wakes everybody who waits, once', async () => {
-    const wakeUps = new WakeUps();
+    const wakeUps = new WakeSignal();
     const waiting = [wakeUps.next(never), wakeUps.next(never)];
 
     wakeUps.wake();
@@ -26,7 +26,7 @@ describe('WakeUps', () => {
   });
 
   it('keeps no wake-up that came while nobody waited', async () => {
-    const wakeUps = new WakeUps();
+    const wakeUps = new WakeSignal();
     wakeUps.wake();
 
     const waiting = wakeUps.next(never);
@@ -35,7 +35,7 @@ describe('WakeUps', () => {
   });
 
   it('loses no wake-up that comes right after somebody began to wait', async () => {
-    const wakeUps = new WakeUps();
+    const wakeUps = new WakeSignal();
     const waiting = wakeUps.next(never);
 
     wakeUps.wake();
@@ -45,7 +45,7 @@ describe('WakeUps', () => {
   });
 
   it('rejects with the reason of the signal, and keeps the others waiting', async () => {
-    const wakeUps = new WakeUps();
+    const wakeUps = new WakeSignal();
     const abort = new AbortController();
     const given = wakeUps.next(abort.signal);
     const other = wakeUps.next(never);
@@ -59,11 +59,11 @@ describe('WakeUps', () => {
   });
 
   it('rejects at once for a signal that is aborted', async () => {
-    await expect(new WakeUps().next(AbortSignal.abort(new Error('before')))).rejects.toThrow('before');
+    await expect(new WakeSignal().next(AbortSignal.abort(new Error('before')))).rejects.toThrow('before');
   });
 
   it('leaves no listener behind, however a wait ends', async () => {
-    const wakeUps = new WakeUps();
+    const wakeUps = new WakeSignal();
     const abort = new AbortController();
     const woken = wakeUps.next(abort.signal);
     wakeUps.wake();

@@ -5,7 +5,7 @@ export interface WakeUp {
 }
 
 /** Wakes the waiter, at most once per wait; a wake-up without a waiter is not kept. */
-export class WakeUps implements WakeUp {
+export class WakeSignal implements WakeUp {
   #waiting = new Set<() => void>();
 
   next(signal: AbortSignal): Promise<void> {

@@ -11,16 +11,16 @@ import type { TaskAdapter } from '../tasks/adapter.ts';
 import { taskRegistry } from '../tasks/registry.ts';
 import type { BuilderEvents } from './events.ts';
 import { whyMethodRefused } from './intake/acceptance.ts';
-import { SpaceMaker } from './intake/disk-pressure.ts';
+import { DiskPressure } from './intake/disk-pressure.ts';
 import type { HostProbe } from './intake/host-probe.ts';
 import { OwnChildren } from './intake/own-children.ts';
 import { TaskSource } from './intake/task-source.ts';
-import { Pace } from './poll-backoff.ts';
+import { PollBackoff } from './poll-backoff.ts';
 import { PollLoop } from './poll-loop.ts';
 import { Housekeeping } from './recovery/housekeeping.ts';
-import { findResumableTasks, goOnWith, type KeptSessions } from './recovery/resume-tasks.ts';
+import { findResumableTasks, type KeptSessions, resumeTasks } from './recovery/resume-tasks.ts';
 import { Supervisor } from './run/supervisor.ts';
-import type { TaskHead } from './run/task-record.ts';
+import type { TaskRecord } from './run/task-record.ts';
 import type { TaskEnvironment } from './run/task-runner.ts';
 import { ShutdownSteps } from './shutdown-steps.ts';
 
@@ -77,7 +77,7 @@ export interface DaemonParts {
   readonly session: HubSession;
   readonly sessions: KeptSessions;
   /** What tasks have done, in previous runs, too. */
-  readonly journal: TaskJournal<TaskHead>;
+  readonly journal: TaskJournal<TaskRecord>;
   readonly restarts: Restarts;
   readonly environment: TaskEnvironment;
   readonly probe: Pick<HostProbe, 'look'>;
@@ -85,7 +85,7 @@ export interface DaemonParts {
   readonly settings: DaemonSettings;
   readonly log: Logger;
   /** Resume the tasks that a previous run has begun; else they are given back to the hub. */
-  readonly goOn: boolean;
+  readonly resume: boolean;
   /** Log in, tidy up, and end: kojid's `--skip-main`. */
   readonly skipMain: boolean;
   /** Take one task, and end with it: kojid's `--single`. */
@@ -102,7 +102,7 @@ export interface DaemonParts {
 export class Daemon {
   readonly #parts: DaemonParts;
   readonly #stopping = new AbortController();
-  readonly #pace: Pace;
+  readonly #pace: PollBackoff;
   readonly #supervisor: Supervisor;
   readonly #loop: PollLoop;
   readonly #housekeeping: Housekeeping;
@@ -129,7 +129,7 @@ export class Daemon {
     const { accept } = adjutant;
     this.#parts = parts;
     this.#registry = registry;
-    this.#pace = new Pace(environment.clock, settings.sleepMs);
+    this.#pace = new PollBackoff(environment.clock, settings.sleepMs);
     const children = new OwnChildren({
       mode: adjutant.assign_children,
       queue,
@@ -182,7 +182,7 @@ export class Daemon {
       host,
       source,
       supervisor: this.#supervisor,
-      probe: new SpaceMaker(probe, environment.buildrootHost.cache, environment.clock, log),
+      probe: new DiskPressure(probe, environment.buildrootHost.cache, environment.clock, log),
       methods: [...registry.keys()],
       events,
       maxJobs: settings.maxJobs,
@@ -288,13 +288,13 @@ export class Daemon {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    const { session, sessions, journal, environment, events, log, goOn, skipMain } = this.#parts;
+    const { session, sessions, journal, environment, events, log, resume, skipMain } = this.#parts;
     const { host, buildroots, version } = hubApis(session, environment.clock);
     const hub = await version.requireSupported(signal);
     const { id, name } = await host.host(signal);
-    const begun = await findResumableTasks(goOn, journal, this.#registry, host, log, signal);
+    const begun = await findResumableTasks(resume, journal, this.#registry, host, log, signal);
     await this.#housekeeping.afterStart(new Set(begun.map((each) => each.begun.taskId)), signal);
-    await goOnWith(begun, this.#supervisor, { session, sessions, host }, log, signal);
+    await resumeTasks(begun, this.#supervisor, { session, sessions, host }, log, signal);
     this.#hasResumed = true;
     if (this.#mayBecome('running')) this.#enter('running');
     await this.#housekeeping.expireBuildroots(buildroots, id, signal);

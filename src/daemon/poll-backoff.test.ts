@@ -3,19 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { never } from '../core/never.ts';
-import { Pace } from './poll-backoff.ts';
+import { PollBackoff } from './poll-backoff.ts';
 
 const signal = never;
 
-async function pauses(pace: Pace, count: number): Promise<void> {
+async function pauses(pace: PollBackoff, count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) await pace.pause(signal);
 }
 
-describe('Pace', () => {
+describe('PollBackoff', () => {
   it('hurries for half a minute, then makes the configured pause', async () => {
     const clock = new FakeClock();
 
-    await pauses(new Pace(clock, 15_000), 19);
+    await pauses(new PollBackoff(clock, 15_000), 19);
 
     expect(clock.slept).toEqual([
       ...[250, 500, 500, 500, 500, 500, 500, 500],
@@ -26,14 +26,14 @@ describe('Pace', () => {
   it('never makes a longer pause than configured', async () => {
     const clock = new FakeClock();
 
-    await pauses(new Pace(clock, 1000), 14);
+    await pauses(new PollBackoff(clock, 1000), 14);
 
     expect(Math.max(...clock.slept)).toBe(1000);
   });
 
   it('makes no pause after news, then short ones', async () => {
     const clock = new FakeClock();
-    const pace = new Pace(clock, 15_000);
+    const pace = new PollBackoff(clock, 15_000);
     await pauses(pace, 18);
 
     pace.expectWork();
@@ -44,7 +44,7 @@ describe('Pace', () => {
 
   it('ends the pause of now for news', async () => {
     const clock = new ManualClock();
-    const pace = new Pace(clock, 15_000);
+    const pace = new PollBackoff(clock, 15_000);
     const pause = pace.pause(signal);
     await clock.asleep(250);
 
@@ -60,7 +60,7 @@ describe('Pace', () => {
 
   it('makes the configured pause after a failure', async () => {
     const clock = new FakeClock();
-    const pace = new Pace(clock, 15_000);
+    const pace = new PollBackoff(clock, 15_000);
 
     pace.slowDown();
     await pauses(pace, 2);
@@ -71,7 +71,7 @@ describe('Pace', () => {
   it('ends the pause when it is aborted, and leaves nothing behind', async () => {
     const clock = new ManualClock();
     const abort = new AbortController();
-    const pause = new Pace(clock, 15_000).pause(abort.signal);
+    const pause = new PollBackoff(clock, 15_000).pause(abort.signal);
     await clock.asleep();
 
     abort.abort(new Error('stop'));

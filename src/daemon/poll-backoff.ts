@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { WakeUps } from '../core/wake-signal.ts';
+import { WakeSignal } from '../core/wake-signal.ts';
 
 /** Pauses between polls while new work is likely; idle, the configured pause is used. */
 const eagerPausesMs = [
@@ -8,10 +8,10 @@ const eagerPausesMs = [
 ];
 
 /** The rhythm of the poll loop: often for a while after something has happened, rarely when nothing does. */
-export class Pace {
+export class PollBackoff {
   readonly #clock: Clock;
   readonly #idleMs: number;
-  readonly #kick = new WakeUps();
+  readonly #kick = new WakeSignal();
   #kicked = false;
   #step = 0;
 

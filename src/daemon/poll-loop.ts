@@ -11,7 +11,7 @@ import type { HostProbe } from './intake/host-probe.ts';
 import type { HeldHere } from './intake/own-children.ts';
 import { whyNotReady } from './intake/readiness.ts';
 import type { TaskSource } from './intake/task-source.ts';
-import type { Pace } from './poll-backoff.ts';
+import type { PollBackoff } from './poll-backoff.ts';
 import { outcomeOf } from './run/outcome.ts';
 import type { Supervisor } from './run/supervisor.ts';
 
@@ -30,7 +30,7 @@ export interface PollLoopParts {
   readonly maxJobs: number;
   /** Drain as soon as a task was taken. */
   readonly single: boolean;
-  readonly pace: Pace;
+  readonly pace: PollBackoff;
   readonly clock: Clock;
   readonly log: Logger;
 }

@@ -6,15 +6,15 @@ import type { TaskJournal } from '../journal/task-journal.ts';
 import type { CancelReason } from '../tasks/errors.ts';
 import type { Housekeeping } from './recovery/housekeeping.ts';
 import type { Supervisor } from './run/supervisor.ts';
-import type { TaskHead } from './run/task-record.ts';
+import type { TaskRecord } from './run/task-record.ts';
 import type { TaskEnvironment } from './run/task-runner.ts';
 
 /** How long the last words to the hub may take when the daemon ends. */
-const farewellMs = 20_000;
+const finalReportMs = 20_000;
 
 export interface ShutdownParts {
   readonly session: HubSession;
-  readonly journal: TaskJournal<TaskHead>;
+  readonly journal: TaskJournal<TaskRecord>;
   readonly environment: TaskEnvironment;
   readonly supervisor: Supervisor;
   readonly housekeeping: Housekeeping;
@@ -113,7 +113,7 @@ export class ShutdownSteps {
 
   async #say(what: string, words: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { environment, log } = this.#parts;
-    await withDeadline(environment.clock, farewellMs, `reporting to the hub: ${what}`, words).catch(
+    await withDeadline(environment.clock, finalReportMs, `reporting to the hub: ${what}`, words).catch(
       (error: unknown) => log.warn({ err: error }, `not reported to the hub: ${what}`),
     );
   }

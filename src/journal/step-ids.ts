@@ -6,11 +6,11 @@
 export const journalVersion = 1;
 
 /** What a root is solved for (`buildroot/solve/package-manager.ts SolveGoal`). */
-const wishes = ['group', 'packages', 'build-requires'] as const;
+const solveKinds = ['group', 'packages', 'build-requires'] as const;
 /** The steps in which package code runs. */
 const packageCode = ['build-source', 'remake-source', 'generate-requires', 'build-package'] as const;
 
-export type WishKind = (typeof wishes)[number];
+export type SolveKind = (typeof solveKinds)[number];
 
 /** All that a task's journal may hold, but for hub calls. People never read these, so no better wording changes them. */
 export const stepIds = [
@@ -28,12 +28,12 @@ export const stepIds = [
   'image',
   'image-digest',
   /** An answer of the solver, and the container that gave it. */
-  ...wishes.map((wish) => `solution:${wish}` as const),
-  ...wishes.map((wish) => `solve:${wish}` as const),
+  ...solveKinds.map((wanted) => `solution:${wanted}` as const),
+  ...solveKinds.map((wanted) => `solve:${wanted}` as const),
   /** A root, taken or made; the making of one; the container that installed packages. */
-  ...wishes.map((wish) => `root:${wish}` as const),
-  ...wishes.map((wish) => `make-root:${wish}` as const),
-  ...wishes.map((wish) => `install:${wish}` as const),
+  ...solveKinds.map((wanted) => `root:${wanted}` as const),
+  ...solveKinds.map((wanted) => `make-root:${wanted}` as const),
+  ...solveKinds.map((wanted) => `install:${wanted}` as const),
   ...packageCode,
   /** The files that a step with package code has left. */
   ...packageCode.map((step) => `results:${step}` as const),

@@ -10,7 +10,7 @@ function fakeLogs(sizes: Record<string, number> = {}) {
   const asked: unknown[] = [];
   const logs: HistoryLogs = {
     marks: () => Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, { size, inode: 5 }])),
-    async goOn(at, growing) {
+    async resume(at, growing) {
       asked.push([at, growing]);
       return { writtenBytes: growing === null ? 0 : 7, tail: Buffer.from('tail') };
     },

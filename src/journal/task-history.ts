@@ -20,7 +20,7 @@ export interface HistoryLogs {
    * Ends the time in which what is written is taken for what was written before. Each log continues at its mark; the
    * one that is `growing` keeps what lies behind that, of which size and end are given.
    */
-  goOn(
+  resume(
     marks: LogMarks,
     growing: string | null,
   ): Promise<{ readonly writtenBytes: number; readonly tail: Uint8Array }>;
@@ -83,17 +83,17 @@ export class TaskHistory implements History {
   }
 
   once<T>(id: StepId, result: z.ZodType<T>, work: (begun: boolean) => Promise<T>): Promise<T> {
-    return this.#do(id, result, work, { quiet: false, withMarks: true });
+    return this.#do(id, result, work, { unmarked: false, withMarks: true });
   }
 
-  /** As `once`, for what says nothing about the logs; with `quiet` its beginning is not noted. */
+  /** As `once`, for what says nothing about the logs; with `unmarked` its beginning is not noted. */
   recall<T>(
     id: StepId,
     result: z.ZodType<T>,
-    { quiet }: { readonly quiet: boolean },
+    { unmarked }: { readonly unmarked: boolean },
     work: (begun: boolean) => Promise<T>,
   ): Promise<T> {
-    return this.#do(id, result, work, { quiet, withMarks: false });
+    return this.#do(id, result, work, { unmarked, withMarks: false });
   }
 
   async phase<Made, T>(id: StepId, { result, log, make, work }: Phase<Made, T>): Promise<T> {
@@ -121,13 +121,13 @@ export class TaskHistory implements History {
     id: StepId,
     result: z.ZodType<T>,
     work: (begun: boolean) => Promise<T>,
-    { quiet, withMarks }: { readonly quiet: boolean; readonly withMarks: boolean },
+    { unmarked, withMarks }: { readonly unmarked: boolean; readonly withMarks: boolean },
   ): Promise<T> {
     const step = this.#nextOf(id);
     const known = await this.#recallEnd(step, result);
     if (known !== null) return known.value;
     const begun = this.#remembered.has(step.key);
-    if (!begun && !quiet) await this.#note({ begin: id, n: step.n, ms: this.#now() }, false);
+    if (!begun && !unmarked) await this.#note({ begin: id, n: step.n, ms: this.#now() }, false);
     const value = await work(begun);
     await this.#note({ end: id, n: step.n, value }, withMarks);
     return value;
@@ -170,7 +170,7 @@ export class TaskHistory implements History {
   ): Promise<{ readonly writtenBytes: number; readonly tail: Uint8Array }> {
     if (!this.#isPast || this.#logs === null) return { writtenBytes: 0, tail: new Uint8Array(0) };
     this.#isPast = false;
-    return this.#logs.goOn(marks, growing);
+    return this.#logs.resume(marks, growing);
   }
 }
 

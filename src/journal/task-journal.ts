@@ -13,7 +13,7 @@ const handedOver = 'handed-over.json';
 const TaskIds = z.array(z.int());
 
 /** A task that a previous run of the daemon has begun, and what it has done of it. */
-export interface BegunTask<Head> {
+export interface JournaledTask<Head> {
   readonly taskId: number;
   readonly head: Head;
   readonly history: TaskHistory;
@@ -81,8 +81,8 @@ export class TaskJournal<Head> {
    * Opens what previous runs have left. What cannot be resumed is removed, with a word in the log. A task that was not
    * handed over has seen an unclean end, which is recorded.
    */
-  async reopen(): Promise<readonly BegunTask<Head>[]> {
-    const found: BegunTask<Head>[] = [];
+  async reopen(): Promise<readonly JournaledTask<Head>[]> {
+    const found: JournaledTask<Head>[] = [];
     const clean = await this.#takeHandedOver();
     await this.troubles.prune();
     for (const name of await readdir(this.#directory).catch(() => [])) {
@@ -129,7 +129,7 @@ export class TaskJournal<Head> {
     await rm(this.#path(taskId), { force: true });
   }
 
-  async #reopen(taskId: number): Promise<BegunTask<Head>> {
+  async #reopen(taskId: number): Promise<JournaledTask<Head>> {
     const { lines, values } = await JsonLines.reopen(this.#path(taskId));
     try {
       const [first, ...entries] = values;

@@ -49,7 +49,7 @@ describe('LogFile', () => {
     const file = await LogFile.reopen('build.log', path);
     onTestFinished(() => file.close());
 
-    await expect(file.goOn(mark, growing)).rejects.toThrow(LogDamaged);
+    await expect(file.resume(mark, growing)).rejects.toThrow(LogDamaged);
   });
 
   it.each([
@@ -60,7 +60,7 @@ describe('LogFile', () => {
     await writeFile(path, 'one\ntwo\n');
     const file = await LogFile.reopen('build.log', path);
 
-    await file.goOn({ ...file.mark, size: 4 }, growing);
+    await file.resume({ ...file.mark, size: 4 }, growing);
     await file.write('three\n');
     await file.close();
 

@@ -53,7 +53,7 @@ export class LogFile implements LogSink {
     return new LogFile({ name, path }, file, { size: 0, inode: (await file.stat()).ino }, false);
   }
 
-  /** Opens one that a previous run has written: what is written is taken for what lies there, until `goOn`. */
+  /** Opens one that a previous run has written: what is written is taken for what lies there, until `resume`. */
   static async reopen(name: string, path: string): Promise<LogFile> {
     const file = await openToAppend(path, 'as it is');
     const { size, ino: inode } = await file.stat();
@@ -94,7 +94,7 @@ export class LogFile implements LogSink {
    * Writes from now on: at this mark (null: at the beginning), or when it is `growing` behind all that is there. Rejects
    * with {@link LogDamaged} when that is less, or another file.
    */
-  async goOn(mark: LogMark | null, growing: boolean): Promise<void> {
+  async resume(mark: LogMark | null, growing: boolean): Promise<void> {
     await this.#tail;
     if (!this.#isPast) return;
     const { size, inode } = mark ?? { size: 0, inode: this.#inode };

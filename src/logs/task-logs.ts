@@ -37,7 +37,7 @@ export type LogKind = 'plain' | 'watched';
 export interface TaskLogsOptions {
   /** kojid's `log_timestamps`: beside each watched log one called `NAME-ts.log`, see `LogTimes`. */
   readonly timestamps?: boolean;
-  /** A previous run of the task has left logs here, and `goOn` will be called when it has come to their end. */
+  /** A previous run of the task has left logs here, and `resume` will be called when it has come to their end. */
   readonly resumed?: boolean;
 }
 
@@ -112,7 +112,7 @@ export class TaskLogs {
    * is `growing` behind all that is there: how much that is beyond its mark, and its end, is given. Rejects when one
    * was cut, replaced or removed.
    */
-  async goOn(
+  async resume(
     marks: Readonly<Record<string, LogMark>>,
     growing: string | null,
   ): Promise<{ readonly writtenBytes: number; readonly tail: Uint8Array }> {
@@ -121,7 +121,7 @@ export class TaskLogs {
     for (const { file } of this.#open.filter((log) => log.file.isPast)) {
       const mark = marks[file.name] ?? null;
       const size = mark?.size ?? 0;
-      await file.goOn(mark, file.name === growing);
+      await file.resume(mark, file.name === growing);
       if (file.name === growing)
         part = { writtenBytes: Math.max(0, file.size - size), tail: await file.end(size, tailBytes) };
     }
@@ -132,7 +132,7 @@ export class TaskLogs {
   async takeAll(): Promise<void> {
     this.#isPast = false;
     for (const name of (await readdir(this.#directory)).sort())
-      await (await this.#add(name, 'plain', '', true)).goOn(null, true);
+      await (await this.#add(name, 'plain', '', true)).resume(null, true);
   }
 
   /** Writes a log whose whole content is known. Nothing is sent, or listed, for an empty one. */

@@ -2,7 +2,7 @@ import { canonArch } from '../rpm/arch.ts';
 import type { ImagePolicy, PolicyRule } from './schema.ts';
 
 /** What a rule is chosen by. */
-export interface PolicyQuestion {
+export interface PolicyRequest {
   /** Task method (`buildArch`). */
   readonly method: string;
   /** Name of the build tag. */
@@ -23,7 +23,7 @@ const ranks: readonly PolicyRule['type'][] = ['tag_arch', 'tag', 'task_type', 'd
  * The rule that decides: the kind ranks (tag_arch, tag, task_type, default), not the place in the list; of two
  * equals the first counts. Null when none matches. Arches are compared in Koji's canonical form.
  */
-export function evaluatePolicy(policy: ImagePolicy, question: PolicyQuestion): ChosenRule | null {
+export function evaluatePolicy(policy: ImagePolicy, question: PolicyRequest): ChosenRule | null {
   for (const rank of ranks) {
     const index = policy.rules.findIndex((rule) => rule.type === rank && matches(rule, question));
     const rule = policy.rules[index];
@@ -32,7 +32,7 @@ export function evaluatePolicy(policy: ImagePolicy, question: PolicyQuestion): C
   return null;
 }
 
-function matches(rule: PolicyRule, question: PolicyQuestion): boolean {
+function matches(rule: PolicyRule, question: PolicyRequest): boolean {
   switch (rule.type) {
     case 'tag_arch':
       return rule.tag === question.tagName && canonArch(rule.arch) === canonArch(question.arch);

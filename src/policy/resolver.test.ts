@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Clock } from '../core/clock.ts';
 import { never } from '../core/never.ts';
 import { PolicyError } from './errors.ts';
-import { type ImageQuestion, PolicyResolver, type PolicyResolverOptions } from './resolver.ts';
+import { type ImageRequest, PolicyResolver, type PolicyResolverOptions } from './resolver.ts';
 import type { TagExtra } from './tag-extra-cache.ts';
 
 const options: PolicyResolverOptions = {
@@ -12,7 +12,7 @@ const options: PolicyResolverOptions = {
   cacheTtlMs: 1000,
   mockBootstrapImage: false,
 };
-const question: ImageQuestion = { method: 'buildArch', tag: { name: 'f44-build', id: 4 }, arch: 'x86_64' };
+const question: ImageRequest = { method: 'buildArch', tag: { name: 'f44-build', id: 4 }, arch: 'x86_64' };
 const signal = never;
 const withRules = (...rules: readonly unknown[]): TagExtra => ({
   adjutant_image_policy: { version: '1.0', rules },
@@ -171,7 +171,7 @@ describe("mock's bootstrap image", () => {
 describe('the memory of tags', () => {
   it('asks once per tag and event until the time is over', async () => {
     const { resolver, calls, time } = setUp({});
-    const ask = (changes: Partial<ImageQuestion> = {}) =>
+    const ask = (changes: Partial<ImageRequest> = {}) =>
       resolver.resolve({ ...question, ...changes }, signal);
 
     await ask();

@@ -9,7 +9,7 @@ import { imagePolicyKey, type PolicyRule, parseImageName, parseImagePolicy } fro
 import { type FetchTagExtra, type TagExtra, TagExtraCache } from './tag-extra-cache.ts';
 
 /** For what an image is wanted. */
-export interface ImageQuestion {
+export interface ImageRequest {
   /** Task method (`buildArch`). */
   readonly method: string;
   /** The build tag. */
@@ -66,7 +66,7 @@ export class PolicyResolver {
   }
 
   /** Throws PolicyError when the tag's settings cannot be used, and whatever asking the hub throws. */
-  async resolve(question: ImageQuestion, signal: AbortSignal): Promise<ImageChoice> {
+  async resolve(question: ImageRequest, signal: AbortSignal): Promise<ImageChoice> {
     signal.throwIfAborted();
     if (!this.#options.enabled) return this.#byDefault(question, 'policies are switched off');
     const extra =
@@ -78,7 +78,7 @@ export class PolicyResolver {
     );
   }
 
-  #byPolicy(question: ImageQuestion, extra: TagExtra): ImageChoice | null {
+  #byPolicy(question: ImageRequest, extra: TagExtra): ImageChoice | null {
     if (!Object.hasOwn(extra, imagePolicyKey)) return null;
     const { tag, method, arch } = question;
     const policy = parseImagePolicy(tag.name, extra[imagePolicyKey]);
@@ -86,7 +86,7 @@ export class PolicyResolver {
     return chosen === null ? null : this.#toChoice(question, chosen);
   }
 
-  #toChoice(question: ImageQuestion, { rule, index }: ChosenRule): ImageChoice {
+  #toChoice(question: ImageRequest, { rule, index }: ChosenRule): ImageChoice {
     const place = `${imagePolicyKey}.rules[${index}]`;
     if (rule.buildroot === 'image') {
       throw new PolicyError(
@@ -103,7 +103,7 @@ export class PolicyResolver {
     };
   }
 
-  #byMock(question: ImageQuestion, extra: TagExtra): ImageChoice | null {
+  #byMock(question: ImageRequest, extra: TagExtra): ImageChoice | null {
     const image = extra[mockImageKey];
     if (!this.#options.mockBootstrapImage || !isPythonTrue(image)) return null;
     return {
@@ -113,7 +113,7 @@ export class PolicyResolver {
     };
   }
 
-  #byDefault(question: ImageQuestion, why: string): ImageChoice {
+  #byDefault(question: ImageRequest, why: string): ImageChoice {
     return {
       image: withArch(this.#options.defaultImage, question.arch),
       pull: this.#options.defaultPull,

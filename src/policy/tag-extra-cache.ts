@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { SharedCall } from '../core/single-flight.ts';
+import { SingleFlight } from '../core/single-flight.ts';
 
 /** The `extra` of a tag as `getBuildConfig` answers it: inherited, values decoded from JSON, of any shape. */
 export type TagExtra = Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export type FetchTagExtra = (
 ) => Promise<TagExtra>;
 
 interface Slot {
-  readonly call: SharedCall<TagExtra>;
+  readonly call: SingleFlight<TagExtra>;
   answer?: { readonly extra: TagExtra; readonly untilMs: number };
 }
 
@@ -47,7 +47,7 @@ export class TagExtraCache {
     if (known !== undefined) return known;
     this.#makeRoom();
     const slot: Slot = {
-      call: new SharedCall(async (signal) => {
+      call: new SingleFlight(async (signal) => {
         const extra = await this.#fetch(tagId, event, signal);
         slot.answer = { extra, untilMs: this.#clock.uptime() + this.#ttlMs };
         return extra;

@@ -1,10 +1,10 @@
-import { TagRoot } from '../buildroot/build-environment.ts';
+import { BuildEnvironment } from '../buildroot/build-environment.ts';
 import type { BuildrootHost } from '../buildroot/host.ts';
 import type { RootRequest } from '../buildroot/plan/root-request.ts';
 import { describeHardware } from '../buildroot/report/hardware.ts';
 import { type InstalledPackage, renderInstalledLog } from '../buildroot/root/installed-packages.ts';
 import { rootTask } from '../buildroot/steps/root-context.ts';
-import type { RootLogs, RootNews } from '../buildroot/steps/root-logs.ts';
+import type { RootLogs, RootProgress } from '../buildroot/steps/root-logs.ts';
 import { addPackageManagerLogs, StepLogs } from '../buildroot/steps/step-logs.ts';
 import { below } from '../core/below.ts';
 import type { Clock } from '../core/clock.ts';
@@ -33,7 +33,7 @@ export interface BuildWatcher {
   step(name: string, at: 'start' | 'finish'): void;
   /** A log has grown. */
   output(log: 'root' | 'build', bytes: Uint8Array | string): void;
-  told(news: RootNews): void;
+  progress(news: RootProgress): void;
 }
 
 /** What a build has left on this host. */
@@ -69,7 +69,7 @@ export async function buildLocally(
   const stepLogs = await StepLogs.open(logs, host.clock, log);
   const steps: BuildStep[] = [];
   try {
-    const root = await TagRoot.prepare(
+    const root = await BuildEnvironment.prepare(
       host,
       request,
       recorded(stepLogs, steps, watcher),
@@ -109,7 +109,7 @@ function recorded(logs: StepLogs, steps: BuildStep[], watcher: BuildWatcher | nu
       await logs.step(name, at);
       watcher?.step(name, at);
     },
-    told: (news) => watcher?.told(news),
+    progress: (news) => watcher?.progress(news),
     took(name, stepMs, ranMs, firstOutputMs) {
       steps.push({ name, tookMs: stepMs });
       logs.took(name, stepMs, ranMs, firstOutputMs);

@@ -1,4 +1,4 @@
-import type { LateRemovals, Removable } from '../container/background-removals.ts';
+import type { BackgroundRemovals, Removable } from '../container/background-removals.ts';
 import type { ContainerSpec } from '../container/spec.ts';
 import type { Container, StepRuntime } from '../container/step-runtime.ts';
 
@@ -8,7 +8,7 @@ export interface StepContainersParts {
   readonly resumed: boolean;
   /** The task's: what is here is gone when it has been unwound. */
   readonly cleanup: AsyncDisposableStack;
-  readonly removals: Pick<LateRemovals, 'add'>;
+  readonly removals: Pick<BackgroundRemovals, 'add'>;
 }
 
 /** The containers and drafts of roots of one task: who makes them, who removes them, and when. */

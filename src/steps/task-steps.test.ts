@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { keptLog } from '../../test/support/silent-log.ts';
-import { LateRemovals } from '../container/background-removals.ts';
+import { BackgroundRemovals } from '../container/background-removals.ts';
 import type { FakeBehaviour } from '../container/fake/behaviour.ts';
 import { FakeRuntime } from '../container/fake/fake-runtime.ts';
 import type { ContainerSpec } from '../container/spec.ts';
@@ -48,7 +48,7 @@ async function setUp(behaviour: FakeBehaviour = {}, history: History = noHistory
   await runtime.images.ensure(image, 'never', never);
   const { log, lines } = keptLog();
   const cleanup = new AsyncDisposableStack();
-  const removals = new LateRemovals(log);
+  const removals = new BackgroundRemovals(log);
   const steps = new TaskSteps({ runtime, history, cleanup, removals, clock, waits: noWaits, log });
   const written: string[] = [];
   const sink = {

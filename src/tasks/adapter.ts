@@ -101,7 +101,7 @@ export interface TaskAdapter<P = unknown> {
   /** What the task works for, by which an operator's `accept` goes; left out: its parent tells. */
   purpose?(params: P): OwnPurpose;
   /** It is about the daemon itself, which therefore takes it whatever `accept` says. */
-  readonly aboutThisHost?: true;
+  readonly alwaysAccepted?: true;
   /** Why this host can never run the task, or null when it can (`checkHost`); left out: it can. */
   checkHost?(params: P, host: HostFacts, tags: TagsApi, signal: AbortSignal): Promise<string | null>;
   /**
@@ -113,7 +113,7 @@ export interface TaskAdapter<P = unknown> {
    * It looks at the world again and again and changes nothing that was not there: after a restart it starts again, and
    * nothing is remembered.
    */
-  readonly startsAnew?: true;
+  readonly replay?: false;
 }
 
 /** A task that is OPEN on the hub as ours, and what it runs as. */

@@ -165,7 +165,7 @@ export class AppendUpload {
     const { directory, name, volume } = this.target;
     return this.#session.call('checkUpload', [directory, name], CheckedUpload.nullable(), {
       signal,
-      live: true,
+      skipJournal: true,
       keywords: { ...(verify && { verify: 'adler32' }), ...(volume !== undefined && { volume }) },
     });
   }

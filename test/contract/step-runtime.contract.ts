@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { extract } from 'tar-stream';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageStore } from '../../src/container/image-store.ts';
-import { reapStrays } from '../../src/container/reaper.ts';
+import { reapOrphans } from '../../src/container/reaper.ts';
 import type { ContainerSpec, Isolation, ResourceLimits } from '../../src/container/spec.ts';
 import type { Container, StepRuntime } from '../../src/container/step-runtime.ts';
 import { createLogger } from '../../src/core/logger.ts';
@@ -347,7 +347,7 @@ export function describeStepRuntime(opened: () => ContractBackend): void {
       const stray = await started({ until: 'killed' });
       const logger = createLogger('silent');
 
-      const report = await reapStrays(runtime, 'contract', ({ id }) => id === kept.id, logger, never);
+      const report = await reapOrphans(runtime, 'contract', ({ id }) => id === kept.id, logger, never);
 
       expect(report.removed.map(({ id }) => id)).toEqual([stray.id]);
       expect(report.kept.map(({ id }) => id)).toEqual([kept.id]);

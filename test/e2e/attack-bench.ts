@@ -3,13 +3,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BuildResults, TagRoot } from '../../src/buildroot/build-environment.ts';
-import { type BuildrootHost, withOpening } from '../../src/buildroot/host.ts';
+import { BuildEnvironment, type BuildResults } from '../../src/buildroot/build-environment.ts';
+import { type BuildrootHost, withGrants } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
 import type { RootRequest } from '../../src/buildroot/plan/root-request.ts';
-import type { SiteOpening } from '../../src/buildroot/plan/site-rules.ts';
+import type { SiteGrants } from '../../src/buildroot/plan/site-rules.ts';
 import { rootTask } from '../../src/buildroot/steps/root-context.ts';
-import { LateRemovals } from '../../src/container/background-removals.ts';
+import { BackgroundRemovals } from '../../src/container/background-removals.ts';
 import { PodmanRuntime } from '../../src/container/podman/podman-runtime.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/logger.ts';
@@ -36,7 +36,7 @@ export interface AttackedBuild {
   readonly codeLimits?: BuildrootHost['codeLimits'];
   readonly mounts?: BuildrootHost['extraMounts'];
   /** What the operator's site file opens. */
-  readonly opening?: SiteOpening;
+  readonly grants?: SiteGrants;
   readonly extra?: RootRequest['extra'];
   readonly timeoutSeconds?: number;
   /** Once the root is there, before the build; gets the task's directory. */
@@ -87,7 +87,7 @@ export class AttackBench implements AsyncDisposable {
       workerId: `attack-${process.pid}`,
       hostname: 'localhost',
       cache: emptyCache(containers.ports, directory),
-      removals: new LateRemovals(logger),
+      removals: new BackgroundRemovals(logger),
       localTime: null,
       limits: { pids: 1000 },
       codeLimits: {},
@@ -137,7 +137,7 @@ export class AttackBench implements AsyncDisposable {
       extraMounts: attack.mounts ?? [],
       site: { ...site, rpmbuildTimeoutSeconds: attack.timeoutSeconds ?? 300 },
     };
-    const host = attack.opening === undefined ? sealed : withOpening(sealed, attack.opening);
+    const host = attack.grants === undefined ? sealed : withGrants(sealed, attack.grants);
     const outcome = await this.#run(host, buildrootId, attack, { work, directory, source });
     // They go by way of the proxy.
     await host.removals.idle();
@@ -175,7 +175,7 @@ export class AttackBench implements AsyncDisposable {
       directory: { absolute: directory, work },
     };
     try {
-      const root = await TagRoot.prepare(
+      const root = await BuildEnvironment.prepare(
         host,
         request,
         logs,

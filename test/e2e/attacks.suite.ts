@@ -5,7 +5,7 @@ import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { planOpening } from '../../src/buildroot/plan/site-rules.ts';
+import { planGrants } from '../../src/buildroot/plan/site-rules.ts';
 import type { KeptRoot } from '../../src/container/spec.ts';
 import { never } from '../../src/core/never.ts';
 import { AttackBench, type AttackedBuild } from './attack-bench.ts';
@@ -21,7 +21,7 @@ export function describeAttacks(name: string, engine: 'rootful' | 'rootless'): v
   describe(name, () => testAttacks(engine));
 }
 
-const noOpening = planOpening(null, { tag: null, channel: null });
+const noGrants = planGrants(null, { tag: null, channel: null });
 
 function testAttacks(engine: 'rootful' | 'rootless'): void {
   let bench: AttackBench;
@@ -138,8 +138,8 @@ bash -c ':' && echo processes work
 echo attack is over`;
 
     expect(await hits({ script })).toEqual([]);
-    const opening = { ...noOpening, userNamespaces: true };
-    expect(await hits({ script, opening })).toEqual(['clone', 'clone3', 'command', 'unshare']);
+    const grants = { ...noGrants, userNamespaces: true };
+    expect(await hits({ script, grants })).toEqual(['clone', 'clone3', 'command', 'unshare']);
   });
 
   it('finds no secret of the daemon: in files, sockets, environments, from %build and from the spec itself', async () => {

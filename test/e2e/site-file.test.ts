@@ -3,7 +3,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkOpening, planOpening, type SiteOpening } from '../../src/buildroot/plan/site-rules.ts';
+import { checkGrants, planGrants, type SiteGrants } from '../../src/buildroot/plan/site-rules.ts';
 import { hostFiles } from '../../src/config/format/file-system.ts';
 import { readSiteFile } from '../../src/config/site-file.ts';
 import { AttackBench } from './attack-bench.ts';
@@ -34,14 +34,14 @@ describeE2e('a build for which the site file opens something', () => {
     await bench[Symbol.asyncDispose]();
   });
 
-  async function opening(rule: object): Promise<SiteOpening> {
+  async function opening(rule: object): Promise<SiteGrants> {
     const path = join(bench.directory, 'site.json');
     await writeFile(path, JSON.stringify({ version: '1.0', rules: [{ reason: 'test', ...rule }] }));
     const notes = { problems: [], warnings: [] };
     const site = readSiteFile(path, [], hostFiles, notes);
     expect(notes).toEqual({ problems: [], warnings: [] });
-    const planned = planOpening(site, { tag: null, channel: null });
-    await checkOpening(planned, site);
+    const planned = planGrants(site, { tag: null, channel: null });
+    await checkGrants(planned, site);
     return planned;
   }
 
@@ -50,7 +50,7 @@ describeE2e('a build for which the site file opens something', () => {
   it('has that, and is as sandboxed as all others', async () => {
     const opened = await opening(openedForProbe({ device, share, profile }));
 
-    const { log, error } = await bench.build({ script, opening: opened });
+    const { log, error } = await bench.build({ script, grants: opened });
 
     expect(log, String(error)).toContain('\ndone\n');
     expect(foundBy(log)).toEqual([
@@ -68,7 +68,7 @@ describeE2e('a build for which the site file opens something', () => {
   it('may write to a mount where that is said', async () => {
     const mounts = [{ source: share, target: '/opt/share', read_only: false }];
 
-    const { log } = await bench.build({ script, opening: await opening({ mounts }) });
+    const { log } = await bench.build({ script, grants: await opening({ mounts }) });
 
     expect(foundBy(log)).toEqual(['mount', 'writable', 'sealed', 'offline']);
   });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { UrlReader } from '../../src/cache/fetcher.ts';
+import { Fetcher } from '../../src/cache/fetcher.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { type Proxies, readProxies, repoProxies } from '../../src/core/host-proxies.ts';
 import { never } from '../../src/core/never.ts';
@@ -38,7 +38,7 @@ async function callHub(server: string, proxies: Proxies): Promise<string> {
 }
 
 async function readRepo(url: string, proxies: Proxies): Promise<string> {
-  const { body } = await new UrlReader(proxies, systemClock).open(url, { signal: never });
+  const { body } = await new Fetcher(proxies, systemClock).open(url, { signal: never });
   return Buffer.concat(await allOf<Uint8Array>(body)).toString();
 }
 

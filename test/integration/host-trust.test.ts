@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { UrlReader } from '../../src/cache/fetcher.ts';
+import { Fetcher } from '../../src/cache/fetcher.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { describeError } from '../../src/core/errors.ts';
 import { readHostTrust, trustAsHost } from '../../src/core/host-trust.ts';
@@ -47,7 +47,7 @@ async function openSite() {
     },
     topurl: () => new HubFiles([site.url], '/').text('work/a', never),
     async repo() {
-      const { body } = await new UrlReader({}, systemClock).open(`${site.url}/repodata/repomd.xml`, {
+      const { body } = await new Fetcher({}, systemClock).open(`${site.url}/repodata/repomd.xml`, {
         signal: never,
       });
       return Buffer.concat(await allOf<Uint8Array>(body)).toString();

@@ -91,7 +91,7 @@ async function startBuilder(hub: RunningDevHub, name: string): Promise<void> {
       cacheBudget: { snapshotBytes: 10_000, packageBytes: 10_000, failedBytes: 0, solutions: 5000 },
     },
     log: silentLog,
-    goOn: true,
+    resume: true,
     skipMain: false,
     single: false,
     debugTask: false,

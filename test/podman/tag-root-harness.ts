@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
-import { TagRoot } from '../../src/buildroot/build-environment.ts';
+import { BuildEnvironment } from '../../src/buildroot/build-environment.ts';
 import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
 import { rootTask } from '../../src/buildroot/steps/root-context.ts';
-import { LateRemovals } from '../../src/container/background-removals.ts';
+import { BackgroundRemovals } from '../../src/container/background-removals.ts';
 import { PodmanRuntime } from '../../src/container/podman/podman-runtime.ts';
 import type { ContainerSpec, KeptRoot } from '../../src/container/spec.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -101,7 +101,7 @@ export function openHost(
     return committed;
   };
   const cache = emptyCache(containers.ports, directory);
-  const removals = new LateRemovals(createLogger('silent'));
+  const removals = new BackgroundRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await removals.idle();
     const snapshots = await cache.snapshots.list(never);
@@ -178,7 +178,7 @@ export async function openRoot(
     network: 'none' as const,
     directory: { absolute: join(directory, work), work },
   };
-  const root = await TagRoot.prepare(
+  const root = await BuildEnvironment.prepare(
     host,
     request,
     logs,

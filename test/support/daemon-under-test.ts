@@ -30,7 +30,7 @@ export async function setUpDaemon({
   single = false,
   debugTask = false,
   shutdown = 'free' as Shutdown,
-  goOn = true,
+  resume = true,
   after = null as EarlierLife | null,
 } = {}) {
   const hub = after?.hub ?? new MemoryHub();
@@ -52,7 +52,7 @@ export async function setUpDaemon({
     sessions: { list: async () => [], remove: async () => undefined },
     journal,
     restarts: new Restarts(join(environment.workDir, 'journal/restarts')),
-    goOn,
+    resume,
     environment,
     probe: { look: async () => ({ ...space, engineProblem: null }) },
     events,

@@ -5,7 +5,7 @@ import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import { BuilderEvents, endLabels } from '../../src/daemon/events.ts';
 import { OwnChildren } from '../../src/daemon/intake/own-children.ts';
 import { TaskSource } from '../../src/daemon/intake/task-source.ts';
-import { Pace } from '../../src/daemon/poll-backoff.ts';
+import { PollBackoff } from '../../src/daemon/poll-backoff.ts';
 import { PollLoop } from '../../src/daemon/poll-loop.ts';
 import { Supervisor } from '../../src/daemon/run/supervisor.ts';
 import { hubApis } from '../../src/hub/api/apis.ts';
@@ -52,7 +52,7 @@ export async function setUpPollLoop({
   const { log, lines } = keptLog();
   const session = hub.session();
   const { host, tags, repos, version, queue } = hubApis(session, clock);
-  const pace = new Pace(clock, sleepMs);
+  const pace = new PollBackoff(clock, sleepMs);
   const registry = new Map(taskRegistry(noControl));
   // The registry's own types forget the parameters in the same way.
   registry.set('picky', picky as TaskAdapter);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { TagRoot } from '../../src/buildroot/build-environment.ts';
+import { BuildEnvironment } from '../../src/buildroot/build-environment.ts';
 import type { BuildrootCache, BuildrootHost } from '../../src/buildroot/host.ts';
 import type { SiteSettings } from '../../src/buildroot/plan/mock-environment.ts';
 import { hubRepo } from '../../src/buildroot/plan/repos.ts';
@@ -11,13 +11,13 @@ import type { RootRequest } from '../../src/buildroot/plan/root-request.ts';
 import { rootTask } from '../../src/buildroot/steps/root-context.ts';
 import type { RootLogs } from '../../src/buildroot/steps/root-logs.ts';
 import { FailedRoots } from '../../src/cache/failed-roots.ts';
-import { UrlReader } from '../../src/cache/fetcher.ts';
+import { Fetcher } from '../../src/cache/fetcher.ts';
 import { MetadataCache } from '../../src/cache/metadata-cache.ts';
 import { PackageCache } from '../../src/cache/package-cache.ts';
 import { SnapshotStore } from '../../src/cache/snapshot-store.ts';
-import { SolutionMemo } from '../../src/cache/solver-cache.ts';
+import { SolverCache } from '../../src/cache/solver-cache.ts';
 import type { ContainerBackend } from '../../src/container/backend.ts';
-import { LateRemovals } from '../../src/container/background-removals.ts';
+import { BackgroundRemovals } from '../../src/container/background-removals.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import { containerName } from '../../src/container/names.ts';
@@ -100,7 +100,7 @@ export function emptyCache(
   failedLifetimeMs = 0,
 ): BuildrootCache {
   const place = (name: string) => join(directory, 'cache', name);
-  const urls = new UrlReader({}, clock);
+  const urls = new Fetcher({}, clock);
   const log = createLogger('silent');
   const snapshots = new SnapshotStore(backend.roots, place('snapshots'), log);
   return {
@@ -112,7 +112,7 @@ export function emptyCache(
       log,
     }),
     packages: new PackageCache(place('packages'), urls, clock),
-    solutions: new SolutionMemo(place('solutions')),
+    solutions: new SolverCache(place('solutions')),
     metadata: new MetadataCache(place('metadata')),
     urls,
   };
@@ -130,7 +130,7 @@ export async function openHostBench(failedLifetimeMs = 0) {
   });
   await containers.images.ensure(image, 'never', never);
   const cache = emptyCache(containers.ports, directory, clock, failedLifetimeMs);
-  const removals = new LateRemovals(createLogger('silent'));
+  const removals = new BackgroundRemovals(createLogger('silent'));
   onTestFinished(async () => {
     await removals.idle();
     containers.assertClean();
@@ -190,7 +190,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
     ...changes.request,
   };
   const prepare = () =>
-    TagRoot.prepare(
+    BuildEnvironment.prepare(
       host,
       request,
       logs,
@@ -211,7 +211,7 @@ export async function openRootBench(play: RootPlay, changes: RootChanges = {}) {
     cleanup,
     prepare,
     /** A root that is made, with a source package in it. */
-    async withSource(source: Uint8Array = toSourceRpm()): Promise<TagRoot> {
+    async withSource(source: Uint8Array = toSourceRpm()): Promise<BuildEnvironment> {
       const root = await prepare();
       await writeFile(join(directory, 'given.src.rpm'), source);
       await root.bringSource(join(directory, 'given.src.rpm'));

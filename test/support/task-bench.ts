@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { BuildrootHost } from '../../src/buildroot/host.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { LateRemovals } from '../../src/container/background-removals.ts';
+import { BackgroundRemovals } from '../../src/container/background-removals.ts';
 import type { FakeBehaviour } from '../../src/container/fake/behaviour.ts';
 import { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import type { ContainerSpec } from '../../src/container/spec.ts';
@@ -70,7 +70,7 @@ export async function openTaskBench(options: BenchOptions = {}) {
     ...(behave !== undefined && { behave: behave(directory, join(place, 'cache/packages')) }),
   });
   const cache = emptyCache(containers.ports, place);
-  const removals = new LateRemovals(silentLog);
+  const removals = new BackgroundRemovals(silentLog);
   const { log, lines } = keptLog();
   const cleanup = new AsyncDisposableStack();
   const abort = new AbortController();

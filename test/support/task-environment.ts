@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { LateRemovals } from '../../src/container/background-removals.ts';
+import { BackgroundRemovals } from '../../src/container/background-removals.ts';
 import type { FakeRuntime } from '../../src/container/fake/fake-runtime.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { noMeter } from '../../src/core/meter.ts';
@@ -59,7 +59,7 @@ export async function makeTaskEnvironment(clock: Clock, containers: FakeRuntime)
       labels: {},
       cache: emptyCache(containers.ports, workDir),
       codeLimits: {},
-      removals: new LateRemovals(silentLog),
+      removals: new BackgroundRemovals(silentLog),
       extraMounts: [],
     },
     policy: new PolicyResolver(policySettings, async () => ({}), clock),

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from '../../src/core/logger.ts';
 import { taskProgress } from '../../src/daemon/run/task-progress.ts';
-import { TaskHead } from '../../src/daemon/run/task-record.ts';
+import { TaskRecord } from '../../src/daemon/run/task-record.ts';
 import { TaskJournal } from '../../src/journal/task-journal.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -10,12 +10,16 @@ export function openTaskJournal(
   workDir: string,
   now: () => number = () => 0,
   log: Logger = silentLog,
-): TaskJournal<TaskHead> {
-  return new TaskJournal(join(workDir, 'journal', 'tasks'), TaskHead, now, log, taskProgress(workDir));
+): TaskJournal<TaskRecord> {
+  return new TaskJournal(join(workDir, 'journal', 'tasks'), TaskRecord, now, log, taskProgress(workDir));
 }
 
 /** The head of a task that a test makes up. */
-export function taskHead(id: number, method = 'test', request: TaskHead['task']['request'] = []): TaskHead {
+export function taskHead(
+  id: number,
+  method = 'test',
+  request: TaskRecord['task']['request'] = [],
+): TaskRecord {
   const task = {
     id,
     method,

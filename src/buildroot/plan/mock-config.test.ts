@@ -13,7 +13,7 @@ const facts: MockConfigFacts = {
   image: 'localhost/image:1',
   imageReason: 'task_image_default',
   hasNetwork: false,
-  opened: [],
+  granted: [],
   packageManagerConfig: '[main]\nretries=20\n\n[build]\nbaseurl=http://hub/r\n',
   macros: new Map([
     ['%vendor', 'O\'Neil \\ "Sons"\t\u0001 é'],
@@ -50,9 +50,9 @@ describe('renderMockConfig', () => {
   });
 
   it('names what the operator has opened', () => {
-    const opened = ['device /dev/kvm (image tests; rules[0] of /site.json)'];
+    const granted = ['device /dev/kvm (image tests; rules[0] of /site.json)'];
 
-    expect(renderMockConfig({ ...facts, opened })).toContain(
+    expect(renderMockConfig({ ...facts, granted })).toContain(
       '\n# Opened by the site file: device /dev/kvm (image tests; rules[0] of /site.json)\n',
     );
   });

@@ -15,7 +15,7 @@ export interface MockConfigFacts {
   readonly imageReason: string;
   readonly hasNetwork: boolean;
   /** What the operator's site file opens, a line each, with the reason. */
-  readonly opened: readonly string[];
+  readonly granted: readonly string[];
   readonly packageManagerConfig: string;
   readonly macros: ReadonlyMap<string, string>;
   readonly environment: Readonly<Record<string, string>>;
@@ -46,7 +46,7 @@ export function renderMockConfig(facts: MockConfigFacts): string {
     `# Koji repo id: ${facts.repoId}`,
     `# Koji tag: ${facts.tagName}`,
     `# Bootstrap image: ${facts.image} (${facts.imageReason})`,
-    ...facts.opened.map((line) => `# Opened by the site file: ${line}`),
+    ...facts.granted.map((line) => `# Opened by the site file: ${line}`),
     '',
     ...Object.entries(options).map(([key, value]) => `config_opts[${repr(key)}] = ${repr(value)}`),
     '',

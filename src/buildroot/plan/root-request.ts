@@ -62,13 +62,13 @@ export function toRootRequest(question: RootQuestion): RootRequest {
   };
 }
 
-/** The root in mock's terms: the text of `mock_config.log`. `because`: why it has this image; `opened`: what the site file opens. */
+/** The root in mock's terms: the text of `mock_config.log`. `because`: why it has this image; `granted`: what the site file grants. */
 export function describeRoot(
   request: RootRequest,
   host: { readonly site: SiteSettings; readonly processes: number | null },
   repo: { readonly id: number; readonly tagName: string },
   because: string,
-  opened: readonly string[] = [],
+  granted: readonly string[] = [],
 ): string {
   const { buildrootId, targetArch: arch, image, network, repos, extra } = request;
   const { site, processes } = host;
@@ -81,7 +81,7 @@ export function describeRoot(
     image,
     imageReason: because,
     site,
-    opened,
+    granted,
     content: rootContent(request),
     hasNetwork: network !== 'none',
     packageManager: readSolverSettings(extra).packageManager,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { SiteFile, SiteRule } from '../../config/site-file.ts';
-import { checkOpening, planOpening } from './site-rules.ts';
+import { checkGrants, planGrants } from './site-rules.ts';
 
 const nothing: SiteRule = {
   reason: 'r',
@@ -31,9 +31,9 @@ beforeEach(async () => {
   onTestFinished(() => rm(directory, { recursive: true }));
 });
 
-describe('planOpening', () => {
+describe('planGrants', () => {
   it('opens nothing without a site file', () => {
-    expect(planOpening(null, any)).toEqual({
+    expect(planGrants(null, any)).toEqual({
       devices: [],
       mounts: [],
       limits: {},
@@ -45,7 +45,7 @@ describe('planOpening', () => {
 
   it('adds up all rules that hold; of two about the same the last counts', () => {
     const mount = { source: '/a', target: '/x', readOnly: true };
-    const { devices, mounts, limits, seccompProfile, lines } = planOpening(
+    const { devices, mounts, limits, seccompProfile, lines } = planGrants(
       site(
         { devices: ['/dev/kvm'], mounts: [mount], ulimits: { core: { soft: 1, hard: 1 } }, seccomp: '/1' },
         { tags: ['no'], devices: ['/dev/fuse'] },
@@ -82,10 +82,10 @@ describe('planOpening', () => {
   });
 });
 
-describe('checkOpening', () => {
+describe('checkGrants', () => {
   const check = (rule: Partial<SiteRule>, closed: SiteFile['closed'] = []) => {
     const file = { ...site(rule), closed };
-    return checkOpening(planOpening(file, any), file);
+    return checkGrants(planGrants(file, any), file);
   };
   const mounted = (source: string) => ({ mounts: [{ source, target: '/x', readOnly: true }] });
 

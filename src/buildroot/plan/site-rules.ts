@@ -5,7 +5,7 @@ import type { Mount, ResourceLimits } from '../../container/spec.ts';
 import { BuildrootUnsupported, HostLacks } from '../errors.ts';
 
 /** What the operator's site file opens for one build. */
-export interface SiteOpening {
+export interface SiteGrants {
   readonly devices: readonly string[];
   readonly mounts: readonly (Mount & { readonly kind: 'host' | 'scratch' })[];
   readonly limits: Pick<ResourceLimits, 'ulimits' | 'shmBytes'>;
@@ -19,10 +19,10 @@ export interface SiteOpening {
  * What all rules that hold for a build open together. Where two are about the same target, limit or profile, the last one
  * counts. Null stands for a tag, channel or package that is not known.
  */
-export function planOpening(site: SiteFile | null, build: BuildNames): SiteOpening {
-  const mounts = new Map<string, SiteOpening['mounts'][number]>();
+export function planGrants(site: SiteFile | null, build: BuildNames): SiteGrants {
+  const mounts = new Map<string, SiteGrants['mounts'][number]>();
   const devices = new Set<string>();
-  let limits: SiteOpening['limits'] = {};
+  let limits: SiteGrants['limits'] = {};
   let seccompProfile: string | null = null;
   let userNamespaces = false;
   const lines: string[] = [];
@@ -55,9 +55,9 @@ export function planOpening(site: SiteFile | null, build: BuildNames): SiteOpeni
  * Looks whether this host has what is to be opened. Throws `HostLacks` for what is not there today, or what the build
  * user could not open, and `BuildrootUnsupported` for a link that leads where no build may look.
  */
-export async function checkOpening(opening: SiteOpening, site: SiteFile | null): Promise<void> {
+export async function checkGrants(grants: SiteGrants, site: SiteFile | null): Promise<void> {
   const path = site?.path ?? '';
-  for (const device of opening.devices) {
+  for (const device of grants.devices) {
     const stats = await stat(device).catch(() => null);
     if (stats === null || !(stats.isCharacterDevice() || stats.isBlockDevice()))
       throw new HostLacks(`this host has no device ${device}, which ${path} grants to this build`);
@@ -67,7 +67,7 @@ export async function checkOpening(opening: SiteOpening, site: SiteFile | null):
         `only some users of this host may open ${device}, which ${path} grants to this build: a udev rule with MODE="0666" lets builds`,
       );
   }
-  for (const mount of opening.mounts) {
+  for (const mount of grants.mounts) {
     if (mount.kind !== 'host') continue;
     const real = await realpath(mount.source).catch(() => null);
     if (real === null)
@@ -76,7 +76,7 @@ export async function checkOpening(opening: SiteOpening, site: SiteFile | null):
     if (why !== null)
       throw new BuildrootUnsupported(`${mount.source} in ${path} leads to ${real}, which ${why}`);
   }
-  const { seccompProfile: profile } = opening;
+  const { seccompProfile: profile } = grants;
   if (
     profile !== null &&
     !(await access(profile).then(

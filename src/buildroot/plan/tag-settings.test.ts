@@ -7,9 +7,9 @@ import { BadTagSetting, planEnvironment, planMacros } from './mock-environment.t
 import { hubRepo } from './repos.ts';
 import { checkTagSettings, readSolverSettings } from './tag-settings.ts';
 
-const ground = { targetArch: 'x86_64', machine: 'x86_64', mockBootstrapImage: false };
-const check = (extra: TagExtra, more: Partial<typeof ground> = {}) =>
-  checkTagSettings(extra, { ...ground, ...more });
+const context = { targetArch: 'x86_64', machine: 'x86_64', mockBootstrapImage: false };
+const check = (extra: TagExtra, more: Partial<typeof context> = {}) =>
+  checkTagSettings(extra, { ...context, ...more });
 
 /** What the signing plugin needs besides its switch. */
 const signWith = { 'mock.plugin_conf.sign_opts.cmd': 'sign', 'mock.plugin_conf.sign_opts.opts': '-v' };

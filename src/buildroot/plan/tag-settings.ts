@@ -20,7 +20,7 @@ export interface SolverSettings {
 }
 
 /** What the tag's settings meet here. */
-export interface TagSettingsGround {
+export interface TagSettingsContext {
   /** Arch of the root. */
   readonly targetArch: string;
   /** Machine name of this host, as `uname -m` says it. */
@@ -65,19 +65,22 @@ export function readSolverSettings(extra: TagExtra): SolverSettings {
  * nothing to this builder and change nothing in what is built. Throws `BuildrootUnsupported` for what only
  * another builder can do, `BadTagSetting` for what none can.
  */
-export function checkTagSettings(extra: TagExtra, ground: TagSettingsGround): readonly string[] {
+export function checkTagSettings(extra: TagExtra, context: TagSettingsContext): readonly string[] {
   readSolverSettings(extra);
   checkModuleCommands(extra['mock.module_setup_commands']);
   checkSigning(extra);
-  if (isPythonTrue(extra['mock.forcearch']) && machineArch(canonArch(ground.targetArch)) !== ground.machine) {
+  if (
+    isPythonTrue(extra['mock.forcearch']) &&
+    machineArch(canonArch(context.targetArch)) !== context.machine
+  ) {
     throw new BuildrootUnsupported(
-      `tag extra mock.forcearch: this builder does not emulate ${ground.targetArch} on ${ground.machine}`,
+      `tag extra mock.forcearch: this builder does not emulate ${context.targetArch} on ${context.machine}`,
     );
   }
   return [
     ...waysOfMock.filter((key) => Object.hasOwn(extra, key)),
     ...(isPythonTrue(extra['mock.bootstrap_image_ready']) ? ['mock.bootstrap_image_ready'] : []),
-    ...(isPythonTrue(extra['mock.bootstrap_image']) && !ground.mockBootstrapImage
+    ...(isPythonTrue(extra['mock.bootstrap_image']) && !context.mockBootstrapImage
       ? ['mock.bootstrap_image (mock_bootstrap_image is off)']
       : []),
   ];

@@ -2,7 +2,7 @@ import type { BuildrootsApi } from '../../hub/api/buildroots.ts';
 import type { ListedPackage } from '../root/installed-packages.ts';
 
 /** How long the last call about a buildroot may take when its task has been stopped. */
-const farewellMs = 30_000;
+const finalReportMs = 30_000;
 
 /**
  * A buildroot as the hub records it: INIT, then its packages, then BUILDING, then the packages that the
@@ -52,6 +52,6 @@ export class HubBuildroot implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.expire(AbortSignal.timeout(farewellMs));
+    await this.expire(AbortSignal.timeout(finalReportMs));
   }
 }

@@ -12,7 +12,7 @@ import type { TaskWaits } from '../../core/waits.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import { UnusableImage } from '../solve/errors.ts';
 import { originsOf } from '../solve/repo-places.ts';
-import { MadeSoFar, RootSolver, type Wish } from '../solve/root-solver.ts';
+import { ContainerCounts, RootSolver, type SolveRequest } from '../solve/root-solver.ts';
 import { renderTransaction, transactionProgram } from '../solve/rpm-transaction.ts';
 import { cachedPackages, installContainer, rootDraft } from '../steps/container-specs.ts';
 import { damagedPackage, noRpmBindings } from '../steps/exit-codes.ts';
@@ -24,22 +24,22 @@ import { parseInstalled } from './installed-packages.ts';
 import { type PreparedRoot, rootKey } from './prepared-root.ts';
 import { layOutPackages, listRoot } from './root-listing.ts';
 
-const Solved = z.object({ solution: Solution, made: MadeSoFar });
+const Solved = z.object({ solution: Solution, made: ContainerCounts });
 
-const MadeRoot = z.object({ listing: z.string(), made: MadeSoFar });
+const MadeRoot = z.object({ listing: z.string(), made: ContainerCounts });
 
 const Kept = z.object({ kind: z.literal('kept'), id: z.string() }) satisfies z.ZodType<KeptRoot>;
-const FoundRoot = z.object({ root: Kept, listing: z.string(), made: MadeSoFar });
+const FoundRoot = z.object({ root: Kept, listing: z.string(), made: ContainerCounts });
 
 /**
- * Prepares roots: solves what is wished, and takes the snapshot of a root with these packages, or makes the root
+ * Prepares roots: solves what is asked for, and takes the snapshot of a root with these packages, or makes the root
  * and keeps it as one.
  */
-export class RootPackages {
+export class RootPreparer {
   readonly #context: RootContext;
   readonly #solver: RootSolver;
   readonly #waits: TaskWaits;
-  readonly #made: MadeSoFar = { solves: 0, roots: 0, installs: 0 };
+  readonly #made: ContainerCounts = { solves: 0, roots: 0, installs: 0 };
 
   constructor(context: RootContext) {
     this.#context = context;
@@ -48,24 +48,28 @@ export class RootPackages {
   }
 
   /**
-   * The root `parent`, or an empty one, with what is wished added and what is in its way removed; `parent` itself when
+   * The root `parent`, or an empty one, with what is asked for added and what is in its way removed; `parent` itself when
    * nothing has to be done. Throws `BuildrootStepFailed` with status 30, `UnusableImage`, `BuildrootUnsupported`.
    */
-  async prepare(parent: PreparedRoot | null, wish: Wish, signal: AbortSignal): Promise<PreparedRoot> {
+  async prepare(
+    parent: PreparedRoot | null,
+    wanted: SolveRequest,
+    signal: AbortSignal,
+  ): Promise<PreparedRoot> {
     const { host, request, history } = this.#context;
     const { snapshots } = host.cache;
-    const { solution, ...solved } = await history.once(`solution:${wish.goal.kind}`, Solved, async () => {
-      const answer = await this.#solver.solve(wish, parent, signal);
+    const { solution, ...solved } = await history.once(`solution:${wanted.goal.kind}`, Solved, async () => {
+      const answer = await this.#solver.solve(wanted, parent, signal);
       return { solution: answer, made: { ...this.#made } };
     });
     Object.assign(this.#made, solved.made);
-    if (parent === null && inboundOf(solution).length === 0) throw await this.#nothingFor(wish);
+    if (parent === null && inboundOf(solution).length === 0) throw await this.#nothingFor(wanted);
     if (parent !== null && solution.elements.length === 0) return parent;
     const key = rootKey(parent?.key ?? null, solution, request, host.localTime);
     // Nothing the task builds on may be collected before its end.
     this.#context.hold(snapshots.hold(key));
-    const { root, listing, made } = await history.once(`root:${wish.goal.kind}`, FoundRoot, async () => {
-      const found = await this.#findOrMake(key, parent, solution, wish, signal);
+    const { root, listing, made } = await history.once(`root:${wanted.goal.kind}`, FoundRoot, async () => {
+      const found = await this.#findOrMake(key, parent, solution, wanted, signal);
       return { ...found, made: { ...this.#made } };
     });
     Object.assign(this.#made, made);
@@ -73,11 +77,11 @@ export class RootPackages {
   }
 
   /** dnf takes a group for installed of which the repo has no package at all. */
-  async #nothingFor(wish: Wish): Promise<BuildrootStepFailed> {
+  async #nothingFor(wanted: SolveRequest): Promise<BuildrootStepFailed> {
     const reason =
       'nothing of it is in the repo: correct the group, or tag its packages and make the repo again';
-    await this.#context.logs.root.write(`${wish.title}: ${reason}\n`);
-    return new BuildrootStepFailed(`solve ${wish.title}`, 30, { reason });
+    await this.#context.logs.root.write(`${wanted.title}: ${reason}\n`);
+    return new BuildrootStepFailed(`solve ${wanted.title}`, 30, { reason });
   }
 
   /** The root of the snapshot, and what is in it. */
@@ -85,7 +89,7 @@ export class RootPackages {
     key: string,
     parent: PreparedRoot | null,
     solution: Solution,
-    wish: Wish,
+    wanted: SolveRequest,
     signal: AbortSignal,
   ): Promise<{ readonly root: KeptRoot; readonly listing: string }> {
     const { host, request, logs, history } = this.#context;
@@ -93,19 +97,19 @@ export class RootPackages {
     for (;;) {
       signal.throwIfAborted();
       // A task that has begun to make it resumes that, even when another has made it meanwhile.
-      const isMaker = history.isBegun(`make-root:${wish.goal.kind}`);
+      const isMaker = history.isBegun(`make-root:${wanted.goal.kind}`);
       const found = isMaker ? null : await snapshots.find(key, signal);
       if (!isMaker)
         host.meter.count(`koji_adjutant_snapshot_${found === null ? 'misses' : 'hits'}_total`, {});
       if (found !== null) {
         const { length } = parseInstalled(found.listing);
         await logs.root.write(
-          `${wish.title}: taken from snapshot ${key.slice(0, 12)} with ${length} packages\n`,
+          `${wanted.title}: taken from snapshot ${key.slice(0, 12)} with ${length} packages\n`,
         );
-        logs.told?.({ kind: 'from-snapshot', title: wish.title, packages: length });
+        logs.progress?.({ kind: 'from-snapshot', title: wanted.title, packages: length });
         return { root: found.root, listing: found.listing };
       }
-      const make = () => this.#makeAndKeep(key, parent, solution, wish, signal);
+      const make = () => this.#makeAndKeep(key, parent, solution, wanted, signal);
       const over = Promise.withResolvers<void>();
       const made = isMaker
         ? await make()
@@ -115,11 +119,11 @@ export class RootPackages {
               make,
               async (other) => {
                 void this.#waits.during(
-                  `the same root (${wish.title}), made by ${other}`,
+                  `the same root (${wanted.title}), made by ${other}`,
                   () => over.promise,
                 );
                 await logs.root.write(
-                  `${wish.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
+                  `${wanted.title}: another task is preparing the same root (snapshot ${key.slice(0, 12)}); waiting for it\n`,
                 );
               },
               signal,
@@ -134,14 +138,14 @@ export class RootPackages {
     key: string,
     parent: PreparedRoot | null,
     solution: Solution,
-    wish: Wish,
+    wanted: SolveRequest,
     signal: AbortSignal,
   ): Promise<{ readonly root: KeptRoot; readonly listing: string }> {
     const { host, request, history } = this.#context;
     const { snapshots } = host.cache;
     let base: Draft | null = null;
-    const { listing, made } = await history.once(`make-root:${wish.goal.kind}`, MadeRoot, async () => {
-      const root = await this.#make(parent, solution, wish, signal);
+    const { listing, made } = await history.once(`make-root:${wanted.goal.kind}`, MadeRoot, async () => {
+      const root = await this.#make(parent, solution, wanted, signal);
       base = root.base;
       return { listing: root.listing, made: { ...this.#made } };
     });
@@ -156,10 +160,10 @@ export class RootPackages {
     if (base === null)
       throw new ContainerError(
         'no-such-container',
-        `the root with ${wish.title} was lost before it was kept`,
+        `the root with ${wanted.title} was lost before it was kept`,
       );
     const startedMs = host.clock.uptime();
-    const title = `${wish.title}, arch ${request.targetArch}`;
+    const title = `${wanted.title}, arch ${request.targetArch}`;
     const { root: draft } = base;
     const root = await this.#waits.during(`the commit of snapshot ${key.slice(0, 12)}`, () =>
       snapshots.keep({ key, listing, title }, draft, signal),
@@ -174,18 +178,18 @@ export class RootPackages {
   async #make(
     parent: PreparedRoot | null,
     solution: Solution,
-    wish: Wish,
+    wanted: SolveRequest,
     signal: AbortSignal,
   ): Promise<{ readonly base: Draft; readonly listing: string }> {
     const { packages } = this.#context.host.cache;
     using _ = packages.hold(inboundOf(solution).map(({ checksum }) => checksum));
-    const bringing = this.#bringPackages(solution, wish, signal);
-    return await twice(this.#context, `install ${wish.title}`, async () => {
+    const bringing = this.#bringPackages(solution, wanted, signal);
+    return await twice(this.#context, `install ${wanted.title}`, async () => {
       // Whichever fails, the root is the clean-up's before the task ends.
       const [base] = await Promise.allSettled([this.#baseFor(parent, signal), bringing]);
       if (base.status === 'rejected') throw base.reason;
       await bringing;
-      const listing = await this.#install(base.value, parent, solution, wish, signal);
+      const listing = await this.#install(base.value, parent, solution, wanted, signal);
       return { base: base.value, listing };
     });
   }
@@ -200,7 +204,7 @@ export class RootPackages {
     );
   }
 
-  async #bringPackages(solution: Solution, { title }: Wish, signal: AbortSignal): Promise<void> {
+  async #bringPackages(solution: Solution, { title }: SolveRequest, signal: AbortSignal): Promise<void> {
     const packages = inboundOf(solution);
     const { host, request, logs } = this.#context;
     const urlsOf = (id: string) => request.repos.find((repo) => repo.id === id)?.urls ?? [];
@@ -208,7 +212,7 @@ export class RootPackages {
     let progress = '';
     const note = (done: number, ofFiles: number) => {
       progress = ` (${done} of ${ofFiles})`;
-      logs.told?.({ kind: 'fetching', title, files: done, ofFiles });
+      logs.progress?.({ kind: 'fetching', title, files: done, ofFiles });
     };
     try {
       const origins = originsOf(request.repos);
@@ -244,13 +248,13 @@ export class RootPackages {
     into: Draft,
     parent: PreparedRoot | null,
     solution: Solution,
-    wish: Wish,
+    wanted: SolveRequest,
     signal: AbortSignal,
   ): Promise<string> {
     for (let chance = 1; ; chance += 1) {
-      const code = await this.#runInstall(into, parent === null, solution, wish, signal);
+      const code = await this.#runInstall(into, parent === null, solution, wanted, signal);
       if (code === 0) {
-        const root = { title: wish.title, parent: parent?.installed ?? [], solution };
+        const root = { title: wanted.title, parent: parent?.installed ?? [], solution };
         return listRoot(this.#context, this.#made.installs, into.root, root, signal);
       }
       if (code === noRpmBindings)
@@ -269,10 +273,10 @@ export class RootPackages {
           `${missing} packages were removed from the cache while they were installed`,
         );
       if (code !== damagedPackage || chance > 1)
-        throw new BuildrootStepFailed(`install ${wish.title} (status ${code})`, 30);
+        throw new BuildrootStepFailed(`install ${wanted.title} (status ${code})`, 30);
       const purged = await packages.purge(checksums, signal);
       await this.#context.logs.root.write(`${purged} damaged packages of the cache are fetched again\n`);
-      await this.#bringPackages(solution, wish, signal);
+      await this.#bringPackages(solution, wanted, signal);
     }
   }
 
@@ -280,7 +284,7 @@ export class RootPackages {
     into: Draft,
     fresh: boolean,
     solution: Solution,
-    wish: Wish,
+    wanted: SolveRequest,
     signal: AbortSignal,
   ): Promise<number> {
     this.#made.installs += 1;
@@ -306,7 +310,7 @@ export class RootPackages {
     for (const [name, content] of Object.entries(files)) await this.#context.write(`in/${name}`, content);
     await layOutPackages(this.#context, attempt, solution);
     const spec = installContainer(host, request, attempt, into.root);
-    return (await runBootstrap(this.#context, installStep(wish), spec, signal)).code;
+    return (await runBootstrap(this.#context, installStep(wanted), spec, signal)).code;
   }
 }
 

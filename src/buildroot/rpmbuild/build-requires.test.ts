@@ -8,7 +8,7 @@ import { never } from '../../core/never.ts';
 const srpm = (...requires: string[]) => toSourceRpm({ requires });
 const generated = 'rpmlib(DynamicBuildRequires)';
 
-describe('TagRoot.addBuildRequires', () => {
+describe('BuildEnvironment.addBuildRequires', () => {
   it('asks for what the header wants and runs no code of the package', async () => {
     const { directory, withSource, created, started } = await openRootBench({
       solve: (attempt) => (attempt === 1 ? ['bash'] : ['gcc']),
@@ -136,7 +136,7 @@ describe('TagRoot.addBuildRequires', () => {
   });
 });
 
-describe('TagRoot.addRemadeRequires', () => {
+describe('BuildEnvironment.addRemadeRequires', () => {
   it('asks for what the package wants when it is made again', async () => {
     const { directory, withSource, created, started } = await openRootBench({
       sources: [{ srpms: { 'hello-1.0-1.src.rpm': srpm('bash') } }],

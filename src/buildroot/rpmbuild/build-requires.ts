@@ -14,7 +14,7 @@ import { codeSteps } from '../steps/step-name.ts';
 import { collectFiles } from './collect-results.ts';
 import { ResultsBudget } from './results-budget.ts';
 import { generateRequiresScript, type HomeState, repeatCommand, sourceScript } from './rpmbuild-scripts.ts';
-import type { CodeStep, PackageCode, RanCode } from './sandbox.ts';
+import type { CodeStep, EndedCode, Sandbox } from './sandbox.ts';
 
 const packageManagerFailed = 30;
 
@@ -48,14 +48,14 @@ const StepResults = z.object({
  */
 export class SourceSteps {
   readonly #context: RootContext;
-  readonly #code: PackageCode;
+  readonly #code: Sandbox;
   #last: ContainerId | null = null;
   /** The last step, unless a previous run of the task has run it. */
-  #ran: RanCode | null = null;
+  #ran: EndedCode | null = null;
   #home: HomeState = 'empty';
   #steps = 0;
 
-  constructor(context: RootContext, code: PackageCode) {
+  constructor(context: RootContext, code: Sandbox) {
     this.#context = context;
     this.#code = code;
   }
@@ -106,7 +106,7 @@ export class SourceSteps {
   /** Ends the steps: the container that has their layer if a build continues from there, else null. */
   end(): ContainerId | null {
     if (this.#home === 'prepared') return this.#last;
-    this.#ran?.letGo();
+    this.#ran?.remove();
     return null;
   }
 
@@ -134,7 +134,7 @@ export class SourceSteps {
       const made = tar === null ? [] : (await collectFiles(tar, directory, suffix, budget, signal)).files;
       return { files: [...made], container: ran.container };
     });
-    before?.letGo();
+    before?.remove();
     this.#last = left.container;
     return left.files.map((name) => below(directory, name));
   }

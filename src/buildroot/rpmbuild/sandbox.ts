@@ -27,7 +27,7 @@ export interface CodeStep {
 }
 
 /** Runs code of a package in layers on prepared roots, so that no other package sees what it has left there. */
-export class PackageCode {
+export class Sandbox {
   readonly #context: RootContext;
 
   constructor(context: RootContext) {
@@ -35,7 +35,7 @@ export class PackageCode {
   }
 
   /** Throws `BuildrootStepFailed` for a status that the verdict does not allow. */
-  async run(root: PreparedRoot, step: CodeStep, signal: AbortSignal): Promise<RanCode> {
+  async run(root: PreparedRoot, step: CodeStep, signal: AbortSignal): Promise<EndedCode> {
     const { name, phase, attempt, script, verdict, after = null } = step;
     const { host, request } = this.#context;
     await this.#context.write(`in/${phase}-${attempt}.sh`, script);
@@ -43,7 +43,7 @@ export class PackageCode {
     const container = await this.#context.steps.containers.make(spec, signal);
     try {
       const code = await runPackageCode(this.#context, name, container, verdict, signal);
-      return new RanCode(this.#context, code, container);
+      return new EndedCode(this.#context, code, container);
     } catch (error) {
       if (error instanceof BuildrootStepFailed) await this.#keep(container, step.repeat, error);
       throw error;
@@ -76,7 +76,7 @@ function keptWords(taskId: number, hostname: string, lifetimeMs: number): string
 }
 
 /** A step that has ended, and what it has left, until it is let go. */
-export class RanCode {
+export class EndedCode {
   readonly code: number;
   readonly #context: RootContext;
   readonly #container: Container;
@@ -103,7 +103,7 @@ export class RanCode {
   }
 
   /** Begins to remove its container. */
-  letGo(): void {
+  remove(): void {
     this.#context.steps.containers.remove(this.#container);
   }
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { brokenAfter, openFileServer } from '../../../test/support/file-server.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
-import { UrlReader } from '../../cache/fetcher.ts';
+import { Fetcher } from '../../cache/fetcher.ts';
 import { never } from '../../core/never.ts';
 import { parseRepoState, readRepoState } from './repo-state.ts';
 
-const urls = new UrlReader({}, new ManualClock());
+const urls = new Fetcher({}, new ManualClock());
 
 interface Part {
   readonly type: string;

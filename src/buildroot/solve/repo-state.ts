@@ -1,7 +1,7 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SaxesParser } from 'saxes';
-import type { UrlReader } from '../../cache/fetcher.ts';
+import type { Fetcher } from '../../cache/fetcher.ts';
 import { joinUrl } from '../../cache/repo-urls.ts';
 import type { PackageRepo } from '../plan/repos.ts';
 import { fromKept } from './dnf-cache-paths.ts';
@@ -17,7 +17,7 @@ const mostBytes = 16 * 1024 * 1024;
 /** The states of several repos; null when that of one cannot be told. */
 export async function readRepoStates(
   repos: readonly PackageRepo[],
-  urlReader: UrlReader,
+  urlReader: Fetcher,
   signal: AbortSignal,
 ): Promise<string | null> {
   const states = await Promise.all(repos.map(({ urls }) => readRepoState(urls, urlReader, signal)));
@@ -49,7 +49,7 @@ function withOrigins(repos: readonly PackageRepo[], states: readonly (string | n
  */
 export async function readRepoState(
   repoUrls: readonly string[],
-  urls: UrlReader,
+  urls: Fetcher,
   signal: AbortSignal,
 ): Promise<string | null> {
   for (const url of repoUrls) {

@@ -21,25 +21,25 @@ import { describeRepoFailure } from './repo-failure.ts';
 import { readRepoStates, usedRepoStates } from './repo-state.ts';
 import { solveScript } from './solve-script.ts';
 
-/** What a root shall hold, and a text that is the same for the same wish. */
-export interface Wish {
+/** What a root is to hold, and a text that is the same where that is. */
+export interface SolveRequest {
   readonly title: string;
   readonly goal: SolveGoal;
   readonly text: string;
 }
 
 /** How many containers of each kind the task has made: their numbers. */
-export const MadeSoFar = z.object({ solves: z.int(), roots: z.int(), installs: z.int() });
-export type MadeSoFar = z.infer<typeof MadeSoFar>;
+export const ContainerCounts = z.object({ solves: z.int(), roots: z.int(), installs: z.int() });
+export type ContainerCounts = z.infer<typeof ContainerCounts>;
 
-/** Finds out which packages a wish needs: from answers given before, else with the package manager of the bootstrap image. */
+/** Finds out which packages are needed for what is asked for: from answers given before, else with the package manager of the bootstrap image. */
 export class RootSolver {
   readonly #context: RootContext;
-  readonly #made: MadeSoFar;
+  readonly #made: ContainerCounts;
   #repoState: Promise<string | null> | null = null;
 
   /** Its runs are counted in `made`. */
-  constructor(context: RootContext, made: MadeSoFar) {
+  constructor(context: RootContext, made: ContainerCounts) {
     this.#context = context;
     this.#made = made;
   }
@@ -49,26 +49,26 @@ export class RootSolver {
    * manager that the tag asks for.
    */
   async solve(
-    wish: Wish,
+    wanted: SolveRequest,
     parent: { readonly key: string; readonly root: KeptRoot } | null,
     signal: AbortSignal,
   ): Promise<Solution> {
     const { host, logs } = this.#context;
-    const key = await this.#question(wish, parent?.key ?? null, signal);
+    const key = await this.#question(wanted, parent?.key ?? null, signal);
     const known = key === null ? null : await host.cache.solutions.find(key);
     if (known !== null) {
-      await logs.root.write(`${wish.title}: the solver's answer for these packages is known\n`);
+      await logs.root.write(`${wanted.title}: the solver's answer for these packages is known\n`);
       return known;
     }
-    const solution = await twice(this.#context, `solve ${wish.title}`, (isAgain) =>
-      this.#run(wish, parent?.root ?? null, isAgain, signal),
+    const solution = await twice(this.#context, `solve ${wanted.title}`, (isAgain) =>
+      this.#run(wanted, parent?.root ?? null, isAgain, signal),
     );
     if (key !== null && (await this.#usedWhatWasAsked())) await host.cache.solutions.keep(key, solution);
     return solution;
   }
 
   /** Null when the repo cannot be told from others. */
-  async #question(wish: Wish, parent: string | null, signal: AbortSignal): Promise<string | null> {
+  async #question(wanted: SolveRequest, parent: string | null, signal: AbortSignal): Promise<string | null> {
     const { host, request } = this.#context;
     this.#repoState ??= readRepoStates(request.repos, host.cache.urls, signal);
     const repoState = await this.#repoState;
@@ -83,18 +83,23 @@ export class RootSolver {
       releaseVersion,
       ...eligibleManagers(packageManager).flatMap(({ name, files }) => [name, ...Object.values(files)]),
     ];
-    return questionKey({ repoState, parent, goal: [wish.goal.kind, wish.text], settings }, request);
+    return questionKey({ repoState, parent, goal: [wanted.goal.kind, wanted.text], settings }, request);
   }
 
-  async #run(wish: Wish, parent: KeptRoot | null, isAgain: boolean, signal: AbortSignal): Promise<Solution> {
+  async #run(
+    wanted: SolveRequest,
+    parent: KeptRoot | null,
+    isAgain: boolean,
+    signal: AbortSignal,
+  ): Promise<Solution> {
     this.#made.solves += 1;
     const attempt = this.#made.solves;
     const { host, request } = this.#context;
     const { releaseVersion, packageManager } = readSolverSettings(request.extra);
     const settings = { releaseVersion, packageManager, personality: request.personality };
-    await this.#context.write(`in/solve-${attempt}.sh`, solveScript(wish.goal, settings));
+    await this.#context.write(`in/solve-${attempt}.sh`, solveScript(wanted.goal, settings));
     const answer = this.#context.path('solve/solution.json');
-    const step = solveStep(wish);
+    const step = solveStep(wanted);
     // One that a previous run has begun is at work there, or has left its answer.
     const isBegun = this.#context.history.isBegun(step.id);
     if (!isBegun) await rm(answer, { force: true });

@@ -181,7 +181,7 @@ export function shellContainer(
 /** A container for package code, with all that the operator opens to it and limits. */
 function sealedContainer(host: BuildrootHost, request: RootRequest, phase: string, attempt: number) {
   const plain = packageContainer(host, request, phase, attempt);
-  return { ...plain, ...host.opened, limits: { ...plain.limits, ...host.codeLimits } };
+  return { ...plain, ...host.granted, limits: { ...plain.limits, ...host.codeLimits } };
 }
 
 /** What the packages of a buildroot or the metadata of its repos take by themselves is no matter of `build_disk`. */

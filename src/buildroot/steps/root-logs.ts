@@ -12,11 +12,11 @@ export interface RootLogs {
    */
   took(name: string, stepMs: number, ranMs: number | null, firstOutputMs: number | null): void;
   /** For a viewer; all of it is in root.log, too. */
-  told?(news: RootNews): void;
+  progress?(news: RootProgress): void;
 }
 
 /** What happens to a root besides steps; `title` says which packages it is about: `@build`. */
-export type RootNews =
+export type RootProgress =
   | { readonly kind: 'from-snapshot'; readonly title: string; readonly packages: number }
   /** How far the packages are there; `files` counts those that had to be fetched and are done. */
   | { readonly kind: 'fetching'; readonly title: string; readonly files: number; readonly ofFiles: number };

@@ -1,4 +1,4 @@
-import type { StepId, WishKind } from '../../journal/step-ids.ts';
+import type { SolveKind, StepId } from '../../journal/step-ids.ts';
 
 /** What a step's duration is counted under: label `phase` of the metric `phase_seconds`. */
 export type StepPhase = 'solve' | 'install' | 'source' | 'build';
@@ -10,19 +10,19 @@ export interface StepName {
   readonly title: string;
 }
 
-/** What a root is wished to hold, and how people read that. */
-interface Named {
+/** What a root is to hold, and how people read that. */
+interface Goal {
   readonly title: string;
-  readonly goal: { readonly kind: WishKind };
+  readonly goal: { readonly kind: SolveKind };
 }
 
-/** The package manager finds out which packages a wish needs. */
-export function solveStep({ title, goal }: Named): StepName {
+/** The package manager finds out which packages a root needs. */
+export function solveStep({ title, goal }: Goal): StepName {
   return { id: `solve:${goal.kind}`, phase: 'solve', title: `solve ${title}` };
 }
 
 /** Packages are put into a root. */
-export function installStep({ title, goal }: Named): StepName {
+export function installStep({ title, goal }: Goal): StepName {
   return { id: `install:${goal.kind}`, phase: 'install', title: `install ${title}` };
 }
 

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
 import { hasErrorCode } from '../../core/errors.ts';
-import { SharedCall } from '../../core/single-flight.ts';
+import { SingleFlight } from '../../core/single-flight.ts';
 import { ContainerError } from '../errors.ts';
 import type { ImageInfo, ImageStore } from '../image-store.ts';
 import type { ContainerId, PullPolicy } from '../spec.ts';
@@ -51,8 +51,8 @@ export class PodmanImages implements ImageStore {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #pullMs: number;
-  readonly #pulls = new Map<string, SharedCall<void>>();
-  readonly #empty = new Map<string, SharedCall<void>>();
+  readonly #pulls = new Map<string, SingleFlight<void>>();
+  readonly #empty = new Map<string, SingleFlight<void>>();
 
   /** `pullMs`: how long one pull may take before the image counts as unreachable. */
   constructor(engine: Engine, clock: Clock, pullMs: number) {
@@ -271,12 +271,12 @@ function splitName(image: string): { readonly repo: string; readonly tag: string
 
 /** Joins the run for this key, or starts it. */
 async function shared(
-  calls: Map<string, SharedCall<void>>,
+  calls: Map<string, SingleFlight<void>>,
   key: string,
   signal: AbortSignal,
   run: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const call = calls.get(key) ?? new SharedCall(run);
+  const call = calls.get(key) ?? new SingleFlight(run);
   calls.set(key, call);
   try {
     await call.join(signal);

@@ -9,7 +9,7 @@ import { keptLog } from '../../../test/support/silent-log.ts';
 import { never } from '../../core/never.ts';
 import { Engine } from './api/client.ts';
 import { RootMounts } from './create/root-mounts.ts';
-import { KillLedger } from './limits/oom-accounting.ts';
+import { OomAccounting } from './limits/oom-accounting.ts';
 import { PodmanContainer } from './podman-container.ts';
 
 /** More than the kernel ever gives out. */
@@ -56,7 +56,7 @@ async function openContainer(state: object) {
     name: 'one',
     logPath: join(directory, 'one.log'),
     limits: { pids: 1 },
-    kills: new KillLedger(async () => 0),
+    kills: new OomAccounting(async () => 0),
     lentBy: [],
     root: 'stays',
     wasStarted: true,

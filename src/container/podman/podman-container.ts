@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { withDeadline } from '../../core/deadline.ts';
 import { describeError, hasErrorCode } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { SharedCall } from '../../core/single-flight.ts';
+import { SingleFlight } from '../../core/single-flight.ts';
 import { describeDuration } from '../../core/waits.ts';
 import { ContainerError } from '../errors.ts';
 import type { ContainerId, ExitStatus, FailedStepRoot, ResourceLimits } from '../spec.ts';
@@ -19,7 +19,7 @@ import type { RootMounts } from './create/root-mounts.ts';
 import { startHint } from './create/start-failure-hint.ts';
 import { sizeOf } from './limits/disk-usage.ts';
 import { LimitWatch } from './limits/limit-watch.ts';
-import type { KillLedger } from './limits/oom-accounting.ts';
+import type { OomAccounting } from './limits/oom-accounting.ts';
 import { followLog } from './output/log-file.ts';
 import { removeContainer } from './remove-container.ts';
 import { givenUpMs, UnseenEnds, unseenMs } from './unseen-end.ts';
@@ -35,7 +35,7 @@ export interface PodmanContainerParts {
   readonly name: string;
   readonly logPath: string;
   readonly limits: ResourceLimits;
-  readonly kills: KillLedger;
+  readonly kills: OomAccounting;
   /** Containers whose roots are lent to this one for writing. */
   readonly lentBy: readonly ContainerId[];
   /**
@@ -73,7 +73,7 @@ export class PodmanContainer implements Container {
   readonly id: ContainerId;
   readonly name: string;
   readonly #parts: PodmanContainerParts;
-  readonly #end: SharedCall<ExitStatus>;
+  readonly #end: SingleFlight<ExitStatus>;
   #status: ExitStatus | undefined;
   #started: 'no' | 'before' | 'yes';
   #removal: Promise<void> | undefined;
@@ -93,7 +93,7 @@ export class PodmanContainer implements Container {
     this.#started = parts.wasStarted ? 'before' : 'no';
     this.#watch = new LimitWatch({ ...parts, kill: () => this.#kill('SIGKILL') });
     this.#unseenEnds = new UnseenEnds(parts.clock);
-    this.#end = new SharedCall((signal) => this.#awaitEnd(signal));
+    this.#end = new SingleFlight((signal) => this.#awaitEnd(signal));
   }
 
   /** Something this container needs for as long as it is there. */

@@ -18,7 +18,7 @@ import { HostSecurity } from './create/security.ts';
 import type { Ulimits } from './create/to-create-options.ts';
 import { PodmanImages } from './image-store.ts';
 import { Layers } from './layers.ts';
-import { KillLedger } from './limits/oom-accounting.ts';
+import { OomAccounting } from './limits/oom-accounting.ts';
 import { PodmanContainer, type PodmanContainerParts } from './podman-container.ts';
 import { onKeptRoot, PodmanRoots } from './root-store.ts';
 import { podmanIsolations, toRuntimeInfo } from './runtime-info.ts';
@@ -64,7 +64,7 @@ export class PodmanRuntime implements StepRuntime {
   readonly #mounts: RootMounts;
   readonly #layers: Layers;
   readonly #maker: ContainerMaker;
-  readonly #kills = new KillLedger();
+  readonly #kills = new OomAccounting();
   readonly #security: HostSecurity;
 
   constructor(options: PodmanRuntimeOptions) {

@@ -65,7 +65,7 @@ export async function whyNotAccepted(
   sources: PurposeSources,
   signal: AbortSignal,
 ): Promise<string | null> {
-  if (offer.adapter?.aboutThisHost) return null;
+  if (offer.adapter?.alwaysAccepted) return null;
   const refused = whyMethodRefused(rules, offer.method);
   const needs = neededPurpose(rules);
   if (refused !== null || !(needs.buildTag || needs.scratch)) return refused;

@@ -5,7 +5,7 @@ import { keptLog } from '../../../test/support/silent-log.ts';
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts';
 import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
 import { never } from '../../core/never.ts';
-import { SpaceMaker } from './disk-pressure.ts';
+import { DiskPressure } from './disk-pressure.ts';
 
 async function setUp(freeBytes: number) {
   const clock = new ManualClock();
@@ -32,7 +32,7 @@ async function setUp(freeBytes: number) {
     return true;
   };
   const { log, lines } = keptLog();
-  const maker = new SpaceMaker({ look: async () => seen }, cache, clock, log);
+  const maker = new DiskPressure({ look: async () => seen }, cache, clock, log);
   return {
     maker,
     clock,
@@ -46,7 +46,7 @@ async function setUp(freeBytes: number) {
   };
 }
 
-describe('SpaceMaker', () => {
+describe('DiskPressure', () => {
   it('frees what may be freed when there is less room than minspace, and says so', async () => {
     const { maker, fill, removed, lines, seen } = await setUp(99);
     fill();

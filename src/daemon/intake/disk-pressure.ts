@@ -12,7 +12,7 @@ const pauseMs = 5 * 60_000;
  * A probe that frees what may be freed when there is less room than `minspace`: half of what was prepared before and is
  * not in use, least recently used first, and half of the rest the next time. In the background: looking does not wait.
  */
-export class SpaceMaker implements Probe {
+export class DiskPressure implements Probe {
   readonly #probe: Probe;
   readonly #cache: CacheParts;
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LoadData } from '../../hub/api/load-data.ts';
-import { OwnChoice } from './legacy-scheduler.ts';
+import { LegacyScheduler } from './legacy-scheduler.ts';
 
 const us = 1;
 const delayMs = 300_000;
@@ -26,13 +26,13 @@ const task = (id: number, more: Partial<Task> = {}): Task => ({
 
 /** The ids this host would try, at several times after it has first looked. */
 function offered(hosts: readonly Host[], tasks: readonly Task[], atMs: readonly number[] = [0]) {
-  const choice = new OwnChoice(delayMs);
+  const choice = new LegacyScheduler(delayMs);
   return atMs.map((ms) =>
     choice.offers({ hosts: [...hosts], tasks: [...tasks] }, us, ms).map(({ id }) => id),
   );
 }
 
-describe('OwnChoice', () => {
+describe('LegacyScheduler', () => {
   it('takes all that suits a host that is alone, in the order of the hub', () => {
     const tasks = [task(5), task(3, { arch: 'x86_64' }), task(4)];
 

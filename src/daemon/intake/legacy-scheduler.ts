@@ -11,7 +11,7 @@ type Host = LoadData['hosts'][number];
  * host waits the longer before it takes a task the lower it ranks among those that could, up to
  * `task_avail_delay` for the last. It remembers since when it has seen a task, no more.
  */
-export class OwnChoice {
+export class LegacyScheduler {
   readonly #delayMs: number;
   readonly #seenSinceMs = new Map<number, number>();
 

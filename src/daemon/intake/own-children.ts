@@ -5,7 +5,7 @@ import { type HostInfo, type QueuedTask, type TaskInfo, taskStates } from '../..
 import type { VersionApi } from '../../hub/api/version.ts';
 import type { MadeChild } from '../../tasks/subtasks.ts';
 import type { BuilderEvents } from '../events.ts';
-import { type PlacementGround, rivalsOf, whyLeft } from './child-placement.ts';
+import { type PlacementContext, rivalsOf, whyLeft } from './child-placement.ts';
 import type { OfferedTask } from './legacy-scheduler.ts';
 
 /** What the round has found out about this host. */
@@ -60,11 +60,11 @@ export class OwnChildren {
     const arches = [...held.host.arches, 'noarch'];
     const tasks = await queue.waiting({ channels, arches }, signal);
     await this.#dropMissing(tasks, held.host.id, channels, arches, signal);
-    const ground = await this.#groundOf(held, tasks, mode, signal);
+    const context = await this.#contextOf(held, tasks, mode, signal);
     return tasks.filter((task) => {
       const waiting = this.#waiting.get(task.id);
       if (waiting === undefined || task.state !== taskStates.free) return false;
-      const why = whyLeft(task, ground);
+      const why = whyLeft(task, context);
       if (why !== null) this.#tell(waiting, why);
       return why === null;
     });
@@ -96,14 +96,14 @@ export class OwnChildren {
     for (const id of [...this.#waiting.keys()]) this.left(id, why);
   }
 
-  async #groundOf(
+  async #contextOf(
     { host, load, running }: HeldHere,
     queue: readonly QueuedTask[],
-    mode: PlacementGround['mode'],
+    mode: PlacementContext['mode'],
     signal: AbortSignal,
-  ): Promise<PlacementGround> {
+  ): Promise<PlacementContext> {
     const { maxJobs, weightOf } = this.#parts;
-    const ground: PlacementGround = {
+    const context: PlacementContext = {
       mode,
       hostId: host.id,
       capacity: host.capacity,
@@ -115,9 +115,9 @@ export class OwnChildren {
       refused: new Set(),
       weightOf,
     };
-    const contested = queue.some(({ id }) => this.#waiting.has(id) && rivals(id, queue, ground));
-    if (mode === 'yes' || !contested) return ground;
-    return { ...ground, refused: await this.#parts.queue.refusedBy(host.id, signal) };
+    const contested = queue.some(({ id }) => this.#waiting.has(id) && rivals(id, queue, context));
+    if (mode === 'yes' || !contested) return context;
+    return { ...context, refused: await this.#parts.queue.refusedBy(host.id, signal) };
   }
 
   /** What is not in the queue of this host is open, has ended, or lies where this host may not take it. */
@@ -167,9 +167,9 @@ export interface OwnChildrenParts {
   readonly log: Logger;
 }
 
-function rivals(id: number, queue: readonly QueuedTask[], ground: PlacementGround): boolean {
+function rivals(id: number, queue: readonly QueuedTask[], context: PlacementContext): boolean {
   const child = queue.find((task) => task.id === id);
-  return child !== undefined && rivalsOf(child, ground).length > 0;
+  return child !== undefined && rivalsOf(child, context).length > 0;
 }
 
 function whyNotOurs(

@@ -9,7 +9,7 @@ import type { OpenedTask, TaskAdapter } from '../../tasks/adapter.ts';
 import type { MadeChild } from '../../tasks/subtasks.ts';
 import type { BuilderEvents } from '../events.ts';
 import { type DecisionSources, decide } from './decide.ts';
-import { type OfferedTask, OwnChoice } from './legacy-scheduler.ts';
+import { LegacyScheduler, type OfferedTask } from './legacy-scheduler.ts';
 import { Offer } from './offer.ts';
 import type { HeldHere, OwnChildren } from './own-children.ts';
 
@@ -41,13 +41,13 @@ export interface TakenTask extends OpenedTask {
  */
 export class TaskSource {
   readonly #parts: TaskSourceParts;
-  readonly #choice: OwnChoice;
+  readonly #choice: LegacyScheduler;
   /** Until when a task is not looked at again, by its id; in the clock's uptime. */
   readonly #refusedUntilMs = new Map<number, number>();
 
   constructor(parts: TaskSourceParts) {
     this.#parts = parts;
-    this.#choice = new OwnChoice(parts.availDelayMs);
+    this.#choice = new LegacyScheduler(parts.availDelayMs);
   }
 
   /**

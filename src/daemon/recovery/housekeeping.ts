@@ -4,7 +4,7 @@ import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BuildrootsApi } from '../../hub/api/buildroots.ts';
 import type { TaskEnvironment } from '../run/task-runner.ts';
-import { removeLeftOvers } from './orphan-cleanup.ts';
+import { removeOrphans } from './orphan-cleanup.ts';
 
 /** How often orphans are looked for while the daemon runs. */
 const everyMs = 5 * 60_000;
@@ -29,7 +29,7 @@ export class Housekeeping {
   async afterStart(goingOn: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
     const { cache, workerId } = this.#parts.environment.buildrootHost;
     await cache.failed.sweep(workerId, signal);
-    await this.#removeLeftOvers((taskId) => goingOn.has(taskId), signal);
+    await this.#removeOrphans((taskId) => goingOn.has(taskId), signal);
     await this.#sweepSnapshots(signal);
   }
 
@@ -46,7 +46,7 @@ export class Housekeeping {
       try {
         await environment.clock.sleep(everyMs, signal);
         await this.expireBuildroots(buildroots, hostId, signal);
-        await this.#removeLeftOvers(isRunning, signal);
+        await this.#removeOrphans(isRunning, signal);
         await this.#trimCache(signal);
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error }, 'housekeeping failed');
@@ -68,11 +68,11 @@ export class Housekeeping {
     }).catch((error: unknown) => log.warn({ err: error }, 'background work not finished: deadline exceeded'));
   }
 
-  async #removeLeftOvers(isRunning: (taskId: number) => boolean, signal: AbortSignal): Promise<void> {
+  async #removeOrphans(isRunning: (taskId: number) => boolean, signal: AbortSignal): Promise<void> {
     const { environment, log } = this.#parts;
     const { runtime, workDir, buildrootHost } = environment;
     const { workerId, removals, cache } = buildrootHost;
-    await removeLeftOvers(
+    await removeOrphans(
       { runtime, workDir, workerId, removals, failed: cache.failed, isRunning, log },
       signal,
     );

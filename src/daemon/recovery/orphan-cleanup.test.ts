@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { silentLog } from '../../../test/support/silent-log.ts';
-import { LateRemovals } from '../../container/background-removals.ts';
+import { BackgroundRemovals } from '../../container/background-removals.ts';
 import type { ContainerSummary, StepRuntime } from '../../container/step-runtime.ts';
 import { never } from '../../core/never.ts';
-import { removeLeftOvers } from './orphan-cleanup.ts';
+import { removeOrphans } from './orphan-cleanup.ts';
 
 it('removes what no running task owns: containers, their output, and directories', async () => {
   const workDir = await mkdtemp(join(tmpdir(), 'left-overs-'));
@@ -23,12 +23,12 @@ it('removes what no running task owns: containers, their output, and directories
     },
   };
 
-  await removeLeftOvers(
+  await removeOrphans(
     {
       // Nothing else is asked of it.
       runtime: runtime as StepRuntime,
       workerId: 'w',
-      removals: new LateRemovals(silentLog),
+      removals: new BackgroundRemovals(silentLog),
       failed: { holds: () => false },
       workDir,
       isRunning: (taskId) => taskId === 2,

@@ -1,17 +1,17 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FailedRoots } from '../../cache/failed-roots.ts';
-import type { LateRemovals } from '../../container/background-removals.ts';
-import { reapStrays } from '../../container/reaper.ts';
+import type { BackgroundRemovals } from '../../container/background-removals.ts';
+import { reapOrphans } from '../../container/reaper.ts';
 import type { ContainerSummary, StepRuntime } from '../../container/step-runtime.ts';
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 
 /** Where things of tasks may be left, and who still owns some. */
-export interface LeftOverGround {
+export interface OrphanContext {
   readonly runtime: StepRuntime;
   readonly workerId: string;
-  readonly removals: LateRemovals;
+  readonly removals: BackgroundRemovals;
   readonly failed: Pick<FailedRoots, 'holds'>;
   /** The worker's own area. */
   readonly workDir: string;
@@ -24,20 +24,20 @@ export interface LeftOverGround {
  * Removes what no running task owns: containers with this worker's label, output of containers that are gone, and
  * directories of tasks. Each is named in the log. What cannot be removed is tried again the next time.
  */
-export async function removeLeftOvers(ground: LeftOverGround, signal: AbortSignal): Promise<void> {
-  const { runtime, workerId, removals, failed, isRunning, log } = ground;
+export async function removeOrphans(context: OrphanContext, signal: AbortSignal): Promise<void> {
+  const { runtime, workerId, removals, failed, isRunning, log } = context;
   // Listed before the containers: those have their output from the beginning.
-  const outputs = await readdir(join(ground.workDir, 'containers')).catch(() => []);
+  const outputs = await readdir(join(context.workDir, 'containers')).catch(() => []);
   const isOwned = ({ id, owner }: ContainerSummary) =>
     isRunning(owner.taskId) || removals.owns(id) || failed.holds(id);
-  await reapStrays(runtime, workerId, isOwned, log, signal);
-  await removeOutputs(ground, outputs, signal);
-  await removeTaskDirectories(ground);
+  await reapOrphans(runtime, workerId, isOwned, log, signal);
+  await removeOutputs(context, outputs, signal);
+  await removeTaskDirectories(context);
 }
 
 /** Rotated copies beside a container's output go with the container, too. */
 async function removeOutputs(
-  { runtime, workerId, workDir, log }: LeftOverGround,
+  { runtime, workerId, workDir, log }: OrphanContext,
   outputs: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -52,7 +52,7 @@ async function removeOutputs(
   }
 }
 
-async function removeTaskDirectories({ workDir, isRunning, log }: LeftOverGround): Promise<void> {
+async function removeTaskDirectories({ workDir, isRunning, log }: OrphanContext): Promise<void> {
   const tasks = join(workDir, 'tasks');
   for (const bucket of await readdir(tasks)) {
     const place = join(tasks, bucket);

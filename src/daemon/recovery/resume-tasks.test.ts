@@ -108,7 +108,7 @@ describe('the next start', () => {
 
   it('gives all back when it is told to', async () => {
     const { first, id } = await killedWhileAsleep();
-    const second = await setUpDaemon({ after: first, goOn: false, skipMain: true });
+    const second = await setUpDaemon({ after: first, resume: false, skipMain: true });
 
     expect(await second.run()).toBe(0);
 

@@ -2,27 +2,27 @@ import type { Logger } from '../../core/logger.ts';
 import type { HostApi } from '../../hub/api/host.ts';
 import { taskStates } from '../../hub/api/schema.ts';
 import type { HubSession } from '../../hub/session/session.ts';
-import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
+import type { JournaledTask, TaskJournal } from '../../journal/task-journal.ts';
 import type { TaskAdapter } from '../../tasks/adapter.ts';
 import { decodeRequest } from '../../tasks/params.ts';
 import type { Supervisor } from '../run/supervisor.ts';
-import type { TaskHead } from '../run/task-record.ts';
+import type { TaskRecord } from '../run/task-record.ts';
 
 /**
  * The tasks that previous runs of the daemon have begun and that it resumes: those that the hub still has OPEN on
  * this host, opened at the time the journal says. Of all others nothing is left in the journal: the hub has given
  * them to another host, or they have ended.
  */
-async function findBegunTasks(
-  journal: TaskJournal<TaskHead>,
+async function findJournaledTasks(
+  journal: TaskJournal<TaskRecord>,
   host: HostApi,
   log: Logger,
   signal: AbortSignal,
-): Promise<readonly BegunTask<TaskHead>[]> {
+): Promise<readonly JournaledTask<TaskRecord>[]> {
   const begun = await journal.reopen();
   if (begun.length === 0) return [];
   const hostId = await host.hostId(signal);
-  const ours: BegunTask<TaskHead>[] = [];
+  const ours: JournaledTask<TaskRecord>[] = [];
   for (const each of begun) {
     const { taskId, head, history } = each;
     const now = await host.taskInfo(taskId, { signal });
@@ -51,7 +51,7 @@ export interface KeptSessions {
 
 /** A task of a previous run and the adapter that resumes it. */
 export interface ResumableTask {
-  readonly begun: BegunTask<TaskHead>;
+  readonly begun: JournaledTask<TaskRecord>;
   readonly adapter: TaskAdapter;
 }
 
@@ -61,14 +61,14 @@ export interface ResumableTask {
  */
 export async function findResumableTasks(
   wanted: boolean,
-  journal: TaskJournal<TaskHead>,
+  journal: TaskJournal<TaskRecord>,
   registry: ReadonlyMap<string, TaskAdapter>,
   host: HostApi,
   log: Logger,
   signal: AbortSignal,
 ): Promise<readonly ResumableTask[]> {
   const resumable: ResumableTask[] = [];
-  for (const begun of await findBegunTasks(journal, host, log, signal)) {
+  for (const begun of await findJournaledTasks(journal, host, log, signal)) {
     const { method } = begun.head.task;
     const adapter = wanted ? registry.get(method) : undefined;
     if (adapter !== undefined) {
@@ -83,7 +83,7 @@ export async function findResumableTasks(
 }
 
 /** Resumes these tasks, and closes the sessions of all others. */
-export async function goOnWith(
+export async function resumeTasks(
   tasks: readonly ResumableTask[],
   supervisor: Supervisor,
   { session, sessions, host }: { session: HubSession; sessions: KeptSessions; host: HostApi },
@@ -93,7 +93,7 @@ export async function goOnWith(
   for (const { begun, adapter } of tasks) {
     const { task } = begun.head;
     const params = decodeRequest(task.method, adapter.signature, task.request);
-    await supervisor.goOn({ task, adapter, params }, begun, signal);
+    await supervisor.resume({ task, adapter, params }, begun, signal);
   }
   const used = new Set(tasks.map(({ begun }) => begun.head.sessionId));
   for (const { id, master } of await sessions.list()) {

@@ -1,17 +1,17 @@
 import { describeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { describeDuration, describeWaits } from '../../core/waits.ts';
-import { WakeUps } from '../../core/wake-signal.ts';
+import { WakeSignal } from '../../core/wake-signal.ts';
 import type { OpenTask } from '../../hub/api/schema.ts';
 import { SessionLost } from '../../hub/faults.ts';
 import type { HubSession } from '../../hub/session/session.ts';
 import { showValue } from '../../hub/transport/logged-transport.ts';
-import type { BegunTask, TaskJournal } from '../../journal/task-journal.ts';
+import type { JournaledTask, TaskJournal } from '../../journal/task-journal.ts';
 import type { OpenedTask } from '../../tasks/adapter.ts';
 import { type CancelReason, TaskCancelled, TaskGivenUp } from '../../tasks/errors.ts';
 import { type BuilderEvents, endLabels, type OutcomeKind } from '../events.ts';
 import type { HostTasks } from './host-tasks.ts';
-import { newSeed, type TaskHead } from './task-record.ts';
+import { newSeed, type TaskRecord } from './task-record.ts';
 import { runTask, type TaskEnvironment, type TaskRun } from './task-runner.ts';
 
 interface Running {
@@ -19,7 +19,7 @@ interface Running {
   readonly method: string;
   readonly startedMs: number;
   readonly abort: AbortController;
-  readonly wake: WakeUps;
+  readonly wake: WakeSignal;
   readonly done: Promise<OutcomeKind>;
 }
 
@@ -27,7 +27,7 @@ export interface SupervisorParts {
   readonly environment: TaskEnvironment;
   /** The main session, of which each task gets a subsession. */
   readonly session: HubSession;
-  readonly journal: TaskJournal<TaskHead>;
+  readonly journal: TaskJournal<TaskRecord>;
   readonly hostTasks: HostTasks;
   readonly events: BuilderEvents;
   readonly log: Logger;
@@ -94,7 +94,11 @@ export class Supervisor {
   }
 
   /** Resumes a task that a previous run of the daemon has begun. */
-  async goOn(taken: OpenedTask, { head, history }: BegunTask<TaskHead>, signal: AbortSignal): Promise<void> {
+  async resume(
+    taken: OpenedTask,
+    { head, history }: JournaledTask<TaskRecord>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const session =
       (await this.#parts.session.resumeSubsession(head.sessionId)) ??
       (await this.#parts.session.subsession(signal));
@@ -104,13 +108,13 @@ export class Supervisor {
   /** The task, or one that fails: it was at work too often when a run ended uncleanly. One that only looks and waits is no cause of that. */
   async #unlessGivenUp(taken: OpenedTask): Promise<OpenedTask> {
     const { task, adapter } = taken;
-    const why = adapter.startsAnew === true ? null : await this.#parts.journal.troubles.whyGivenUp(task.id);
+    const why = adapter.replay === false ? null : await this.#parts.journal.troubles.whyGivenUp(task.id);
     return why === null ? taken : { ...taken, params: { error: new TaskGivenUp(why) } };
   }
 
   #run({ task, adapter, params }: OpenedTask, own: Pick<TaskRun, 'session' | 'history' | 'seed'>): void {
     const abort = new AbortController();
-    const wake = new WakeUps();
+    const wake = new WakeSignal();
     const log = this.#parts.log.child({ taskId: task.id, method: task.method });
     const startedMs = this.#parts.environment.clock.uptime();
     const running = runTask(

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { OpenTask } from '../../hub/api/schema.ts';
 
 /** What a task's journal begins with: all that is needed to run it again. */
-export const TaskHead = z.object({
+export const TaskRecord = z.object({
   // It is the hub's own answer, recorded as it was read.
   task: z.custom<OpenTask>((value) => typeof value === 'object' && value !== null && 'request' in value),
   /** The hub's number of the task's session. */
@@ -10,7 +10,7 @@ export const TaskHead = z.object({
   /** Where its chances begin. */
   seed: z.int(),
 });
-export type TaskHead = z.infer<typeof TaskHead>;
+export type TaskRecord = z.infer<typeof TaskRecord>;
 
 /** A fresh seed. */
 export function newSeed(random: () => number): number {

@@ -8,7 +8,7 @@ import { keptLog } from '../../../test/support/silent-log.ts';
 import { makeTaskEnvironment } from '../../../test/support/task-environment.ts';
 import { openTaskJournal, taskHead } from '../../../test/support/task-journal.ts';
 import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
-import { WakeUps } from '../../core/wake-signal.ts';
+import { WakeSignal } from '../../core/wake-signal.ts';
 import { HubFault, HubTransportError, SessionLost } from '../../hub/faults.ts';
 import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { decodeResponse } from '../../hub/xmlrpc/decode.ts';
@@ -40,7 +40,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     params: { value: null },
     session: hub.session(),
     signal: abort.signal,
-    wake: new WakeUps(),
+    wake: new WakeSignal(),
     log,
     history,
     seed: 1,

@@ -11,7 +11,7 @@ import type { WakeUp } from '../../core/wake-signal.ts';
 import { hubApis } from '../../hub/api/apis.ts';
 import { SessionLost } from '../../hub/faults.ts';
 import type { HubFiles } from '../../hub/files.ts';
-import { RememberedSession } from '../../hub/session/replaying-session.ts';
+import { ReplayingSession } from '../../hub/session/replaying-session.ts';
 import type { HubSession } from '../../hub/session/session.ts';
 import { WatchedSession } from '../../hub/session/watched-session.ts';
 import { showValue } from '../../hub/transport/logged-transport.ts';
@@ -34,7 +34,7 @@ import { type Report, reportOutcome } from './report.ts';
 import { seeded } from './task-record.ts';
 
 /** How long the last words about a task may take where nothing is lost without them. */
-const farewellMs = 60_000;
+const finalReportMs = 60_000;
 
 /** What all tasks of this worker share. */
 export interface TaskEnvironment {
@@ -70,7 +70,7 @@ export interface TaskRun extends Pick<Report, 'troubles'> {
 }
 
 /** A run whose `session` remembers; `forgetful` is the one beneath. */
-type GoingTask = TaskRun & { readonly forgetful: HubSession };
+type ReplayedRun = TaskRun & { readonly forgetful: HubSession };
 
 /** As a previous run has recorded it. */
 const RecordedOutcome = z.custom<Outcome>(isOutcome);
@@ -85,7 +85,7 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
   const work = taskDirectory(task.id);
   const directory = { absolute: join(environment.workDir, work), work };
   const forgetful = new WatchedSession(run.session, environment.buildrootHost.waits.of(task.id));
-  const session = new RememberedSession(forgetful, history);
+  const session = new ReplayingSession(forgetful, history);
   const going = { ...run, session, forgetful };
   let outcome: Outcome;
   try {
@@ -103,7 +103,7 @@ export async function runTask(run: TaskRun, environment: TaskEnvironment): Promi
     return await reportOutcome({ ...going, clock: environment.clock }, outcome);
   } finally {
     await forget(run);
-    await withDeadline(environment.clock, farewellMs, 'closing the task session', () =>
+    await withDeadline(environment.clock, finalReportMs, 'closing the task session', () =>
       session.logout(),
     ).catch((error: unknown) => log.warn({ err: error }, 'closing the task session failed'));
   }
@@ -133,7 +133,7 @@ async function failureOf(
 }
 
 async function runAdapter(
-  run: GoingTask,
+  run: ReplayedRun,
   environment: TaskEnvironment,
   directory: TaskContext['directory'],
 ): Promise<Outcome> {
@@ -155,7 +155,7 @@ async function runAdapter(
     const outcome = await history.recall(
       'task',
       RecordedOutcome,
-      { quiet: false },
+      { unmarked: false },
       async (): Promise<Outcome> => {
         try {
           const result = await callAdapter(run, environment, { directory, uploads, logs, cleanup });
@@ -176,14 +176,14 @@ async function runAdapter(
     // Of a task that was stopped the hub takes no more bytes.
     if (signal.aborted) await logs.abandon();
     else
-      await withDeadline(clock, farewellMs, 'sending the rest of the logs', (late) =>
+      await withDeadline(clock, finalReportMs, 'sending the rest of the logs', (late) =>
         logs.finish(AbortSignal.any([signal, late])),
       ).catch((error: unknown) => log.error({ err: error }, 'logs of the task are incomplete on the hub'));
   }
 }
 
 async function callAdapter(
-  run: GoingTask,
+  run: ReplayedRun,
   environment: TaskEnvironment,
   parts: {
     readonly directory: TaskContext['directory'];
@@ -195,11 +195,11 @@ async function callAdapter(
   const { task, adapter, params, signal, wake, log, seed } = run;
   const { directory, uploads, logs, cleanup } = parts;
   if ('error' in params) throw params.error;
-  const startsAnew = adapter.startsAnew === true;
-  const hub = hubApis(startsAnew ? run.forgetful : run.session, environment.clock);
+  const replay = adapter.replay !== false;
+  const hub = hubApis(replay ? run.session : run.forgetful, environment.clock);
   const waits = environment.buildrootHost.waits.of(task.id);
   const { clock, runtime, buildrootHost, policy, files, repoNews } = environment;
-  const history = startsAnew ? noHistory : run.history;
+  const history = replay ? run.history : noHistory;
   const { removals } = buildrootHost;
   const steps = new TaskSteps({ runtime, history, cleanup, removals, clock, waits, log });
   const context: TaskContext = {
@@ -232,7 +232,7 @@ async function callAdapter(
 /** Removes the containers that a previous run of the task has made, and this one had no use for. */
 async function removeUnclaimed(taskId: number, { runtime, buildrootHost }: TaskEnvironment): Promise<void> {
   const { workerId, removals, cache } = buildrootHost;
-  for (const { id, owner } of await runtime.list(workerId, AbortSignal.timeout(farewellMs)))
+  for (const { id, owner } of await runtime.list(workerId, AbortSignal.timeout(finalReportMs)))
     if (owner.taskId === taskId && !removals.owns(id) && !cache.failed.holds(id)) await runtime.remove(id);
 }
 

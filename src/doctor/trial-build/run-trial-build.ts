@@ -223,7 +223,7 @@ class TrialBuild {
     };
     try {
       return await rebuild(
-        { host, id, directory, log: this.#area.log, opened: [] },
+        { host, id, directory, log: this.#area.log, granted: [] },
         order,
         seen.watcher(host.clock),
         this.#signal,
@@ -289,7 +289,7 @@ class Seen {
       output: (log, bytes) => {
         this[log] += typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8');
       },
-      told: (news) => {
+      progress: (news) => {
         if (news.kind === 'from-snapshot') this.fromSnapshot.push(news.title);
       },
     };

@@ -63,7 +63,7 @@ export class SubtasksApi {
     const answer = z.tuple([z.array(z.int()), z.array(z.int())]);
     const [finished, unfinished] = await this.#session.call('host.taskWait', [parent], answer, {
       signal,
-      live: true,
+      skipJournal: true,
       retryError: () => this.#session.call('host.taskWait', [parent], answer, { signal }),
     });
     return { finished, unfinished };

@@ -18,7 +18,7 @@ import {
   type UploadedChunk,
 } from './session.ts';
 import { parseAnswer, SessionInfo, toState } from './session-info.ts';
-import { Traffic } from './session-stats.ts';
+import { SessionStats } from './session-stats.ts';
 import { rawUploadCall, uploadFileCall } from './upload-call.ts';
 
 /** The session that `openSession` and `resumeSession` give out; see {@link HubSession}. */
@@ -27,7 +27,7 @@ export class LiveSession implements HubSession {
   /** With a log that does not name this session, for others. */
   readonly #given: RetrySettings & SessionOptions;
   readonly #auth: HubAuth;
-  readonly #traffic: Traffic;
+  readonly #traffic: SessionStats;
   #state: SessionState;
   /** Call numbers below this one are covered by what the journal holds. */
   #reserved = 0;
@@ -46,7 +46,7 @@ export class LiveSession implements HubSession {
     this.#hubVersion = hubVersion;
     this.#given = settings;
     this.#settings = { ...settings, log: settings.log.child({ sessionId: state.id }) };
-    this.#traffic = new Traffic(settings.clock);
+    this.#traffic = new SessionStats(settings.clock);
     this.#auth = auth;
   }
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { hubFault, ScriptedSession } from '../../../test/support/scripted-session.ts';
 import { openTestHistory } from '../../../test/support/test-history.ts';
 import { HubProtocolError } from '../faults.ts';
-import { RememberedSession } from './replaying-session.ts';
+import { ReplayingSession } from './replaying-session.ts';
 
 /** A session of each life of a task, with the same hub. */
 async function openLives() {
@@ -11,14 +11,14 @@ async function openLives() {
   const history = await openTestHistory();
   return {
     hub,
-    first: new RememberedSession(hub, history.first),
-    next: async () => new RememberedSession(hub, await history.next()),
+    first: new ReplayingSession(hub, history.first),
+    next: async () => new ReplayingSession(hub, await history.next()),
   };
 }
 
 const Nothing = z.unknown();
 
-describe('RememberedSession', () => {
+describe('ReplayingSession', () => {
   it('makes a call that had its answer once, whatever life asks', async () => {
     const { hub, first, next } = await openLives();
     hub.on('host.newBuildRoot', 5, 6);
@@ -37,7 +37,7 @@ describe('RememberedSession', () => {
       .on('nothing', null)
       .on('large', 2n ** 60n)
       .on('bad', hubFault(1005, 'no'));
-    const ask = async (session: RememberedSession) => {
+    const ask = async (session: ReplayingSession) => {
       await session.call('nothing', [], Nothing);
       expect(await session.call('large', [], z.bigint())).toBe(2n ** 60n);
       await expect(session.call('bad', [], Nothing)).rejects.toMatchObject({
@@ -55,7 +55,7 @@ describe('RememberedSession', () => {
   it('tells calls apart by their parameters, and equal ones by their number', async () => {
     const { hub, first, next } = await openLives();
     hub.on('get', 1, 2, 3);
-    const ask = async (session: RememberedSession) => [
+    const ask = async (session: ReplayingSession) => [
       await session.call('get', ['a'], z.int()),
       await session.call('get', ['b'], z.int()),
       await session.call('get', ['a'], z.int()),
@@ -72,9 +72,9 @@ describe('RememberedSession', () => {
     const { hub, first, next } = await openLives();
     hub.on('host.taskWait', 1, 2);
 
-    await first.call('host.taskWait', [5], z.int(), { live: true });
+    await first.call('host.taskWait', [5], z.int(), { skipJournal: true });
 
-    expect(await (await next()).call('host.taskWait', [5], z.int(), { live: true })).toBe(2);
+    expect(await (await next()).call('host.taskWait', [5], z.int(), { skipJournal: true })).toBe(2);
   });
 
   /** A call that the first life has sent and whose answer it did not live to see. */

@@ -13,7 +13,7 @@ export interface CallMemory {
   recall<T>(
     id: CallId,
     result: z.ZodType<T>,
-    options: { readonly quiet: boolean },
+    options: { readonly unmarked: boolean },
     work: (begun: boolean) => Promise<T>,
   ): Promise<T>;
 }
@@ -24,9 +24,9 @@ type Ending<T> = { readonly answer: T } | { readonly fault: readonly [code: numb
 /**
  * The session of a task that may be resumed in another process: a call that had its answer is not made again. One that
  * was sent and has none, because the process ended in between, is taken for one whose answer was lost: its effect is
- * looked up, and it is made only when there is none. Calls that say `live` are made each time, and uploads.
+ * looked up, and it is made only when there is none. Calls that say `skipJournal` are made each time, and uploads.
  */
-export class RememberedSession implements HubSession {
+export class ReplayingSession implements HubSession {
   readonly #session: HubSession;
   readonly #memory: CallMemory;
 
@@ -54,7 +54,7 @@ export class RememberedSession implements HubSession {
     options: CallOptions<T> = {},
   ): Promise<T> {
     const { retryError = 'throw' } = options;
-    if (options.live === true || isLookingUp.getStore() === true)
+    if (options.skipJournal === true || isLookingUp.getStore() === true)
       return this.#session.call(method, params, answer, options);
     const lookUp = retryError === 'throw' ? null : (reason: Error) => lookingUp(() => retryError(reason));
     const make = (): Promise<T> =>
@@ -67,7 +67,7 @@ export class RememberedSession implements HubSession {
       // It was recorded here as it was given out.
       z.custom<Ending<T>>((value) => typeof value === 'object' && value !== null),
       // What changes nothing may be asked again.
-      { quiet: lookUp === null },
+      { unmarked: lookUp === null },
       async (begun): Promise<Ending<T>> => {
         try {
           return { answer: begun && lookUp !== null ? await lookUpOr(method, lookUp, make) : await make() };

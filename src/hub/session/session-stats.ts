@@ -7,7 +7,7 @@ interface Sum {
 }
 
 /** What a session has asked of the hub and how long the hub took: the log's answer to "where did the time go?". */
-export class Traffic {
+export class SessionStats {
   readonly #clock: Clock;
   readonly #calls: Sum = { count: 0, ms: 0, bytes: 0 };
   readonly #uploads: Sum = { count: 0, ms: 0, bytes: 0 };

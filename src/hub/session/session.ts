@@ -66,8 +66,8 @@ export interface CallOptions<T> {
   readonly doubtful?: (answer: T) => boolean;
   /** Never send it twice: a lost answer goes to `retryError` as well. For calls that are not atomic. */
   readonly once?: boolean;
-  /** Asked again by every run of a task that is resumed after a restart of the daemon (`RememberedSession`). */
-  readonly live?: true;
+  /** Asked again by every run of a task that is resumed after a restart of the daemon (`ReplayingSession`). */
+  readonly skipJournal?: true;
 }
 
 /** One piece of a file, for the hub's `rawUpload` or `uploadFile`. */

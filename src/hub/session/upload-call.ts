@@ -6,7 +6,7 @@ import type { UploadChunk } from './session.ts';
 import { parseAnswer } from './session-info.ts';
 
 /** One chunk of a file as a call that may be sent again, since it writes the same bytes to the same place. */
-export interface ChunkCall {
+export interface UploadCall {
   readonly method: 'rawUpload' | 'uploadFile';
   readonly body: Uint8Array;
   readonly once: false;
@@ -19,7 +19,7 @@ export interface ChunkCall {
 const RawAnswer = z.object({ size: z.int(), hexdigest: z.string() });
 
 /** The chunk as it is, its arguments in the query string (`ClientSession._prepUpload`). */
-export function rawUploadCall({ directory, name, offset, bytes, volume }: UploadChunk): ChunkCall {
+export function rawUploadCall({ directory, name, offset, bytes, volume }: UploadChunk): UploadCall {
   const uploadQuery = new URLSearchParams({
     filename: name,
     filepath: directory,
@@ -47,7 +47,7 @@ export function rawUploadCall({ directory, name, offset, bytes, volume }: Upload
  * files and logs; sent as a last part that is all of the file (offset -1), the first chunk replaces any
  * file, as a raw one does, and the hub compares what it has written.
  */
-export function uploadFileCall({ directory, name, offset, bytes, volume }: UploadChunk): ChunkCall {
+export function uploadFileCall({ directory, name, offset, bytes, volume }: UploadChunk): UploadCall {
   const checksum = ['sha256', createHash('sha256').update(bytes).digest('hex')];
   const place = offset === 0 ? -1 : offset;
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');

@@ -13,22 +13,22 @@ import {
   findingsOf,
   type NamedHeader,
 } from './comparison.ts';
-import { buildAgain, type Ground, type OurBuild, type Workshop } from './rebuild-reference.ts';
-import type { TheirBuild } from './reference-build.ts';
-import type { TheirFiles } from './reference-files.ts';
+import { buildAgain, type CompareContext, type OurBuild, type ReferenceInputs } from './rebuild-reference.ts';
+import type { ReferenceBuild } from './reference-build.ts';
+import type { ReferenceFiles } from './reference-files.ts';
 
 /** Their packages, without the source package where the task did not keep it. */
-export interface TheirPackages {
+export interface ReferencePackages {
   readonly rpms: readonly NamedHeader[];
   readonly srpms: readonly NamedHeader[];
 }
 
 /** Reads the headers of all packages the task has left. Throws `CannotCompare` when one is gone. */
 export async function readTheirPackages(
-  { result }: TheirBuild,
-  files: TheirFiles,
+  { result }: ReferenceBuild,
+  files: ReferenceFiles,
   signal: AbortSignal,
-): Promise<TheirPackages> {
+): Promise<ReferencePackages> {
   const read = async (paths: readonly string[]): Promise<readonly NamedHeader[]> => {
     const headers: NamedHeader[] = [];
     for (const path of paths)
@@ -42,7 +42,7 @@ export async function readTheirPackages(
 export function siteOf({
   rpms,
   srpms,
-}: TheirPackages): Pick<RpmHeader, 'vendor' | 'packager' | 'distribution'> {
+}: ReferencePackages): Pick<RpmHeader, 'vendor' | 'packager' | 'distribution'> {
   const [first] = [...srpms, ...rpms];
   return first?.header ?? { vendor: null, packager: null, distribution: null };
 }
@@ -52,31 +52,31 @@ export function siteOf({
  * that fails here is a finding; `keep` is where packages and logs are put, or null.
  */
 export async function compareBuild(
-  shop: Workshop,
-  their: TheirBuild,
-  theirFiles: TheirFiles,
-  theirs: TheirPackages,
-  ground: Ground,
+  context: CompareContext,
+  their: ReferenceBuild,
+  theirFiles: ReferenceFiles,
+  theirs: ReferencePackages,
+  inputs: ReferenceInputs,
   keep: string | null,
   signal: AbortSignal,
 ): Promise<Comparison> {
-  const startedMs = shop.host.clock.uptime();
+  const startedMs = context.host.clock.uptime();
   const starts = {
-    ours: shop.host.clock.now() / 1000,
+    ours: context.host.clock.now() / 1000,
     theirs: their.task.startTs ?? Number.POSITIVE_INFINITY,
   };
-  const place = await shop.openWork();
+  const place = await context.openWork();
   const directory = place.absolute;
-  const rpms = await shop.hub.buildrootRpms(their.buildroot.id, signal);
+  const rpms = await context.hub.buildrootRpms(their.buildroot.id, signal);
   try {
-    const ours = await buildAgain(shop, their, theirFiles, ground, place, signal);
+    const ours = await buildAgain(context, their, theirFiles, inputs, place, signal);
     if (keep !== null) await keepFiles(directory, [...ours.build.rpms, ...ours.build.srpms], ours.logs, keep);
     const findings = [
       ...(await packageFindings(ours, theirs, starts, signal)),
       ...findingsOf('buildroot', rootDifferences(ours.root, theirRoot(rpms))),
       ...compareLogNames(ours.logs, their.result.logs),
     ];
-    return toComparison(their, ground, {
+    return toComparison(their, inputs, {
       findings,
       tookMs: ours.tookMs,
       steps: ours.build.steps,
@@ -92,11 +92,11 @@ export async function compareBuild(
       .trimEnd()
       .split('\n')
       .slice(-20);
-    return toComparison(their, ground, {
+    return toComparison(their, inputs, {
       findings: findingsOf('build', [
         { what: 'build', of: null, ours: `failed: ${error.message}`, theirs: 'CLOSED' },
       ]),
-      tookMs: shop.host.clock.uptime() - startedMs,
+      tookMs: context.host.clock.uptime() - startedMs,
       steps: [],
       packages: [],
       rootPackages: 0,
@@ -107,7 +107,7 @@ export async function compareBuild(
 
 async function packageFindings(
   { build }: OurBuild,
-  theirs: TheirPackages,
+  theirs: ReferencePackages,
   starts: BuildStarts,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
@@ -123,7 +123,7 @@ async function packageFindings(
   return [...comparePackages(await read(build.rpms), theirs.rpms, starts), ...srpms];
 }
 
-function notesOn(theirs: TheirPackages, { build }: OurBuild): readonly string[] {
+function notesOn(theirs: ReferencePackages, { build }: OurBuild): readonly string[] {
   return [
     ...(theirs.srpms.length === 0 ? ['the task has kept no source package, so ours is not compared'] : []),
     ...build.passedOver.map((what) => `left in our buildroot: ${what}`),
@@ -131,8 +131,8 @@ function notesOn(theirs: TheirPackages, { build }: OurBuild): readonly string[] 
 }
 
 function toComparison(
-  { task, request, buildroot }: TheirBuild,
-  { repo, image }: Ground,
+  { task, request, buildroot }: ReferenceBuild,
+  { repo, image }: ReferenceInputs,
   found: Pick<Comparison, 'findings' | 'packages' | 'rootPackages' | 'notes'> &
     Pick<Comparison['ours'], 'tookMs' | 'steps'>,
 ): Comparison {

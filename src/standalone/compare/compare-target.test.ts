@@ -9,7 +9,7 @@ import { emptyCache, noStepLimits, site } from '../../../test/support/root-bench
 import { ScriptedSession } from '../../../test/support/scripted-session.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
 import { toSourceRpm } from '../../../test/support/source-rpm.ts';
-import { LateRemovals } from '../../container/background-removals.ts';
+import { BackgroundRemovals } from '../../container/background-removals.ts';
 import { FakeRuntime } from '../../container/fake/fake-runtime.ts';
 import { noMeter } from '../../core/meter.ts';
 import { never } from '../../core/never.ts';
@@ -20,7 +20,7 @@ import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { PolicyResolver } from '../../policy/resolver.ts';
 import { compareTarget, type Target } from './compare-target.ts';
 import type { Comparison } from './comparison.ts';
-import { HubQuestions, readOnlyMethods } from './read-only-hub.ts';
+import { ReadOnlyHub, readOnlyMethods } from './read-only-hub.ts';
 
 const here = machine();
 const pkg = 'tasks/4/4/hello-1.0-1.src.rpm';
@@ -90,7 +90,7 @@ async function setUp(own: RootPlay = play) {
     behave: playRoot(join(workDir, 'compare-7'), own, join(place, 'cache/packages')),
   });
   const cache = emptyCache(containers.ports, place);
-  const removals = new LateRemovals(silentLog);
+  const removals = new BackgroundRemovals(silentLog);
   const policy = new PolicyResolver(
     {
       enabled: true,
@@ -102,8 +102,8 @@ async function setUp(own: RootPlay = play) {
     async () => ({}),
     clock,
   );
-  const shop = {
-    hub: new HubQuestions(session, clock),
+  const context = {
+    hub: new ReadOnlyHub(session, clock),
     files: new HubFiles([], topDir),
     policy,
     log: silentLog,
@@ -138,7 +138,7 @@ async function setUp(own: RootPlay = play) {
   const run = async (name = '7', more: Partial<Target> = {}): Promise<readonly Comparison[]> => {
     const target = { name, arch: null, latestRepo: false, theirSite: true, keep: () => null, ...more };
     const all: Comparison[] = [];
-    for await (const one of compareTarget(shop, target, (note) => told.push(note), never)) all.push(one);
+    for await (const one of compareTarget(context, target, (note) => told.push(note), never)) all.push(one);
     await removals.idle();
     containers.assertClean();
     return all;

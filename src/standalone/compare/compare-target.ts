@@ -3,9 +3,9 @@ import { canonArch, machineArch } from '../../rpm/arch.ts';
 import { compareBuild, readTheirPackages, siteOf } from './compare-build.ts';
 import type { Comparison } from './comparison.ts';
 import { CannotCompare } from './errors.ts';
-import { findGround, type Workshop } from './rebuild-reference.ts';
-import { findTheirBuilds, rootArchOf, type TheirBuild } from './reference-build.ts';
-import { TheirFiles } from './reference-files.ts';
+import { type CompareContext, findInputs } from './rebuild-reference.ts';
+import { findTheirBuilds, type ReferenceBuild, rootArchOf } from './reference-build.ts';
+import { ReferenceFiles } from './reference-files.ts';
 
 export interface Target {
   /** Number of a task, or a name-version-release. */
@@ -14,7 +14,7 @@ export interface Target {
   readonly arch: string | null;
   /** Build with the newest repo of the tag instead of the task's own. */
   readonly latestRepo: boolean;
-  /** Put vendor, packager and distribution into our packages that theirs have; else those of `Workshop.host`. */
+  /** Put vendor, packager and distribution into our packages that theirs have; else those of `CompareContext.host`. */
   readonly theirSite: boolean;
   /** Where to put our packages and logs of a task, or null. */
   keep(taskId: number): string | null;
@@ -25,26 +25,29 @@ export interface Target {
  * `CannotCompare` when there is nothing to compare or no way to do it, and the errors of hub and engine.
  */
 export async function* compareTarget(
-  shop: Workshop,
+  context: CompareContext,
   target: Target,
   tell: (note: string) => void,
   signal: AbortSignal,
 ): AsyncGenerator<Comparison> {
-  const builds = await findTheirBuilds(target.name, target.arch, shop.hub, signal);
+  const builds = await findTheirBuilds(target.name, target.arch, context.hub, signal);
   for (const their of chooseBuilds(builds, tell)) {
-    const files = new TheirFiles(shop.files, shop.hub, their);
+    const files = new ReferenceFiles(context.files, context.hub, their);
     const theirs = await readTheirPackages(their, files, signal);
     const host = target.theirSite
-      ? { ...shop.host, site: { ...shop.host.site, ...definedOf(siteOf(theirs)) } }
-      : shop.host;
-    const ground = await findGround({ ...shop, host }, their, target.latestRepo, signal);
+      ? { ...context.host, site: { ...context.host.site, ...definedOf(siteOf(theirs)) } }
+      : context.host;
+    const inputs = await findInputs({ ...context, host }, their, target.latestRepo, signal);
     const keep = target.keep(their.task.id);
-    yield await compareBuild(shop, their, files, theirs, ground, keep, signal);
+    yield await compareBuild(context, their, files, theirs, inputs, keep, signal);
   }
 }
 
-/** Of several, those for machines like this one; a single one is left to `findGround` to refuse. */
-function chooseBuilds(builds: readonly TheirBuild[], tell: (note: string) => void): readonly TheirBuild[] {
+/** Of several, those for machines like this one; a single one is left to `findInputs` to refuse. */
+function chooseBuilds(
+  builds: readonly ReferenceBuild[],
+  tell: (note: string) => void,
+): readonly ReferenceBuild[] {
   if (builds.length === 1) return builds;
   const fitting = builds.filter((their) => machineArch(canonArch(rootArchOf(their))) === machine());
   if (fitting.length === 0) {

@@ -91,7 +91,7 @@ const BuildrootRpm = z.object({
 export type BuildrootRpm = z.infer<typeof BuildrootRpm>;
 
 /** The questions of a comparison. Errors are those of {@link HubSession}. */
-export class HubQuestions {
+export class ReadOnlyHub {
   readonly tags: TagsApi;
   readonly repos: ReposApi;
   readonly builds: BuildsApi;

@@ -21,13 +21,13 @@ import { noarchRpmdiffHashes } from '../../rpm/package-reader.ts';
 import { buildLocally, type LocalBuild, openLocalLogs } from '../build-locally.ts';
 import { ourRoot, type RootPackage } from './buildroot-differences.ts';
 import { CannotCompare } from './errors.ts';
-import type { HubQuestions } from './read-only-hub.ts';
-import { rootArchOf, type TheirBuild } from './reference-build.ts';
-import type { TheirFiles } from './reference-files.ts';
+import type { ReadOnlyHub } from './read-only-hub.ts';
+import { type ReferenceBuild, rootArchOf } from './reference-build.ts';
+import type { ReferenceFiles } from './reference-files.ts';
 
 /** What our builds are made with: what a daemon on this host would have. */
-export interface Workshop {
-  readonly hub: HubQuestions;
+export interface CompareContext {
+  readonly hub: ReadOnlyHub;
   readonly files: HubFiles;
   readonly host: BuildrootHost;
   readonly policy: PolicyResolver;
@@ -40,7 +40,7 @@ export interface Workshop {
 }
 
 /** With what a task's package is built again: what the hub decides on, and the digest of the image. */
-export interface Ground extends TagBuildInputs {
+export interface ReferenceInputs extends TagBuildInputs {
   readonly imageDigest: string;
 }
 
@@ -55,35 +55,35 @@ export interface OurBuild {
  * Finds repo, tag settings and image of a task: its own repo, or with `latest` its tag's newest. Throws
  * `CannotCompare` when the repo is gone or its arch is another machine's.
  */
-export async function findGround(
-  shop: Workshop,
-  their: TheirBuild,
+export async function findInputs(
+  context: CompareContext,
+  their: ReferenceBuild,
   latest: boolean,
   signal: AbortSignal,
-): Promise<Ground> {
-  const { hub } = shop;
+): Promise<ReferenceInputs> {
+  const { hub } = context;
   const { task, request } = their;
   const arch = rootArchOf(their);
   if (machineArch(canonArch(arch)) !== machine())
     throw new CannotCompare(
       `task ${task.id} was built in a buildroot for ${arch}, this is a machine for ${machine()}: compare it on such a machine, or choose another arch with --arch`,
     );
-  const repo = latest ? await newestRepo(shop, their, signal) : await repoOf(shop, their, signal);
+  const repo = latest ? await newestRepo(context, their, signal) : await repoOf(context, their, signal);
   const tag = await hub.tags.buildConfig(request.root, { event: repo.createEvent, signal });
   const inputs = await planBuild(
     { method: 'buildArch', repo, config: tag, arch, packageArch: request.arch, group: 'build' },
-    { ...shop, tags: hub.tags },
+    { ...context, tags: hub.tags },
     signal,
   );
   return {
     ...inputs,
-    imageDigest: await ensureBuildImage(inputs, shop.host.images, signal),
+    imageDigest: await ensureBuildImage(inputs, context.host.images, signal),
   };
 }
 
 async function repoOf(
-  { hub }: Workshop,
-  { task, request }: TheirBuild,
+  { hub }: CompareContext,
+  { task, request }: ReferenceBuild,
   signal: AbortSignal,
 ): Promise<RepoInfo> {
   const id = request.opts.repo_id;
@@ -95,8 +95,8 @@ async function repoOf(
 }
 
 async function newestRepo(
-  { hub }: Workshop,
-  { request }: TheirBuild,
+  { hub }: CompareContext,
+  { request }: ReferenceBuild,
   signal: AbortSignal,
 ): Promise<RepoInfo> {
   const repo = await hub.repos.getRepo(request.root, { signal });
@@ -105,29 +105,29 @@ async function newestRepo(
   return found;
 }
 
-/** Builds the task's source package on its ground, in `place`. */
+/** Builds the task's source package on its inputs, in `place`. */
 export async function buildAgain(
-  shop: Workshop,
-  their: TheirBuild,
-  theirFiles: TheirFiles,
-  ground: Ground,
+  context: CompareContext,
+  their: ReferenceBuild,
+  theirFiles: ReferenceFiles,
+  inputs: ReferenceInputs,
   place: RootRequest['directory'],
   signal: AbortSignal,
 ): Promise<OurBuild> {
-  const { clock } = shop.host;
+  const { clock } = context.host;
   const directory = place.absolute;
   const source = join(directory, 'source.src.rpm');
   await theirFiles.downloadSource(source, signal);
 
-  const { host, imageDigest, content: where } = ground;
-  const logs = openLocalLogs(directory, clock, shop.log);
+  const { host, imageDigest, content: where } = inputs;
+  const logs = openLocalLogs(directory, clock, context.log);
   const startedMs = clock.uptime();
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => logs.finish(signal));
-  const root = { taskId: their.task.id, buildrootId: shop.id, imageDigest, directory: place };
-  const request = await beginRoot(ground, root, logs);
-  const content = await readRepoContent(shop.files, shop.hub.repos, where, signal);
-  const build = await buildLocally(host, { source, root: request }, logs, shop.log, cleanup, signal);
+  const root = { taskId: their.task.id, buildrootId: context.id, imageDigest, directory: place };
+  const request = await beginRoot(inputs, root, logs);
+  const content = await readRepoContent(context.files, context.hub.repos, where, signal);
+  const build = await buildLocally(host, { source, root: request }, logs, context.log, cleanup, signal);
   const hashes = await noarchRpmdiffHashes(build.rpms, signal);
   if (hashes.size > 0) await logs.write(noarchRpmdiffName, toNoarchRpmdiffJson(their.task.id, hashes));
   await cleanup.disposeAsync();

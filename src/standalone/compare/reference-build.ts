@@ -6,13 +6,13 @@ import {
   type BuildArchRequest,
   type BuildArchResult,
   type Buildroot,
-  type HubQuestions,
   parseBuildArchRequest,
+  type ReadOnlyHub,
   type TaskRow,
 } from './read-only-hub.ts';
 
 /** A buildArch task that another builder has finished. */
-export interface TheirBuild {
+export interface ReferenceBuild {
   readonly task: TaskRow;
   readonly request: BuildArchRequest;
   readonly result: BuildArchResult;
@@ -27,24 +27,24 @@ export interface TheirBuild {
 export async function findTheirBuilds(
   target: string,
   arch: string | null,
-  hub: HubQuestions,
+  hub: ReadOnlyHub,
   signal: AbortSignal,
-): Promise<readonly TheirBuild[]> {
+): Promise<readonly ReferenceBuild[]> {
   const taskId = /^\d+$/.test(target) ? Number(target) : await taskOfBuild(target, hub, signal);
   const task = Number.isSafeInteger(taskId) ? await hub.task(taskId, signal) : null;
   if (task === null) throw new CannotCompare(`the hub has no task ${target}`);
   const tasks = await buildArchTasks(task, arch, hub, signal);
-  const builds: TheirBuild[] = [];
+  const builds: ReferenceBuild[] = [];
   for (const one of tasks) builds.push(await readBuild(one, hub, signal));
   return builds;
 }
 
 /** The arch of the root they built in: of a noarch task it was their builder's choice. */
-export function rootArchOf({ request, buildroot }: TheirBuild): string {
+export function rootArchOf({ request, buildroot }: ReferenceBuild): string {
   return request.arch === 'noarch' ? buildroot.arch : request.arch;
 }
 
-async function taskOfBuild(target: string, hub: HubQuestions, signal: AbortSignal): Promise<number> {
+async function taskOfBuild(target: string, hub: ReadOnlyHub, signal: AbortSignal): Promise<number> {
   checkNvr(target);
   const build = await hub.builds.getBuild(target, signal);
   if (build === null) throw new CannotCompare(`the hub has no build ${target}`);
@@ -69,7 +69,7 @@ function checkNvr(text: string): void {
 async function buildArchTasks(
   task: TaskRow,
   arch: string | null,
-  hub: HubQuestions,
+  hub: ReadOnlyHub,
   signal: AbortSignal,
 ): Promise<readonly TaskRow[]> {
   const isBuildArch = ({ method }: TaskRow): boolean => method === 'buildArch';
@@ -98,7 +98,7 @@ function closed(task: TaskRow): TaskRow {
   throw new CannotCompare(`task ${task.id} (buildArch) is ${state}: ${hint}`);
 }
 
-async function readBuild(task: TaskRow, hub: HubQuestions, signal: AbortSignal): Promise<TheirBuild> {
+async function readBuild(task: TaskRow, hub: ReadOnlyHub, signal: AbortSignal): Promise<ReferenceBuild> {
   const request = parseBuildArchRequest(task.request);
   if (request === null) throw new CannotCompare(`task ${task.id} names no repo, or has unknown parameters`);
   const result = await hub.buildArchResult(task.id, signal);

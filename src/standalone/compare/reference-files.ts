@@ -5,20 +5,20 @@ import { BadRpm } from '../../rpm/errors.ts';
 import { parseRpmHeader, type RpmHeader } from '../../rpm/header.ts';
 import { parseNvra } from '../../rpm/nvr.ts';
 import { CannotCompare } from './errors.ts';
-import type { HubQuestions } from './read-only-hub.ts';
-import type { TheirBuild } from './reference-build.ts';
+import type { ReadOnlyHub } from './read-only-hub.ts';
+import type { ReferenceBuild } from './reference-build.ts';
 
 /**
  * The packages that a task has left on the hub: where it uploaded them, or where the hub keeps those of a
  * build, which outlive the others.
  */
-export class TheirFiles {
+export class ReferenceFiles {
   readonly #files: HubFiles;
-  readonly #hub: HubQuestions;
-  readonly #build: TheirBuild;
+  readonly #hub: ReadOnlyHub;
+  readonly #build: ReferenceBuild;
   #kept: Promise<string | null> | null = null;
 
-  constructor(files: HubFiles, hub: HubQuestions, build: TheirBuild) {
+  constructor(files: HubFiles, hub: ReadOnlyHub, build: ReferenceBuild) {
     this.#files = files;
     this.#hub = hub;
     this.#build = build;

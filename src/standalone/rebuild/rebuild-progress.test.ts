@@ -35,13 +35,13 @@ it('shows the steps with their times, and the state of the whole', async () => {
 
 it('counts packages while they are fetched, instead of showing a log', async () => {
   const { clock, progress, startMs } = open();
-  progress.told({ kind: 'fetching', title: '@build', files: 0, ofFiles: 2 });
+  progress.progress({ kind: 'fetching', title: '@build', files: 0, ofFiles: 2 });
   await clock.advance(100);
-  progress.told({ kind: 'fetching', title: '@build', files: 1, ofFiles: 2 });
+  progress.progress({ kind: 'fetching', title: '@build', files: 1, ofFiles: 2 });
 
   expect(progress.frame).toMatchObject({ note: '1 of 2 packages fetched', tail: null });
 
-  progress.told({ kind: 'fetching', title: '@build', files: 2, ofFiles: 2 });
+  progress.progress({ kind: 'fetching', title: '@build', files: 2, ofFiles: 2 });
   progress.step('install @build', 'start');
   expect(progress.frame).toMatchObject({ note: null, tail: { title: 'root.log' } });
   expect(progress.frame.tasks[0]?.phases[0]).toEqual({
@@ -53,7 +53,7 @@ it('counts packages while they are fetched, instead of showing a log', async () 
 
 it('says what was prepared before', () => {
   const { progress } = open();
-  progress.told({ kind: 'from-snapshot', title: '@build', packages: 139 });
+  progress.progress({ kind: 'from-snapshot', title: '@build', packages: 139 });
 
   expect(progress.frame.tasks[0]?.phases.map(({ name }) => name)).toEqual([
     '@build: 139 packages, prepared before',

@@ -1,4 +1,4 @@
-import type { RootNews } from '../../buildroot/steps/root-logs.ts';
+import type { RootProgress } from '../../buildroot/steps/root-logs.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Phase } from '../../terminal/phases.ts';
 import { type Frame, lastLines, type TaskRow } from '../../terminal/progress-view.ts';
@@ -39,7 +39,7 @@ export class RebuildProgress implements BuildWatcher {
     this.#tail = { title, text: text.slice(-tailBytes) };
   }
 
-  told(news: RootNews): void {
+  progress(news: RootProgress): void {
     const now = this.#clock.uptime();
     if (news.kind === 'from-snapshot') {
       const name = `${news.title}: ${news.packages} packages, prepared before`;

@@ -45,7 +45,7 @@ export type Rebuilt =
       readonly lastLines: readonly string[];
     };
 
-export interface RebuildGround {
+export interface RebuildContext {
   readonly host: BuildrootHost;
   /** For the names of containers. */
   readonly id: number;
@@ -53,7 +53,7 @@ export interface RebuildGround {
   readonly directory: RootRequest['directory'];
   readonly log: Logger;
   /** What the operator's site file opens on the host, for the log. */
-  readonly opened: readonly string[];
+  readonly granted: readonly string[];
 }
 
 const shownLines = 20;
@@ -68,14 +68,14 @@ const ourLogs =
  * blame.
  */
 export async function rebuild(
-  { host, id, directory, log, opened }: RebuildGround,
+  { host, id, directory, log, granted }: RebuildContext,
   order: RebuildOrder,
   watcher: BuildWatcher,
   signal: AbortSignal,
 ): Promise<Rebuilt> {
   const { source, result, imageDigest, ...rest } = order;
   const repo = { id: 0, tagName: 'rebuild' };
-  const inputs: BuildInputs = { ...rest, packageArch: order.arch, host, repo, opened };
+  const inputs: BuildInputs = { ...rest, packageArch: order.arch, host, repo, granted };
   await mkdir(result, { recursive: true });
   await removeFormerLogs(result);
   const logs = openLocalLogs(result, host.clock, log);

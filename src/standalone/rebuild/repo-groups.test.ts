@@ -6,11 +6,11 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { hubRepo, type PackageRepo } from '../../buildroot/plan/repos.ts';
-import { UrlReader } from '../../cache/fetcher.ts';
+import { Fetcher } from '../../cache/fetcher.ts';
 import { never } from '../../core/never.ts';
 import { BadRepo, checkGroup, readGroups } from './repo-groups.ts';
 
-const urls = new UrlReader({}, new ManualClock());
+const urls = new Fetcher({}, new ManualClock());
 
 const comps = (...ids: readonly string[]) =>
   `<comps>${ids.map((id) => `<group><id>${id}</id><name>a name</name></group>`).join('')}<category><id>c</id></category></comps>`;

@@ -3,7 +3,7 @@ import { gunzip, zstdDecompress } from 'node:zlib';
 import { SaxesParser } from 'saxes';
 import type { PackageRepo } from '../../buildroot/plan/repos.ts';
 import { originsOf } from '../../buildroot/solve/repo-places.ts';
-import type { UrlReader } from '../../cache/fetcher.ts';
+import type { Fetcher } from '../../cache/fetcher.ts';
 import { metadataUrl } from '../../cache/repo-urls.ts';
 import { BuilderError, describeError } from '../../core/errors.ts';
 
@@ -30,7 +30,7 @@ const decompressors: Readonly<Record<string, (packed: Buffer) => Promise<Buffer>
 export async function checkGroup(
   group: string,
   repos: readonly PackageRepo[],
-  urlReader: UrlReader,
+  urlReader: Fetcher,
   signal: AbortSignal,
 ): Promise<void> {
   const groups = await readGroups(repos, urlReader, signal);
@@ -48,7 +48,7 @@ export async function checkGroup(
 /** Names of the groups of all repos; null when those of one cannot be told. Throws `BadRepo` for what is no repo. */
 export async function readGroups(
   repos: readonly PackageRepo[],
-  urlReader: UrlReader,
+  urlReader: Fetcher,
   signal: AbortSignal,
 ): Promise<readonly string[] | null> {
   const found = new Set<string>();

@@ -101,7 +101,7 @@ async function runBuild(context: TaskContext, buildroot: Buildroot, source: stri
     });
   } finally {
     if (isComplete) await buildroot.logInstalled();
-    await buildroot.told();
+    await buildroot.reported();
   }
 }
 

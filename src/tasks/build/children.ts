@@ -11,7 +11,7 @@ import type { BuildOptions } from './params.ts';
 import { tagArches } from './tag-arches.ts';
 
 /** What all children of one build have in common. */
-export interface BuildGround {
+export interface ChildInputs {
   readonly buildTag: TagInfo;
   readonly repo: RepoInfo;
   readonly options: BuildOptions;
@@ -35,9 +35,9 @@ const SourceResult = z.looseObject({
 export async function rebuildSource(
   context: TaskContext,
   src: string,
-  ground: BuildGround,
+  inputs: ChildInputs,
 ): Promise<SourceOrigin> {
-  const { buildTag, repo, options } = ground;
+  const { buildTag, repo, options } = inputs;
   const byUser = options.scratch ? options.rebuild_srpm : null;
   const byTag = buildTag.extra['rebuild_srpm'];
   const rebuild = byUser ?? (byTag === undefined || isPythonTrue(byTag));
@@ -58,7 +58,7 @@ export async function buildArches(
   srpm: string,
   header: PackageFacts,
   arches: readonly string[],
-  { buildTag, repo, options }: BuildGround,
+  { buildTag, repo, options }: ChildInputs,
 ): Promise<MergedResults> {
   const children = new Map<string, number>();
   for (const [index, arch] of arches.entries()) {

@@ -9,7 +9,7 @@ export function shutdownTask(control: HostControl): TaskAdapter {
   return defineTask({
     methods: ['shutdown'],
     weight: 0,
-    aboutThisHost: true,
+    alwaysAccepted: true,
     signature: { names: [], schema: z.looseObject({}) },
 
     async run(_params, { task }) {

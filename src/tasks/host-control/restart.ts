@@ -13,7 +13,7 @@ export function restartTask(control: HostControl): TaskAdapter {
   const adapter = defineTask({
     methods: ['restart'],
     weight: 0.1,
-    aboutThisHost: true,
+    alwaysAccepted: true,
     signature: { names: ['host'], schema: z.object({ host: Host }) },
 
     async run({ host }, context) {
@@ -30,7 +30,7 @@ export function restartVerifyTask(control: HostControl): TaskAdapter {
   const adapter = defineTask({
     methods: ['restartVerify'],
     weight: 0.1,
-    aboutThisHost: true,
+    alwaysAccepted: true,
     signature: { names: ['task_id', 'host'], schema: z.object({ task_id: z.int(), host: Host }) },
 
     async run({ task_id: asking, host }, context) {

@@ -81,6 +81,6 @@ async function rebuild({ signal }: TaskContext, buildroot: Buildroot, source: st
       cause: error,
     });
   } finally {
-    await buildroot.told();
+    await buildroot.reported();
   }
 }

@@ -19,7 +19,7 @@ const WaitRepoParams = z.object({
 /** Waits until the hub has a repo of the tag that is new enough and holds the given builds; the result is the repo. */
 export const waitRepo = defineTask({
   methods: ['waitrepo'],
-  startsAnew: true,
+  replay: false,
   weight: 0.2,
   signature: { names: ['tag', 'newer_than', 'nvrs', 'min_event'], schema: WaitRepoParams },
 

@@ -1,5 +1,5 @@
 import type { Logger } from '../../../core/logger.ts';
-import { SharedCall } from '../../../core/single-flight.ts';
+import { SingleFlight } from '../../../core/single-flight.ts';
 import { askInfo, type Engine } from '../api/client.ts';
 import type { EngineSecurity } from '../api/schema.ts';
 import { prepareSeccomp, type SeccompChoice } from './seccomp.ts';
@@ -14,8 +14,8 @@ export class HostSecurity {
   readonly #engine: Engine;
   readonly #seccompPath: string | undefined;
   readonly #logger: Logger;
-  readonly #asking = new SharedCall(async (signal) => (await askInfo(this.#engine, signal)).host.security);
-  readonly #choosing = new SharedCall((signal) => this.#chooseSeccomp(signal));
+  readonly #asking = new SingleFlight(async (signal) => (await askInfo(this.#engine, signal)).host.security);
+  readonly #choosing = new SingleFlight((signal) => this.#chooseSeccomp(signal));
   #known: EngineSecurity | undefined;
   #seccomp: SeccompChoice | undefined;
 

@@ -1,7 +1,7 @@
 import { access, type FileHandle, open } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { LimitHit, ResourceLimits } from '../../spec.ts';
-import type { KillLedger, KillMark, KillWitness } from './oom-accounting.ts';
+import type { KillMark, KillWitness, OomAccounting } from './oom-accounting.ts';
 
 const cgroups = '/sys/fs/cgroup';
 
@@ -21,7 +21,7 @@ interface CgroupFiles {
 export class CgroupLimits implements KillWitness, AsyncDisposable {
   readonly #files: CgroupFiles;
   readonly #limits: ResourceLimits;
-  readonly #ledger: KillLedger;
+  readonly #ledger: OomAccounting;
   readonly #joined: Disposable;
   #mark: KillMark;
   #oomKills = 0;
@@ -29,7 +29,7 @@ export class CgroupLimits implements KillWitness, AsyncDisposable {
   #memoryPeak = 0;
   #refusedForks = 0;
 
-  private constructor(files: CgroupFiles, limits: ResourceLimits, ledger: KillLedger, mark: KillMark) {
+  private constructor(files: CgroupFiles, limits: ResourceLimits, ledger: OomAccounting, mark: KillMark) {
     this.#files = files;
     this.#limits = limits;
     this.#ledger = ledger;
@@ -44,7 +44,7 @@ export class CgroupLimits implements KillWitness, AsyncDisposable {
   static async open(
     path: string | null,
     limits: ResourceLimits,
-    ledger: KillLedger,
+    ledger: OomAccounting,
     mark: KillMark,
   ): Promise<CgroupLimits> {
     if (path === null) {

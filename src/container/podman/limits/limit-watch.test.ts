@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../core/clock.ts';
 import { Engine } from '../api/client.ts';
 import { LimitWatch, ownCgroup } from './limit-watch.ts';
-import { KillLedger } from './oom-accounting.ts';
+import { OomAccounting } from './oom-accounting.ts';
 
 it('ends without an error when it is over before the engine has answered at all', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-watch-'));
@@ -28,7 +28,7 @@ it('ends without an error when it is over before the engine has answered at all'
     logPath: join(directory, 'log'),
     lentBy: [],
     limits: { pids: 1 },
-    kills: new KillLedger(),
+    kills: new OomAccounting(),
     kill: async () => undefined,
   });
   const over = new AbortController();
@@ -59,7 +59,7 @@ it.each([
     lentBy: [],
     kill: async () => undefined,
     limits: { pids: 1, logBytes: 100 },
-    kills: new KillLedger(),
+    kills: new OomAccounting(),
   });
 
   expect(await watch.hit(0, false)).toEqual(hit);

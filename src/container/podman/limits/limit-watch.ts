@@ -8,7 +8,7 @@ import type { ContainerState } from '../api/schema.ts';
 import { openLog } from '../output/log-file.ts';
 import { CgroupLimits } from './cgroup-events.ts';
 import { diskUse } from './disk-usage.ts';
-import type { KillLedger, KillMark } from './oom-accounting.ts';
+import type { KillMark, OomAccounting } from './oom-accounting.ts';
 
 /** Shorter than what podman needs to remove a cgroup after the last process, on a host that is not too busy. */
 export const cgroupLookMs = 40;
@@ -23,7 +23,7 @@ export interface WatchedContainer {
   readonly id: ContainerId;
   readonly logPath: string;
   readonly limits: ResourceLimits;
-  readonly kills: KillLedger;
+  readonly kills: OomAccounting;
   /** Containers whose roots are lent to it for writing. */
   readonly lentBy: readonly ContainerId[];
   readonly kill: () => Promise<void>;

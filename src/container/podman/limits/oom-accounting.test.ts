@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { KillLedger } from './oom-accounting.ts';
+import { OomAccounting } from './oom-accounting.ts';
 
 it('puts down what nobody else has told of to the one who asks', async () => {
   let onHost = 40;
-  const ledger = new KillLedger(() => Promise.resolve(onHost));
+  const ledger = new OomAccounting(() => Promise.resolve(onHost));
   const before = await ledger.mark();
   onHost += 2;
 
@@ -13,7 +13,7 @@ it('puts down what nobody else has told of to the one who asks', async () => {
 
 it('asks the others first, and each kill is told once', async () => {
   let onHost = 0;
-  const ledger = new KillLedger(() => Promise.resolve(onHost));
+  const ledger = new OomAccounting(() => Promise.resolve(onHost));
   const before = await ledger.mark();
   let seen = 0;
   const tellKills = async () => {
@@ -31,7 +31,7 @@ it('asks the others first, and each kill is told once', async () => {
 
 it('does not take for told what happens while the others are asked', async () => {
   let onHost = 1;
-  const ledger = new KillLedger(() => Promise.resolve(onHost));
+  const ledger = new OomAccounting(() => Promise.resolve(onHost));
   const before = { onHost: 0, told: 0 };
   let seen = 0;
   // Another container loses a process between the two counts.
@@ -48,7 +48,7 @@ it('does not take for told what happens while the others are asked', async () =>
 });
 
 it("knows this host's own count, which does not fall", async () => {
-  const ledger = new KillLedger();
+  const ledger = new OomAccounting();
 
   const mark = await ledger.mark();
 

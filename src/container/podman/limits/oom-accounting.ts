@@ -18,7 +18,7 @@ export interface KillWitness {
  * be sooner than anybody has looked; the host's count stays. What the host has counted and no other container has told
  * of has happened to the one whose cgroup is gone.
  */
-export class KillLedger {
+export class OomAccounting {
   readonly #readHost: () => Promise<number>;
   readonly #witnesses = new Set<KillWitness>();
   #told = 0;

@@ -2,7 +2,7 @@ import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../../core/clock.ts';
 import { ContainerError } from '../../errors.ts';
-import { TearWatch } from './log-gaps.ts';
+import { LogGapWatch } from './log-gaps.ts';
 
 const newline = 0x0a;
 const space = 0x20;
@@ -103,7 +103,7 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
   let mayBeTorn = options.from > 0;
   let lookedMs = Number.NEGATIVE_INFINITY;
   let decoder = new LogDecoder();
-  let tears = new TearWatch(0);
+  let tears = new LogGapWatch(0);
   let position = 0;
   const buffer = Buffer.allocUnsafeSlow(chunkBytes);
   const earlier = new EarlierOutput(options.from, options.end ?? new Uint8Array(0));
@@ -134,7 +134,7 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<Uint8Ar
         // What is there now was delivered before, or it is lost: entries are whole at the end.
         position = size;
         decoder = new LogDecoder();
-        tears = new TearWatch(size);
+        tears = new LogGapWatch(size);
         yield Buffer.from(cutMark);
         continue;
       }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TearWatch } from './log-gaps.ts';
+import { LogGapWatch } from './log-gaps.ts';
 
 const head = '2026-01-31T12:00:00.123456789+00:00 stdout F ';
 const entry = (text: string) => Buffer.from(`${head}${text}\n`);
@@ -9,7 +9,7 @@ const log = Buffer.concat(Array.from({ length: 300 }, (_, i) => entry(`line ${i}
 
 /** Whether a tear is seen, in a log that comes in pieces. */
 function isTorn(content: Buffer, cuts: readonly number[] = []): boolean {
-  const watch = new TearWatch(0);
+  const watch = new LogGapWatch(0);
   const edges = [
     0,
     ...cuts.map((cut) => cut % (content.length + 1)).toSorted((a, b) => a - b),
@@ -21,7 +21,7 @@ function isTorn(content: Buffer, cuts: readonly number[] = []): boolean {
     .some((seen) => seen !== null);
 }
 
-describe('TearWatch', () => {
+describe('LogGapWatch', () => {
   it('sees an entry that goes on with another where a block ends, however the log is cut', () => {
     const cuts = fc.array(fc.nat(), { maxLength: 8 });
     fc.assert(
@@ -60,7 +60,7 @@ describe('TearWatch', () => {
   });
 
   it('counts from where it begins', () => {
-    const watch = new TearWatch(500);
+    const watch = new LogGapWatch(500);
 
     expect(watch.see(Buffer.concat([log.subarray(0, 12), later]))).toBe(12);
   });
@@ -70,7 +70,7 @@ describe('TearWatch', () => {
     ['a whole entry', entry('one'), true],
     ['a part of one', entry('one').subarray(0, -1), false],
   ])('knows whether the log ends whole: %s', (_what, content, whole) => {
-    const watch = new TearWatch(0);
+    const watch = new LogGapWatch(0);
     watch.see(content);
 
     expect(watch.endsWhole).toBe(whole);

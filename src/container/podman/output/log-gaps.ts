@@ -12,7 +12,7 @@ const blockBytes = 512;
  * the end of a block; the rest is dropped by conmon, and what comes when there is room again follows right behind that
  * part, with a later time. Not seen is the one loss in some eighty for which block and entry end at the same place.
  */
-export class TearWatch {
+export class LogGapWatch {
   /** Place in the file of the first byte of `#last`. */
   #offset: number;
   /** What came last: a header may begin in it. */

@@ -9,6 +9,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { packageStepOf } from '../../src/buildroot/steps/step-titles.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
 import { BenchHost, machine } from './bench-host.ts';
@@ -49,7 +50,7 @@ async function stepsOf(taskId: number): Promise<Record<string, number>> {
     if (!line.includes('"step done"')) continue;
     const { taskId: of, step, ranMs } = Step.parse(JSON.parse(line));
     if (of !== taskId) continue;
-    const kind = step.startsWith('rpmbuild -') ? 'source' : (step.split(' ')[0] ?? '');
+    const kind = packageStepOf(step) ?? (step.startsWith('rpmbuild -') ? 'source' : step);
     sums[kind] = (sums[kind] ?? 0) + ranMs;
   }
   return sums;

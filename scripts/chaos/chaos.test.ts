@@ -69,7 +69,12 @@ describe('differences', () => {
 describe('stateFacts', () => {
   it('leaves out what was prepared, and tells steps without an end', () => {
     const line = (text: string) => `2026-01-01 00:00:00,000 - ${text}\n`;
-    const whole = ['Start: fetch @build', 'Finish: fetch @build', 'Start: rpmbuild', 'Finish: rpmbuild'];
+    const whole = [
+      'Start: fetch packages for @build',
+      'Finish: fetch packages for @build',
+      'Start: rpmbuild',
+      'Finish: rpmbuild',
+    ];
 
     expect(stateFacts(whole.map(line).join(''))).toBe('Start: rpmbuild\nFinish: rpmbuild');
     expect(stateFacts(whole.slice(0, 3).map(line).join(''))).toBe(

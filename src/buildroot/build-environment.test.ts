@@ -29,7 +29,12 @@ describe('BuildEnvironment.prepare', () => {
       'solve 1\n@build: 2 packages, 2 of them fetched (13 bytes), the others from the cache\ninstall 1\n',
     );
     expect(logs.steps).toEqual([
-      ...['start solve @build', 'finish solve @build', 'start install @build', 'finish install @build'],
+      ...[
+        'start choose packages for @build',
+        'finish choose packages for @build',
+        'start install packages for @build',
+        'finish install packages for @build',
+      ],
     ]);
     expect(await readFile(join(directory, 'in/solve-1.sh'), 'utf8')).toContain('install @build');
     expect(await readFile(join(directory, 'in/install-1.sh'), 'utf8')).toContain('chown -Rh 1000:135');
@@ -44,7 +49,7 @@ describe('BuildEnvironment.prepare', () => {
 
     await prepare();
 
-    expect(logs.steps[0]).toBe('start solve bash sed');
+    expect(logs.steps[0]).toBe('start choose packages for bash sed');
     expect(await readFile(join(directory, 'in/solve-1.sh'), 'utf8')).toContain(' install bash sed\n');
   });
 
@@ -155,11 +160,11 @@ describe('BuildEnvironment.prepare', () => {
 
     expect(await failureOf(prepare())).toMatchObject({
       status: 30,
-      message: `solve @build (status ${code}) exited with status 30; see root.log for more information`,
+      message: `choose packages for @build (status ${code}) exited with status 30; see root.log for more information`,
     });
 
     expect(created()).not.toContain('install-1');
-    expect(logs.steps.at(-1)).toBe('finish solve @build');
+    expect(logs.steps.at(-1)).toBe('finish choose packages for @build');
   });
 
   it('blames image and host when the solver crashes, and this host alone when its script cannot be read', async () => {
@@ -167,7 +172,7 @@ describe('BuildEnvironment.prepare', () => {
     expect(await failureOf(crashed.prepare())).toMatchObject({
       code: 'image-program-failed',
       message: expect.stringMatching(
-        /^solve @build was ended by signal 11 \(SIGSEGV\): .* image localhost\/image:1 /,
+        /^choose packages for @build was ended by signal 11 \(SIGSEGV\): .* image localhost\/image:1 /,
       ),
     });
 
@@ -175,7 +180,9 @@ describe('BuildEnvironment.prepare', () => {
     const unread = await openRootBench({ install: () => 126, installOutput });
     expect(await failureOf(unread.prepare())).toMatchObject({
       code: 'step-not-begun',
-      message: expect.stringMatching(/^install @build could not begin on this host: .*Permission denied/),
+      message: expect.stringMatching(
+        /^install packages for @build could not begin on this host: .*Permission denied/,
+      ),
     });
   });
 
@@ -185,7 +192,7 @@ describe('BuildEnvironment.prepare', () => {
     const error = await failureOf(prepare());
 
     expect(error).toBeInstanceOf(BuildrootStepFailed);
-    expect(error).toMatchObject({ status: 30, step: 'install @build (status 1)' });
+    expect(error).toMatchObject({ status: 30, step: 'install packages for @build (status 1)' });
   });
 
   it.each([

@@ -433,19 +433,21 @@ describe('Buildroot', () => {
     const text = (name: string) => session.uploads.get(`tasks/5/5/${name}`)?.toString();
     expect(text('state.log')).toBe(
       [
-        '2026-01-01 00:00:00,000 - Start: solve @build',
-        '2026-01-01 00:00:00,000 - Finish: solve @build',
-        '2026-01-01 00:00:00,000 - Start: install @build',
-        '2026-01-01 00:00:00,000 - Finish: install @build',
+        '2026-01-01 00:00:00,000 - Start: choose packages for @build',
+        '2026-01-01 00:00:00,000 - Finish: choose packages for @build',
+        '2026-01-01 00:00:00,000 - Start: install packages for @build',
+        '2026-01-01 00:00:00,000 - Finish: install packages for @build',
         '',
       ].join('\n'),
     );
-    expect(text('mock_output.log')).toMatch(/^Start: solve @build\nFinish: solve @build\n/);
+    expect(text('mock_output.log')).toMatch(
+      /^Start: choose packages for @build\nFinish: choose packages for @build\n/,
+    );
     expect(text('root.log')).toBe(
       [
-        '2026-01-01 00:00:00,000 - solve @build\nsolve 1\n',
+        '2026-01-01 00:00:00,000 - choose packages for @build\nsolve 1\n',
         '@build: 2 packages, 0 of them fetched (0 bytes), the others from the cache\n',
-        '2026-01-01 00:00:00,000 - install @build\ninstall 1\n',
+        '2026-01-01 00:00:00,000 - install packages for @build\ninstall 1\n',
       ].join(''),
     );
     expect(text('installed_pkgs.log')).toMatch(/^bash-1-1.x86_64 1700000000 10 installed\ngcc-1-1/);

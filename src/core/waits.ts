@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 
 /** Something that is being waited for. */
 export interface Wait {
-  /** In words for people: `the end of container x (solve @build)`. */
+  /** In words for people: `the end of container x (choose packages for @build)`. */
   readonly what: string;
   /** How long for, in milliseconds. */
   readonly ms: number;

@@ -22,7 +22,7 @@ export interface LocalBuildRequest {
 }
 
 export interface BuildStep {
-  /** As `state.log` calls it: `fetch @build`. */
+  /** As `state.log` calls it: `fetch packages for @build`. */
   readonly name: string;
   readonly tookMs: number;
 }

@@ -34,8 +34,8 @@ it('shows nothing of a container that could do more than be read', () => {
 
 describe('whyImageFailed', () => {
   it.each([
-    [139, '', 'solve @build was ended by signal 11 (SIGSEGV): '],
-    [137, 'half a line', 'solve @build was ended by signal 9 (SIGKILL): '],
+    [139, '', 'choose packages for @build was ended by signal 11 (SIGSEGV): '],
+    [137, 'half a line', 'choose packages for @build was ended by signal 9 (SIGKILL): '],
     [
       127,
       'a\nbash: line 9: /usr/bin/dnf: not found\n',
@@ -43,7 +43,7 @@ describe('whyImageFailed', () => {
     ],
     [126, '', 'ended with status 126: '],
   ])('blames the image or the host for status %i', (code, said, how) => {
-    const why = whyImageFailed('solve @build', 'localhost/image:1', code, said);
+    const why = whyImageFailed('choose packages for @build', 'localhost/image:1', code, said);
 
     expect(why).toBeInstanceOf(ImageProgramFailed);
     expect(why).toMatchObject({ blame: 'builder', faultCode: 1012 });
@@ -52,6 +52,6 @@ describe('whyImageFailed', () => {
   });
 
   it.each([0, 1, 3, 98, 100, 128, 200, 255])('does not for status %i', (code) => {
-    expect(whyImageFailed('solve @build', 'localhost/image:1', code, '')).toBeNull();
+    expect(whyImageFailed('choose packages for @build', 'localhost/image:1', code, '')).toBeNull();
   });
 });

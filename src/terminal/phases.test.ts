@@ -4,9 +4,9 @@ import { parsePhases } from './phases.ts';
 describe('parsePhases', () => {
   it('pairs the start of a step with its end', () => {
     const log = [
-      '2026-01-02 03:04:05,250 - Start: fetch @build',
-      '2026-01-02 03:04:06,750 - Finish: fetch @build',
-      '2026-01-02 03:04:06,751 - Start: install @build',
+      '2026-01-02 03:04:05,250 - Start: fetch packages for @build',
+      '2026-01-02 03:04:06,750 - Finish: fetch packages for @build',
+      '2026-01-02 03:04:06,751 - Start: install packages for @build',
       '',
     ].join('\n');
 
@@ -14,8 +14,8 @@ describe('parsePhases', () => {
 
     const startMs = Date.UTC(2026, 0, 2, 3, 4, 5, 250);
     expect(phases).toEqual([
-      { name: 'fetch @build', startMs, endMs: startMs + 1500 },
-      { name: 'install @build', startMs: startMs + 1501, endMs: null },
+      { name: 'fetch packages for @build', startMs, endMs: startMs + 1500 },
+      { name: 'install packages for @build', startMs: startMs + 1501, endMs: null },
     ]);
   });
 
@@ -28,7 +28,7 @@ describe('parsePhases', () => {
   });
 
   it('passes over a line that is not whole yet', () => {
-    expect(parsePhases('2026-01-02 03:04:05,250 - Start: fetch @bui')).toEqual([]);
+    expect(parsePhases('2026-01-02 03:04:05,250 - Start: fetch packages for @bui')).toEqual([]);
   });
 
   it('passes over what is no step', () => {

@@ -21,14 +21,14 @@ const closed = row({
   subject: 'noarch',
   state: 'closed',
   elapsedMs: 1500,
-  phases: [{ name: 'fetch @srpm-build', startMs: 98_000, endMs: 98_900 }],
+  phases: [{ name: 'fetch packages for @srpm-build', startMs: 98_000, endMs: 98_900 }],
 });
 const running = row({
   id: 3,
   depth: 1,
   method: 'buildArch',
   subject: 'x86_64',
-  phases: [{ name: 'fetch @build', startMs: 99_500, endMs: null }],
+  phases: [{ name: 'fetch packages for @build', startMs: 99_500, endMs: null }],
 });
 const frame: Frame = {
   nowMs,
@@ -48,9 +48,9 @@ describe('renderFrame', () => {
     expect(renderFrame(frame, roomy)).toEqual([
       '  build        hello.src.rpm                   open       2.0 s',
       '    rebuildSRPM  noarch                        closed     1.5 s',
-      '      fetch @srpm-build                                   0.9 s',
+      '      fetch packages for @srpm-build                      0.9 s',
       '    buildArch    x86_64                        open       2.0 s',
-      '      fetch @build                                        0.5 s',
+      '      fetch packages for @build                           0.5 s',
       '',
       '  root.log of buildArch',
       '  | one',
@@ -64,7 +64,7 @@ describe('renderFrame', () => {
     const lines = renderFrame(frame, { columns: 100, rows: 10 });
 
     expect(lines).toHaveLength(10);
-    expect(lines.join('\n')).not.toContain('fetch @srpm-build');
+    expect(lines.join('\n')).not.toContain('fetch packages for @srpm-build');
     expect(lines.at(-1)).toBe('  | four');
   });
 
@@ -96,7 +96,7 @@ describe('renderFrame', () => {
     expect(renderFrame({ ...frame, tasks, tail: null }, roomy)).toEqual([
       '  build        hello.src.rpm                   free',
       '  build        hello.src.rpm                   canceled   2.0 s',
-      '    fetch @build',
+      '    fetch packages for @build',
     ]);
   });
 

@@ -41,7 +41,7 @@ describeE2e('the demo', () => {
 
     expect(code).toBe(0);
     expect(text).toMatch(/^ {2}newRepo demo-build: closed, \d+\.\d s$/m);
-    expect(text).toMatch(/^ {2}rebuildSRPM noarch: install @srpm-build, \d+\.\d s$/m);
+    expect(text).toMatch(/^ {2}rebuildSRPM noarch: install packages for @srpm-build, \d+\.\d s$/m);
     expect(text).toMatch(/^ {2}build hello-1\.0-1\.td1\.src\.rpm: closed, \d+\.\d s$/m);
     const kept = join(state, 'demo/1');
     expect(text).toContain(`rpm -qlp ${kept}/rpms/hello-1.0-1.td1.${arch}.rpm`);

@@ -99,7 +99,9 @@ describeE2e('limits that no build can meet', () => {
         code: 1012,
         text: 'could not init buildroot, exited with status 30; see root.log for more information: killed by the memory limit of 10 MiB (peak 10 MiB)',
       });
-      expect(await builder.log(task, 'root.log')).toMatch(/^solve @srpm-build: killed by the memory limit/m);
+      expect(await builder.log(task, 'root.log')).toMatch(
+        /^choose packages for @srpm-build: killed by the memory limit/m,
+      );
       expect((await hub.buildroots(task)).map(({ state }) => state)).toEqual(['EXPIRED']);
       expect(await builder.leftovers()).toEqual([]);
     });

@@ -44,7 +44,7 @@ describe('listRoot', () => {
       'several lines',
     ],
     ['that is none', 'x\n--\n', 'not as rpm was asked'],
-    ['without end', 'x'.repeat(17 * 1024 * 1024), 'within 16 MiB'],
+    ['without end', 'x'.repeat(17 * 1024 * 1024), 'larger than 16 MiB'],
   ] as const)('refuses a list %s', async ([_what, listing, words]) => {
     const { prepare } = await openRootBench({ ...both, listing: () => listing });
 

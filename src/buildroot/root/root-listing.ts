@@ -8,6 +8,7 @@ import { isMissing } from '../../core/fs-errors.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import { listContainer } from '../steps/container-specs.ts';
 import type { RootContext } from '../steps/root-context.ts';
+import { packageStepTitle } from '../steps/step-titles.ts';
 import { listingDivider, listScript } from './install-script.ts';
 import {
   BuildrootMismatch,
@@ -71,12 +72,15 @@ export async function listRoot(
   await context.write(`in/list-${attempt}.sh`, listScript(attempt));
   const spec = listContainer(host, request, attempt, into);
   const seconds = host.stepLimits.installSeconds || mostSeconds;
-  const step = { title: `list ${title}`, spec, seconds, mostBytes };
+  const stepTitle = packageStepTitle('list', title);
+  const step = { title: stepTitle, spec, seconds, mostBytes };
   const { code, timedOut, ranInto, output } = await steps.read(step, signal);
   if (code !== 0 || timedOut || ranInto !== null || output.isCut) {
     await logs.root.write(`${output.text.slice(-2000)}\n`);
-    const why = timedOut ? 'in time' : output.isCut ? 'within 16 MiB' : `(status ${code})`;
-    throw new BuildrootStepFailed(`list ${title} ${why}`, 30);
+    if (timedOut) throw new BuildrootStepFailed(stepTitle, 30, { reason: `killed after ${seconds} s` });
+    if (output.isCut)
+      throw new BuildrootStepFailed(stepTitle, 30, { reason: 'the list is larger than 16 MiB' });
+    throw new BuildrootStepFailed(`${stepTitle} (status ${code})`, 30);
   }
   const [coming, there] = split(output.text);
   const arrived = parseInstalled(coming);

@@ -52,7 +52,7 @@ describe('a root that no limit leaves room for', () => {
       limit: said,
       end: `exited with status 30; see root.log for more information: ${said}`,
     });
-    expect(logs.texts.root).toBe(`solve 1\nsolve @build: ${said}\n`);
+    expect(logs.texts.root).toBe(`solve 1\nchoose packages for @build: ${said}\n`);
   });
 
   it('is made all the same when that did no harm', async () => {
@@ -400,7 +400,10 @@ describe('a package of a root', () => {
   it('that stays damaged fails the installation', async () => {
     const { prepare, created } = await openRootBench({ install: () => 41 });
 
-    expect(await failureOf(prepare())).toMatchObject({ status: 30, step: 'install @build (status 41)' });
+    expect(await failureOf(prepare())).toMatchObject({
+      status: 30,
+      step: 'install packages for @build (status 41)',
+    });
     expect(created()).toEqual(['solve-1', 'root-1', 'install-1', 'install-2']);
   });
 
@@ -410,7 +413,7 @@ describe('a package of a root', () => {
       withdrawn: ['sed'],
     });
 
-    expect(await failureOf(prepare())).toMatchObject({ status: 30, step: 'fetch @build' });
+    expect(await failureOf(prepare())).toMatchObject({ status: 30, step: 'fetch packages for @build' });
 
     const url = `file://${directory}/repo/sed.rpm`;
     expect(logs.texts.root).toContain(
@@ -453,7 +456,7 @@ describe('a package of a root', () => {
 
     expect(await failureOf(prepare())).toMatchObject({
       status: 30,
-      step: 'fetch @build',
+      step: 'fetch packages for @build',
       end: expect.stringContaining("none of the repo's own places"),
     });
   });
@@ -556,7 +559,7 @@ describe('an install that says that there is no room', () => {
 
     expect(await failureOf(prepare())).toMatchObject({
       code: 'disk-full',
-      message: 'install @build failed: no space left on device',
+      message: 'install packages for @build failed: no space left on device',
     });
   });
 

@@ -19,6 +19,7 @@ import { damagedPackage, noRpmBindings } from '../steps/exit-codes.ts';
 import type { RootContext } from '../steps/root-context.ts';
 import { installStep } from '../steps/step-name.ts';
 import { runBootstrap, twice } from '../steps/step-runner.ts';
+import { packageStepTitle } from '../steps/step-titles.ts';
 import { type InstallInputs, installScript } from './install-script.ts';
 import { parseInstalled } from './installed-packages.ts';
 import { type PreparedRoot, rootKey } from './prepared-root.ts';
@@ -81,7 +82,7 @@ export class RootPreparer {
     const reason =
       'nothing of it is in the repo: correct the group, or tag its packages and make the repo again';
     await this.#context.logs.root.write(`${wanted.title}: ${reason}\n`);
-    return new BuildrootStepFailed(`solve ${wanted.title}`, 30, { reason });
+    return new BuildrootStepFailed(packageStepTitle('solve', wanted.title), 30, { reason });
   }
 
   /** The root of the snapshot, and what is in it. */
@@ -184,7 +185,7 @@ export class RootPreparer {
     const { packages } = this.#context.host.cache;
     using _ = packages.hold(inboundOf(solution).map(({ checksum }) => checksum));
     const bringing = this.#bringPackages(solution, wanted, signal);
-    return await twice(this.#context, `install ${wanted.title}`, async () => {
+    return await twice(this.#context, packageStepTitle('install', wanted.title), async () => {
       // Whichever fails, the root is the clean-up's before the task ends.
       const [base] = await Promise.allSettled([this.#baseFor(parent, signal), bringing]);
       if (base.status === 'rejected') throw base.reason;
@@ -231,7 +232,7 @@ export class RootPreparer {
       host.meter.count('koji_adjutant_package_misses_total', {}, files);
       host.meter.count('koji_adjutant_package_fetched_bytes_total', {}, bytes);
       if (files > 0) host.meter.observe('koji_adjutant_phase_seconds', { phase: 'fetch' }, tookMs / 1000);
-      if (files > 0) logs.took(`fetch ${title}`, tookMs, tookMs, null);
+      if (files > 0) logs.took(packageStepTitle('fetch', title), tookMs, tookMs, null);
       await logs.root.write(
         `${title}: ${packages.length} packages, ${files} of them fetched (${bytes} bytes), the others from the cache\n`,
       );
@@ -239,7 +240,7 @@ export class RootPreparer {
       if (!(error instanceof PackageUnavailable) && !(error instanceof BadLocation)) throw error;
       const reason = withoutLogins(describeError(error));
       await logs.root.write(`${reason}\n`);
-      throw new BuildrootStepFailed(`fetch ${title}`, 30, { cause: error, reason });
+      throw new BuildrootStepFailed(packageStepTitle('fetch', title), 30, { cause: error, reason });
     }
   }
 
@@ -273,7 +274,7 @@ export class RootPreparer {
           `${missing} packages were removed from the cache while they were installed`,
         );
       if (code !== damagedPackage || chance > 1)
-        throw new BuildrootStepFailed(`install ${wanted.title} (status ${code})`, 30);
+        throw new BuildrootStepFailed(`${packageStepTitle('install', wanted.title)} (status ${code})`, 30);
       const purged = await packages.purge(checksums, signal);
       await this.#context.logs.root.write(`${purged} damaged packages of the cache are fetched again\n`);
       await this.#bringPackages(solution, wanted, signal);

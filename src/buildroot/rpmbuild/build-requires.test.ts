@@ -124,7 +124,7 @@ describe('BuildEnvironment.addBuildRequires', () => {
 
     expect(await failureOf(root.addBuildRequires(never))).toMatchObject({
       status: 30,
-      step: 'solve build requirements (status 1)',
+      step: 'choose packages for build requirements (status 1)',
     });
   });
 

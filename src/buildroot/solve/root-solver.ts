@@ -11,6 +11,7 @@ import { noPackageManager } from '../steps/exit-codes.ts';
 import type { RootContext } from '../steps/root-context.ts';
 import { solveStep } from '../steps/step-name.ts';
 import { runBootstrap, twice } from '../steps/step-runner.ts';
+import { packageStepTitle } from '../steps/step-titles.ts';
 import { fromKept, toKept } from './dnf-cache-paths.ts';
 import { lacksPackageManager } from './errors.ts';
 import { localRepos } from './local-repos.ts';
@@ -60,7 +61,7 @@ export class RootSolver {
       await logs.root.write(`${wanted.title}: the solver's answer for these packages is known\n`);
       return known;
     }
-    const solution = await twice(this.#context, `solve ${wanted.title}`, (isAgain) =>
+    const solution = await twice(this.#context, packageStepTitle('solve', wanted.title), (isAgain) =>
       this.#run(wanted, parent?.root ?? null, isAgain, signal),
     );
     if (key !== null && (await this.#usedWhatWasAsked())) await host.cache.solutions.keep(key, solution);

@@ -33,14 +33,20 @@ describe('a solve that does not end', () => {
     // What the first has left of the repo's metadata may be half of it.
     expect(existsSync(join(directory, 'solve/cache/half'))).toBe(false);
     expect(lines).toMatchObject([
-      { taskId: 5, msg: 'solve @build has not ended within 600 s and is killed', seen: 'running' },
       {
         taskId: 5,
-        msg: expect.stringMatching(/^solve @build did not end within 600 s .*: trying once more$/),
+        msg: 'choose packages for @build has not ended within 600 s and is killed',
+        seen: 'running',
+      },
+      {
+        taskId: 5,
+        msg: expect.stringMatching(
+          /^choose packages for @build did not end within 600 s .*: trying once more$/,
+        ),
       },
     ]);
     expect(logs.texts.root).toContain(
-      'solve @build is tried once more: solve @build did not end within 600 s',
+      'choose packages for @build is tried once more: choose packages for @build did not end within 600 s',
     );
   });
 
@@ -58,7 +64,7 @@ describe('a solve that does not end', () => {
       kind: 'refuse',
       soft: true,
       message: expect.stringMatching(
-        /^solve @build did not end within 600 s \(solve_timeout\) and was killed: this host/,
+        /^choose packages for @build did not end within 600 s \(solve_timeout\) and was killed: this host/,
       ),
     });
     expect(created()).toEqual(['solve-1', 'solve-2']);
@@ -127,7 +133,7 @@ describe('what a root waits for', () => {
 
     expect(await waits.list(5)).toEqual([
       {
-        what: expect.stringMatching(/^the end of container \S+-5-9-solve-1 \(solve @build\)$/),
+        what: expect.stringMatching(/^the end of container \S+-5-9-solve-1 \(choose packages for @build\)$/),
         ms: 12_000,
         details: 'running',
       },

@@ -1,4 +1,5 @@
 import type { SolveKind, StepId } from '../../journal/step-ids.ts';
+import { packageStepTitle } from './step-titles.ts';
 
 /** What a step's duration is counted under: label `phase` of the metric `phase_seconds`. */
 export type StepPhase = 'solve' | 'install' | 'source' | 'build';
@@ -18,12 +19,12 @@ interface Goal {
 
 /** The package manager finds out which packages a root needs. */
 export function solveStep({ title, goal }: Goal): StepName {
-  return { id: `solve:${goal.kind}`, phase: 'solve', title: `solve ${title}` };
+  return { id: `solve:${goal.kind}`, phase: 'solve', title: packageStepTitle('solve', title) };
 }
 
 /** Packages are put into a root. */
 export function installStep({ title, goal }: Goal): StepName {
-  return { id: `install:${goal.kind}`, phase: 'install', title: `install ${title}` };
+  return { id: `install:${goal.kind}`, phase: 'install', title: packageStepTitle('install', title) };
 }
 
 /** The steps in which package code runs. */

@@ -50,7 +50,11 @@ describe('outcomeOf', () => {
   });
 
   it('fails a task whose bootstrap image does not work', () => {
-    const error = new ImageProgramFailed('solve @build', 'image:1', 'was ended by signal 11 (SIGSEGV)');
+    const error = new ImageProgramFailed(
+      'choose packages for @build',
+      'image:1',
+      'was ended by signal 11 (SIGSEGV)',
+    );
     expect(outcomeOf(error)).toEqual({ kind: 'fail', code: 1012, message: error.message, bug: false });
   });
 
@@ -63,7 +67,7 @@ describe('outcomeOf', () => {
     ['the output of a container', new ContainerError('disk-full', 'no space left on device for /x')],
     [
       'an install',
-      new BuilderError('disk-full', 'builder', 'install @build failed: no space left on device'),
+      new BuilderError('disk-full', 'builder', 'install packages for @build failed: no space left on device'),
     ],
   ])('leaves a task to other hosts, and to this one later, when the disk is full: %s', (_what, error) => {
     expect(outcomeOf(error)).toEqual({

@@ -41,7 +41,7 @@ describe('judgeFailure', () => {
     [
       'a crash of the package manager',
       'solve',
-      ended('solve @build (status 139)'),
+      ended('choose packages for @build (status 139)'),
       '',
       /^the package manager of img crashes: .*libcomps before 0\.1\.22/,
     ],
@@ -69,7 +69,7 @@ describe('judgeFailure', () => {
     [
       'capabilities that the file system does not keep',
       'install',
-      ended('install @build (status 1)'),
+      ended('install packages for @build (status 1)'),
       'error: unpacking of archive failed on file /x: cpio: cap_set_file failed - Operation not supported',
       /^owners, modes and file capabilities have to be kept in \/var\/lib\/c/,
     ],
@@ -106,19 +106,19 @@ describe('judgeFailure', () => {
 
   it('leaves out the log that only a task has', () => {
     const { found } = judgeFailure(
-      { part: 'solve', error: ended('solve @build (status 1)'), lines: [] },
+      { part: 'solve', error: ended('choose packages for @build (status 1)'), lines: [] },
       host,
     );
 
-    expect(found).toBe('solve @build (status 1) failed');
+    expect(found).toBe('choose packages for @build (status 1) failed');
   });
 });
 
 describe('partOfStep', () => {
   it.each<[string, TrialPart]>([
-    ['solve @build', 'solve'],
-    ['install build requirements (status 1)', 'install'],
-    ['fetch @build', 'fetch'],
+    ['choose packages for @build', 'solve'],
+    ['install packages for build requirements (status 1)', 'install'],
+    ['fetch packages for @build', 'fetch'],
     ['keeping the prepared root, to which packages have to be added,', 'snapshot'],
     ['rpmbuild -bs', 'rpmbuild'],
     ['No build results found: rpmbuild', 'rpmbuild'],
@@ -129,8 +129,8 @@ describe('partOfStep', () => {
 
 const built: TrialBuilt = {
   steps: [
-    { name: 'solve @build', tookMs: 1234 },
-    { name: 'install @build', tookMs: 500 },
+    { name: 'choose packages for @build', tookMs: 1234 },
+    { name: 'install packages for @build', tookMs: 500 },
     { name: 'rpmbuild', tookMs: 700 },
   ],
   fromSnapshot: [],

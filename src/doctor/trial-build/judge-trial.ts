@@ -1,4 +1,5 @@
 import { BuildrootStepFailed } from '../../buildroot/errors.ts';
+import { packageStepOf } from '../../buildroot/steps/step-titles.ts';
 import { ContainerError } from '../../container/errors.ts';
 import type { RuntimeInfo } from '../../container/step-runtime.ts';
 import { describeError } from '../../core/errors.ts';
@@ -26,9 +27,9 @@ export function trialName(part: TrialPart): string {
 
 /** The part that a step of a build belongs to, by its name in `state.log`. */
 export function partOfStep(step: string): TrialPart {
-  const [word = ''] = step.split(' ');
-  if (word === 'solve' || word === 'fetch' || word === 'install') return word;
-  return word === 'keeping' ? 'snapshot' : 'rpmbuild';
+  const found = packageStepOf(step);
+  if (found !== null) return found === 'list' ? 'install' : found;
+  return step.startsWith('keeping ') ? 'snapshot' : 'rpmbuild';
 }
 
 /** What the trial knows of the host, for the remedies. */

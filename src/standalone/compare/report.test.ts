@@ -12,7 +12,12 @@ const comparison: Comparison = {
   rootPackages: 139,
   repo: { id: 70, tag: 'f1-build', event: 500 },
   theirs: { host: 'other', buildrootId: 9, buildrootArch: 'x86_64', tookMs: 20_000 },
-  ours: { image: 'i', because: 'b', tookMs: 5_300, steps: [{ name: 'fetch @build', tookMs: 1200 }] },
+  ours: {
+    image: 'i',
+    because: 'b',
+    tookMs: 5_300,
+    steps: [{ name: 'fetch packages for @build', tookMs: 1200 }],
+  },
   findings: findingsOf('hello', [
     { what: 'vendor', of: null, ours: 'Us\u001b[31m', theirs: null },
     { what: 'buildtime', of: null, ours: '1', theirs: '2' },
@@ -26,7 +31,7 @@ describe('formatComparison', () => {
       'task 7: hello-1.0-1.src.rpm for x86_64, repo 70 of f1-build (event 500)',
       '  theirs    20.0 s  other, buildroot 9 (x86_64)',
       '  ours       5.3 s  i (b)',
-      '             1.2 s  fetch @build',
+      '             1.2 s  fetch packages for @build',
       '  compared: 1 packages, buildroot of 139 packages, names of logs',
       '  note: something else',
       '  DIFFERENT hello: vendor',

@@ -9,10 +9,10 @@ function open() {
 
 it('shows the steps with their times, and the state of the whole', async () => {
   const { clock, progress, startMs } = open();
-  progress.step('solve @build', 'start');
+  progress.step('choose packages for @build', 'start');
   await clock.advance(500);
-  progress.step('solve @build', 'finish');
-  progress.step('install @build', 'start');
+  progress.step('choose packages for @build', 'finish');
+  progress.step('install packages for @build', 'start');
   await clock.advance(1000);
 
   expect(progress.frame.tasks).toMatchObject([
@@ -22,8 +22,8 @@ it('shows the steps with their times, and the state of the whole', async () => {
       state: 'open',
       elapsedMs: 1500,
       phases: [
-        { name: 'solve @build', startMs, endMs: startMs + 500 },
-        { name: 'install @build', startMs: startMs + 500, endMs: null },
+        { name: 'choose packages for @build', startMs, endMs: startMs + 500 },
+        { name: 'install packages for @build', startMs: startMs + 500, endMs: null },
       ],
     },
   ]);
@@ -42,10 +42,10 @@ it('counts packages while they are fetched, instead of showing a log', async () 
   expect(progress.frame).toMatchObject({ note: '1 of 2 packages fetched', tail: null });
 
   progress.progress({ kind: 'fetching', title: '@build', files: 2, ofFiles: 2 });
-  progress.step('install @build', 'start');
+  progress.step('install packages for @build', 'start');
   expect(progress.frame).toMatchObject({ note: null, tail: { title: 'root.log' } });
   expect(progress.frame.tasks[0]?.phases[0]).toEqual({
-    name: 'fetch @build',
+    name: 'fetch packages for @build',
     startMs,
     endMs: startMs + 100,
   });

@@ -1,4 +1,5 @@
 import type { RootProgress } from '../../buildroot/steps/root-logs.ts';
+import { packageStepTitle } from '../../buildroot/steps/step-titles.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Phase } from '../../terminal/phases.ts';
 import { type Frame, lastLines, type TaskRow } from '../../terminal/progress-view.ts';
@@ -46,7 +47,7 @@ export class RebuildProgress implements BuildWatcher {
       this.#phases.push({ name, startMs: now, endMs: now });
       return;
     }
-    const name = `fetch ${news.title}`;
+    const name = packageStepTitle('fetch', news.title);
     if (!this.#phases.some((phase) => phase.name === name && phase.endMs === null)) this.step(name, 'start');
     this.#note = `${news.files} of ${news.ofFiles} packages fetched`;
     if (news.files === news.ofFiles) this.#endPhase(name, now);

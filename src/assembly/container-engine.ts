@@ -6,7 +6,7 @@ import type { ContainerBackend } from '../container/backend.ts';
 import { ContainerError } from '../container/errors.ts';
 import { ensureService } from '../container/podman/api/service.ts';
 import { findSocket } from '../container/podman/api/socket.ts';
-import type { Places } from '../container/podman/create/resolve-mounts.ts';
+import type { HostDirectories } from '../container/podman/create/resolve-mounts.ts';
 import type { SeccompChoice } from '../container/podman/create/seccomp.ts';
 import { PodmanRuntime } from '../container/podman/podman-runtime.ts';
 import type { Clock } from '../core/clock.ts';
@@ -36,7 +36,7 @@ export interface Engine extends ContainerBackend {
  */
 export async function reachEngine(
   { adjutant }: Config,
-  places: Places,
+  places: HostDirectories,
   env: NodeJS.ProcessEnv,
   clock: Clock,
   log: Logger,

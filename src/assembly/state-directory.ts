@@ -1,13 +1,13 @@
 import { chmod, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
-import type { Places } from '../container/podman/create/resolve-mounts.ts';
+import type { HostDirectories } from '../container/podman/create/resolve-mounts.ts';
 import { BuilderError } from '../core/errors.ts';
 import { isDiskFull, isReadOnlyDisk } from '../core/fs-errors.ts';
 import { whoElseOwns } from '../core/owners.ts';
 
 /** Where tasks keep their files: our own directory, since kojid's tasks lie in `workdir` itself. Containers write their logs beside. */
-export function workPlaces({ kojid, adjutant }: Config): Places {
+export function workPlaces({ kojid, adjutant }: Config): HostDirectories {
   const workDir = adjutant.state_dir;
   return { workDir, topDir: kojid.topdir, logDir: join(workDir, 'containers') };
 }

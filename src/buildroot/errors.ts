@@ -15,7 +15,7 @@ export class BuildrootStepFailed extends BuilderError {
   /** The limit that the step has run into, in words: `killed by the disk limit of 10 GiB (peak 10.3 GiB)`. */
   readonly limit: string | null;
 
-  constructor(step: string, status: number, options: ErrorOptions & Told = {}) {
+  constructor(step: string, status: number, options: ErrorOptions & FailureDetails = {}) {
     const { limit = null } = options;
     const why = limit ?? options.reason;
     const end = `${describeStatus(status)}${why === undefined ? '' : `: ${why}`}`;
@@ -33,7 +33,7 @@ export class BuildrootStepFailed extends BuilderError {
 }
 
 /** What is known of a failed step besides its status. */
-interface Told {
+interface FailureDetails {
   readonly limit?: string;
   /** What was wrong, and what to do, in one line. */
   readonly reason?: string;

@@ -73,7 +73,7 @@ describe('PackageCache', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('goes on for the others when one of them gives up', async () => {
+  it('continues for the others when one of them gives up', async () => {
     const all = Promise.withResolvers<void>();
     const { cache, server, one, kept } = await setUp(async (response) => {
       await all.promise;
@@ -108,7 +108,7 @@ describe('PackageCache', () => {
     expect(await kept(one)).toBe(content);
   });
 
-  it('goes on where a transfer broke off', async () => {
+  it('continues where a transfer broke off', async () => {
     const { cache, server, one, kept } = await setUp(brokenAfter(content, 4), content);
 
     await cache.ensure([one], never);
@@ -117,7 +117,7 @@ describe('PackageCache', () => {
     expect(server.requests.map(({ range }) => range)).toEqual([null, 'bytes=4-']);
   });
 
-  it('goes on with what an earlier try has left', async () => {
+  it('continues with what an earlier try has left', async () => {
     const { cache, server, one, kept, place } = await setUp(
       brokenAfter(content, 4),
       (response) => void response.writeHead(404).end(),

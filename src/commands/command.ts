@@ -4,7 +4,7 @@ import { BuilderError, describeError } from '../core/errors.ts';
 import { printableLines } from '../core/printable.ts';
 
 /** What a command works with besides the words of its command line. */
-export interface CommandSurroundings {
+export interface CommandContext {
   readonly env: NodeJS.ProcessEnv;
   readonly input: NodeJS.ReadStream;
   readonly out: NodeJS.WriteStream;
@@ -15,7 +15,7 @@ export interface CommandSurroundings {
  * A command, by the words behind its name. Resolves with the exit code. Throws `CommandLineError` for a wrong command
  * line, and whatever is a bug of ours.
  */
-export type RunCommand = (argv: readonly string[], surroundings: CommandSurroundings) => Promise<number>;
+export type RunCommand = (argv: readonly string[], surroundings: CommandContext) => Promise<number>;
 
 /** What commands end with; some add codes of their own. `config`: EX_CONFIG of `sysexits.h`. */
 export const exitCode = { ok: 0, failed: 1, usage: 2, config: 78 } as const;

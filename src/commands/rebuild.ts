@@ -31,7 +31,7 @@ import { toRepo } from '../standalone/rebuild/repo-option.ts';
 import { lastLines } from '../terminal/progress-view.ts';
 import { PlainScreen, type Screen, TerminalScreen } from '../terminal/screen.ts';
 import {
-  type CommandSurroundings,
+  type CommandContext,
   complain,
   describeFailure,
   exitCode,
@@ -94,7 +94,7 @@ function codeOf(error: unknown): number {
 
 async function build(
   args: RebuildArguments,
-  { env, out, clock, waits }: Omit<CommandSurroundings, 'input'> & { readonly waits: Waits },
+  { env, out, clock, waits }: Omit<CommandContext, 'input'> & { readonly waits: Waits },
   signal: AbortSignal,
 ): Promise<Rebuilt> {
   const source = resolve(args.source);

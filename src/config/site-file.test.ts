@@ -129,7 +129,7 @@ describe('readSiteFile', () => {
     },
   );
 
-  it('warns of what is not there today, and goes on', () => {
+  it('warns of what is not there today, and continues', () => {
     const { site, problems, warnings } = read(rule({ devices: ['/dev/kvm'] }));
 
     expect(problems).toEqual([]);

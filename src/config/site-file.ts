@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import { describeError } from '../core/errors.ts';
 import { describeIssue, strict } from '../core/strict-json.ts';
-import { type ClosedPlace, whyNoTarget, whyNotShown } from './checks/forbidden-mounts.ts';
+import { type ForbiddenPath, whyNoTarget, whyNotShown } from './checks/forbidden-mounts.ts';
 import type { ConfigFiles } from './format/file-system.ts';
 import type { Notes } from './format/read-files.ts';
 import { isAmong, type Patterns } from './options/accept-rules.ts';
@@ -43,7 +43,7 @@ export interface SiteFile {
   readonly path: string;
   readonly rules: readonly SiteRule[];
   /** What no rule may show; links are followed only when a build begins. */
-  readonly closed: readonly ClosedPlace[];
+  readonly closed: readonly ForbiddenPath[];
 }
 
 const isPlain = (path: string) =>
@@ -134,7 +134,7 @@ const Content = strict({
  */
 export function readSiteFile(
   path: string,
-  closed: readonly ClosedPlace[],
+  closed: readonly ForbiddenPath[],
   files: ConfigFiles,
   notes: Notes,
 ): SiteFile {

@@ -10,7 +10,7 @@ function stray(id: string, taskId: number): ContainerSummary {
 }
 
 describe('reapOrphans', () => {
-  it('goes on after one that cannot be removed, and says why', async () => {
+  it('continues after one that cannot be removed, and says why', async () => {
     const containers = [stray('a', 1), stray('b', 2), stray('c', 3)];
     const removed: string[] = [];
     const runtime: Pick<StepRuntime, 'list' | 'remove'> = {

@@ -26,7 +26,7 @@ describe('SingleFlight', () => {
     expect(runs).toHaveLength(2);
   });
 
-  it('goes on while one caller is left, and is aborted with the last', async () => {
+  it('continues while one caller is left, and is aborted with the last', async () => {
     const { runs, call } = setUp();
     const [one, other] = [new AbortController(), new AbortController()];
     const first = call.join(one.signal);

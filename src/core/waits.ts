@@ -17,7 +17,7 @@ export interface WaitOptions {
   readonly sinceMs?: number;
 }
 
-/** Where one task puts down what it waits for. */
+/** Where one task records what it waits for. */
 export interface TaskWaits {
   /**
    * Runs `work`, and says meanwhile what is waited for. `what` is asked again each time waits are reported, so that it may

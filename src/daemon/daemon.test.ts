@@ -33,7 +33,7 @@ const containerSpec: ContainerSpec = {
 };
 
 describe('Daemon: start', () => {
-  it('removes what an earlier life left, before it takes work', async () => {
+  it('removes what a previous run left, before it takes work', async () => {
     const { hub, containers, environment, clock, run, happened } = await setUp();
     await containers.images.ensure('localhost/root:1', 'never', signal);
     await containers.create(containerSpec, signal);
@@ -83,7 +83,7 @@ describe('Daemon: start', () => {
     );
   });
 
-  it('looks for buildroots of dead tasks every five minutes, and goes on when that fails', async () => {
+  it('looks for buildroots of dead tasks every five minutes, and continues when that fails', async () => {
     const { hub, clock, run, lines } = await setUp();
     void run();
     await clock.asleep(250);

@@ -107,7 +107,7 @@ describe('PollLoop: rhythm', () => {
 });
 
 describe('PollLoop: trouble', () => {
-  it('goes on after a round that failed, with the usual pause', async () => {
+  it('continues after a round that failed, with the usual pause', async () => {
     const { start, hub, clock, rounds, lines } = await setUp({ sleepMs: 200 });
     hub.once('host.getHost', new HubTransportError('status', 'answers 502', { status: 502 }));
 

@@ -322,7 +322,7 @@ describe('PollLoop: taking tasks', () => {
     expect(clock.sleeping).toBe(1);
   });
 
-  it('takes the next task when the first is not to be had', async () => {
+  it('takes the next task when the first is no longer available', async () => {
     const { start, hub, supervisor } = await setUp();
     const gone = sleepTask(hub);
     const there = sleepTask(hub);

@@ -8,7 +8,7 @@ import { isFault, SessionLost } from '../hub/faults.ts';
 import type { OpenedTask } from '../tasks/adapter.ts';
 import type { BuilderEvents } from './events.ts';
 import type { HostProbe } from './intake/host-probe.ts';
-import type { HeldHere } from './intake/own-children.ts';
+import type { HostOccupancy } from './intake/own-children.ts';
 import { whyNotReady } from './intake/readiness.ts';
 import type { TaskSource } from './intake/task-source.ts';
 import type { PollBackoff } from './poll-backoff.ts';
@@ -134,7 +134,7 @@ export class PollLoop {
   async #checkIn(
     held: readonly HeldTask[],
     signal: AbortSignal,
-  ): Promise<{ readonly why: string | null; readonly here: HeldHere }> {
+  ): Promise<{ readonly why: string | null; readonly here: HostOccupancy }> {
     const { supervisor, maxJobs, probe, clock, methods, log } = this.#parts;
     const mine = held.filter(({ id }) => supervisor.has(id));
     const load = mine.filter(({ waiting }) => !waiting).reduce((sum, { weight }) => sum + weight, 0);
@@ -163,7 +163,7 @@ export class PollLoop {
   }
 
   /** Starts the first task that is to run here; true when one was started. */
-  async #startOne(here: HeldHere, signal: AbortSignal): Promise<boolean> {
+  async #startOne(here: HostOccupancy, signal: AbortSignal): Promise<boolean> {
     const { source } = this.#parts;
     for await (const task of source.tasks(here, signal)) {
       if (!(await this.#start(task, signal))) continue;

@@ -10,7 +10,7 @@ import {
   judgeSubordinateIds,
   judgeTopDir,
   judgeWorkDir,
-  type Passage,
+  type PathComponent,
 } from './machine.ts';
 
 /** tmpfs in `statfs(2)`. */
@@ -55,7 +55,7 @@ export async function* checkEngineHost(
 }
 
 /** The directories from `/` to the files of each layer. What this process may not enter it cannot look at, so it is closed. */
-export async function waysToLayers(driverPath: string): Promise<readonly (readonly Passage[])[]> {
+export async function waysToLayers(driverPath: string): Promise<readonly (readonly PathComponent[])[]> {
   if (!(await isDirectory(driverPath))) return [];
   const layers = (await readdir(driverPath, { withFileTypes: true })).filter((entry) => entry.isDirectory());
   const ways = layers.map(async ({ name }) => {

@@ -115,7 +115,7 @@ export function judgeTopDir(path: string, isThere: boolean): Finding {
 }
 
 /** A directory with its mode, as `stat` gives it. */
-export interface Passage {
+export interface PathComponent {
   readonly path: string;
   readonly mode: number;
 }
@@ -126,7 +126,7 @@ export interface Passage {
  */
 export function judgeStorageReach(
   storagePath: string,
-  ways: readonly (readonly Passage[])[],
+  ways: readonly (readonly PathComponent[])[],
 ): readonly Finding[] {
   const what = "engine's storage";
   if (ways.length === 0) return [];

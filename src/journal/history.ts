@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { StepId } from './step-ids.ts';
 
 /** How far a previous run of the task has brought a phase that was under way when it ended. */
-export interface EarlierPart {
+export interface ResumePoint {
   /** When the phase began, by the uptime of the clock. */
   readonly startedMs: number;
   /** How much of its output is in the log. */
@@ -16,7 +16,7 @@ export interface Phase<Made, T> {
   /** Name of the log that its output goes to. */
   readonly log: string;
   make(): Promise<Made>;
-  work(made: Made, earlier: EarlierPart | null): Promise<T>;
+  work(made: Made, earlier: ResumePoint | null): Promise<T>;
 }
 
 /**

@@ -12,7 +12,7 @@ async function place(): Promise<string> {
 }
 
 describe('JsonLines', () => {
-  it('leaves out a line for which there was no room, and goes on with the next', async () => {
+  it('leaves out a line for which there was no room, and continues with the next', async () => {
     const path = await place();
     const lines = await JsonLines.create(path);
     await lines.append('first');

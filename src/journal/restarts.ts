@@ -18,7 +18,7 @@ export class Restarts {
     this.#directory = directory;
   }
 
-  /** Puts down that the task asks for a restart of this process. */
+  /** Records that the task asks for a restart of this process. */
   async note(taskId: number): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     const older = (await readdir(this.#directory)).map(Number).toSorted((a, b) => b - a);

@@ -40,7 +40,7 @@ export class SessionFiles {
     return found.toSorted((a, b) => Number(a.master !== null) - Number(b.master !== null));
   }
 
-  /** Puts down a session so that a reader finds all of it or what was there before. */
+  /** Records a session so that a reader finds all of it or what was there before. */
   async save(state: Omit<SavedSession, 'whose'>): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const draft = `${this.#path(state.id)}.new`;

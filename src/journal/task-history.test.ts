@@ -26,7 +26,7 @@ const hangAfter = (begun: () => void) => () => {
 };
 
 describe('TaskHistory', () => {
-  it('does once what an earlier life has done', async () => {
+  it('does once what a previous run has done', async () => {
     const { first, next } = await openTestHistory();
 
     expect(await first.once('image', z.string(), async () => 'x')).toBe('x');
@@ -67,7 +67,7 @@ describe('TaskHistory', () => {
     expect(await (await next()).once('image', z.null(), async () => null)).toBeNull();
   });
 
-  it('goes on with a phase that was under way, behind what it has written', async () => {
+  it('continues with a phase that was under way, behind what it has written', async () => {
     const { first, next } = await openTestHistory(() => 1000);
     const { logs, sizes } = fakeLogs({ 'root.log': 10 });
     first.attach(logs);

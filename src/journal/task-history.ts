@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HistoryDiverged } from './errors.ts';
-import type { EarlierPart, History, Phase } from './history.ts';
+import type { History, Phase, ResumePoint } from './history.ts';
 import type { JsonLines } from './json-lines.ts';
 import type { StepId } from './step-ids.ts';
 
@@ -34,7 +34,7 @@ const Entry = z.union([
 ]);
 type Entry = z.infer<typeof Entry>;
 
-interface Remembered {
+interface ReplayEntry {
   begun: { readonly ms: number; readonly marks: LogMarks } | null;
   ended: { readonly value: unknown } | null;
 }
@@ -43,7 +43,7 @@ interface Remembered {
 export class TaskHistory implements History {
   readonly #lines: JsonLines;
   readonly #now: () => number;
-  readonly #remembered: ReadonlyMap<string, Remembered>;
+  readonly #remembered: ReadonlyMap<string, ReplayEntry>;
   /** The last place of the previous runs that knows the marks of the logs: from there on logs are written. */
   readonly #frontier: { readonly key: string; readonly marks: LogMarks } | null;
   readonly #uses = new Map<StepId, number>();
@@ -105,7 +105,7 @@ export class TaskHistory implements History {
     if (begun === null && this.#isPast)
       throw new HistoryDiverged(`after the restart the task came to ${step.key} in another way than before`);
     const made = await make();
-    let earlier: EarlierPart | null = null;
+    let earlier: ResumePoint | null = null;
     if (begun === null) await this.#note({ begin: id, n: step.n, ms: this.#now() }, true);
     else earlier = { startedMs: begun.ms, ...(await this.#leavePast(begun.marks, log)) };
     const value = await work(made, earlier);
@@ -182,8 +182,8 @@ function keyOf(entry: Entry): string {
   return toKey('begin' in entry ? entry.begin : entry.end, entry.n);
 }
 
-function remember(entries: readonly Entry[]): ReadonlyMap<string, Remembered> {
-  const remembered = new Map<string, Remembered>();
+function remember(entries: readonly Entry[]): ReadonlyMap<string, ReplayEntry> {
+  const remembered = new Map<string, ReplayEntry>();
   for (const entry of entries) {
     const key = keyOf(entry);
     const known = remembered.get(key) ?? { begun: null, ended: null };

@@ -28,7 +28,7 @@ describe('TaskJournal', () => {
     return { journal: new TaskJournal(directory, z.string(), () => 0, log, progress), lines };
   }
 
-  it('gives the tasks that an earlier life has begun', async () => {
+  it('gives the tasks that a previous run has begun', async () => {
     const { journal } = openJournal();
     await (await journal.begin(7, 'head')).close();
 

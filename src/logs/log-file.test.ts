@@ -55,7 +55,7 @@ describe('LogFile', () => {
   it.each([
     ['at a size', false, 'one\nthree\n'],
     ['behind all that is there', true, 'one\ntwo\nthree\n'],
-  ])('goes on %s', async (_where, growing, content) => {
+  ])('continues %s', async (_where, growing, content) => {
     const path = await place();
     await writeFile(path, 'one\ntwo\n');
     const file = await LogFile.reopen('build.log', path);

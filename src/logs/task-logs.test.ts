@@ -153,7 +153,7 @@ describe('TaskLogs', () => {
     expect(logs.has('a.log')).toBe(true);
   });
 
-  it('goes on with the others when one cannot be sent while it grows, and tries that one at the end', async () => {
+  it('continues with the others when one cannot be sent while it grows, and tries that one at the end', async () => {
     const [root, build] = [await logs.open('root.log'), await logs.open('build.log')];
     hub.trouble.set('push root.log', new Error('locked'));
 

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Shown, StatusServer } from './status-server.ts';
+import { type StatusPages, StatusServer } from './status-server.ts';
 
-async function listen(shown: Partial<Shown> = {}) {
-  const all: Shown = { metrics: async () => 'a 1\n', whyNotWell: () => null, ...shown };
+async function listen(shown: Partial<StatusPages> = {}) {
+  const all: StatusPages = { metrics: async () => 'a 1\n', whyNotWell: () => null, ...shown };
   const server = await StatusServer.listen({ host: '127.0.0.1', port: 0 }, all);
   onTestFinished(() => server[Symbol.asyncDispose]());
   return server;
@@ -50,7 +50,7 @@ describe('StatusServer', () => {
   it('does not begin where somebody else listens, and says what to change', async () => {
     const { url } = await listen();
     const port = Number(new URL(url).port);
-    const shown: Shown = { metrics: async () => '', whyNotWell: () => null };
+    const shown: StatusPages = { metrics: async () => '', whyNotWell: () => null };
 
     await expect(StatusServer.listen({ host: '127.0.0.1', port }, shown)).rejects.toMatchObject({
       code: 'monitoring-unusable',

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { BuilderError, describeError } from '../core/errors.ts';
 
 /** What the server shows. */
-export interface Shown {
+export interface StatusPages {
   /** `/metrics`, in Prometheus' text format. */
   metrics(): Promise<string>;
   /** `/healthz`: why the daemon is not well, or null. */
@@ -21,7 +21,7 @@ export class StatusServer implements AsyncDisposable {
   /** Listens. Throws a `BuilderError` of code `monitoring-unusable` when that is not possible. */
   static async listen(
     bind: { readonly host: string; readonly port: number },
-    shown: Shown,
+    shown: StatusPages,
   ): Promise<StatusServer> {
     const server = createServer((request, response) => {
       void answer(shown, request.method ?? '', (request.url ?? '').replace(/\?.*/, ''), response);
@@ -56,7 +56,12 @@ export class StatusServer implements AsyncDisposable {
   }
 }
 
-async function answer(shown: Shown, method: string, path: string, response: ServerResponse): Promise<void> {
+async function answer(
+  shown: StatusPages,
+  method: string,
+  path: string,
+  response: ServerResponse,
+): Promise<void> {
   const text = (status: number, body: string, type = 'text/plain; charset=utf-8') =>
     response.writeHead(status, { 'Content-Type': type }).end(method === 'HEAD' ? '' : body);
   if (method !== 'GET' && method !== 'HEAD') return void text(405, 'only GET\n');

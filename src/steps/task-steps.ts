@@ -8,7 +8,7 @@ import { saysDiskFull } from '../core/fs-errors.ts';
 import type { LogSink } from '../core/log-sink.ts';
 import type { Logger } from '../core/logger.ts';
 import type { TaskWaits } from '../core/waits.ts';
-import type { EarlierPart, History } from '../journal/history.ts';
+import type { History, ResumePoint } from '../journal/history.ts';
 import type { StepId } from '../journal/step-ids.ts';
 import { BoundedText } from './bounded-text.ts';
 import { Tail } from './log-tail.ts';
@@ -148,7 +148,7 @@ export class TaskSteps {
   }
 
   /** What there is of a step's output already; what a previous run has begun has to be there still. */
-  #resumed(title: string, container: Container, earlier: EarlierPart | null): RunOptions {
+  #resumed(title: string, container: Container, earlier: ResumePoint | null): RunOptions {
     if (earlier === null) return {};
     if (!this.containers.isRecovered(container)) throw goneMeanwhile(title);
     const { writtenBytes } = earlier;

@@ -3,11 +3,11 @@ import { settle } from '../../test/support/manual-clock.ts';
 import { hubFault, ScriptedSession } from '../../test/support/scripted-session.ts';
 import { silentLog } from '../../test/support/silent-log.ts';
 import { SubtasksApi } from '../hub/api/subtasks.ts';
-import { type MadeChild, Subtasks } from './subtasks.ts';
+import { type CreatedChild, Subtasks } from './subtasks.ts';
 
 let session: ScriptedSession;
 let abort: AbortController;
-let made: MadeChild[];
+let made: CreatedChild[];
 let wake: FakeWake;
 let subtasks: Subtasks;
 

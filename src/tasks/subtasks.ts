@@ -9,7 +9,7 @@ import type { RpcValue } from '../hub/xmlrpc/codec.ts';
 import { TaskFault } from './errors.ts';
 
 /** A child as its parent has made it. */
-export interface MadeChild {
+export interface CreatedChild {
   readonly id: number;
   readonly method: string;
   readonly parentId: number;
@@ -45,7 +45,7 @@ export class Subtasks {
   readonly #hub: SubtasksApi;
   readonly #wake: WakeUp;
   readonly #signal: AbortSignal;
-  readonly #host: { childMade(child: MadeChild): void };
+  readonly #host: { childMade(child: CreatedChild): void };
   readonly #log: Logger;
   readonly #waits: TaskWaits;
 
@@ -55,7 +55,7 @@ export class Subtasks {
     hub: SubtasksApi,
     wake: WakeUp,
     signal: AbortSignal,
-    host: { childMade(child: MadeChild): void },
+    host: { childMade(child: CreatedChild): void },
     log: Logger,
     waits: TaskWaits = noWaits,
   ) {

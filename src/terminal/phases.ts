@@ -8,7 +8,7 @@ export interface Phase {
 const line =
   /^(?<date>\d{4}-\d\d-\d\d) (?<time>\d\d:\d\d:\d\d),(?<ms>\d{3}) - (?<word>Start|Finish): (?<name>.+)$/;
 
-/** Reads the steps out of a `state.log`; a last line that is not whole yet, or anything else, is passed over. */
+/** Reads the steps out of a `state.log`; a last line that is not whole yet, or anything else, is skipped. */
 export function parsePhases(stateLog: string): readonly Phase[] {
   const phases: Phase[] = [];
   for (const text of stateLog.split('\n').slice(0, -1)) {

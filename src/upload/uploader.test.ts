@@ -177,7 +177,7 @@ describe('file', () => {
     await expect(send()).rejects.toThrow(/checksum 00000000 instead of 024d0127/);
   });
 
-  it('goes on where an earlier upload was broken off', async () => {
+  it('continues where an earlier upload was broken off', async () => {
     await writeFile(path, content);
     stored = content.subarray(0, chunkBytes + 7);
 

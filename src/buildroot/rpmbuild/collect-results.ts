@@ -41,7 +41,7 @@ class FirstFew {
 
 /**
  * Takes the files directly below the top of a tar stream that a package's build produced, by the rules of mock's
- * `*.rpm` (`mockbuild/backend.py rebuild_package`): hidden names and deeper directories are passed over, and so is
+ * `*.rpm` (`mockbuild/backend.py rebuild_package`): hidden names and deeper directories are skipped, and so is
  * what does not end in `suffix`. Of what is left only regular files are taken, and as copies links that end at one of them:
  * mock would follow any other link out of the root, into files of the host. Throws what the budget throws, before more than
  * that is written.

@@ -92,7 +92,7 @@ describe('readRepoState', () => {
     expect(await readRepoState([`${gone.url}/r`, `${broken.url}/r`, `${url}/r/`], urls, never)).toBe(basis);
   });
 
-  it('goes on when a URL has something else in its place', async () => {
+  it('continues when a URL has something else in its place', async () => {
     const path = '/r/repodata/repomd.xml';
     const other = await openFileServer({ [path]: '<html><body>maintenance</body></html>' });
     const { url } = await openFileServer({ [path]: repomd([primary, group, modules]) });

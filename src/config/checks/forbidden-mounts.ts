@@ -1,5 +1,5 @@
 /** A place of this host that no build may see. */
-export interface ClosedPlace {
+export interface ForbiddenPath {
   readonly path: string;
   /** What is there, for people. */
   readonly what: string;
@@ -20,14 +20,14 @@ export function closedPlaces(
   },
   configFiles: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-): readonly ClosedPlace[] {
+): readonly ForbiddenPath[] {
   const engine = 'the container engine';
   const login = 'what this host logs in with';
   const keys = 'keys and passwords of this host';
   const control = 'what controls this host';
   const home = env['HOME'] ?? '';
   const inHome = (path: string) => (home === '' ? '' : `${home}/${path}`);
-  const places: ClosedPlace[] = [
+  const places: ForbiddenPath[] = [
     ...['/proc', '/sys'].map((path) => ({ path, what: 'the kernel of this host' })),
     { path: '/dev', what: 'devices, which belong under "devices"' },
     { path: adjutant.state_dir, what: 'the files of this daemon and of other tasks' },
@@ -69,7 +69,7 @@ export function closedPlaces(
 }
 
 /** Why a path of this host may not be shown to a build, as the end of a sentence, or null. No links are followed. */
-export function whyNotShown(source: string, closed: readonly ClosedPlace[]): string | null {
+export function whyNotShown(source: string, closed: readonly ForbiddenPath[]): string | null {
   // What distributions have made a link.
   const path = source.replace(/^\/var\/run(?=\/|$)/, '/run');
   if (path === '/') return 'is this whole host; name the directory that is needed';

@@ -19,7 +19,7 @@ describe('parseIni', () => {
     expect(sections.get('kojid')?.entries.get('b')?.line).toBe(8);
   });
 
-  it('goes on after a problem and finds the others', () => {
+  it('continues after a problem and finds the others', () => {
     const { problems } = parseIni('a = 1\n[kojid]\nb = 1\nb = 2\nnonsense\n[kojid]\n');
 
     expect(problems.map(({ kind, line }) => [kind, line])).toEqual([

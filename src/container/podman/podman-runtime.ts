@@ -11,7 +11,12 @@ import { checkSpec } from '../validate-spec.ts';
 import { askInfo, Engine, libpod } from './api/client.ts';
 import { ListedContainers } from './api/schema.ts';
 import { ContainerMaker, type MakeContext } from './container-maker.ts';
-import { type LendRoot, type Places, type ResolvedMounts, resolveMounts } from './create/resolve-mounts.ts';
+import {
+  type HostDirectories,
+  type MountRoot,
+  type ResolvedMounts,
+  resolveMounts,
+} from './create/resolve-mounts.ts';
 import { RootMounts } from './create/root-mounts.ts';
 import type { SeccompChoice } from './create/seccomp.ts';
 import { HostSecurity } from './create/security.ts';
@@ -29,7 +34,7 @@ const roomMs = 10_000;
 export interface PodmanRuntimeOptions {
   readonly socketPath: string;
   /** Directories on the engine's host, which is this host. They exist. */
-  readonly places: Places;
+  readonly places: HostDirectories;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Where it is recorded which request has no answer yet. */
@@ -166,7 +171,7 @@ export class PodmanRuntime implements StepRuntime {
     signal: AbortSignal,
   ): Promise<MakeContext & Pick<ResolvedMounts, 'filled'>> {
     const own = await this.roots.rootFor(spec, held, signal);
-    const lend: LendRoot = (mount, index) => this.roots.lend(mount.root, spec, index, held, signal);
+    const lend: MountRoot = (mount, index) => this.roots.lend(mount.root, spec, index, held, signal);
     const { places } = this.#options;
     const { mounts, lentBy, ...more } = await resolveMounts(spec, places, this.#mounts, lend, signal);
     return {

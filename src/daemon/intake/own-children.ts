@@ -3,13 +3,13 @@ import type { HostApi } from '../../hub/api/host.ts';
 import { type QueueApi, queueLimit } from '../../hub/api/queue.ts';
 import { type HostInfo, type QueuedTask, type TaskInfo, taskStates } from '../../hub/api/schema.ts';
 import type { VersionApi } from '../../hub/api/version.ts';
-import type { MadeChild } from '../../tasks/subtasks.ts';
+import type { CreatedChild } from '../../tasks/subtasks.ts';
 import type { BuilderEvents } from '../events.ts';
 import { type PlacementContext, rivalsOf, whyLeft } from './child-placement.ts';
 import type { OfferedTask } from './legacy-scheduler.ts';
 
 /** What the round has found out about this host. */
-export interface HeldHere {
+export interface HostOccupancy {
   readonly host: HostInfo;
   readonly load: number;
   /** Ids of the tasks that run here. */
@@ -17,7 +17,7 @@ export interface HeldHere {
 }
 
 interface Waiting {
-  readonly child: MadeChild;
+  readonly child: CreatedChild;
   /** Whether the log has said why it is left to the hub. */
   told: boolean;
 }
@@ -37,7 +37,7 @@ export class OwnChildren {
   }
 
   /** A task here has made a child. One that was given to a host, or that a restart tells of again, is no matter of ours. */
-  made(child: MadeChild): void {
+  made(child: CreatedChild): void {
     if (this.#parts.mode === 'no' || child.assigned) return;
     this.#waiting.set(child.id, { child, told: false });
   }
@@ -48,7 +48,7 @@ export class OwnChildren {
   }
 
   /** The children that this host may open now, in the scheduler's order. Asks the hub only while some are waiting. */
-  async offers(held: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
+  async offers(held: HostOccupancy, signal: AbortSignal): Promise<readonly OfferedTask[]> {
     const { queue, version, mode } = this.#parts;
     if (this.#waiting.size === 0 || mode === 'no') return [];
     if (!(await version.assignsTasks(signal))) {
@@ -97,7 +97,7 @@ export class OwnChildren {
   }
 
   async #contextOf(
-    { host, load, running }: HeldHere,
+    { host, load, running }: HostOccupancy,
     queue: readonly QueuedTask[],
     mode: PlacementContext['mode'],
     signal: AbortSignal,
@@ -187,6 +187,6 @@ function whyNotOurs(
 }
 
 /** Under the parent's id: its log is where one looks. */
-function about({ id, parentId, method }: MadeChild) {
+function about({ id, parentId, method }: CreatedChild) {
   return { taskId: parentId, child: id, childMethod: method };
 }

@@ -6,12 +6,12 @@ import type { OpenTask } from '../../hub/api/schema.ts';
 import type { VersionApi } from '../../hub/api/version.ts';
 import { HubProtocolError, isFault, isHubTrouble } from '../../hub/faults.ts';
 import type { OpenedTask, TaskAdapter } from '../../tasks/adapter.ts';
-import type { MadeChild } from '../../tasks/subtasks.ts';
+import type { CreatedChild } from '../../tasks/subtasks.ts';
 import type { BuilderEvents } from '../events.ts';
 import { type DecisionSources, decide } from './decide.ts';
 import { LegacyScheduler, type OfferedTask } from './legacy-scheduler.ts';
 import { Offer } from './offer.ts';
-import type { HeldHere, OwnChildren } from './own-children.ts';
+import type { HostOccupancy, OwnChildren } from './own-children.ts';
 
 /** How long a hub leaves a host alone that has softly refused a task (`SoftRefusalTimeout`). */
 const softRefusalMs = 15 * 60_000;
@@ -54,7 +54,7 @@ export class TaskSource {
    * The tasks that are to run here now, in order, each opened when it is asked for; those of `held` that run already are left out. All others that
    * there are for this host are refused. The hub is asked for its own when the children were looked at.
    */
-  async *tasks(held: HeldHere, signal: AbortSignal): AsyncGenerator<TakenTask, void, undefined> {
+  async *tasks(held: HostOccupancy, signal: AbortSignal): AsyncGenerator<TakenTask, void, undefined> {
     for (const child of await this.#children(held, signal)) yield* this.#take(child, 'child', held, signal);
     for (const task of await this.#assigned(signal)) yield* this.#take(task, 'hub', held, signal);
   }
@@ -62,7 +62,7 @@ export class TaskSource {
   async *#take(
     offered: OfferedTask,
     from: Offer['from'],
-    held: HeldHere,
+    held: HostOccupancy,
     signal: AbortSignal,
   ): AsyncGenerator<TakenTask, void, undefined> {
     if (held.running.has(offered.id)) return;
@@ -150,7 +150,7 @@ export class TaskSource {
   }
 
   /** A task here has made a child, which this host may be the one to open. */
-  childMade(child: MadeChild): void {
+  childMade(child: CreatedChild): void {
     this.#parts.children.made(child);
     this.#parts.pace.expectWork();
   }
@@ -161,7 +161,7 @@ export class TaskSource {
   }
 
   /** A hub that does not tell what waits there places all children itself: the round continues. */
-  async #children(held: HeldHere, signal: AbortSignal): Promise<readonly OfferedTask[]> {
+  async #children(held: HostOccupancy, signal: AbortSignal): Promise<readonly OfferedTask[]> {
     const { children } = this.#parts;
     try {
       return await children.offers(held, signal);

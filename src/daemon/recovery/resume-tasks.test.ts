@@ -42,7 +42,7 @@ describe('a daemon that hands over', () => {
 });
 
 describe('the next start', () => {
-  it('goes on with what is open here since the same time', async () => {
+  it('continues with what is open here since the same time', async () => {
     const { first, id } = await killedWhileAsleep();
     const second = await setUpDaemon({ after: first });
     const ended = new Promise((resolve) => second.events.once('task:ended', resolve));

@@ -1,10 +1,10 @@
 import type { HostApi } from '../../hub/api/host.ts';
-import type { MadeChild } from '../../tasks/subtasks.ts';
+import type { CreatedChild } from '../../tasks/subtasks.ts';
 
 /** The tasks that this host takes and refuses, as far as those that run have to do with it (`intake/task-source.ts`). */
 export interface HostTasks {
   /** A task here has made a child, which this host may be the one to open. */
-  childMade(child: MadeChild): void;
+  childMade(child: CreatedChild): void;
   /**
    * Gives a task that is open here back to the hub, through the session of `host`; this host does not take it again, or
    * with `soft` not for a while.

@@ -90,7 +90,7 @@ async function close({ task, log }: Report, host: HostApi, result: RpcValue): Pr
 
 /**
  * The outcome, or a failure in place of the third soft refusal in a row: what keeps the task from being done may be its own doing,
- * and comes back with it. Puts down how it fared.
+ * and comes back with it. Records how it fared.
  */
 async function lastingOutcome(report: Report, outcome: NoResult): Promise<NoResult> {
   const { task, troubles, log } = report;

@@ -14,7 +14,7 @@ import type { RpcValue } from '../../hub/xmlrpc/codec.ts';
 import { decodeResponse } from '../../hub/xmlrpc/decode.ts';
 import type { TaskAdapter, TaskContext } from '../../tasks/adapter.ts';
 import { TaskCancelled, TaskFault, TaskRefused } from '../../tasks/errors.ts';
-import type { MadeChild } from '../../tasks/subtasks.ts';
+import type { CreatedChild } from '../../tasks/subtasks.ts';
 import { runTask, type TaskRun, taskDirectory } from './task-runner.ts';
 
 async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
@@ -30,7 +30,7 @@ async function setUp(run: TaskAdapter['run'], more: Partial<TaskRun> = {}) {
     signature: { names: [], schema: z.unknown() },
     run,
   };
-  const children: MadeChild[] = [];
+  const children: CreatedChild[] = [];
   const refused: number[] = [];
   const journal = openTaskJournal(environment.workDir);
   const history = await journal.begin(id, taskHead(id));
@@ -361,7 +361,7 @@ describe('runTask', () => {
     expect(await isThere(directory)).toBe(false);
   });
 
-  it('goes on when the clean-up fails, and says so', async () => {
+  it('continues when the clean-up fails, and says so', async () => {
     const { lines, start } = await setUp(async (_params, { cleanup }) => {
       cleanup.defer(() => {
         throw new Error('engine is gone');

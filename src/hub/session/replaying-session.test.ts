@@ -77,7 +77,7 @@ describe('ReplayingSession', () => {
     expect(await (await next()).call('host.taskWait', [5], z.int(), { skipJournal: true })).toBe(2);
   });
 
-  /** A call that the first life has sent and whose answer it did not live to see. */
+  /** A call that the first run has sent and whose answer it did not live to see. */
   async function cutOff() {
     const lives = await openLives();
     const { promise: reached, resolve } = Promise.withResolvers<void>();

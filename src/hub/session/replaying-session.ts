@@ -9,7 +9,7 @@ import type { CallOptions, HubSession, SessionState, UploadChunk, UploadedChunk 
 type CallId = `call ${string} ${string}`;
 
 /** Where the answers of calls are kept (`journal/task-history.ts TaskHistory`). */
-export interface CallMemory {
+export interface CallJournal {
   recall<T>(
     id: CallId,
     result: z.ZodType<T>,
@@ -19,7 +19,7 @@ export interface CallMemory {
 }
 
 /** How a call has ended; both are an answer of the hub. */
-type Ending<T> = { readonly answer: T } | { readonly fault: readonly [code: number, text: string] };
+type CallEnd<T> = { readonly answer: T } | { readonly fault: readonly [code: number, text: string] };
 
 /**
  * The session of a task that may be resumed in another process: a call that had its answer is not made again. One that
@@ -28,9 +28,9 @@ type Ending<T> = { readonly answer: T } | { readonly fault: readonly [code: numb
  */
 export class ReplayingSession implements HubSession {
   readonly #session: HubSession;
-  readonly #memory: CallMemory;
+  readonly #memory: CallJournal;
 
-  constructor(session: HubSession, memory: CallMemory) {
+  constructor(session: HubSession, memory: CallJournal) {
     this.#session = session;
     this.#memory = memory;
   }
@@ -65,10 +65,10 @@ export class ReplayingSession implements HubSession {
     const ending = await this.#memory.recall(
       toCallId(method, params, options),
       // It was recorded here as it was given out.
-      z.custom<Ending<T>>((value) => typeof value === 'object' && value !== null),
+      z.custom<CallEnd<T>>((value) => typeof value === 'object' && value !== null),
       // What changes nothing may be asked again.
       { unmarked: lookUp === null },
-      async (begun): Promise<Ending<T>> => {
+      async (begun): Promise<CallEnd<T>> => {
         try {
           return { answer: begun && lookUp !== null ? await lookUpOr(method, lookUp, make) : await make() };
         } catch (error) {

@@ -159,7 +159,7 @@ describe('call', () => {
     expect(hub.mostAtOnce).toBe(1);
   });
 
-  it('goes on after a call that failed', async () => {
+  it('continues after a call that failed', async () => {
     hub.on('echo', fault(1000, 'no'), value(['OK']));
     const session = await open();
 
@@ -526,7 +526,7 @@ describe('state', () => {
     ['in the same moment', 5_000, 5_000, 5_000, 0],
     ['before a reboot', 5_000, 5_000, 40, unsavedCallnums],
     ['that did not say when', 5_000, undefined, 6_000, unsavedCallnums],
-  ])('goes on beyond the numbers of lives %s', (_which, callnum, savedMs, uptimeMs, more) => {
+  ])('continues beyond the numbers of runs %s', (_which, callnum, savedMs, uptimeMs, more) => {
     const state = { id: 1, key: 'k', callnum, master: null, exclusive: true, headerAuth: true };
 
     expect(firstCallnum({ ...state, savedMs }, uptimeMs)).toBe(callnum + more);

@@ -20,7 +20,7 @@ export interface BuildReport {
   readonly changelog: readonly ChangelogEntry[];
 }
 
-export interface MailSurroundings {
+export interface MailContext {
   readonly from: string;
   readonly to: readonly string[];
   /** Koji's web site, without a slash at the end. */
@@ -35,7 +35,7 @@ export interface MailSurroundings {
  * The mail about the end of a build, field for field and line for line as kojid's: filters of its readers go
  * by these (`builder/kojid BuildNotificationTask`).
  */
-export function toBuildMail(report: BuildReport, surroundings: MailSurroundings): Mail {
+export function toBuildMail(report: BuildReport, surroundings: MailContext): Mail {
   const { build, status, changelog, tasks } = report;
   const { from, to, webUrl, timeZone } = surroundings;
   const tag = report.destTag ?? 'None';
@@ -93,7 +93,7 @@ function sourceLines(tasks: readonly TaskReport[]): string {
 function taskLines(
   state: (typeof states)[number],
   { build, tasks }: BuildReport,
-  { webUrl, topUrl }: MailSurroundings,
+  { webUrl, topUrl }: MailContext,
 ): string {
   const group = tasks.filter((task) => task.state === state);
   if (group.length === 0) return '';

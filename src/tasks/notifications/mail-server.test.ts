@@ -105,7 +105,7 @@ describe('sendMail', () => {
     await expect(sending).rejects.toThrow(new RegExp(`127\\.0\\.0\\.1:${free} .*ECONNREFUSED.*smtphost`));
   });
 
-  it('goes on without TLS when the server offers it and then has none', async () => {
+  it('continues without TLS when the server offers it and then has none', async () => {
     const { smtp, send } = await setUp({
       extensions: ['STARTTLS'],
       reply: answers({ STARTTLS: '454 not now' }),

@@ -6,7 +6,7 @@ import { TaskFault } from '../errors.ts';
 import { hasBuilds } from '../tagged-builds.ts';
 import { Pauses } from './pauses.ts';
 
-export interface LookedForRepo {
+export interface WantedRepo {
   readonly tag: number | string;
   /** Seconds since the epoch, or `now`. */
   readonly newer_than: number | string | null;
@@ -18,7 +18,7 @@ export interface LookedForRepo {
  * waitrepo on hubs before 1.35, which make no repo on request: looks for one that is new enough or holds the
  * given builds until kojira has had it made (`koji/tasks.py WaitrepoTask` of Koji 1.34).
  */
-export async function lookForRepo(wanted: LookedForRepo, context: TaskContext): Promise<RpcValue> {
+export async function lookForRepo(wanted: WantedRepo, context: TaskContext): Promise<RpcValue> {
   const { hub, signal, clock } = context;
   const tag = await hub.tags.buildConfig(wanted.tag, { signal });
   if (!(await hub.tags.isBuildTag(tag.id, signal))) throw failure(`No build target for tag: ${tag.name}`);
@@ -36,7 +36,7 @@ export async function lookForRepo(wanted: LookedForRepo, context: TaskContext): 
   }
 }
 
-function earliestTime({ newer_than: newerThan, nvrs, min_event }: LookedForRepo, now: number): number | null {
+function earliestTime({ newer_than: newerThan, nvrs, min_event }: WantedRepo, now: number): number | null {
   if (min_event !== null) throw failure('min_event needs a hub of version 1.35 or newer');
   if (typeof newerThan === 'string' && newerThan.toLowerCase() !== 'now')
     throw failure(`Invalid value for newer_than: ${newerThan}`);

@@ -7,7 +7,7 @@ import type { MountedRoot, RootMounts } from './root-mounts.ts';
 import type { OciMount, OverlayVolume } from './to-create-options.ts';
 
 /** Directories of the host that mounts are relative to. */
-export interface Places {
+export interface HostDirectories {
   /** The worker's own area; `work` mounts are below it. */
   readonly workDir: string;
   /** The hub's file tree; `koji` mounts are below it. */
@@ -29,7 +29,7 @@ export interface ResolvedMounts {
 type RootMount = Extract<Mount, { kind: 'root' }>;
 
 /** Mounts a root for a container that is being made; `index` is its place among the mounts of the spec. */
-export type LendRoot = (
+export type MountRoot = (
   mount: RootMount,
   index: number,
 ) => Promise<{ readonly container: ContainerId; readonly mounted: MountedRoot }>;
@@ -40,9 +40,9 @@ export type LendRoot = (
  */
 export async function resolveMounts(
   spec: ContainerSpec,
-  places: Places,
+  places: HostDirectories,
   roots: RootMounts,
-  lend: LendRoot,
+  lend: MountRoot,
   signal: AbortSignal,
 ): Promise<ResolvedMounts> {
   const lentBy: ContainerId[] = [];
@@ -90,7 +90,10 @@ function maskedBelow(mount: Mount): readonly string[] {
   return mount.kind === 'kernel' ? maskedNames[mount.fileSystem].map((name) => join(mount.target, name)) : [];
 }
 
-async function resolveMount(mount: Exclude<Mount, { kind: 'root' }>, places: Places): Promise<OciMount> {
+async function resolveMount(
+  mount: Exclude<Mount, { kind: 'root' }>,
+  places: HostDirectories,
+): Promise<OciMount> {
   switch (mount.kind) {
     case 'work': {
       const source = await ownPath(places.workDir, mount.path);

@@ -9,9 +9,9 @@ import { never } from '../../../core/never.ts';
 import { toLabels } from '../../labels.ts';
 import type { Owner } from '../../spec.ts';
 import { Engine } from '../api/client.ts';
-import { freeLevel, levelLabel, SelinuxLevels, type ToBeLevelled } from './selinux-levels.ts';
+import { freeLevel, type LevelRequest, levelLabel, SelinuxLevels } from './selinux-levels.ts';
 
-function containerOf(taskId: number, workerId = 'worker', lentBy: readonly string[] = []): ToBeLevelled {
+function containerOf(taskId: number, workerId = 'worker', lentBy: readonly string[] = []): LevelRequest {
   return { owner: { workerId, taskId, phase: 'p', attempt: 1 }, lentBy };
 }
 
@@ -39,7 +39,7 @@ async function openEngine() {
       new Engine({ socketPath, clock: new ManualClock(), timeoutMs: 60_000, reconnectMs: 0 }),
     );
   let made = 0;
-  const make = async (levels: SelinuxLevels, wanted: ToBeLevelled, meanwhile?: (level: string) => void) => {
+  const make = async (levels: SelinuxLevels, wanted: LevelRequest, meanwhile?: (level: string) => void) => {
     const create = async (level: string) => {
       made += 1;
       meanwhile?.(level);
@@ -70,7 +70,7 @@ describe('SelinuxLevels', () => {
     expect(made[0]?.level).toMatch(/^s0:c\d{1,4},c\d{1,4}$/);
   });
 
-  it('goes on with the level of the containers that are there, after a restart, too', async () => {
+  it('continues with the level of the containers that are there, after a restart, too', async () => {
     const { there, open, make } = await openEngine();
     there.set('before', { level: 's0:c5,c6', owner: containerOf(1).owner });
 

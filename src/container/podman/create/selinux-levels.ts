@@ -8,14 +8,14 @@ import { type Engine, libpod } from '../api/client.ts';
 export const levelLabel = 'io.koji.adjutant.selinux_level';
 
 /** What the level of a container depends on that is being made. */
-export interface ToBeLevelled {
+export interface LevelRequest {
   readonly owner: Owner;
   /** Containers whose roots it uses, for which it needs their level. */
   readonly lentBy: readonly ContainerId[];
 }
 
 /** A container of any worker of this engine that has a level. */
-export interface Levelled {
+export interface LevelledContainer {
   readonly id: ContainerId;
   readonly level: string;
   readonly owner: Owner | undefined;
@@ -48,7 +48,7 @@ export class SelinuxLevels {
    * has given that to one of its tasks meanwhile; what it has made then is removed by `remove`.
    */
   async withLevel(
-    wanted: ToBeLevelled,
+    wanted: LevelRequest,
     create: (level: string) => Promise<ContainerId>,
     remove: (id: ContainerId) => Promise<void>,
     signal: AbortSignal,
@@ -67,7 +67,7 @@ export class SelinuxLevels {
 
   /** The first container of a task, made, or the level that others of it have. */
   async #begin(
-    wanted: ToBeLevelled,
+    wanted: LevelRequest,
     create: (level: string) => Promise<ContainerId>,
     remove: (id: ContainerId) => Promise<void>,
     signal: AbortSignal,
@@ -108,7 +108,7 @@ export class SelinuxLevels {
     return there.some((one) => one.level === level && keyOf(one.owner) !== keyOf(owner));
   }
 
-  async #list(signal?: AbortSignal): Promise<readonly Levelled[]> {
+  async #list(signal?: AbortSignal): Promise<readonly LevelledContainer[]> {
     const found = await this.#engine.call(ListedLevels, {
       what: 'list the levels of containers',
       method: 'GET',
@@ -126,7 +126,10 @@ export class SelinuxLevels {
 }
 
 /** That of the roots that a container is lent, or of its task; undefined where there is none yet. */
-export function levelOf({ owner, lentBy }: ToBeLevelled, there: readonly Levelled[]): string | undefined {
+export function levelOf(
+  { owner, lentBy }: LevelRequest,
+  there: readonly LevelledContainer[],
+): string | undefined {
   const byRoot = there.find(({ id }) => lentBy.includes(id));
   return (byRoot ?? there.find((one) => keyOf(one.owner) === keyOf(owner)))?.level;
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { OomAccounting } from './oom-accounting.ts';
 
-it('puts down what nobody else has told of to the one who asks', async () => {
+it('gives what nobody else has told of to the one who asks', async () => {
   let onHost = 40;
   const ledger = new OomAccounting(() => Promise.resolve(onHost));
   const before = await ledger.mark();

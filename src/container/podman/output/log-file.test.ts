@@ -103,7 +103,7 @@ describe('followLog', () => {
     expect(Math.max(...clock.slept)).toBeLessThanOrEqual(100);
   });
 
-  it('goes on behind a mark when somebody has cut the log', async () => {
+  it('continues behind a mark when somebody has cut the log', async () => {
     const end = Promise.withResolvers<void>();
     await writeFile(path, entriesOf(Buffer.from('one\ntwo\n')));
     const clock = clockOf([
@@ -189,7 +189,7 @@ describe('followLog', () => {
     await expect(collect(followLog(options))).rejects.toMatchObject({ code: 'no-such-container' });
   });
 
-  it('goes on behind what was read before', async () => {
+  it('continues behind what was read before', async () => {
     await writeFile(path, entriesOf(Buffer.from('one\ntwo\nthree\n')));
     const before = { from: 8, end: Buffer.from('e\ntwo\n') };
 

@@ -22,7 +22,7 @@ function isTorn(content: Buffer, cuts: readonly number[] = []): boolean {
 }
 
 describe('LogGapWatch', () => {
-  it('sees an entry that goes on with another where a block ends, however the log is cut', () => {
+  it('sees an entry that continues with another where a block ends, however the log is cut', () => {
     const cuts = fc.array(fc.nat(), { maxLength: 8 });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 30 }), cuts, (block, at) => {

@@ -56,3 +56,13 @@ it('leaves images of stores that the engine only reads alone', async () => {
 
   expect(await images.list('some.label', never)).toMatchObject([{ id: 'own' }]);
 });
+
+it('takes an image for removed that another process has removed at the same time', async () => {
+  const id = '12'.repeat(32);
+  const gone = `parsing named reference "${id}": invalid repository name (${id}), cannot specify 64-byte hexadecimal strings`;
+  const images = await openImages(1, gone);
+  expect(await images.remove(id)).toBe(true);
+
+  const broken = await openImages(1, 'disk full');
+  await expect(broken.remove(id)).rejects.toThrow('disk full');
+});

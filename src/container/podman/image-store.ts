@@ -39,6 +39,9 @@ export interface EmptyDirectory {
 /** Images that hold nothing but directories; the tag tells which. */
 const emptyImage = 'localhost/koji-adjutant-empty';
 
+/** What Podman says of an image by its id that another process removes while it looks for its names: it takes the id for a name. */
+const vanishedImage = /cannot specify 64-byte hexadecimal strings/;
+
 const kojiArchOf: Readonly<Record<string, string>> = {
   amd64: 'x86_64',
   arm64: 'aarch64',
@@ -156,8 +159,13 @@ export class PodmanImages implements ImageStore {
       ok: [200, 404, 409],
       repeatable: true,
     } as const;
-    const answer = RemovedImage.parse(JSON.parse(await this.#engine.text(request)));
-    return !/in use|dependent child/i.test(answer.cause ?? answer.message ?? '');
+    try {
+      const answer = RemovedImage.parse(JSON.parse(await this.#engine.text(request)));
+      return !/in use|dependent child/i.test(answer.cause ?? answer.message ?? '');
+    } catch (error) {
+      if (error instanceof ContainerError && vanishedImage.test(error.message)) return true;
+      throw error;
+    }
   }
 
   /** Podman looks at one image after the other, and fails when one of them was removed meanwhile. */

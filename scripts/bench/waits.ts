@@ -72,7 +72,11 @@ async function timeWith(mode: 'auto' | 'no', file: string): Promise<readonly Run
     'monitoring_enabled = yes',
     `monitoring_bind = ${metricsAt}`,
   ];
-  await using builder = await TestBuilder.start(await openRealTestHub(file), settings, { sleeptime: '15' });
+  await using builder = await TestBuilder.start(await openRealTestHub(file), {
+    settings,
+    kojid: { sleeptime: '15' },
+    cold: true,
+  });
   const client = new HubClient(builder.hub.url);
   await builder.ensureRepo('td1-build');
   await timeOne(builder, client);

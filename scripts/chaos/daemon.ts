@@ -4,14 +4,14 @@ import { systemClock } from '../../src/core/clock.ts';
 import { never } from '../../src/core/never.ts';
 import { DaemonProcess } from '../../src/demo/daemon-process.ts';
 
+/** Chaos makes load by itself. */
+const idleHost = join(import.meta.dirname, '../../test/support/idle-host.ts');
 /**
- * What the daemon is started with for our purposes. Chaos makes load by itself, and other things on this machine may: a
- * host that is not ready would take no task. At SIGUSR2 it collects its garbage and writes how many bytes are in use. Its
- * clock is set by as many milliseconds as stand in a file; it looks at its start and at SIGWINCH.
+ * What the daemon is started with for our purposes. At SIGUSR2 it collects its garbage and writes how many bytes are in
+ * use. Its clock is set by as many milliseconds as stand in a file; it looks at its start and at SIGWINCH.
  */
 const preload =
-  'data:text/javascript,import os from "node:os";import fs from "node:fs";' +
-  'import {syncBuiltinESMExports} from "node:module";os.loadavg=()=>[0,0,0];syncBuiltinESMExports();' +
+  'data:text/javascript,import fs from "node:fs";' +
   'process.on("SIGUSR2",()=>{gc();const m=process.memoryUsage();' +
   'fs.writeFileSync(process.env.CHAOS_MEMORY_FILE,(m.heapUsed+m.external)+" bytes")});' +
   'const now=Date.now;let by=0;const look=()=>{try{by=Number(fs.readFileSync(process.env.CHAOS_CLOCK_FILE,"utf8"))}catch{}};' +
@@ -141,7 +141,7 @@ export class KeptDaemon {
     this.starts += 1;
     this.startedMs = systemClock.now();
     return new DaemonProcess({
-      command: [process.execPath, '--expose-gc', '--import', preload, this.#cli],
+      command: [process.execPath, '--expose-gc', '--import', idleHost, '--import', preload, this.#cli],
       configPath: join(this.#directory, 'kojid.conf'),
       logPath: join(this.#directory, 'log'),
       env: {

@@ -24,7 +24,7 @@ describeE2e('a daemon that is killed', () => {
     directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-adoption-'));
     counting = await makeSrpm(directory, 'counting', countingSpec(120));
     hub = await openDevHub();
-    builder = await TestBuilder.start(hub, ['shutdown = handover', 'handover_limit = 15']);
+    builder = await TestBuilder.start(hub, { settings: ['shutdown = handover', 'handover_limit = 15'] });
     await builder.ensureRepo('td1-build');
     // What it needs is prepared from here on.
     expect((await builder.build(srpm('hello'))).fault).toBeNull();

@@ -1,7 +1,6 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuildEnvironment, type BuildResults } from '../../src/buildroot/build-environment.ts';
 import { type BuildrootHost, withGrants } from '../../src/buildroot/host.ts';
@@ -19,6 +18,7 @@ import { Waits } from '../../src/core/waits.ts';
 import { noHistory } from '../../src/journal/history.ts';
 import { hostArch } from '../../src/rpm/arch.ts';
 import { testUlimits } from '../podman/container-harness.ts';
+import { type LaneArea, takeArea } from '../support/lane.ts';
 import { emptyCache, noStepLimits, site, TextLogs } from '../support/root-bench.ts';
 import { makeSrpm, surroundings } from './surroundings.ts';
 import { type CreateBody, UnsealingProxy } from './unsealing-proxy.ts';
@@ -54,13 +54,16 @@ export interface AttackOutcome {
 
 /** Builds hostile packages as a task does, hub apart, on one host with one cache. */
 export class AttackBench implements AsyncDisposable {
-  readonly directory: string;
+  readonly #area: LaneArea;
+  readonly #isCold: boolean;
   readonly #server: Server;
   readonly #host: BuildrootHost;
   #builds = 0;
 
-  static async open(): Promise<AttackBench> {
-    const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-attack-'));
+  /** A cold one finds nothing prepared. */
+  static async open({ cold = false } = {}): Promise<AttackBench> {
+    const area = await takeArea({ cold });
+    await mkdir(area.stateDirectory, { recursive: true });
     const server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '', 'http://localhost');
       readFile(join(surroundings().distribution, decodeURIComponent(pathname))).then(
@@ -69,11 +72,12 @@ export class AttackBench implements AsyncDisposable {
       );
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new AttackBench(directory, server);
+    return new AttackBench(area, cold, server);
   }
 
-  private constructor(directory: string, server: Server) {
-    this.directory = directory;
+  private constructor(area: LaneArea, isCold: boolean, server: Server) {
+    this.#area = area;
+    this.#isCold = isCold;
     this.#server = server;
     const containers = this.runtime(surroundings().socket);
     this.#host = {
@@ -86,7 +90,7 @@ export class AttackBench implements AsyncDisposable {
       site,
       workerId: `attack-${process.pid}`,
       hostname: 'localhost',
-      cache: emptyCache(containers.ports, directory),
+      cache: emptyCache(containers.ports, this.directory),
       removals: new BackgroundRemovals(logger),
       localTime: null,
       limits: { pids: 1000 },
@@ -95,6 +99,11 @@ export class AttackBench implements AsyncDisposable {
       extraMounts: [],
       meter: noMeter,
     };
+  }
+
+  /** What is a daemon's state directory otherwise. */
+  get directory(): string {
+    return this.#area.stateDirectory;
   }
 
   get host(): BuildrootHost {
@@ -192,12 +201,17 @@ export class AttackBench implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isCold) await this.#forget();
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await this.#area[Symbol.asyncDispose]();
+  }
+
+  /** Nobody comes who needs what was prepared. */
+  async #forget(): Promise<void> {
     const { snapshots } = this.#host.cache;
     const kept = await snapshots.list(never);
     // The younger ones are made of the older ones.
     for (const { key } of kept.toSorted((a, b) => b.createdMs - a.createdMs)) await snapshots.forget(key);
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await rm(this.directory, { recursive: true });
   }
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { workerIdOf } from '../../src/container/names.ts';
@@ -12,7 +11,11 @@ import { HubClient, type WatchedTask } from '../../src/devhub/client.ts';
 import { isAtLeast } from '../../src/hub/api/version.ts';
 import { HubFault } from '../../src/hub/faults.ts';
 import type { RpcValue } from '../../src/hub/xmlrpc/codec.ts';
+import { type LaneArea, takeArea } from '../support/lane.ts';
 import { type OrdinaryUser, Podman, surroundings } from './surroundings.ts';
+
+const cli = join(import.meta.dirname, '../../src/cli.ts');
+const idleHost = join(import.meta.dirname, '../support/idle-host.ts');
 
 /** What the tests ask of a hub, the development one or a real one. */
 export interface TestHub {
@@ -48,30 +51,38 @@ export interface Ended {
   readonly fault: { readonly code: number; readonly text: string } | null;
 }
 
+/** What a builder has other than usual. */
+export interface BuilderOptions {
+  /** Lines of its adjutant.conf. */
+  readonly settings?: readonly string[];
+  /** Options of its kojid.conf. */
+  readonly kojid?: Readonly<Record<string, string>>;
+  /** Whose daemon and engine it is; they begin cold. */
+  readonly user?: OrdinaryUser;
+  /** Nothing is prepared: else there may be what earlier test files have left in the caches (`takeArea`). */
+  readonly cold?: boolean;
+}
+
 /** A daemon as its own process, with a hub to work for and clients to ask for work. */
 export class TestBuilder implements AsyncDisposable {
   readonly hub: TestHub;
-  readonly directory: string;
   readonly podman: Podman;
   daemon: DaemonProcess;
+  readonly #area: LaneArea;
   readonly #user: OrdinaryUser | null;
   #startedMs = 0;
 
-  /**
-   * Starts a daemon and waits until the hub has it as ready. `settings` are lines of its adjutant.conf, `kojid` options
-   * of its kojid.conf instead of the usual ones. With a user it is that one's, and so is its engine.
-   */
+  /** Starts a daemon and waits until the hub has it as ready. */
   static async start(
     hub: TestHub,
-    settings: readonly string[] = [],
-    kojid: Readonly<Record<string, string>> = {},
-    user: OrdinaryUser | null = null,
+    { settings = [], kojid = {}, user, cold = user !== undefined }: BuilderOptions = {},
   ): Promise<TestBuilder> {
     await hub.ensureBuilder();
-    const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
+    const area = await takeArea({ cold });
+    const { path: directory } = area;
     const socket = user?.socket ?? surroundings().socket;
     await writeConfiguration(directory, hub, socket, settings, kojid);
-    if (user !== null) {
+    if (user !== undefined) {
       for (const place of [
         directory,
         ...['work', 'kojid.conf', 'adjutant.conf'].map((at) => join(directory, at)),
@@ -81,16 +92,16 @@ export class TestBuilder implements AsyncDisposable {
       await chmod(hub.topdir, 0o755);
       await chmod(dirname(hub.topdir), 0o755);
     }
-    const builder = new TestBuilder(hub, directory, socket, user);
+    const builder = new TestBuilder(hub, area, socket, user ?? null);
     await builder.untilReady();
     return builder;
   }
 
-  private constructor(hub: TestHub, directory: string, socket: string, user: OrdinaryUser | null) {
+  private constructor(hub: TestHub, area: LaneArea, socket: string, user: OrdinaryUser | null) {
     this.hub = hub;
-    this.directory = directory;
+    this.#area = area;
     this.#user = user;
-    this.podman = new Podman(socket, workerIdOf(hub.builder.name, join(directory, 'work/adjutant')));
+    this.podman = new Podman(socket, workerIdOf(hub.builder.name, area.stateDirectory));
     this.daemon = this.#spawn();
   }
 
@@ -122,14 +133,16 @@ export class TestBuilder implements AsyncDisposable {
     return this.hub.builder.name;
   }
 
+  /** Where its configuration, its log and its work are. */
+  get directory(): string {
+    return this.#area.path;
+  }
+
   #spawn(): DaemonProcess {
-    const cli = join(import.meta.dirname, '../../src/cli.ts');
+    const daemon = [process.execPath, '--import', idleHost, cli] as const;
     this.#startedMs = systemClock.now();
     return new DaemonProcess({
-      command:
-        this.#user === null
-          ? [process.execPath, cli]
-          : ['setpriv', ...this.#user.becoming, process.execPath, cli],
+      command: this.#user === null ? daemon : ['setpriv', ...this.#user.becoming, ...daemon],
       configPath: join(this.directory, 'kojid.conf'),
       logPath: join(this.directory, 'log'),
       env: {
@@ -244,7 +257,7 @@ export class TestBuilder implements AsyncDisposable {
   }
 
   async #leftNow(): Promise<readonly string[]> {
-    const tasks = join(this.directory, 'work/adjutant/tasks');
+    const tasks = join(this.#area.stateDirectory, 'tasks');
     const directories = existsSync(tasks) ? await readdir(tasks, { recursive: true }) : [];
     return [
       ...(await this.podman.containers()),
@@ -258,7 +271,7 @@ export class TestBuilder implements AsyncDisposable {
     await this.daemon.stop();
     for (const name of await this.podman.containers()) await this.podman.remove(name);
     await this.hub.close();
-    await rm(this.directory, { recursive: true });
+    await this.#area[Symbol.asyncDispose]();
   }
 }
 
@@ -278,7 +291,7 @@ async function writeConfiguration(
   others: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { image } = surroundings();
-  await mkdir(join(directory, 'work'));
+  await mkdir(join(directory, 'work'), { recursive: true });
   const kojid = {
     server: hub.url,
     topurl: hub.filesUrl,

@@ -19,7 +19,10 @@ describeE2e('what was prepared before', () => {
 
   beforeAll(async () => {
     hub = await openDevHub();
-    builder = await TestBuilder.start(hub, ['monitoring_enabled = yes', 'monitoring_bind = 127.0.0.1:0']);
+    builder = await TestBuilder.start(hub, {
+      settings: ['monitoring_enabled = yes', 'monitoring_bind = 127.0.0.1:0'],
+      cold: true,
+    });
     await builder.ensureRepo('td1-build');
     expect((await builder.build(srpm('hello'))).fault).toBeNull();
     // Its roots are kept now, and no container of it is on one of them.

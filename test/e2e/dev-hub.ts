@@ -1,14 +1,20 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { systemClock } from '../../src/core/clock.ts';
 import { ensureHost } from '../../src/devhub/hub.ts';
 import { buildrootState, stateName } from '../../src/devhub/rows.ts';
 import { type RunningDevHub, runDevHub } from '../../src/devhub/run.ts';
 import { type SeedOptions, seedDevHub } from '../../src/devhub/seed.ts';
-import type { TestHub } from './builder.ts';
-import { arch, surroundings } from './surroundings.ts';
+import { laneDirectory } from '../support/lane.ts';
+import { TestBuilder, type TestHub } from './builder.ts';
+import { arch, srpm, surroundings } from './surroundings.ts';
 
 const channel = 'e2e';
 /** Where a suite and another test run use the same engine, their builders must not take each other's containers for theirs. */
@@ -21,10 +27,73 @@ export interface DevTestHub extends TestHub {
   readonly running: RunningDevHub;
 }
 
-/** `from`: where the build tag has the distribution from, if it is not imported. */
-export async function openDevHub(from: Pick<SeedOptions, 'externalRepo'> = {}): Promise<DevTestHub> {
+/**
+ * A hub whose build tag has the test distribution and a repository of it, as a copy of the lane's own. `from`: where the tag
+ * has the distribution from instead; a repository is still to be made then.
+ */
+export async function openDevHub(from?: Pick<SeedOptions, 'externalRepo'>): Promise<DevTestHub> {
   const dir = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-hub-'));
-  const running = await runDevHub({ dir, port: 0, clock: systemClock });
+  if (from !== undefined) {
+    const hub = await startHub(dir, 0);
+    await seed(hub.running, from);
+    return hub;
+  }
+  await copyHub(await laneHub(), dir);
+  return startHub(dir, await lanePort());
+}
+
+/**
+ * The tree of this lane's hub, which is made when it is first asked for. By then the roots of a build are prepared, too, so
+ * that it is not one of the tests that pays for them.
+ */
+async function laneHub(): Promise<string> {
+  const tree = join(await laneDirectory(), 'hub');
+  if (existsSync(tree)) return tree;
+  const draft = `${tree}.new`;
+  await rm(draft, { recursive: true, force: true });
+  await prepareHub(await startHub(draft, await lanePort(), 'stays'));
+  await rename(draft, tree);
+  return tree;
+}
+
+/** Copies the tree of a hub. Packages are linked: nobody changes them in their place. */
+async function copyHub(from: string, to: string): Promise<void> {
+  const copy = (...words: readonly string[]) => promisify(execFile)('cp', ['-a', ...words]);
+  await mkdir(join(to, 'koji'));
+  await copy('--link', join(from, 'koji/packages'), join(to, 'koji'));
+  const others = (await readdir(join(from, 'koji'))).filter((name) => name !== 'packages');
+  await copy('--reflink=auto', ...others.map((name) => join(from, 'koji', name)), join(to, 'koji'));
+  await copy(join(from, 'state.jsonl'), to);
+}
+
+async function prepareHub(hub: DevTestHub): Promise<void> {
+  await seed(hub.running);
+  await using builder = await TestBuilder.start(hub);
+  await builder.ensureRepo('td1-build');
+  const { fault } = await builder.build(srpm('hello'));
+  if (fault !== null) throw new Error(`hello cannot be built: ${fault.text}`);
+  const left = await builder.leftovers();
+  if (left.length > 0) throw new Error(`hello has left ${left.join(', ')}`);
+  // It is no builder of the hubs that are made of this one.
+  await hub.running.change(({ state: { tables } }) => {
+    for (const { id } of tables.hosts.all()) tables.hosts.update(id, { enabled: false, ready: false });
+  });
+}
+
+/** The port of the lane's hubs: what a solver has said of a repo holds for the server that has it. */
+async function lanePort(): Promise<number> {
+  const file = join(await laneDirectory(), 'hub-port');
+  if (existsSync(file)) return Number(await readFile(file, 'utf8'));
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  // A server that listens on TCP has an address of this form.
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await writeFile(file, String(port));
+  return port;
+}
+
+async function seed(running: RunningDevHub, from: Pick<SeedOptions, 'externalRepo'> = {}): Promise<void> {
   await seedDevHub(running, {
     distroRepo: join(surroundings().distribution, 'repo'),
     tagName: 'td1',
@@ -35,6 +104,15 @@ export async function openDevHub(from: Pick<SeedOptions, 'externalRepo'> = {}): 
     builder: { name: 'unused', password: 'unused', capacity: 0 },
     client,
     ...from,
+  });
+}
+
+/** The hub of a directory, and what becomes of that when it is closed. */
+async function startHub(dir: string, port: number, tree: 'goes' | 'stays' = 'goes'): Promise<DevTestHub> {
+  const running = await runDevHub({ dir, port, clock: systemClock }).catch((error: unknown) => {
+    // Another hub of this lane has the port. With one of its own the solver has to be asked again, that is all.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    return runDevHub({ dir, port: 0, clock: systemClock });
   });
   const builder = { name: builderName(), password: 'e2e-builder-pw' };
   return {
@@ -77,7 +155,7 @@ export async function openDevHub(from: Pick<SeedOptions, 'externalRepo'> = {}): 
       ),
     async close() {
       await running.close();
-      await rm(dir, { recursive: true });
+      if (tree === 'goes') await rm(dir, { recursive: true });
     },
   };
 }

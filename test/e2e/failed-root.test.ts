@@ -22,7 +22,7 @@ describeE2e('the root of a failed build', () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
     hub = await openDevHub();
-    builder = await TestBuilder.start(hub, [], { failed_buildroot_lifetime: '600' });
+    builder = await TestBuilder.start(hub, { kojid: { failed_buildroot_lifetime: '600' }, cold: true });
     await builder.ensureRepo('td1-build');
     const spec = `BuildArch: noarch\n%description\nFails.\n%build\necho was here > trace\ntest -e ~/fixed\n%files\n`;
     const source = await makeSrpm(directory, 'failing', spec);

@@ -23,10 +23,12 @@ describeE2e('a build that takes more than it should', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-e2e-'));
-    builder = await TestBuilder.start(await openDevHub(), [
-      ...['build_memory = 256M', 'build_pids = 200', 'build_disk = 300M'],
-      ...['build_log_limit = 4M', 'build_idle_timeout = 15'],
-    ]);
+    builder = await TestBuilder.start(await openDevHub(), {
+      settings: [
+        ...['build_memory = 256M', 'build_pids = 200', 'build_disk = 300M'],
+        ...['build_log_limit = 4M', 'build_idle_timeout = 15'],
+      ],
+    });
     await builder.ensureRepo('td1-build');
   });
   afterAll(async () => {

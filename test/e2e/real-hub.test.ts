@@ -122,7 +122,7 @@ function describeRealHub(openHub: (place?: RealPlace) => ReturnType<typeof openR
       // Before there is a host that would take them.
       await cancelWaitingMails(early);
       await early.logout();
-      await using builder = await TestBuilder.start(hub, [], { smtphost: smtp.host });
+      await using builder = await TestBuilder.start(hub, { kojid: { smtphost: smtp.host } });
       if (!hub.notifies) skip('the hub makes no tasks that send mails');
       const client = await builder.login();
       const others = await hostsInDefault(client, builder.name);
@@ -160,7 +160,7 @@ function describeRealHub(openHub: (place?: RealPlace) => ReturnType<typeof openR
       const channel = 'adjutant-e2e-canary';
       const place = (host: string) => ({ host, channel, others: [] });
       const hub = await openHub(place(channel));
-      await using canary = await TestBuilder.start(hub, ['accept = methods=!sleep']);
+      await using canary = await TestBuilder.start(hub, { settings: ['accept = methods=!sleep'] });
       const client = await canary.login();
       const make = async (method: string, ...params: number[]) =>
         z.int().parse(await client.call('makeTask', [method, params], { channel }));
@@ -181,7 +181,7 @@ function describeRealHub(openHub: (place?: RealPlace) => ReturnType<typeof openR
 
       // Before 1.34 a host with less room than others lets them go first.
       const other = await openHub(place(`${channel}-other`));
-      await using second = await TestBuilder.start(other, [], { task_avail_delay: '1' });
+      await using second = await TestBuilder.start(other, { kojid: { task_avail_delay: '1' } });
       const { fault } = await second.end(sleep);
 
       expect(fault).toBeNull();

@@ -1,15 +1,15 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openHttpProxy } from '../support/http-proxy.ts';
-import { TestBuilder } from './builder.ts';
+import { type BuilderOptions, TestBuilder } from './builder.ts';
 import { openDevHub } from './dev-hub.ts';
 import { describeE2e, srpm } from './surroundings.ts';
 
-/** A builder whose kojid.conf has these options instead of the usual ones, with a repo of `td1-build`. */
+/** A builder that has to get all packages, with these options in kojid.conf, and a repo of `td1-build`. */
 async function builderWith(
   hub: Awaited<ReturnType<typeof openDevHub>>,
-  kojid: Readonly<Record<string, string>>,
+  kojid: NonNullable<BuilderOptions['kojid']>,
 ): Promise<TestBuilder> {
-  const builder = await TestBuilder.start(hub, [], kojid);
+  const builder = await TestBuilder.start(hub, { kojid, cold: true });
   onTestFinished(() => builder[Symbol.asyncDispose]());
   await builder.ensureRepo('td1-build');
   return builder;
@@ -33,10 +33,8 @@ describeE2e('a repo', () => {
       const proxy = await openHttpProxy();
       onTestFinished(() => proxy.close());
       const gone = `${hub.filesUrl}/gone`;
-      const builder = await builderWith(hub, {
-        topurl: `${gone} ${hub.filesUrl}`,
-        yum_proxy: proxy.url,
-      });
+      const topurl = `${gone} ${hub.filesUrl}`;
+      const builder = await builderWith(hub, { topurl, yum_proxy: proxy.url });
 
       const build = await builder.build(srpm('hello'));
 

@@ -139,7 +139,7 @@ function testAs(user: OrdinaryUser): void {
 
     beforeAll(async () => {
       const hub = await openDevHub();
-      builder = await TestBuilder.start(hub, [], { failed_buildroot_lifetime: '600' }, user);
+      builder = await TestBuilder.start(hub, { kojid: { failed_buildroot_lifetime: '600' }, user });
       await builder.ensureRepo('td1-build');
       const spec = `BuildArch: noarch\n%description\nFails.\n%build\necho was here > trace\ntest -e ~/fixed\n%files\n`;
       const source = await makeSrpm(directory, 'failing', spec);

@@ -92,7 +92,7 @@ export interface RootChanges {
   readonly on?: HostBench;
 }
 
-/** An empty cache below the directory. */
+/** A cache below the directory, empty unless there is one. */
 export function emptyCache(
   backend: ContainerBackend,
   directory: string,

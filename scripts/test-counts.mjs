@@ -1,4 +1,4 @@
-// A vitest reporter: appends one JSON line about a run to the file named by KOJI_ADJUTANT_TEST_COUNTS, which
+// A vitest reporter: appends a JSON line about each project of a run to the file named by KOJI_ADJUTANT_TEST_COUNTS, which
 // scripts/test.sh adds up. Vitest's own JSON report does not say why a test was skipped, nor how long a file's
 // hooks took.
 import { appendFileSync } from 'node:fs';
@@ -24,7 +24,16 @@ export default class TestCounts {
   onTestRunEnd(modules, unhandledErrors) {
     const file = process.env['KOJI_ADJUTANT_TEST_COUNTS'];
     if (file === undefined) return;
-    const counts = { passed: 0, failed: unhandledErrors.length, skipped: [], files: [] };
+    const byProject = Map.groupBy(modules, (module) => module.project.name);
+    const lines = [...byProject].map(([project, ofProject]) => ({ project, ...this.#count(ofProject) }));
+    // Those belong to no file.
+    if (unhandledErrors.length > 0)
+      lines.push({ project: null, passed: 0, failed: unhandledErrors.length, skipped: [], files: [] });
+    for (const line of lines) appendFileSync(file, `${JSON.stringify(line)}\n`);
+  }
+
+  #count(modules) {
+    const counts = { passed: 0, failed: 0, skipped: [], files: [] };
     for (const module of modules) {
       const path = relative(process.cwd(), module.moduleId);
       // A file that cannot be loaded has no tests to fail.
@@ -39,6 +48,6 @@ export default class TestCounts {
       const { duration } = module.diagnostic();
       counts.files.push({ file: path, ms: duration, hooksMs: this.#hooks.get(module.moduleId) ?? 0 });
     }
-    appendFileSync(file, `${JSON.stringify(counts)}\n`);
+    return counts;
   }
 }

@@ -1,10 +1,11 @@
 #!/bin/bash
 # test.sh - every test there is, on a machine prepared by setup.sh, which it calls first.
 #
-#   test.sh
-# Order: set-up, test distribution, check.sh (format, lint, types, unit and contract tests), then the vitest
-# projects integration, podman and e2e. Ends with the skipped tests, the ten slowest files and, as its last line,
-# `N passed, N failed, N skipped`. Exit code 1 when a test or a check failed, or a run executed no test.
+#   test.sh          all tests, in at most 20 minutes on a machine with two processors that is prepared
+#   test.sh quick    a part of podman and e2e only (see below), in at most 8 minutes: for each push, not for a merge
+# Order: set-up, test distribution, check.sh (format, lint, types, unit and contract tests), then the vitest projects
+# integration, podman beside e2e, and e2e-alone (vitest.config.ts). Ends with the skipped tests, the ten slowest files and,
+# as its last line, `N passed, N failed, N skipped`. Exit code 1 when a test or a check failed, or a project executed none.
 #
 # The tests find their surroundings in these variables:
 #   KOJI_ADJUTANT_STATE                 state directory of the set-up (may be given; see environment.sh)
@@ -21,6 +22,11 @@ set -euo pipefail
 # shellcheck source=scripts/environment.sh
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
+case "$#:${1:-}" in
+  0:) part=all ;;
+  1:quick) part=quick ;;
+  *) echo "usage: test.sh [quick]" >&2; exit 2 ;;
+esac
 export KOJI_ADJUTANT_STATE=$state
 [ -t 1 ] || { export NO_COLOR=1; unset FORCE_COLOR; }
 
@@ -53,28 +59,40 @@ if [ "$(id -u)" = 0 ]; then
 fi
 if have apt-get; then
   # From a release that the mirror of this host, not being Debian's or of another day, may lack.
-  if scripts/setup.sh --with-dnf5-image; then export KOJI_ADJUTANT_TEST_DNF5_IMAGE=${image%:*}:dnf5-$arch
+  if [ $part = quick ]; then say "no images with dnf 5 or of Debian 13: a quick run needs none"
+  elif scripts/setup.sh --with-dnf5-image; then export KOJI_ADJUTANT_TEST_DNF5_IMAGE=${image%:*}:dnf5-$arch
   else say "no image with dnf 5: its tests are skipped"; fi
-  if scripts/setup.sh --with-dnf4-image; then export KOJI_ADJUTANT_TEST_DNF4_IMAGE=${image%:*}:dnf4-$arch
+  if [ $part = quick ]; then :
+  elif scripts/setup.sh --with-dnf4-image; then export KOJI_ADJUTANT_TEST_DNF4_IMAGE=${image%:*}:dnf4-$arch
   else say "no image of Debian 13: its tests are skipped"; fi
   KOJI_ADJUTANT_TEST_DISTRO=$(scripts/ensure-test-distribution.sh)
   export KOJI_ADJUTANT_TEST_DISTRO
 fi
 
-counts=$state/log/test-counts
-rm -rf "$counts"
-mkdir -p "$counts"
-failed=()
-KOJI_ADJUTANT_TEST_COUNTS=$counts/check scripts/check.sh || failed+=(check)
-for project in integration podman e2e; do
-  say "vitest project $project"
-  KOJI_ADJUTANT_TEST_COUNTS=$counts/$project PATH=$root/node_modules/.bin:$PATH \
-    vitest run --project "$project" --reporter=default --reporter=./scripts/test-counts.mjs || failed+=("$project")
-done
+# What a quick run has of podman and e2e: the container contract, a build of each kind and end, restarts in the middle of a
+# build, what is kept for later ones, bad input, attacks from inside, and the command for one package.
+files=()
+[ $part = all ] || files=(
+  test/integration/ test/podman/container.test.ts
+  test/e2e/{adoption,attacks,bad-input,builds,cache,inside,rebuild,tagged-build}.test.ts
+)
+projects=(integration podman e2e e2e-alone)
 
-# Prints skipped tests and the sum; says no when a run is missing or executed nothing.
+export PATH=$root/node_modules/.bin:$PATH
+export KOJI_ADJUTANT_TEST_COUNTS=$state/log/test-counts
+rm -rf "$KOJI_ADJUTANT_TEST_COUNTS" "$KOJI_ADJUTANT_TEST_COUNTS-summary"
+failed=()
+began=$SECONDS
+scripts/check.sh || failed+=(check)
+checked=$((SECONDS - began))
+say "vitest projects ${projects[*]}"
+vitest run "${projects[@]/#/--project=}" --reporter=default --reporter=./scripts/test-counts.mjs "${files[@]}" || failed+=(tests)
+
+# Prints skipped tests, the slowest files and the sum; says no when a project is missing or executed nothing.
 code=0
-PATH=$root/node_modules/.bin:$PATH node scripts/test-summary.mjs "$counts"/{check,integration,podman,e2e} > "$counts/summary" || code=1
+node scripts/test-summary.mjs "$KOJI_ADJUTANT_TEST_COUNTS" unit contract "${projects[@]}" \
+  > "$KOJI_ADJUTANT_TEST_COUNTS-summary" || code=1
+say "$checked s for the checks, $((SECONDS - began - checked)) s for these projects"
 [ ${#failed[@]} = 0 ] || { code=1; echo "failed: ${failed[*]}"; }
-cat "$counts/summary"
+cat "$KOJI_ADJUTANT_TEST_COUNTS-summary"
 exit $code

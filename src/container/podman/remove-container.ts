@@ -25,7 +25,8 @@ export async function removeContainer(engine: Engine, id: ContainerId, clock: Cl
     } catch (error) {
       // Where its monitor was killed, podman notices the end by its own attempt to stop it, and fails then.
       const isNoticed =
-        error instanceof ContainerError && /container state improper|no exit file/.test(error.message);
+        error instanceof ContainerError &&
+        /container state improper|no exit file|conmon exited prematurely/.test(error.message);
       if (!isNoticed || tries === mostRemovals) throw error;
       await clock.sleep(pauseMs);
     }

@@ -360,8 +360,10 @@ export function describePodman(name: string): void {
           echo x > /r/proc/sys/kernel/core_pattern
           busybox ls /r/sys/firmware
           busybox head -c1 /r/proc/keys`;
+        const { root } = await prepare();
         const output = await run(script, {
           mounts: [
+            { kind: 'root', root, target: '/r', access: 'write' },
             { kind: 'kernel', fileSystem: 'proc', target: '/r/proc' },
             { kind: 'kernel', fileSystem: 'sysfs', target: '/r/sys' },
           ],

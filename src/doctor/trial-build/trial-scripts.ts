@@ -64,19 +64,23 @@ echo '${endLine}'
 
 /**
  * Starts processes until it gets no more. It does not wait until the shell gives up, which takes it 15 s: another process
- * ends all of them when there are nearly as many as there may be and the next have been tried. Both need no other.
+ * ends all of them once the shell has said that it was refused one, and the daemon has had the time to see that. That one
+ * needs no other. Where nothing is refused the sleeping ones are counted.
  */
 const manyProcesses = `exec {never}<> <(:)
+refused=~/refused
+: >"$refused"
 (
   for ((waited = 0; waited < 300; waited++)); do
+    read -r said <"$refused" && break
     set -- /proc/[0-9]*
-    [ $# -lt 44 ] || break
+    [ $# -lt 80 ] || break
     read -rt 0.2 -u "$never"
   done
-  read -rt 2 -u "$never"
+  read -rt 4 -u "$never"
   kill -KILL -1
 ) &
-for n in {1..80}; do sleep 300 & done
+for n in {1..80}; do sleep 300 & done 2>"$refused"
 wait
 exit 1
 `;

@@ -1,8 +1,8 @@
-import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import type { Fetcher } from '../../cache/fetcher.ts';
 import { joinUrl } from '../../cache/repo-urls.ts';
+import { readLeftFile } from '../../core/read-left-file.ts';
 import type { PackageRepo } from '../plan/repos.ts';
 import { fromKept } from './dnf-cache-paths.ts';
 import { originsOf } from './repo-places.ts';
@@ -28,9 +28,8 @@ export async function readRepoStates(
 export async function usedRepoStates(repos: readonly PackageRepo[], cache: string): Promise<string | null> {
   const states = repos.map(async ({ id }) => {
     const path = join(cache, fromKept(`${id}/repodata/repomd.xml`, repos));
-    const facts = await lstat(path).catch(() => null);
-    if (facts === null || !facts.isFile() || facts.size > mostBytes) return null;
-    return parseRepoState(await readFile(path, 'utf8'));
+    const left = await readLeftFile(path, mostBytes).catch(() => null);
+    return left === null ? null : parseRepoState(left.toString('utf8'));
   });
   return withOrigins(repos, await Promise.all(states));
 }

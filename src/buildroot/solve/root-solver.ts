@@ -1,7 +1,8 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { digestOf, Solution } from '../../cache/solver-cache.ts';
 import type { KeptRoot } from '../../container/spec.ts';
+import { readLeftFile } from '../../core/read-left-file.ts';
 import { BuildrootStepFailed } from '../errors.ts';
 import { renderPackageManagerConfig } from '../plan/dnf-conf.ts';
 import { urlsOf } from '../plan/repos.ts';
@@ -21,6 +22,9 @@ import { questionKey } from './question-key.ts';
 import { describeRepoFailure } from './repo-failure.ts';
 import { readRepoStates, usedRepoStates } from './repo-state.ts';
 import { solveScript } from './solve-script.ts';
+
+/** A solution of 100,000 packages has some 40 MB. */
+const mostAnswerBytes = 64 * 2 ** 20;
 
 /** What a root is to hold, and a text that is the same where that is. */
 export interface SolveRequest {
@@ -116,7 +120,7 @@ export class RootSolver {
       throw new BuildrootStepFailed(`${step.title} (status ${code})`, 30, reason === null ? {} : { reason });
     }
     if (metadata === 'fetched' && (await this.#usedWhatWasAsked())) await this.#keepMetadata(signal);
-    return Solution.parse(JSON.parse(await readFile(answer, 'utf8')));
+    return Solution.parse(JSON.parse((await readLeftFile(answer, mostAnswerBytes)).toString('utf8')));
   }
 
   /** Whether the solver has read the metadata that the question names: a server may tell us of others than it gives the solver. */

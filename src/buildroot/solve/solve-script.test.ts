@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -117,13 +117,22 @@ describe.skipIf(noBash !== '')(`solveScript${noBash}`, () => {
   ])('leaves %s', async (_what, solution, code, status) => {
     const place = await temporary();
     await mkdir(join(place, 'bin'));
-    await mkdir(join(place, 'mnt/root', place, 'solve/logs'), { recursive: true });
-    await writeFile(join(place, 'mnt/root', place, 'solve/logs/dnf.log'), 'said by dnf\n');
-    const dnf = `#!/bin/bash\nprintf %s ${quote(solution)} >"$ADJUTANT_SOLUTION"\nexit ${code}\n`;
+    const logs = join(place, 'mnt/root/adjutant/solve/logs');
+    // What a package has put where dnf 4 writes.
+    await mkdir(logs, { recursive: true });
+    await writeFile(join(place, 'secret'), 'SECRET\n');
+    await symlink(join(place, 'secret'), join(logs, 'dnf.planted.log'));
+    const dnf = `#!/bin/bash
+mkdir -p ${quote(logs)}
+echo said by dnf >>${quote(join(logs, 'dnf.log'))}
+printf %s ${quote(solution)} >"$ADJUTANT_SOLUTION"
+exit ${code}
+`;
     await writeFile(join(place, 'bin/dnf-3'), dnf, { mode: 0o755 });
-    const script = solveScript(group, settings)
-      .replaceAll('/mnt/root', `${place}/mnt/root`)
-      .replaceAll('/adjutant/', `${place}/`);
+    const script = solveScript(group, settings).replace(
+      /\/mnt\/root(?:\/adjutant)?|\/adjutant(?=\/)/g,
+      (path) => `${place}${path}`,
+    );
 
     const run = spawnSync('bash', ['-c', script], {
       env: { PATH: `${join(place, 'bin')}:/usr/bin:/bin` },
@@ -131,7 +140,8 @@ describe.skipIf(noBash !== '')(`solveScript${noBash}`, () => {
     });
 
     expect({ status: run.status, stdout: run.stdout }).toEqual({ status, stdout: '' });
-    expect(await readFile(join(place, 'solve/logs/dnf.log'), 'utf8')).toBe('said by dnf\n');
+    expect(await readdir(join(place, 'adjutant/solve/logs'))).toEqual(['dnf.log']);
+    expect(await readFile(join(place, 'adjutant/solve/logs/dnf.log'), 'utf8')).toBe('said by dnf\n');
   });
 
   it('solves for the machine it is told', () => {

@@ -35,6 +35,8 @@ export function solveScript(
     'fi',
     ...trustLines,
     'mkdir -p /mnt/root /adjutant/solve/cache /adjutant/solve/logs',
+    // Of the copy that this step has: a package may have put links there, and dnf 4 writes its logs below it.
+    'rm -rf /mnt/root/adjutant',
     `${personalityPrefix(personality)}"$manager" "$@"`,
     'status=$?',
     // Where dnf 4 has put them.

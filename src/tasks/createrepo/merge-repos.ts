@@ -1,9 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { caBundleFile } from '../../buildroot/plan/host-network.ts';
 import type { Mount } from '../../container/spec.ts';
 import { below } from '../../core/below.ts';
 import { faultCodes } from '../../core/koji-faults.ts';
+import { printable } from '../../core/printable.ts';
+import { readLeftFile } from '../../core/read-left-file.ts';
 import { copyReadable, writeReadable } from '../../core/readable-files.ts';
 import type { RepoInfo } from '../../hub/api/repo-schema.ts';
 import type { ExternalRepo } from '../../hub/api/schema.ts';
@@ -92,6 +94,6 @@ async function bringInputs(
 async function describeFailure({ directory }: TaskContext, ended: StepEnd): Promise<string> {
   if (ended.code !== oldMergerepo)
     return `failed to merge repos: mergerepo_c ${describeEnd('mergerepos', ended)}`;
-  const version = await readFile(join(directory.absolute, 'merge', 'version'), 'utf8');
-  return `mergerepo_c is not installed or has low version: ${version} (0.13.0 needed for --simple)`;
+  const version = await readLeftFile(join(directory.absolute, 'merge', 'version'), 1000);
+  return `mergerepo_c is not installed or has low version: ${printable(version.toString('utf8'))} (0.13.0 needed for --simple)`;
 }

@@ -1,5 +1,5 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -25,11 +25,15 @@ const PodmanEvent = z.looseObject({
   Attributes: z.record(z.string(), z.string()).nullish(),
 });
 
-/** A Podman service of our own on the storage of the host's engine: it may be killed without disturbing others. */
+/**
+ * A Podman service of our own: it may be killed or stopped without disturbing others. For root it has storage of its own, with
+ * the images of the host's engine: one that is stopped may hold a lock of its storage.
+ */
 export class ChaosEngine implements AsyncDisposable {
   readonly socket: string;
   readonly #workerId: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #storage: string;
   #service: ChildProcess | null = null;
   #events: ChildProcess | null = null;
 
@@ -37,6 +41,7 @@ export class ChaosEngine implements AsyncDisposable {
     this.socket = join(directory, 'podman.sock');
     this.#workerId = workerId;
     this.#env = { ...process.env, CONTAINERS_CONF: configuration };
+    this.#storage = join(directory, 'storage');
   }
 
   static async start(
@@ -46,6 +51,8 @@ export class ChaosEngine implements AsyncDisposable {
     onEvent: (event: ContainerEvent) => void,
   ): Promise<ChaosEngine> {
     const engine = new ChaosEngine(directory, workerId, configuration);
+    // Only root can remove what it has stored without asking Podman.
+    if (process.getuid?.() === 0) await engine.#separateStorage(join(directory, 'storage.conf'));
     await engine.#serve();
     engine.#watch(onEvent);
     return engine;
@@ -83,6 +90,19 @@ export class ChaosEngine implements AsyncDisposable {
     this.#events?.kill();
     await this.remove(await this.containers());
     this.#service?.kill();
+    for (const place of mountsBelow(this.#storage)) execFileSync('umount', ['--lazy', place]);
+    rmSync(this.#storage, { recursive: true, force: true });
+  }
+
+  async #separateStorage(configuration: string): Promise<void> {
+    const { stdout } = await run('podman', ['info', '--format', '{{.Store.GraphRoot}}'], { env: this.#env });
+    const lines = [
+      ...['[storage]', 'driver = "overlay"'],
+      ...[`graphroot = "${this.#storage}/graph"`, `runroot = "${this.#storage}/run"`],
+      ...['[storage.options]', `additionalimagestores = ["${stdout.trim()}"]`],
+    ];
+    writeFileSync(configuration, `${lines.join('\n')}\n`);
+    this.#env['CONTAINERS_STORAGE_CONF'] = configuration;
   }
 
   async #serve(): Promise<void> {
@@ -111,4 +131,13 @@ export class ChaosEngine implements AsyncDisposable {
       if (!Number.isNaN(taskId)) onEvent({ status, taskId, phase: labels?.[phaseLabel] ?? '', exitCode });
     });
   }
+}
+
+/** Innermost first. */
+function mountsBelow(directory: string): readonly string[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((place) => place.startsWith(`${directory}/`))
+    .toReversed();
 }

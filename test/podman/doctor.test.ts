@@ -31,7 +31,9 @@ async function check(containers: PodmanRuntime, name: string, limits: ResourceLi
   } as const;
   const info = await containers.probe(never);
   const findings = await allOf(checkEngine(engine, info, { name, pull: 'never', limits }, hostArch(), never));
-  expect(await containers.list('koji-adjutant-doctor', never)).toEqual([]);
+  // Another process may look at the same engine.
+  const isOurs = ({ name: container }: { readonly name: string }) => container.includes(`-${process.pid}-`);
+  expect((await containers.list('koji-adjutant-doctor', never)).filter(isOurs)).toEqual([]);
   return { info, findings, levels: Object.fromEntries(findings.map(({ what, level }) => [what, level])) };
 }
 

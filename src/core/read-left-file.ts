@@ -31,7 +31,7 @@ async function openItself(path: string) {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    // A link, a socket, a device that nobody has.
+    // A link, a socket, a device without a driver.
     if (code === 'ELOOP' || code === 'ENXIO' || code === 'ENODEV')
       throw new NotALeftFile(`${path} is no regular file with one name`, { cause: error });
     throw error;

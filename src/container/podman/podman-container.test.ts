@@ -15,8 +15,9 @@ import { PodmanContainer } from './podman-container.ts';
 /** More than the kernel ever gives out. */
 const nobody = 2 ** 30;
 
-/** A container of an engine that says this of its state, whatever becomes of it. */
-async function openContainer(state: object) {
+/** A container of an engine that says this of its state, whatever becomes of it, and refuses its removal with these words first. */
+async function openContainer(state: object, refusals: readonly string[] = []) {
+  const left = [...refusals];
   const directory = await mkdtemp(join(tmpdir(), 'koji-adjutant-container-'));
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -27,6 +28,8 @@ async function openContainer(state: object) {
     const GraphDriver = { Name: 'overlay' };
     if (path === '/json')
       response.end(JSON.stringify({ Id: 'c1', Name: 'one', State, Config: {}, GraphDriver }));
+    else if (request.method === 'DELETE' && left.length > 0)
+      response.writeHead(500).end(JSON.stringify({ message: left.shift() }));
     else response.writeHead(204).end();
   });
   const socketPath = join(directory, 'engine.sock');
@@ -137,5 +140,25 @@ describe('a container that does not end although it is killed', () => {
         /^container one has not ended 60 s after it was killed: running by podman's word/,
       ),
     });
+  });
+});
+
+describe('a container whose monitor was killed', () => {
+  it.each([
+    'cannot remove container c1 as it could not be stopped: container c1 conmon exited prematurely, exit code could not be retrieved: internal libpod error',
+    'container state improper',
+    'no exit file',
+  ])('is removed though podman says at first: %s', async (said) => {
+    const { container, asked } = await openContainer({ Status: 'running' }, [said]);
+
+    await container[Symbol.asyncDispose]();
+
+    expect(asked.filter((one) => one.startsWith('DELETE'))).toHaveLength(2);
+  });
+
+  it('stays where podman has another reason', async () => {
+    const { container } = await openContainer({ Status: 'running' }, ['device or resource busy']);
+
+    await expect(container[Symbol.asyncDispose]()).rejects.toThrow('device or resource busy');
   });
 });

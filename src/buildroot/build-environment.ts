@@ -65,7 +65,8 @@ const noResults = 40;
  * or made in the bootstrap image. What runs code of the package has a layer on it, which is thrown away with the
  * task.
  *
- * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers go with the task's clean-up; files lie in the task's directory and go with it.
+ * Whatever fails because of package, repo or tag is a `BuildrootStepFailed`. Containers go with the task's clean-up; files
+ * lie in the task's directory and go with it.
  */
 export class BuildEnvironment {
   readonly #context: RootContext;

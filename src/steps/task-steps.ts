@@ -41,7 +41,10 @@ export interface Step {
   readonly started?: () => void;
   /** Called when it has ended, before anybody is blamed for how. */
   readonly ended?: (end: StepEnd) => void;
-  /** When the removal of its container begins: at its end, or when nothing is more urgent (`StepContainers.removeLater`); left out: the caller sees to it. */
+  /**
+   * When the removal of its container begins: at its end, or when nothing is more urgent (`StepContainers.removeLater`);
+   * left out: the caller sees to it.
+   */
   readonly removal?: 'at once' | 'later';
 }
 
@@ -183,8 +186,8 @@ export class TaskSteps {
   }
 
   /**
-   * Runs a step and gives its output. That is in no log and the step not in the journal: where a previous run of the daemon has begun it, its output is read from its
-   * first byte again. Its container is removed later.
+   * Runs a step and gives its output. That is in no log and the step not in the journal: where a previous run of the daemon
+   * has begun it, its output is read from its first byte again. Its container is removed later.
    */
   async read(
     { title, spec, seconds, mostBytes }: ReadingStep,

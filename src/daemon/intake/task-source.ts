@@ -36,8 +36,8 @@ export interface TakenTask extends OpenedTask {
 
 /**
  * Where tasks come from and what becomes of those this host does not take: its own tasks' children first, then what the
- * hub has for it. It gives out what is to run here and refuses the rest by itself. The hub assigns tasks and keeps the refusals, or, before 1.34, this host chooses and remembers what it
- * has refused.
+ * hub has for it. It gives out what is to run here and refuses the rest by itself. The hub assigns tasks and keeps the
+ * refusals, or, before 1.34, this host chooses and remembers what it has refused.
  */
 export class TaskSource {
   readonly #parts: TaskSourceParts;
@@ -51,8 +51,9 @@ export class TaskSource {
   }
 
   /**
-   * The tasks that are to run here now, in order, each opened when it is asked for; those of `held` that run already are left out. All others that
-   * there are for this host are refused. The hub is asked for its own when the children were looked at.
+   * The tasks that are to run here now, in order, each opened when it is asked for; those of `held` that run already are
+   * left out. All others that there are for this host are refused. The hub is asked for its own when the children were
+   * looked at.
    */
   async *tasks(held: HostOccupancy, signal: AbortSignal): AsyncGenerator<TakenTask, void, undefined> {
     for (const child of await this.#children(held, signal)) yield* this.#take(child, 'child', held, signal);

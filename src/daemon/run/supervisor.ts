@@ -77,8 +77,8 @@ export class Supervisor {
   }
 
   /** Starts a task; resolves once it runs. When it gets no session or no journal it rejects, and the task does not run here. */
-  async start(offered: OpenedTask, signal: AbortSignal): Promise<void> {
-    const taken = await this.#unlessGivenUp(offered);
+  async start(opened: OpenedTask, signal: AbortSignal): Promise<void> {
+    const taken = await this.#unlessGivenUp(opened);
     const session = await this.#parts.session.subsession(signal);
     const seed = newSeed(this.#parts.environment.random);
     const { task } = taken;
